@@ -1,0 +1,28 @@
+//! A cell whose accesses have a beginning and an end.
+//!
+//! The closures are the point: a model checker can tell that two accesses overlap, or that a signal handler re-entered one, only if
+//! it sees both ends. The shape is loom's `UnsafeCell`.
+
+/// Interior mutability without synchronisation; the caller brings it.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    /// Wraps `value`.
+    pub const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    /// Runs `f` with a pointer for shared reading. Dereferencing it is the caller's obligation.
+    #[inline(always)]
+    pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+
+    /// Runs `f` with a pointer for exclusive access. Dereferencing it is the caller's obligation.
+    #[inline(always)]
+    pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
