@@ -1,0 +1,158 @@
+//! What comes out: records with typed fields, borrowed from the ring.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use crate::ring::TagRing;
+
+/// A word that travels with a record: a pointer's bits, by convention. Opaque to the buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct Tag(pub usize);
+
+impl Tag {
+    /// No tag.
+    pub const NONE: Self = Self(0);
+}
+
+/// The records of one read: at least one. Valid until the next read, which the borrow checker enforces:
+///
+/// ```compile_fail,E0499
+/// # use sigproof_profbuf::{Read, ReadMode, Reader, Wake};
+/// fn keep<W: Wake>(reader: &mut Reader<W>) {
+///     let first = reader.read(ReadMode::Blocking);
+///     let second = reader.read(ReadMode::Blocking);
+///     drop(first);
+/// }
+/// ```
+///
+/// ```compile_fail,E0505
+/// # use sigproof_profbuf::{Read, ReadMode, Reader, Wake};
+/// fn outlive<W: Wake>(mut reader: Reader<W>) {
+///     let Ok(Read::Records(mut records)) = reader.read(ReadMode::Blocking) else { return };
+///     let record = records.next();
+///     drop(reader);
+///     let _ = record.map(|r| r.time());
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Records<'a> {
+    /// Whole records of at least `2 + header` words each, as the reader has checked.
+    words: &'a [u64],
+    header: usize,
+    /// `None` for the reader's own overflow record, which has no slot.
+    tags: Option<&'a TagRing>,
+    /// The count of the first record's tag.
+    tag: u32,
+    left: usize,
+}
+
+impl<'a> Records<'a> {
+    /// `left` whole records.
+    ///
+    /// # Safety
+    /// The tag slots of `[tag, tag + left)` belong to the reader while `'a` lasts (invariant 2 of the crate).
+    pub(crate) unsafe fn new(
+        words: &'a [u64],
+        header: usize,
+        tags: Option<&'a TagRing>,
+        tag: u32,
+        left: usize,
+    ) -> Self {
+        Self { words, header, tags, tag, left }
+    }
+
+    /// The words of the records not yet iterated over, as they lie in the ring.
+    pub fn words(&self) -> &'a [u64] {
+        self.words
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let left = self.left.checked_sub(1)?;
+        let length = usize::try_from(*self.words.first()?).ok()?;
+        let (words, rest) = self.words.split_at_checked(length)?;
+        // SAFETY: the slot is among those of `new`'s contract: `left` was at least 1, and goes down as `tag` goes up.
+        let tag = self.tags.map_or(Tag::NONE, |tags| unsafe { tags.get(self.tag) });
+        self.words = rest;
+        self.tag = self.tag.wrapping_add(1);
+        self.left = left;
+        Some(Record { words, header: self.header, tag })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Records<'_> {}
+impl FusedIterator for Records<'_> {}
+
+impl fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// One record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    words: &'a [u64],
+    header: usize,
+    tag: Tag,
+}
+
+impl<'a> Record<'a> {
+    /// When, as the writer said; of an overflow record, when the first record was dropped.
+    pub fn time(&self) -> i64 {
+        self.words.get(1).copied().unwrap_or_default() as i64
+    }
+
+    /// The tag, [`Tag::NONE`] if it had none.
+    pub fn tag(&self) -> Tag {
+        self.tag
+    }
+
+    /// All `H` header words.
+    pub fn header(&self) -> &'a [u64] {
+        self.words.get(2..self.header + 2).unwrap_or_default()
+    }
+
+    /// The stack words.
+    pub fn stack(&self) -> &'a [u64] {
+        self.words.get(self.header + 2..).unwrap_or_default()
+    }
+
+    /// The record as it lies in the ring: length, time, header, stack.
+    pub fn words(&self) -> &'a [u64] {
+        self.words
+    }
+
+    /// How many records were dropped here, if this is an overflow record; at least 1, and 2^32-1 means "that many, or more".
+    ///
+    /// An overflow record is told by its look: no tag, a header of zeros (an empty one included), one stack word. A writer whose own
+    /// records could look like that cannot be told apart: let it put something other than zero into a header word or the tag, or never
+    /// write one-word stacks.
+    pub fn overflow(&self) -> Option<u32> {
+        match self.stack() {
+            &[count] if self.tag == Tag::NONE && self.header().iter().all(|&word| word == 0) => {
+                u32::try_from(count).ok().filter(|&count| count > 0)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("time", &self.time())
+            .field("tag", &self.tag.0)
+            .field("header", &self.header())
+            .field("stack", &self.stack())
+            .finish()
+    }
+}

@@ -1,0 +1,193 @@
+//! The writer: what a signal handler calls.
+//!
+//! Nothing here blocks, allocates, locks, panics, calls the system or touches a thread-local; the one thing that may is the
+//! [`Wake::wakeup`] that the writer calls. No index is trusted (see `ring`), and all arithmetic on counts wraps by design.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use sigproof_shim::sync::Arc;
+
+use crate::error::{CloseError, WriteError};
+use crate::record::Tag;
+use crate::room::{Place, Room};
+use crate::shared::Shared;
+use crate::wake::{EveryRecord, Wake, WakePolicy};
+use crate::word::Word;
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Written {
+    /// It is in the buffer.
+    Stored,
+    /// There was no room for it; it is counted in the pending overflow, which the reader will report.
+    Dropped,
+}
+
+/// What a record is made of.
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    time: i64,
+    tag: Tag,
+    header: &'a [u64],
+    stack: &'a [u64],
+}
+
+/// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
+pub struct Writer<W: Wake, P: WakePolicy = EveryRecord> {
+    shared: Arc<Shared<W>>,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<W: Wake, P: WakePolicy> Writer<W, P> {
+    pub(crate) fn new(shared: Arc<Shared<W>>) -> Self {
+        Self { shared, policy: PhantomData }
+    }
+
+    /// Appends a record: a time (nanoseconds, by convention), a tag, up to `H` header words (the rest is zero) and any number of stack
+    /// words. Wakes a sleeping reader as the policy says.
+    ///
+    /// The record is dropped and counted if it does not fit, or if an overflow is pending and the two do not both fit.
+    ///
+    /// Async-signal-safe if [`Wake::wakeup`] is; wait-free but for that.
+    ///
+    /// # Errors
+    /// [`WriteError::HeaderTooLong`] and [`WriteError::Closed`] for misuse; [`WriteError::Wake`] if the wake-up failed, the record
+    /// having been dealt with.
+    pub fn write(
+        &mut self,
+        time: i64,
+        tag: Tag,
+        header: &[u64],
+        stack: &[u64],
+    ) -> Result<Written, WriteError<W::Error>> {
+        // SAFETY: `&mut self` is the exclusion that is asked for.
+        unsafe { self.write_shared(time, tag, header, stack) }
+    }
+
+    /// [`write`](Self::write) through a shared reference, for a handler that can only get at a static.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Safety
+    /// Of all calls of `write`, `write_shared`, `close` and `close_shared` on this buffer, each must end before the next begins, and
+    /// happen before it (as a lock's release and acquire give it). In particular a handler that calls this must not interrupt
+    /// another such call on its own thread: block its signal around those, or let it try a lock and go away.
+    pub unsafe fn write_shared(
+        &self,
+        time: i64,
+        tag: Tag,
+        header: &[u64],
+        stack: &[u64],
+    ) -> Result<Written, WriteError<W::Error>> {
+        let shared = &*self.shared;
+        let limit = shared.layout.header;
+        if header.len() > limit {
+            return Err(WriteError::HeaderTooLong { given: header.len(), limit });
+        }
+        if shared.is_closed() {
+            return Err(WriteError::Closed);
+        }
+
+        let (mut w, r) = shared.writer_view();
+        let mut room = Room::between(shared.layout, w, r);
+        let fields = Fields { time, tag, header, stack };
+        let mut woken = Ok(());
+
+        let pending = shared.overflow.look();
+        if pending.pending() {
+            if !room.fits_both(shared.layout.record(1), shared.layout.record(stack.len())) {
+                return self.drop_one(time);
+            }
+            // The reader may be faster: then it reports the overflow, and the record still fits in its stead.
+            if let Some(lost) = shared.overflow.take(pending)
+                && let Some(place) = room.place(shared.layout.record(1))
+            {
+                let lost_fields =
+                    Fields { time: lost.time, tag: Tag::NONE, header: &[], stack: &[u64::from(lost.count)] };
+                // SAFETY: the place is free, and the caller the only writer.
+                (w, woken) = unsafe { self.append(w, place, lost_fields) };
+            }
+        }
+        let Some(place) = room.place(shared.layout.record(stack.len())) else {
+            return self.drop_one(time);
+        };
+        // SAFETY: as above; the record before it, if any, has moved `w` and `room` alike.
+        let (_, last) = unsafe { self.append(w, place, fields) };
+        woken.and(last).map(|()| Written::Stored).map_err(WriteError::Wake)
+    }
+
+    /// Counts a record that does not fit.
+    #[inline]
+    fn drop_one(&self, time: i64) -> Result<Written, WriteError<W::Error>> {
+        self.shared.overflow.add(time);
+        self.shared.publish::<P>().map(|()| Written::Dropped).map_err(WriteError::Wake)
+    }
+
+    /// Writes and commits a record at its place. Returns the write position after it, and how the wake-up went.
+    ///
+    /// # Safety
+    /// `place` is free and what `Room` gives for position `w`, which is the current one; the caller is the only writer (the contract
+    /// of `write_shared`).
+    #[inline]
+    unsafe fn append(&self, w: Word, place: Place, fields: Fields<'_>) -> (Word, Result<(), W::Error>) {
+        let shared = &*self.shared;
+        let words = shared.layout.record(fields.stack.len());
+        // SAFETY: all indices lie in the free place, so they belong to the writer (invariant 2 of the crate).
+        unsafe {
+            if place.skip > 0 {
+                shared.data.put(w.data() as usize, 0);
+            }
+            shared.data.put(place.at, words as u64);
+            shared.data.put(place.at.wrapping_add(1), fields.time as u64);
+            let mut at = place.at.wrapping_add(2);
+            let padding = shared.layout.header.saturating_sub(fields.header.len());
+            for &word in fields.header.iter().chain(core::iter::repeat_n(&0, padding)).chain(fields.stack) {
+                shared.data.put(at, word);
+                at = at.wrapping_add(1);
+            }
+            shared.tags.put(w.tags(), fields.tag);
+        }
+        let used = place.skip.wrapping_add(words);
+        (w.advanced(used, 1), shared.commit::<P>(used, 1))
+    }
+
+    /// Ends the file: the reader gets what is in the buffer, then end-of-file. Wakes it if it sleeps.
+    ///
+    /// Async-signal-safe if [`Wake::wakeup`] is.
+    ///
+    /// # Errors
+    /// [`CloseError::AlreadyClosed`] for the second call; [`CloseError::Wake`] if the wake-up failed, the buffer being closed.
+    pub fn close(&mut self) -> Result<(), CloseError<W::Error>> {
+        // SAFETY: `&mut self` is the exclusion that is asked for.
+        unsafe { self.close_shared() }
+    }
+
+    /// [`close`](Self::close) through a shared reference.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    ///
+    /// # Safety
+    /// As [`write_shared`](Self::write_shared).
+    pub unsafe fn close_shared(&self) -> Result<(), CloseError<W::Error>> {
+        if !self.shared.end() {
+            return Err(CloseError::AlreadyClosed);
+        }
+        self.shared.publish::<P>().map_err(CloseError::Wake)
+    }
+}
+
+impl<W: Wake, P: WakePolicy> Drop for Writer<W, P> {
+    /// Closes, so that no reader waits for a writer that is gone. An error of that wake-up is lost; `close` reports it.
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+impl<W: Wake, P: WakePolicy> fmt::Debug for Writer<W, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("closed", &self.shared.is_closed()).finish_non_exhaustive()
+    }
+}
