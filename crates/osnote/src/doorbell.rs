@@ -1,0 +1,222 @@
+//! What the notes over descriptors have in common: a word that says what happened, and a doorbell that is rung and answered.
+//!
+//! The doorbell only makes the sleeper look; the word decides. (A bell that carries the message itself loses it when it is full:
+//! xgo-dev/llgo#2456.)
+//!
+//! | bits of the word | set by | cleared by |
+//! |---|---|---|
+//! | `SLEEPER` | the sleeper, before it listens | the sleeper, when it goes |
+//! | `WOKEN` | the waker, before it rings | `clear` |
+//! | `TAKEN` | the sleeper, when it has answered the ring of this `WOKEN` | `clear` |
+//!
+//! Invariants:
+//! 1. `WOKEN` is set by a fetch-or, whose old value tells of a second wake-up; only the first one rings. So between two clears there is at
+//!    most one ring, and a ring comes after its `WOKEN`.
+//! 2. A sleeper that answers a ring and finds no `WOKEN` has heard a stray one, and listens on.
+//! 3. A sleeper that gives up removes `SLEEPER` by a compare-and-swap from "sleeping and not woken"; if that fails, the ring has come or will, and
+//!    it answers it. So nothing is left in the bell.
+//! 4. A bell that is full is a bell that is ringing: there is something to answer, and the answer finds `WOKEN`.
+//! 5. `clear` answers a ring that no sleeper has answered.
+//!
+//! Orderings: the fetch-or of `wakeup` releases the waker's work; the sleeper's loads and compare-and-swaps acquire it.
+//!
+//! Limits: if the bell itself is broken (its error is reported by both sides), a sleeper may sleep on.
+
+use core::time::Duration;
+
+use sigproof_shim::atomic::{AtomicU32, Ordering};
+use sigproof_shim::os::OsError;
+use sigproof_shim::os::errno::ErrnoGuard;
+use sigproof_shim::os::fd::FdRef;
+
+use crate::deadline::Deadline;
+use crate::note::{Note, NoteError, Provocation, Woken};
+
+/// What a sleeper heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A ring, which is thereby answered.
+    Ring,
+    /// Nothing, and the time is over; or a signal handler ran.
+    Nothing,
+}
+
+/// A thing to ring. `ring` and `answer` leave `errno` to their caller.
+pub trait Doorbell: Send + Sync {
+    /// Whether [`answer`](Doorbell::answer) can time out.
+    const TIMED: bool;
+
+    /// Rings. Async-signal-safe: it must not block. A bell with no room left is ringing already, which is success.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn ring(&self) -> Result<(), NoteError>;
+
+    /// Waits for a ring and answers it. No time-out waits for ever.
+    ///
+    /// # Errors
+    /// What the system reports; [`NoteError::Closed`] if nobody can ring any more.
+    fn answer(&self, timeout: Option<Duration>) -> Result<Heard, NoteError>;
+
+    /// Answers all that is there, without waiting.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn hush(&self) -> Result<(), NoteError>;
+
+    /// Fills the bell, so that a ring finds no room.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn fill(&self) -> Result<(), NoteError>;
+}
+
+const SLEEPER: u32 = 1;
+const WOKEN: u32 = 2;
+const TAKEN: u32 = 4;
+
+/// A note over a doorbell.
+#[derive(Debug)]
+pub struct DoorbellNote<B> {
+    word: AtomicU32,
+    bell: B,
+}
+
+impl<B: Doorbell> DoorbellNote<B> {
+    /// A cleared note over a silent bell.
+    pub const fn new(bell: B) -> Self {
+        Self { word: AtomicU32::new(0), bell }
+    }
+
+    /// The bell.
+    pub const fn bell(&self) -> &B {
+        &self.bell
+    }
+
+    fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
+        // AcqRel: acquires from the fetch-or in `wakeup` if that came first, as do all below.
+        if self.word.fetch_or(SLEEPER, Ordering::AcqRel) & SLEEPER != 0 {
+            return Err(NoteError::TwoSleepers);
+        }
+        let slept = self.listen(deadline);
+        if slept != Ok(Woken::ByTimeout) {
+            // Release: this sleep is over before the next sleeper's fetch-or.
+            self.word.fetch_and(!SLEEPER, Ordering::Release);
+        }
+        slept
+    }
+
+    /// Listens until woken or until the deadline. On `ByTimeout`, `SLEEPER` has been removed.
+    fn listen(&self, deadline: Deadline) -> Result<Woken, NoteError> {
+        loop {
+            if self.word.load(Ordering::Acquire) & TAKEN != 0 {
+                return Ok(Woken::ByWakeup);
+            }
+            let heard = self.bell.answer(deadline.left())?;
+            if heard == Heard::Ring && self.word.load(Ordering::Acquire) & WOKEN != 0 {
+                self.word.fetch_or(TAKEN, Ordering::AcqRel);
+                return Ok(Woken::ByWakeup);
+            }
+            // A stray ring (invariant 2), a signal, or the end of the time.
+            if deadline.passed() {
+                // Invariant 3. The loop ends: once this fails, `WOKEN` stays and its ring is on its way.
+                if self.word.compare_exchange(SLEEPER, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                    return Ok(Woken::ByTimeout);
+                }
+                while self.bell.answer(None)? != Heard::Ring {}
+                self.word.fetch_or(TAKEN, Ordering::AcqRel);
+                return Ok(Woken::ByWakeup);
+            }
+        }
+    }
+}
+
+impl<B: Doorbell> Note for DoorbellNote<B> {
+    fn clear(&self) {
+        // Acquire: pairs with the fetch-or in `wakeup`.
+        let word = self.word.load(Ordering::Acquire);
+        if word & WOKEN != 0 && word & TAKEN == 0 {
+            // Invariant 5. An error here is one that the next sleep reports.
+            let _ = self.bell.hush();
+        }
+        // Release: what was done before the clear is seen by whoever finds the word clear.
+        self.word.store(0, Ordering::Release);
+    }
+
+    fn sleep(&self) -> Result<(), NoteError> {
+        self.sleep_until(Deadline::NEVER).map(drop)
+    }
+
+    fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError> {
+        if !B::TIMED {
+            return Err(NoteError::Unsupported { what: "a timed sleep on this note" });
+        }
+        self.sleep_until(Deadline::after(Some(timeout)))
+    }
+
+    fn wakeup(&self) -> Result<(), NoteError> {
+        let _errno = ErrnoGuard::new();
+        // Release: the waker's work, to the sleeper's acquires. Invariant 1.
+        if self.word.fetch_or(WOKEN, Ordering::AcqRel) & WOKEN != 0 {
+            return Err(NoteError::DoubleWakeup);
+        }
+        self.bell.ring()
+    }
+
+    fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
+        match provocation {
+            Provocation::SpuriousWake => self.bell.ring(),
+            Provocation::FullDoorbell => self.bell.fill(),
+        }
+    }
+}
+
+/// Writes `bytes` to a non-blocking descriptor; a full one is success (invariant 4).
+pub(crate) fn ring_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
+    loop {
+        match to.write(bytes) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.would_block() => return Ok(()),
+            Err(error) if error.interrupted() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads into `buffer` from a descriptor, after a wait for it to be readable if `poll` is given.
+pub(crate) fn answer_by_read(
+    from: FdRef,
+    buffer: &mut [u8],
+    poll: Option<Option<Duration>>,
+) -> Result<Heard, NoteError> {
+    let read = match poll.map(|timeout| from.poll_readable(timeout)) {
+        Some(Ok(false)) => return Ok(Heard::Nothing),
+        Some(Err(error)) => Err(error),
+        Some(Ok(true)) | None => from.read(buffer),
+    };
+    match read {
+        Ok(0) => Err(NoteError::Closed),
+        Ok(_) => Ok(Heard::Ring),
+        Err(error) if error.interrupted() || error.would_block() => Ok(Heard::Nothing),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes `bytes` to a non-blocking descriptor until it is full.
+pub(crate) fn fill_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
+    let _errno = ErrnoGuard::new();
+    loop {
+        match to.write(bytes) {
+            Err(error) if error.would_block() => return Ok(()),
+            Err(error @ OsError::Failed { .. }) if !error.interrupted() => return Err(error.into()),
+            _ => {}
+        }
+    }
+}
+
+/// Reads until nothing is left, without waiting.
+pub(crate) fn hush_by_read(from: FdRef) -> Result<(), NoteError> {
+    let mut buffer = [0; 64];
+    while answer_by_read(from, &mut buffer, Some(Some(Duration::ZERO)))? == Heard::Ring {}
+    Ok(())
+}

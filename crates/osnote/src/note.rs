@@ -1,0 +1,155 @@
+//! The contract of a note, checked against every backend by the compiler and by one conformance suite.
+
+use core::fmt;
+use core::time::Duration;
+
+use sigproof_shim::os::OsError;
+
+/// How a timed sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// By a wake-up.
+    ByWakeup,
+    /// By the time-out; the sleeper has unregistered, and no wake-up has been consumed.
+    ByTimeout,
+}
+
+/// What a note can report. `Copy` and without allocation: it is made inside signal handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// A second wake-up between two clears: misuse by the waker.
+    DoubleWakeup,
+    /// A second sleeper: misuse by the sleeper.
+    TwoSleepers,
+    /// A single-instance note was set up a second time.
+    DuplicateSetup,
+    /// The primitive let the sleeper go as woken, but nobody has woken this note: an earlier wake-up was left behind in the primitive.
+    OutOfSync,
+    /// End-of-file: the other end of the descriptor that the note sleeps on is closed.
+    Closed,
+    /// This backend, or this platform, cannot do it.
+    Unsupported {
+        /// What was asked for, in the words of the caller: "timed sleep", "eventfd on this platform".
+        what: &'static str,
+    },
+    /// The process or the system is out of descriptors (`EMFILE`, `ENFILE`).
+    DescriptorsExhausted {
+        /// The call that said so.
+        call: &'static str,
+    },
+    /// Any other error of the operating system.
+    Os {
+        /// The call that failed.
+        call: &'static str,
+        /// Its `errno`.
+        errno: i32,
+    },
+}
+
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DoubleWakeup => f.write_str("double wake-up: the note was woken twice since it was last cleared"),
+            Self::TwoSleepers => f.write_str("a second thread went to sleep on a note that has a sleeper"),
+            Self::DuplicateSetup => f.write_str("duplicate set-up: this note exists once in a process"),
+            Self::OutOfSync => f.write_str(
+                "out of sync: the primitive let the sleeper go, but nobody has woken the note (a wake-up left behind?)",
+            ),
+            Self::Closed => f.write_str("end of file: the other end of the note's descriptor is closed"),
+            Self::Unsupported { what } => write!(f, "unsupported: {what}"),
+            Self::DescriptorsExhausted { call } => write!(f, "{call}: no file descriptors left"),
+            Self::Os { call, errno } => write!(f, "{call} failed with errno {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for NoteError {}
+
+impl From<OsError> for NoteError {
+    fn from(error: OsError) -> Self {
+        match error {
+            OsError::Unsupported { what } => Self::Unsupported { what },
+            OsError::Failed { call, .. } if error.out_of_descriptors() => Self::DescriptorsExhausted { call },
+            OsError::Failed { call, errno } => Self::Os { call, errno },
+        }
+    }
+}
+
+/// A disturbance from below that a note must bear; asked for by tests, models and reproducers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provocation {
+    /// Let the primitive wake its sleeper although nobody has woken the note, as every primitive is allowed to.
+    SpuriousWake,
+    /// Fill what a wake-up is written into, so that the next write finds no room.
+    FullDoorbell,
+}
+
+impl Provocation {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpuriousWake => "provoking a spurious wake-up",
+            Self::FullDoorbell => "filling the doorbell",
+        }
+    }
+}
+
+/// A one-shot event.
+///
+/// Between two [`clear`](Note::clear)s there is at most one wake-up and at most one sleeper. A wake-up before the sleep makes the
+/// sleep return at once. Spurious wake-ups of the primitive below never surface.
+///
+/// Whether `wakeup` may be called in a signal handler is said by the backend's [`crate::Backend::wakeup`]; where it may, it keeps
+/// `errno`.
+pub trait Note: Send + Sync {
+    /// Re-arms the note. Only while nobody sleeps on it and no wake-up is under way; one whose sleeper has returned does not count, though
+    /// its last instructions may still be to come.
+    fn clear(&self);
+
+    /// Sleeps until woken.
+    ///
+    /// # Errors
+    /// [`NoteError::TwoSleepers`], or what the primitive reports.
+    fn sleep(&self) -> Result<(), NoteError>;
+
+    /// Sleeps until woken or until `timeout` is over, whatever spurious wake-ups come between.
+    ///
+    /// A sleeper that gives up has unregistered: a wake-up that races with it either makes this return [`Woken::ByWakeup`] or stays
+    /// for the next sleep, and leaves nothing behind in the primitive.
+    ///
+    /// # Errors
+    /// [`NoteError::Unsupported`] where the backend has no timed sleep; else as [`Note::sleep`].
+    fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError>;
+
+    /// Wakes the sleeper, or the next to sleep.
+    ///
+    /// # Errors
+    /// [`NoteError::DoubleWakeup`] for a second one since the last clear, or what the primitive reports.
+    fn wakeup(&self) -> Result<(), NoteError>;
+
+    /// Disturbs the primitive below on purpose. A note bears it without its sleeper or its waker noticing. Not async-signal-safe.
+    ///
+    /// # Errors
+    /// [`NoteError::Unsupported`] where the primitive cannot be provoked so; else what it reports.
+    fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
+        Err(NoteError::Unsupported { what: provocation.as_str() })
+    }
+}
+
+impl sigproof_profbuf::Wake for Box<dyn Note> {
+    type Error = NoteError;
+
+    fn clear(&self) {
+        (**self).clear();
+    }
+
+    fn sleep(&self) -> Result<(), NoteError> {
+        (**self).sleep()
+    }
+
+    fn wakeup(&self) -> Result<(), NoteError> {
+        (**self).wakeup()
+    }
+}

@@ -1,0 +1,181 @@
+//! The seed's note: one pipe for the whole process, set up once, reached through a process-wide slot.
+//!
+//! | slot | meaning | next |
+//! |---|---|---|
+//! | 0 | no note is set up | a pair of descriptors by `install` or `replace` |
+//! | a pair | that pair's note is the one | 0 when that note is dropped; another pair by `replace` only |
+//!
+//! The read end blocks, the write end does not, both are close-on-exec; a wake-up is one byte; there is no timed wait.
+//! Sleeper and waker take the descriptors from the slot, as in the seed, so that a handler needs no pointer to the note.
+//!
+//! Invariants, beyond those of [`doorbell`]:
+//! 1. [`Slot::install`] refuses while the slot is taken. So all who look see one pair for the life of the note.
+//! 2. Both numbers are in one atomic word: nobody sees the read end of one pair and the write end of another.
+//! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped nobody sleeps on it or wakes it, as
+//!    both borrow it.
+//!
+//! [`Slot::replace`] is what invariant 1 forbids: it exists for the case that rebuilds a second set-up which silently replaces the
+//! descriptors. A sleeper then sleeps on a pipe that no waker writes to.
+//!
+//! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is seen.
+
+use core::time::Duration;
+
+use sigproof_shim::atomic::{AtomicU64, Ordering};
+use sigproof_shim::os::fd::{FdRef, PipeEnds};
+
+use crate::backend::{Backend, Instances, Platform, SignalSafety};
+use crate::cloexec;
+use crate::doorbell::{self, Doorbell, DoorbellNote, Heard};
+use crate::note::NoteError;
+
+/// What it can do.
+pub const BACKEND: Backend = Backend {
+    name: "signote",
+    summary: "the seed's pipe: one for the process, a second set-up is refused",
+    wakeup: SignalSafety::Safe,
+    why: "an atomic fetch-or and write, which is on POSIX's list (POSIX.1-2017, 2.4.3; signal-safety(7)), to a non-blocking descriptor",
+    timed_sleep: false,
+    instances: Instances::One,
+    descriptors: 2,
+    platforms: &[Platform::Linux, Platform::Darwin, Platform::Bsd],
+    make: || Ok(Box::new(set_up_in(&PROCESS, SetUp::Once)?)),
+};
+
+/// The slot of the process, which the registered backend uses.
+pub static PROCESS: Slot = Slot::new();
+
+/// Where the one pair of descriptors is found.
+#[derive(Debug)]
+pub struct Slot {
+    /// Both numbers plus one, the read end's in the high half; 0 is empty.
+    pair: AtomicU64,
+}
+
+impl Slot {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pair: AtomicU64::new(0) }
+    }
+
+    /// Puts a pair into the empty slot.
+    ///
+    /// # Errors
+    /// [`NoteError::DuplicateSetup`] if it is taken; it stays as it was.
+    pub fn install(&self, ends: &PipeEnds) -> Result<(), NoteError> {
+        // Release: the pipe is made before its numbers are seen by the acquire in `get`. Relaxed: a refusal reads nothing else.
+        self.pair
+            .compare_exchange(0, pack(ends), Ordering::Release, Ordering::Relaxed)
+            .map(drop)
+            .map_err(|_| NoteError::DuplicateSetup)
+    }
+
+    /// Puts a pair into the slot whatever it holds: the historical mistake, for its case.
+    pub fn replace(&self, ends: &PipeEnds) {
+        // Release: as in `install`.
+        self.pair.store(pack(ends), Ordering::Release);
+    }
+
+    /// Empties the slot if it holds this pair.
+    fn remove(&self, ends: &PipeEnds) {
+        // Release: the end of this note's use, to the `install` of the next. A failure is a slot that was replaced.
+        let _ = self.pair.compare_exchange(pack(ends), 0, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// Whether a note is set up.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.pair.load(Ordering::Acquire) != 0
+    }
+
+    /// The read end and the write end; numbers that no descriptor has, if the slot is empty.
+    fn get(&self) -> (FdRef, FdRef) {
+        // Acquire: pairs with the release in `install` and `replace`.
+        let pair = self.pair.load(Ordering::Acquire);
+        let number = |half: u64| FdRef((half as u32).wrapping_sub(1) as i32);
+        (number(pair >> 32), number(pair))
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn pack(ends: &PipeEnds) -> u64 {
+    let half = |number: i32| u64::from((number as u32).wrapping_add(1));
+    half(ends.read.number()) << 32 | half(ends.write.number())
+}
+
+/// What a set-up does about a slot that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetUp {
+    /// It is refused.
+    Once,
+    /// It silently takes the slot over: the historical mistake, for its case.
+    Replacing,
+}
+
+/// The note.
+pub type SigNote = DoorbellNote<SlotBell>;
+
+/// Makes the pipe and puts it into `slot`.
+///
+/// # Errors
+/// [`NoteError::DuplicateSetup`] if the slot is taken and `how` minds; [`NoteError::DescriptorsExhausted`].
+pub fn set_up_in(slot: &'static Slot, how: SetUp) -> Result<SigNote, NoteError> {
+    if how == SetUp::Once && slot.is_taken() {
+        // Before a pipe is made, so that the report is this one even when descriptors are short. The one that counts is in `install`.
+        return Err(NoteError::DuplicateSetup);
+    }
+    let own = cloexec::pipe_with(cloexec::best())?;
+    match how {
+        SetUp::Once => slot.install(&own)?,
+        SetUp::Replacing => slot.replace(&own),
+    }
+    Ok(DoorbellNote::new(SlotBell { slot, own }))
+}
+
+/// The pipe in a slot as a doorbell.
+#[derive(Debug)]
+pub struct SlotBell {
+    slot: &'static Slot,
+    /// Kept open for the life of the note (invariant 3).
+    own: PipeEnds,
+}
+
+impl SlotBell {
+    /// The descriptors that this note made, for a diagnosis; those in force are the slot's.
+    #[must_use]
+    pub const fn ends(&self) -> &PipeEnds {
+        &self.own
+    }
+}
+
+impl Drop for SlotBell {
+    fn drop(&mut self) {
+        self.slot.remove(&self.own);
+    }
+}
+
+impl Doorbell for SlotBell {
+    const TIMED: bool = false;
+
+    fn ring(&self) -> Result<(), NoteError> {
+        doorbell::ring_by_write(self.slot.get().1, &[0])
+    }
+
+    fn answer(&self, _timeout: Option<Duration>) -> Result<Heard, NoteError> {
+        doorbell::answer_by_read(self.slot.get().0, &mut [0], None)
+    }
+
+    fn hush(&self) -> Result<(), NoteError> {
+        doorbell::hush_by_read(self.slot.get().0)
+    }
+
+    fn fill(&self) -> Result<(), NoteError> {
+        doorbell::fill_by_write(self.slot.get().1, &[0])
+    }
+}
