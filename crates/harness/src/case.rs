@@ -1,0 +1,367 @@
+//! The vocabulary of the casebook: what a case is, which ways there are to run it, what can come of it and what must.
+
+use core::fmt;
+use core::str::FromStr;
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use sigproof_osnote::cpuprof::RateError;
+use sigproof_osnote::{Backend, Note, NoteError, Platform};
+use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
+use sigproof_shim::os::OsError;
+
+use crate::worker::Attempt;
+
+/// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of the casebook.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or_else(|| UnknownWord {
+                    what: $what,
+                    word: word.to_owned(),
+                    known: Self::ALL.iter().map(|v| v.as_str()).collect(),
+                })
+            }
+        }
+    };
+}
+
+/// A word that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} '{word}' (one of: {})", known.join(", "))]
+pub struct UnknownWord {
+    /// What it should have named.
+    pub what: &'static str,
+    /// What was written.
+    pub word: String,
+    /// What could have been.
+    pub known: Vec<&'static str>,
+}
+
+words! {
+    /// The side of a case.
+    Variant, "variant" {
+        /// As the bug was.
+        Broken = "broken",
+        /// As it was mended, or by a means that never had it.
+        Fixed = "fixed",
+    }
+}
+
+words! {
+    /// How the profile's reader reads.
+    Mode, "mode" {
+        /// It sleeps on its note until there is something.
+        Blocking = "blocking",
+        /// It returns at once, and is called again after an interval.
+        NonBlocking = "non-blocking",
+    }
+}
+
+words! {
+    /// What came of an attempt.
+    Outcome, "outcome" {
+        /// All that was written was delivered or counted as lost, and nothing else happened.
+        Delivered = "delivered",
+        /// A handler waits for what the code that it interrupted holds.
+        SelfDeadlock = "self-deadlock",
+        /// Threads wait in a cycle.
+        CrossDeadlock = "cross deadlock",
+        /// A sleeper sleeps though it was, or should have been, woken.
+        LostWakeup = "lost wake-up",
+        /// A note was woken twice since it was cleared.
+        DoubleWakeup = "double wake-up",
+        /// A sleep returned though nobody had woken it.
+        SpuriousWakeup = "spurious wake-up",
+        /// A handler spins: processor time is used, nothing moves.
+        Livelock = "livelock",
+        /// A record is wrong, missing, doubled, or the accounts do not add up.
+        CorruptRecord = "corrupt record",
+        /// A handler left `errno` changed.
+        ErrnoSpoiled = "errno spoiled",
+        /// A descriptor reached a process that should not have it.
+        DescriptorLeak = "descriptor leak",
+        /// A timed sleep went on beyond its deadline.
+        Late = "late",
+        /// The process died, or what it reported makes no sense.
+        Crash = "crash",
+    }
+}
+
+words! {
+    /// What is asked of an outcome.
+    Grade, "grade" {
+        /// It is seen, or the reproducer has stopped reproducing.
+        MustOccur = "must-occur",
+        /// It may be seen.
+        MayOccur = "may-occur",
+        /// It is never seen.
+        Never = "never",
+    }
+}
+
+/// The grade of every outcome; what is not listed must never occur.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Expected(BTreeMap<Outcome, Grade>);
+
+impl Expected {
+    /// Of a fixed variant: what is written is delivered.
+    pub fn delivered() -> Self {
+        Self::default().with(Outcome::Delivered, Grade::MustOccur)
+    }
+
+    /// Of a broken variant: `outcome` is seen; an attempt may also end well.
+    pub fn broken(outcome: Outcome) -> Self {
+        Self::default().with(outcome, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
+    }
+
+    /// Adds or changes one grade.
+    #[must_use]
+    pub fn with(mut self, outcome: Outcome, grade: Grade) -> Self {
+        self.0.insert(outcome, grade);
+        self
+    }
+
+    /// The grade of an outcome.
+    pub fn grade(&self, outcome: Outcome) -> Grade {
+        self.0.get(&outcome).copied().unwrap_or(Grade::Never)
+    }
+
+    /// The outcomes that must occur.
+    pub fn must_occur(&self) -> impl Iterator<Item = Outcome> + '_ {
+        self.0.iter().filter(|(_, g)| **g == Grade::MustOccur).map(|(o, _)| *o)
+    }
+
+    /// The outcomes that are listed, with their grades.
+    pub fn iter(&self) -> impl Iterator<Item = (Outcome, Grade)> + '_ {
+        self.0.iter().map(|(o, g)| (*o, *g))
+    }
+}
+
+/// One way to run a case.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Broken or fixed.
+    pub variant: Variant,
+    /// The note that it runs over, for a case that runs over several.
+    pub note: Option<&'static Backend>,
+    /// The read mode, for a case that has one.
+    pub mode: Option<Mode>,
+    /// What tells apart setups that agree in all of the above: which of several fixes, say.
+    pub flavour: Option<&'static str>,
+    /// What must come of it, and what never.
+    pub expected: Expected,
+}
+
+impl Setup {
+    /// The broken variant, in which `outcome` must occur.
+    pub fn broken(outcome: Outcome) -> Self {
+        Self { variant: Variant::Broken, note: None, mode: None, flavour: None, expected: Expected::broken(outcome) }
+    }
+
+    /// The fixed variant, in which all is delivered.
+    pub fn fixed() -> Self {
+        Self { variant: Variant::Fixed, note: None, mode: None, flavour: None, expected: Expected::delivered() }
+    }
+
+    /// Over this note.
+    #[must_use]
+    pub fn note(mut self, note: &'static Backend) -> Self {
+        self.note = Some(note);
+        self
+    }
+
+    /// In this mode.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// In this flavour.
+    #[must_use]
+    pub fn flavour(mut self, flavour: &'static str) -> Self {
+        self.flavour = Some(flavour);
+        self
+    }
+
+    /// A case's own grade for one outcome.
+    #[must_use]
+    pub fn expect(mut self, outcome: Outcome, grade: Grade) -> Self {
+        self.expected = self.expected.with(outcome, grade);
+        self
+    }
+
+    /// A fresh note of its kind.
+    ///
+    /// # Errors
+    /// [`Outcome::Crash`]: the setup has none, or it cannot be made.
+    pub fn make_note(&self) -> Result<Box<dyn Note>, Failure> {
+        let backend = self.note.ok_or_else(|| Failure::new(Outcome::Crash, "the setup names no note"))?;
+        Ok((backend.make)()?)
+    }
+
+    /// The name of its note.
+    pub fn note_name(&self) -> Option<&'static str> {
+        self.note.map(|n| n.name)
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.variant)?;
+        for part in [self.flavour, self.note_name(), self.mode.map(Mode::as_str)].into_iter().flatten() {
+            write!(f, "/{part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How an attempt ended badly, as the attempt itself saw it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{outcome}: {detail}")]
+pub struct Failure {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What was seen, in a sentence.
+    pub detail: String,
+}
+
+impl Failure {
+    /// An outcome with what was seen.
+    pub fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { outcome, detail: detail.into() }
+    }
+}
+
+/// A thing that the operating system refused to the attempt itself, before or beside what is tested.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Outcome::Crash, format!("the attempt could not be set up: {error}"))
+    }
+}
+
+impl From<OsError> for Failure {
+    fn from(error: OsError) -> Self {
+        Self::new(Outcome::Crash, error.to_string())
+    }
+}
+
+impl From<NoteError> for Failure {
+    fn from(error: NoteError) -> Self {
+        let outcome = match error {
+            NoteError::DoubleWakeup => Outcome::DoubleWakeup,
+            _ => Outcome::Crash,
+        };
+        Self::new(outcome, error.to_string())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Outcome::Crash, error.to_string())
+    }
+}
+
+impl From<ReadError<NoteError>> for Failure {
+    fn from(error: ReadError<NoteError>) -> Self {
+        match error {
+            ReadError::Wake(error) => error.into(),
+            malformed => Self::new(Outcome::CorruptRecord, malformed.to_string()),
+        }
+    }
+}
+
+impl From<CloseError<NoteError>> for Failure {
+    fn from(error: CloseError<NoteError>) -> Self {
+        match error {
+            CloseError::Wake(error) => error.into(),
+            misuse => Self::new(Outcome::Crash, misuse.to_string()),
+        }
+    }
+}
+
+impl From<WriteError<NoteError>> for Failure {
+    fn from(error: WriteError<NoteError>) -> Self {
+        match error {
+            WriteError::Wake(error) => error.into(),
+            misuse => Self::new(Outcome::Crash, misuse.to_string()),
+        }
+    }
+}
+
+impl From<RateError> for Failure {
+    fn from(error: RateError) -> Self {
+        match error {
+            RateError::Note(error) | RateError::Wake(error) => error.into(),
+            other => Self::new(Outcome::Crash, other.to_string()),
+        }
+    }
+}
+
+/// A historical bug, rebuilt broken and fixed.
+pub trait Case: Sync {
+    /// Its name: platform, primitive, mechanism.
+    fn name(&self) -> &'static str;
+
+    /// What goes wrong, in one line.
+    fn summary(&self) -> &'static str;
+
+    /// Where it was reported and mended.
+    fn upstream(&self) -> &'static [&'static str];
+
+    /// The ways to run it. Their expectations follow from the capabilities of the notes wherever they can, so that a new backend
+    /// is covered the day it is registered.
+    fn setups(&self) -> Vec<Setup>;
+
+    /// Runs one attempt, in a process of its own.
+    ///
+    /// # Errors
+    /// The bad outcome that the attempt has seen itself. A hang or a crash is seen by the parent.
+    fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure>;
+
+    /// What this machine lacks for a setup, beyond its note: the reason and the remedy.
+    fn lacks(&self, _setup: &Setup) -> Option<String> {
+        None
+    }
+
+    /// Where it can run.
+    fn platforms(&self) -> &'static [Platform] {
+        &[Platform::Linux, Platform::Darwin, Platform::Bsd]
+    }
+
+    /// Whether it is driven by signals that are aimed at a window; if so, a fixed variant has to see enough of them there.
+    fn aimed(&self) -> bool {
+        true
+    }
+
+    /// Whether it is a test of the harness itself, run by its exact name only.
+    fn hidden(&self) -> bool {
+        false
+    }
+}

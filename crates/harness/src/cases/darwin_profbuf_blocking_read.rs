@@ -1,0 +1,129 @@
+//! **darwin-profbuf-blocking-read**: the profiler's handler writes a sample into the buffer and wakes the sleeping reader through a note. On
+//! Darwin a note is a pthread mutex and condition variable: the handler waits for the mutex that the reader, which it has interrupted on
+//! its way into or out of its sleep, was holding.
+//!
+//! Upstream: golang/go#61768, mended by go.dev/cl/518836: where notes are not async-signal-safe, the reader does not sleep on one.
+//!
+//! ```text
+//! cargo xtask stress darwin-profbuf-blocking-read
+//! ```
+//!
+//! | variant | note | mode | must be seen |
+//! |---|---|---|---|
+//! | broken | wake-up unsafe | blocking, as before the fix | self-deadlock |
+//! | fixed | wake-up unsafe | non-blocking, chosen by the fix | every sample delivered or counted |
+//! | fixed | wake-up safe | blocking, chosen by the fix | the same |
+//! | fixed | wake-up safe | non-blocking | the same |
+//!
+//! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note.
+
+use sigproof_osnote::cpuprof::{CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
+use sigproof_osnote::{SignalSafety, backends};
+use sigproof_profbuf::{EveryRecord, ReadMode};
+
+use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::inject::SIGNAL;
+use crate::records::{Account, Ledger, tag_of};
+use crate::worker::Attempt;
+
+/// A ring that wraps often. The reader keeps up: one signal a round.
+const SETTINGS: Settings = Settings { words: 256, tags: 32, ..Settings::new(SIGNAL) };
+
+/// The case.
+pub(super) static CASE: DarwinProfbufBlockingRead = DarwinProfbufBlockingRead;
+
+pub(super) struct DarwinProfbufBlockingRead;
+
+/// Before the fix: blocking, whatever the note.
+enum Blocks {}
+
+impl Practice for Blocks {
+    type Policy = EveryRecord;
+    type Lock = MaskedSpin;
+
+    fn read_mode(_wakeup: SignalSafety) -> ReadMode {
+        ReadMode::Blocking
+    }
+}
+
+/// Non-blocking, whatever the note.
+enum Polls {}
+
+impl Practice for Polls {
+    type Policy = EveryRecord;
+    type Lock = MaskedSpin;
+
+    fn read_mode(_wakeup: SignalSafety) -> ReadMode {
+        ReadMode::NonBlocking
+    }
+}
+
+impl Case for DarwinProfbufBlockingRead {
+    fn name(&self) -> &'static str {
+        "darwin-profbuf-blocking-read"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the SIGPROF handler wakes the profile's reader, whose note's mutex the interrupted reader holds"
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        let setup = |safety, mode| match (safety, mode) {
+            (SignalSafety::Unsafe, Mode::Blocking) => Setup::broken(Outcome::SelfDeadlock),
+            _ => Setup::fixed(),
+        };
+        let modes = |mode| backends().iter().map(move |b| setup(b.wakeup, mode).note(b).mode(mode));
+        let mut setups: Vec<_> = modes(Mode::Blocking).chain(modes(Mode::NonBlocking)).collect();
+        setups.sort_by_key(|s| s.variant);
+        setups
+    }
+
+    fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+        let safe = setup.note.is_some_and(|n| n.wakeup == SignalSafety::Safe);
+        match (setup.variant, setup.mode) {
+            (Variant::Broken, _) => run::<Blocks>(setup, attempt),
+            (Variant::Fixed, Some(Mode::NonBlocking)) if safe => run::<Polls>(setup, attempt),
+            (Variant::Fixed, _) => run::<Sound>(setup, attempt),
+        }
+    }
+}
+
+fn run<P: Practice>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+    static LEDGER: Ledger = Ledger::new();
+    let backend = setup.note.ok_or_else(|| Failure::new(Outcome::Crash, "the setup names no note"))?;
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(backend, SETTINGS)?));
+    let Switched::On(mut reader) = prof.set_rate(100)? else {
+        return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
+    };
+    let mut injector = attempt.injector(move || {
+        let stack = LEDGER.next();
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER.
+        unsafe { prof.add(0, tag_of(&stack), &stack) }?;
+        Ok(())
+    })?;
+    let mut account = Account::default();
+    for _ in attempt.rounds() {
+        match injector.round(|| reader.read())?? {
+            ProfileRead::Entries(entries) => account.take_profile(entries)?,
+            ProfileRead::Empty => {}
+            ProfileRead::EndOfProfile => {
+                return Err(Failure::new(Outcome::CorruptRecord, "the profile ended before it did"));
+            }
+        }
+        injector.settle();
+    }
+    prof.set_rate(0)?;
+    loop {
+        match reader.read()? {
+            ProfileRead::Entries(entries) => account.take_profile(entries)?,
+            ProfileRead::Empty => {
+                return Err(Failure::new(Outcome::CorruptRecord, "a profile that is over read empty"));
+            }
+            ProfileRead::EndOfProfile => return account.close(LEDGER.written()),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! **note-interval-sleep**: a runtime that has something to poll sleeps in intervals, and tests between them whether it has been woken. The
+//! test "the key is clear" is wrong: the sleeper's own address stands there. The sleep returns at once, unwoken.
+//!
+//! Upstream: found by reading the semaphore notes of Go 1.27 (`notesleep` with `cgo_yield` set).
+//!
+//! ```text
+//! cargo xtask stress note-interval-sleep
+//! ```
+//!
+//! | variant | sleeps on while | must be seen |
+//! |---|---|---|
+//! | broken | the key is clear | spurious wake-up |
+//! | fixed | the key does not say woken | every sleep ends by its wake-up |
+//!
+//! The waker is a signal handler on a thread of its own, so the semaphore below may be the unsafe one: the handler interrupts nothing
+//! that holds its mutex. A signal counts as inside if the sleeper is in its call at the time.
+
+use std::sync::mpsc;
+use std::thread;
+
+use sigproof_osnote::Note;
+use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
+use sigproof_osnote::semaphore::PthreadSemaphore;
+use sigproof_shim::atomic::{AtomicBool, Ordering};
+use sigproof_shim::hint;
+
+use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::inject;
+use crate::worker::Attempt;
+
+/// The length of an interval, in microseconds.
+const INTERVAL: u64 = 50;
+
+/// The waker waits up to so many turns of a spin before it wakes: none to a few intervals.
+const SPIN: u32 = 4_000;
+
+/// The case.
+pub(super) static CASE: NoteIntervalSleep = NoteIntervalSleep;
+
+pub(super) struct NoteIntervalSleep;
+
+/// The loop with the wrong test.
+enum WhileClear {}
+
+impl SleepLoop for WhileClear {
+    const INTERVAL: Option<core::time::Duration> = Intervals::<INTERVAL>::INTERVAL;
+
+    fn keep_sleeping(key: Key) -> bool {
+        key == Key::Clear
+    }
+}
+
+impl Case for NoteIntervalSleep {
+    fn name(&self) -> &'static str {
+        "note-interval-sleep"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a sleep in intervals takes its own address in the key for a wake-up and returns unwoken"
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &["https://github.com/golang/go/blob/master/src/runtime/lock_sema.go"]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        vec![Setup::broken(Outcome::SpuriousWakeup), Setup::fixed()]
+    }
+
+    fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+        match setup.variant {
+            Variant::Broken => run::<WhileClear>(attempt),
+            Variant::Fixed => run::<Intervals<INTERVAL>>(attempt),
+        }
+    }
+}
+
+fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
+    static WOKEN: AtomicBool = AtomicBool::new(false);
+    let page = attempt.page;
+    let note: &'static SemaNote<PthreadSemaphore, L> = Box::leak(Box::default());
+    attempt.handler(move || {
+        // Before the wake-up: a sleeper that returns without seeing this was not woken. Release pairs with the acquire below.
+        WOKEN.store(true, Ordering::Release);
+        Ok(note.wakeup()?)
+    })?;
+    let (ask, asked) = mpsc::channel();
+    let mut random = fastrand::Rng::with_seed(attempt.seed);
+    thread::spawn(move || {
+        for spin in asked {
+            (0..spin).for_each(|_| hint::spin_loop());
+            inject::raise(page);
+        }
+    });
+    inject::shield()?;
+    for (round, _) in (1..).zip(attempt.rounds()) {
+        note.clear();
+        WOKEN.store(false, Ordering::Relaxed);
+        // The channel orders all of the above before the wake-up. It closes only if the waker panics.
+        ask.send(random.u32(..SPIN)).map_err(|_| Failure::new(Outcome::Crash, "the waker is gone"))?;
+        inject::window(|| note.sleep())?;
+        if !WOKEN.load(Ordering::Acquire) {
+            return Err(Failure::new(
+                Outcome::SpuriousWakeup,
+                format!("sleep number {round} returned before anybody had called wakeup"),
+            ));
+        }
+        // The handler may still be inside `wakeup`, and a note is cleared only when it is not.
+        while page.ended.load(Ordering::Acquire) < round {
+            hint::spin_loop();
+        }
+        page.rounds.store(round, Ordering::Relaxed);
+    }
+    Ok(())
+}

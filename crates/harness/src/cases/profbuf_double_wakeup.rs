@@ -1,0 +1,126 @@
+//! **profbuf-double-wakeup**: the writer publishes an overflow and wakes the reader, but leaves its announcement READER_SLEEPING in the
+//! write word. The next commit finds it and wakes a second time. A note allows one wake-up between two clears: the process dies.
+//!
+//! Upstream: reproduced on Go 1.19.8, 1.21.13 and 1.24.4 (one thread writing flat out, one blocked in read: 10 of 10 runs), not on
+//! 1.27.3 (0 of 10), whose publishing path clears the flag.
+//!
+//! ```text
+//! cargo xtask stress profbuf-double-wakeup
+//! ```
+//!
+//! | variant | publishing | must be seen |
+//! |---|---|---|
+//! | broken | wakes, keeps READER_SLEEPING | double wake-up |
+//! | fixed | wakes and clears READER_SLEEPING | every record delivered or counted |
+//!
+//! The flag is there to be kept only if the reader announces its sleep between the writer's look at a full ring and its publishing: a
+//! matter of nanoseconds. A signal in between makes it a matter of course: the window is a burst of writes, and the handler does nothing but
+//! take its time, as a profiler's does that unwinds a stack.
+
+use std::thread;
+use std::time::Instant;
+
+use sigproof_osnote::{Note, SignalSafety, backends};
+use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy};
+use sigproof_shim::hint;
+
+use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::records::{Account, Ledger, tag_of};
+use crate::worker::Attempt;
+
+/// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.
+const CONFIG: Config = Config { header: 1, words: 8, tags: 2 };
+
+/// How many records are written in one window: flat out.
+const WRITES: usize = 8;
+
+/// How long the handler takes, in nanoseconds: enough for a woken reader to find nothing and go to sleep again.
+const HANDLER_NS: u128 = 20_000;
+
+/// The name of the other wake policy.
+const HALF_FULL: &str = "half-full";
+
+/// The case.
+pub(super) static CASE: ProfbufDoubleWakeup = ProfbufDoubleWakeup;
+
+pub(super) struct ProfbufDoubleWakeup;
+
+/// The policy of Go up to 1.24, whose publishing path keeps the announcement.
+enum KeepsFlag {}
+
+impl WakePolicy for KeepsFlag {
+    fn on_commit(unread: usize, capacity: usize) -> Decision {
+        EveryRecord::on_commit(unread, capacity)
+    }
+
+    fn on_publish() -> Decision {
+        Decision { clear: false, wake: true }
+    }
+}
+
+impl Case for ProfbufDoubleWakeup {
+    fn name(&self) -> &'static str {
+        "profbuf-double-wakeup"
+    }
+
+    fn summary(&self) -> &'static str {
+        "publishing an overflow wakes the reader but keeps READER_SLEEPING, so the next commit wakes it again"
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &["https://github.com/golang/go/blob/go1.24.4/src/runtime/profbuf.go"]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        let safe = || backends().iter().filter(|b| b.wakeup == SignalSafety::Safe);
+        let broken = safe().map(|b| Setup::broken(Outcome::DoubleWakeup).note(b).mode(Mode::Blocking));
+        let fixed = safe().map(|b| Setup::fixed().note(b).mode(Mode::Blocking));
+        // The other policy meets the same notes in the same way: one of them will do.
+        let half_full = safe().take(1).map(|b| Setup::fixed().note(b).mode(Mode::Blocking).flavour(HALF_FULL));
+        broken.chain(fixed).chain(half_full).collect()
+    }
+
+    fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+        match (setup.variant, setup.flavour) {
+            (Variant::Broken, _) => run::<KeepsFlag>(setup, attempt),
+            (Variant::Fixed, Some(HALF_FULL)) => run::<HalfFull>(setup, attempt),
+            (Variant::Fixed, _) => run::<EveryRecord>(setup, attempt),
+        }
+    }
+}
+
+fn run<P: WakePolicy>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+    let (mut writer, reader) = sigproof_profbuf::new::<_, P>(CONFIG, setup.make_note()?)?;
+    let reading = thread::spawn(move || read_to_end(reader));
+    let mut injector = attempt.injector(|| {
+        let started = Instant::now();
+        while started.elapsed().as_nanos() < HANDLER_NS {
+            hint::spin_loop();
+        }
+        Ok(())
+    })?;
+    let ledger = Ledger::new();
+    for _ in attempt.rounds() {
+        injector.round(|| {
+            (0..WRITES).try_for_each(|_| {
+                let stack = ledger.next();
+                writer.write(0, tag_of(&stack), &[], &stack).map(drop)
+            })
+        })??;
+        injector.settle();
+    }
+    writer.close()?;
+    let account = reading.join().map_err(|_| Failure::new(Outcome::Crash, "the reader panicked"))??;
+    account.close(ledger.written())
+}
+
+fn read_to_end<P: WakePolicy>(mut reader: Reader<Box<dyn Note>, P>) -> Result<Account, Failure> {
+    let mut account = Account::default();
+    loop {
+        match reader.read(ReadMode::Blocking)? {
+            Read::Records(records) => account.take(records)?,
+            Read::Empty => return Err(Failure::new(Outcome::SpuriousWakeup, "a blocking read returned empty-handed")),
+            Read::EndOfFile => return Ok(account),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Tests of the harness by itself: children that crash, are killed, leave, write nonsense, hang in ways that no other case shows, spoil
+//! `errno`, or leave a process behind. Hidden: run by exact name only.
+//!
+//! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
+//! because the crash *is* seen.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use sigproof_shim::os::errno;
+use sigproof_shim::os::pthread::Mutex;
+
+use crate::case::{Case, Failure, Outcome, Setup};
+use crate::worker::Attempt;
+
+/// A child that misbehaves in one way.
+pub(super) struct Selftest {
+    name: &'static str,
+    summary: &'static str,
+    outcome: Outcome,
+    misbehave: fn(&Attempt) -> Result<(), Failure>,
+}
+
+impl Case for Selftest {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        match self.outcome {
+            Outcome::Delivered => vec![Setup::fixed()],
+            outcome => vec![Setup::broken(outcome)],
+        }
+    }
+
+    fn attempt(&self, _setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+        (self.misbehave)(attempt)
+    }
+
+    fn aimed(&self) -> bool {
+        false
+    }
+
+    fn hidden(&self) -> bool {
+        true
+    }
+}
+
+pub(super) static CRASH: Selftest = Selftest {
+    name: "selftest-crash",
+    summary: "the child panics",
+    outcome: Outcome::Crash,
+    misbehave: |_| panic!("as a test of the harness"),
+};
+
+pub(super) static KILL: Selftest = Selftest {
+    name: "selftest-kill",
+    summary: "the child is killed",
+    outcome: Outcome::Crash,
+    misbehave: |_| {
+        // SAFETY: a signal to this very process, of which nothing is expected any more.
+        unsafe { libc::raise(libc::SIGKILL) };
+        Ok(())
+    },
+};
+
+pub(super) static EXIT: Selftest = Selftest {
+    name: "selftest-exit",
+    summary: "the child exits in the midst of its attempt, as if all were well",
+    outcome: Outcome::Crash,
+    misbehave: |_| std::process::exit(0),
+};
+
+pub(super) static GARBAGE: Selftest = Selftest {
+    name: "selftest-garbage",
+    summary: "the child writes nonsense to the shared page",
+    outcome: Outcome::Crash,
+    misbehave: |attempt| {
+        attempt.page.scribble(0xdead_beef);
+        std::process::exit(0)
+    },
+};
+
+pub(super) static CROSS_DEADLOCK: Selftest = Selftest {
+    name: "selftest-cross-deadlock",
+    summary: "two threads each hold the mutex that the other waits for",
+    outcome: Outcome::CrossDeadlock,
+    misbehave: |_| cross_deadlock(),
+};
+
+pub(super) static LOST_WAKEUP: Selftest = Selftest {
+    name: "selftest-lost-wakeup",
+    summary: "a thread sleeps on a note that nobody wakes",
+    outcome: Outcome::LostWakeup,
+    misbehave: |_| {
+        let note = sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "no pipe note"))?;
+        (note.make)()?.sleep()?;
+        Ok(())
+    },
+};
+
+pub(super) static ERRNO: Selftest = Selftest {
+    name: "selftest-errno",
+    summary: "the handler leaves errno changed",
+    outcome: Outcome::ErrnoSpoiled,
+    misbehave: |attempt| {
+        attempt.handler(|| {
+            errno::set(errno::get() ^ 1);
+            Ok(())
+        })?;
+        crate::inject::raise(attempt.page);
+        Ok(())
+    },
+};
+
+pub(super) static GRANDCHILD: Selftest = Selftest {
+    name: "selftest-grandchild",
+    summary: "the child leaves a process behind that would live for an hour",
+    outcome: Outcome::Delivered,
+    misbehave: |_| {
+        std::process::Command::new("sleep").arg("3600").spawn()?;
+        Ok(())
+    },
+};
+
+pub(super) static SLOW: Selftest = Selftest {
+    name: "selftest-slow",
+    summary: "the child takes its time, sleeping and working by turns: it must not be called stuck",
+    outcome: Outcome::Delivered,
+    misbehave: |attempt| {
+        for round in attempt.rounds() {
+            if round % 2 == 0 {
+                thread::sleep(Duration::from_millis(30));
+            } else {
+                let started = std::time::Instant::now();
+                while started.elapsed() < Duration::from_millis(30) {
+                    attempt.tick();
+                }
+            }
+        }
+        Ok(())
+    },
+};
+
+/// Two mutexes of the C library, which is what a diagnosis looks into: std's are futexes of its own on Linux.
+fn cross_deadlock() -> Result<(), Failure> {
+    let mutex = || Mutex::new().map_err(|e| Failure::new(Outcome::Crash, e.to_string()));
+    let locks = [mutex()?, mutex()?];
+    let both = Barrier::new(2);
+    thread::scope(|scope| {
+        for first in 0..2 {
+            let (locks, both) = (&locks, &both);
+            scope.spawn(move || {
+                let _one = locks[first].lock();
+                both.wait();
+                let _other = locks[1 - first].lock();
+            });
+        }
+    });
+    Ok(())
+}

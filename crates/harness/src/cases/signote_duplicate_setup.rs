@@ -1,0 +1,92 @@
+//! **signote-duplicate-setup**: the pipe of the seed's signal note exists once in a process. A second set-up that silently replaces its
+//! descriptors leaves the first sleeper on a pipe that nobody will ever write to.
+//!
+//! Upstream: the comment in the fix of golang/go#61768, "a single, there-can-only-be-one, async-signal-safe note".
+//!
+//! ```text
+//! cargo xtask stress signote-duplicate-setup
+//! ```
+//!
+//! | variant | a second set-up | must be seen |
+//! |---|---|---|
+//! | broken | replaces the descriptors | lost wake-up |
+//! | fixed | is refused | every wake-up arrives |
+//!
+//! In each round a thread sleeps on the note, a second set-up comes by, and a signal handler wakes the sleeper. A signal counts as inside if
+//! the sleeper is in its call at the time.
+
+use std::sync::Barrier;
+use std::thread;
+
+use sigproof_osnote::notes::signote::{SetUp, SigNote, Slot, set_up_in};
+use sigproof_osnote::{Note, NoteError};
+use sigproof_shim::atomic::{AtomicPtr, Ordering};
+use sigproof_shim::hint;
+
+use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::inject;
+use crate::worker::Attempt;
+
+/// The second set-up comes after up to so many turns of a spin.
+const SPIN: u32 = 4_000;
+
+/// A round starts a thread, which is long; so many rounds make one.
+const ROUNDS_A_SLEEP: usize = 2;
+
+/// The case.
+pub(super) static CASE: SignoteDuplicateSetup = SignoteDuplicateSetup;
+
+pub(super) struct SignoteDuplicateSetup;
+
+impl Case for SignoteDuplicateSetup {
+    fn name(&self) -> &'static str {
+        "signote-duplicate-setup"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a second set-up of the one pipe note silently replaces its descriptors under the first one's sleeper"
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        vec![Setup::broken(Outcome::LostWakeup), Setup::fixed()]
+    }
+
+    fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
+        static SLOT: Slot = Slot::new();
+        static NOTE: AtomicPtr<SigNote> = AtomicPtr::new(core::ptr::null_mut());
+        let how = match setup.variant {
+            Variant::Broken => SetUp::Replacing,
+            Variant::Fixed => SetUp::Once,
+        };
+        attempt.handler(|| {
+            // SAFETY: set before the signal is raised, in the same thread, and alive until the round is over.
+            let note = unsafe { &*NOTE.load(Ordering::Relaxed) };
+            Ok(note.wakeup()?)
+        })?;
+        let mut random = fastrand::Rng::with_seed(attempt.seed);
+        for _ in attempt.rounds().step_by(ROUNDS_A_SLEEP) {
+            let mut first = set_up_in(&SLOT, how)?;
+            NOTE.store(&raw mut first, Ordering::Relaxed);
+            let ready = Barrier::new(2);
+            thread::scope(|scope| -> Result<(), NoteError> {
+                let sleeper = scope.spawn(|| {
+                    inject::shield().map_err(|_| NoteError::Unsupported { what: "a signal mask" })?;
+                    ready.wait();
+                    inject::window(|| first.sleep())
+                });
+                ready.wait();
+                (0..random.u32(..SPIN)).for_each(|_| hint::spin_loop());
+                // Kept, if there is one, until the round is over. That it is refused is not what is judged: that the sleeper wakes is.
+                let _second = set_up_in(&SLOT, how);
+                inject::raise(attempt.page);
+                sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))
+            })?;
+            attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

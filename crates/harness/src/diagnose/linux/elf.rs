@@ -1,0 +1,243 @@
+//! Object files, parsed once and kept for the life of the process.
+//!
+//! A supervisor diagnoses many children of one executable, so the cache has no bound but the number of distinct files that children
+//! map; the files' mappings are leaked on purpose, which makes everything parsed from them `'static`.
+//!
+//! Only a regular file is opened. A device that happens to be mapped (`/dev/zero`, a GPU) could be read without end.
+
+use super::lines::Lines;
+use memmap2::Mmap;
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
+use sigproof_shim::sync::Arc;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Identity of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+/// One object file. Addresses are the file's own (before relocation).
+pub(super) struct Elf {
+    /// File name without directories.
+    pub name: String,
+    /// Loadable segments.
+    pub segments: Vec<Segment>,
+    pub eh_frame: Option<Section>,
+    pub eh_frame_hdr: Option<Section>,
+    pub text: Option<Section>,
+    functions: Table,
+    variables: Table,
+    pub lines: Option<Lines>,
+}
+
+/// A loadable segment.
+pub(super) struct Segment {
+    /// Where its bytes lie in the file.
+    file: Range<u64>,
+    /// Its addresses.
+    pub range: Range<u64>,
+    executable: bool,
+}
+
+/// A section: its addresses and its bytes.
+#[derive(Clone)]
+pub(super) struct Section {
+    pub range: Range<u64>,
+    pub bytes: &'static [u8],
+}
+
+static CACHE: Mutex<Option<HashMap<Key, Option<Arc<Elf>>>>> = Mutex::new(None);
+
+/// The parsed object file at `path`, of whose regular-file inode `accept` must approve. `None` if it is no such thing.
+pub(super) fn open(path: &Path, accept: impl FnOnce(&fs::Metadata) -> bool) -> Option<Arc<Elf>> {
+    // Asked before opening: opening a device may already do something.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || !accept(&metadata) {
+        return None;
+    }
+    let key = Key {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        size: metadata.size(),
+    };
+    // A poisoned cache is a cache: entries are put in whole.
+    let mut cache = CACHE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    cache.get_or_insert_default().entry(key).or_insert_with(|| load(&file, path).map(Arc::new)).clone()
+}
+
+fn load(file: &File, path: &Path) -> Option<Elf> {
+    let bytes = map(file)?;
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    let own = object::File::parse(bytes).ok()?;
+    let mut elf = parse(name, &own)?;
+    let mut symbols = Symbols::default();
+    symbols.add(&own);
+    // Debian, Fedora and others keep the full symbol table apart, under the build id.
+    if let Some(debug) = debug_file(&own) {
+        symbols.add(&debug);
+    }
+    (elf.functions, elf.variables) = symbols.finish();
+    elf.lines = Lines::of(&own);
+    Some(elf)
+}
+
+/// What an image in memory says: the vDSO.
+pub(super) fn in_memory(name: &str, bytes: &'static [u8]) -> Option<Elf> {
+    let own = object::File::parse(bytes).ok()?;
+    let mut elf = parse(name.to_owned(), &own)?;
+    let mut symbols = Symbols::default();
+    symbols.add(&own);
+    (elf.functions, elf.variables) = symbols.finish();
+    Some(elf)
+}
+
+fn parse(name: String, own: &object::File<'static>) -> Option<Elf> {
+    let section = |name: &str| {
+        let section = own.section_by_name(name)?;
+        let bytes = section.data().ok()?;
+        Some(Section { range: section.address()..section.address() + section.size(), bytes })
+    };
+    let segments = own
+        .segments()
+        .map(|segment| {
+            let (at, length) = segment.file_range();
+            let executable = segment.permissions().executable();
+            Segment { file: at..at + length, range: segment.address()..segment.address() + segment.size(), executable }
+        })
+        .collect();
+    Some(Elf {
+        name,
+        segments,
+        eh_frame: section(".eh_frame"),
+        eh_frame_hdr: section(".eh_frame_hdr"),
+        text: section(".text"),
+        functions: Table::default(),
+        variables: Table::default(),
+        lines: None,
+    })
+}
+
+fn map(file: &File) -> Option<&'static [u8]> {
+    // SAFETY: the mapping is private and read-only. An executable or library that is in use is replaced by a new inode, not rewritten in
+    // place (the kernel refuses to write to a running executable), so the bytes do not change or vanish beneath us.
+    let mapping = unsafe { Mmap::map(file) }.ok()?;
+    Some(Box::leak(Box::new(mapping)))
+}
+
+/// The separate debug file of an object, by its build id.
+fn debug_file(own: &object::File<'static>) -> Option<object::File<'static>> {
+    let id = own.build_id().ok()??;
+    let (first, rest) = id.split_first()?;
+    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug");
+    if !fs::metadata(&path).ok()?.is_file() {
+        return None;
+    }
+    object::File::parse(map(&File::open(path).ok()?)?).ok()
+}
+
+impl Elf {
+    /// The function at `address`: name as in the table, and distance from its start.
+    pub(super) fn function(&self, address: u64) -> Option<(&'static str, u64)> {
+        self.functions.find(address)
+    }
+
+    /// The variable at `address`.
+    pub(super) fn variable(&self, address: u64) -> Option<(&'static str, u64)> {
+        self.variables.find(address)
+    }
+
+    /// What to add to the file's addresses, if an executable mapping of the file's bytes from `offset` on is at `mapped`.
+    pub(super) fn bias(&self, mapped: &Range<u64>, offset: u64) -> Option<u64> {
+        let end = offset.checked_add(mapped.end.checked_sub(mapped.start)?)?;
+        // A mapping starts at the page that holds its segment's first byte, and so may begin with another segment's last bytes.
+        let code = self.segments.iter().find(|s| s.executable && s.file.start < end && offset < s.file.end)?;
+        Some(mapped.start.wrapping_sub(code.range.start.wrapping_sub(code.file.start).wrapping_add(offset)))
+    }
+}
+
+/// A symbol while it is collected.
+struct Entry {
+    address: u64,
+    size: u64,
+    name: &'static str,
+    global: bool,
+}
+
+#[derive(Default)]
+struct Symbols {
+    functions: Vec<Entry>,
+    variables: Vec<Entry>,
+}
+
+impl Symbols {
+    fn add(&mut self, file: &object::File<'static>) {
+        for symbol in file.symbols().chain(file.dynamic_symbols()) {
+            let into = match symbol.kind() {
+                SymbolKind::Text => &mut self.functions,
+                SymbolKind::Data => &mut self.variables,
+                _ => continue,
+            };
+            let Ok(name) = symbol.name() else { continue };
+            if symbol.is_definition() && symbol.address() != 0 && !name.is_empty() {
+                let (address, size) = (symbol.address(), symbol.size());
+                into.push(Entry { address, size, name: unversioned(name), global: symbol.is_global() });
+            }
+        }
+    }
+
+    fn finish(self) -> (Table, Table) {
+        (Table::new(self.functions), Table::new(self.variables))
+    }
+}
+
+/// `pthread_cond_wait@@GLIBC_2.3.2` without its version.
+fn unversioned(name: &'static str) -> &'static str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// Symbols by address, one per address.
+#[derive(Default)]
+struct Table(Vec<(u64, u64, &'static str)>);
+
+/// How far back a symbol may start that covers an address although others start in between.
+const NESTING: usize = 16;
+
+impl Table {
+    fn new(mut entries: Vec<Entry>) -> Self {
+        // Of several names for one address, the public one without underscores is the one that people know.
+        let underscores = |name: &str| name.len() - name.trim_start_matches('_').len();
+        entries.sort_unstable_by(|a, b| {
+            let rank = |e: &Entry| (e.size == 0, underscores(e.name), !e.global, e.name.len(), e.name);
+            a.address.cmp(&b.address).then_with(|| rank(a).cmp(&rank(b)))
+        });
+        entries.dedup_by_key(|entry| entry.address);
+        Self(entries.into_iter().map(|entry| (entry.address, entry.size, entry.name)).collect())
+    }
+
+    fn find(&self, address: u64) -> Option<(&'static str, u64)> {
+        let end = self.0.partition_point(|&(start, ..)| start <= address);
+        let candidates = self.0[..end].iter().rev().take(NESTING);
+        let mut sized = candidates.filter(|&&(start, size, _)| address - start < size);
+        if let Some(&(start, _, name)) = sized.next() {
+            return Some((name, address - start));
+        }
+        // Hand-written assembly often has no size: such a symbol reaches up to the next.
+        let &(start, size, name) = self.0[..end].last()?;
+        (size == 0).then_some((name, address - start))
+    }
+}

@@ -1,0 +1,184 @@
+//! The object files that a child has mapped, where, and what lies at an address.
+
+use super::arch::Unwinder;
+use super::elf::{self, Elf};
+use super::lines::demangled;
+use super::memory::Memory;
+use crate::diagnose::Frame;
+use crate::hang::procfs::Mapping;
+use framehop::{ExplicitModuleSectionInfo, Module, Unwinder as _};
+use sigproof_shim::sync::Arc;
+use std::borrow::Cow;
+use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The largest vDSO image that is read.
+const VDSO_LIMIT: u64 = 1 << 20;
+
+/// One object file in the child.
+pub(super) struct Image {
+    /// Address in the child minus address in the file.
+    bias: u64,
+    /// All of its mappings.
+    range: Range<u64>,
+    elf: Arc<Elf>,
+}
+
+/// All object files in the child.
+pub(super) struct Images {
+    images: Vec<Image>,
+    executable: Vec<Range<u64>>,
+    pub unwinder: Unwinder,
+}
+
+impl Images {
+    pub(super) fn new(pid: u32, maps: &[Mapping], memory: &mut Memory) -> Self {
+        let executable = maps.iter().filter(|map| map.executable).map(|map| map.start..map.end).collect();
+        let mut this = Self { images: Vec::new(), executable, unwinder: Unwinder::new() };
+        for map in maps.iter().filter(|map| map.executable) {
+            if this.images.iter().any(|image| image.range.contains(&map.start)) {
+                continue;
+            }
+            let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(pid, map, maps, memory) };
+            if let Some(image) = image {
+                this.unwinder.add_module(module(&image));
+                this.images.push(image);
+            }
+        }
+        this
+    }
+
+    /// Whether code may run at `address`.
+    pub(super) fn is_code(&self, address: u64) -> bool {
+        self.executable.iter().any(|range| range.contains(&address))
+    }
+
+    fn find(&self, address: u64) -> Option<&Image> {
+        self.images.iter().find(|image| image.range.contains(&address))
+    }
+
+    /// The frames of the code at `pc`, inlined ones first. `is_return` says that `pc` is a return address: the call is before it.
+    pub(super) fn frames(&self, pc: u64, is_return: bool) -> Vec<Frame> {
+        let bare = Frame { pc, ..Frame::default() };
+        let Some(image) = self.find(pc) else { return vec![bare] };
+        let probe = pc.wrapping_sub(image.bias).wrapping_sub(u64::from(is_return));
+        let object = Some(image.elf.name.clone());
+        let (symbol, offset) = match image.elf.function(probe) {
+            Some((name, offset)) => (Some(demangled(name)), offset + u64::from(is_return)),
+            None => (None, pc.wrapping_sub(image.bias)),
+        };
+        let mut sources = image.elf.lines.as_ref().map(|lines| lines.at(probe)).unwrap_or_default();
+        let outermost = sources.pop();
+        let inlined = sources.into_iter().map(|source| Frame {
+            symbol: source.function,
+            object: object.clone(),
+            file: source.file,
+            line: source.line,
+            inlined: true,
+            ..bare.clone()
+        });
+        let mut frames: Vec<Frame> = inlined.collect();
+        let (function, file, line) = outermost.map_or((None, None, None), |o| (o.function, o.file, o.line));
+        frames.push(Frame { symbol: symbol.or(function), offset, object, file, line, ..bare });
+        frames
+    }
+
+    /// The name of the static variable at `address`, with the distance from its start if there is one.
+    pub(super) fn variable(&self, address: u64) -> Option<String> {
+        let image = self.find(address)?;
+        let (name, offset) = image.elf.variable(address.wrapping_sub(image.bias))?;
+        let name = demangled(name);
+        Some(if offset == 0 { name } else { format!("{name}+{offset:#x}") })
+    }
+}
+
+/// The object file behind a mapping. It must be a regular file and the one that was mapped: replaced files have another inode.
+fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Option<Image> {
+    if map.inode == 0 || !map.path.starts_with('/') {
+        return None;
+    }
+    let device = nix::sys::stat::makedev(u64::from(map.device.0), u64::from(map.device.1));
+    let first = maps.iter().find(|other| other.inode == map.inode && other.path == map.path && other.offset == 0);
+    let mut head = [0; 64];
+    let head_known = first.is_some_and(|first| memory.read(first.start, &mut head));
+    let open = |path: &Path| {
+        elf::open(path, |metadata| {
+            let same = (metadata.dev(), metadata.ino()) == (device, map.inode);
+            // Stacked file systems show another device in maps than in stat: then the first bytes must agree with what is mapped.
+            same || (head_known && head_of(path) == Some(head))
+        })
+    };
+    let (plain, deleted) = match map.path.strip_suffix(" (deleted)") {
+        Some(path) => (path, true),
+        None => (map.path.as_str(), false),
+    };
+    let executable = format!("/proc/{pid}/exe");
+    // A file that was replaced while the child runs is still to be had through the executable's link, if it is the executable.
+    let elf = if deleted { None } else { open(Path::new(plain)) };
+    let elf = match elf {
+        Some(elf) => elf,
+        None if fs::read_link(&executable).is_ok_and(|target| target.to_str() == Some(&map.path)) => {
+            open(Path::new(&executable))?
+        }
+        None => return None,
+    };
+    let bias = elf.bias(&(map.start..map.end), map.offset)?;
+    // .bss has no file behind it, so the range comes from the segments, not from the mappings.
+    let start = elf.segments.iter().map(|segment| segment.range.start).min()?.wrapping_add(bias);
+    let end = elf.segments.iter().map(|segment| segment.range.end).max()?.wrapping_add(bias);
+    Some(Image { bias, range: start.min(map.start)..end.max(map.end), elf })
+}
+
+fn head_of(path: &Path) -> Option<[u8; 64]> {
+    use std::io::Read;
+    let mut head = [0; 64];
+    fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
+    Some(head)
+}
+
+/// The vDSO exists in memory only.
+fn vdso(map: &Mapping, memory: &mut Memory) -> Option<Image> {
+    let length = map.end.checked_sub(map.start).filter(|length| *length <= VDSO_LIMIT)?;
+    let mut bytes = vec![0; length as usize];
+    if !memory.read(map.start, &mut bytes) {
+        return None;
+    }
+    let elf = Arc::new(elf::in_memory("[vdso]", kept(bytes))?);
+    let bias = elf.bias(&(map.start..map.end), 0)?;
+    Some(Image { bias, range: map.start..map.end, elf })
+}
+
+/// The kernel gives every process the same vDSO, so at most a few are ever kept.
+fn kept(bytes: Vec<u8>) -> &'static [u8] {
+    static SEEN: std::sync::Mutex<Vec<&'static [u8]>> = std::sync::Mutex::new(Vec::new());
+    let mut seen = SEEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(known) = seen.iter().find(|known| **known == bytes) {
+        return known;
+    }
+    let bytes: &'static [u8] = bytes.leak();
+    seen.push(bytes);
+    bytes
+}
+
+fn module(image: &Image) -> Module<Cow<'static, [u8]>> {
+    let elf = &image.elf;
+    let range = |section: &Option<elf::Section>| section.as_ref().map(|section| section.range.clone());
+    let bytes = |section: &Option<elf::Section>| section.as_ref().map(|section| Cow::Borrowed(section.bytes));
+    Module::new(
+        elf.name.clone(),
+        image.range.clone(),
+        image.bias,
+        ExplicitModuleSectionInfo {
+            base_svma: 0,
+            text_svma: range(&elf.text),
+            text: bytes(&elf.text),
+            eh_frame_svma: range(&elf.eh_frame),
+            eh_frame: bytes(&elf.eh_frame),
+            eh_frame_hdr_svma: range(&elf.eh_frame_hdr),
+            eh_frame_hdr: bytes(&elf.eh_frame_hdr),
+            ..Default::default()
+        },
+    )
+}

@@ -1,0 +1,114 @@
+//! Source lines and inlined functions from DWARF, and source paths that do not tell where this machine keeps its files.
+
+use addr2line::Context;
+use addr2line::gimli::{Dwarf, EndianSlice, RunTimeEndian};
+use object::{Object, ObjectSection};
+use std::sync::Mutex;
+
+type Reader = EndianSlice<'static, RunTimeEndian>;
+
+/// The line tables of one object file.
+///
+/// The context fills itself as it is asked, through cells that are not for several threads: hence the mutex.
+pub(super) struct Lines(Mutex<Context<Reader>>);
+
+/// One function at an address, innermost first.
+#[derive(Debug)]
+pub(super) struct SourceFrame {
+    pub function: Option<String>,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+}
+
+impl Lines {
+    /// The line tables of `file`; `None` if it has none, or compressed ones.
+    pub(super) fn of(file: &object::File<'static>) -> Option<Self> {
+        file.section_by_name(".debug_line")?;
+        let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+        let dwarf = Dwarf::load(|id| {
+            let bytes: &'static [u8] = match file.section_by_name(id.name()) {
+                Some(section)
+                    if section
+                        .compressed_file_range()
+                        .is_ok_and(|range| range.format == object::CompressionFormat::None) =>
+                {
+                    section.data().unwrap_or_default()
+                }
+                _ => &[],
+            };
+            Ok::<_, addr2line::gimli::Error>(EndianSlice::new(bytes, endian))
+        })
+        .ok()?;
+        Context::from_dwarf(dwarf).ok().map(|context| Self(Mutex::new(context)))
+    }
+
+    /// The functions at `address`, innermost inlined one first, the one that has the code last. Empty if nothing is known.
+    pub(super) fn at(&self, address: u64) -> Vec<SourceFrame> {
+        let context = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Ok(mut frames) = context.find_frames(address).skip_all_loads() else { return Vec::new() };
+        let mut found = Vec::new();
+        while let Ok(Some(frame)) = frames.next() {
+            let name =
+                frame.function.as_ref().and_then(|function| function.raw_name().ok().map(|name| demangled(&name)));
+            let (file, line) =
+                frame.location.map_or((None, None), |location| (location.file.map(portable), location.line));
+            found.push(SourceFrame { function: name, file, line });
+        }
+        found
+    }
+}
+
+/// A symbol as its author wrote it, without the hash; anything else unchanged.
+pub(super) fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for dependencies, relative to the
+/// workspace for ours, and the file name alone for what lies elsewhere.
+pub(super) fn portable(path: &str) -> String {
+    if let Some((_, rest)) = path.split_once("/rustc/") {
+        // The commit that the compiler was built from comes first.
+        return rest.split_once('/').map_or(rest, |(_, rest)| rest).to_owned();
+    }
+    if let Some((_, rest)) = path.split_once("/lib/rustlib/src/rust/") {
+        return rest.to_owned();
+    }
+    if let Some((_, rest)) = path.split_once("/registry/src/") {
+        return format!("registry/{}", rest.split_once('/').map_or(rest, |(_, rest)| rest));
+    }
+    if let Some(rest) = path.strip_prefix(workspace()) {
+        return rest.trim_start_matches('/').to_owned();
+    }
+    if path.starts_with('/') {
+        return path.rsplit('/').next().unwrap_or_default().to_owned();
+    }
+    path.to_owned()
+}
+
+/// Where this workspace was compiled, two folders above this crate.
+fn workspace() -> &'static str {
+    let here = env!("CARGO_MANIFEST_DIR");
+    here.strip_suffix("/crates/harness").unwrap_or(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_do_not_tell_where_they_are() {
+        let std = "/rustc/0123abcd/library/core/src/hint.rs";
+        assert_eq!(portable(std), "library/core/src/hint.rs");
+        assert_eq!(portable("/opt/t/lib/rustlib/src/rust/library/std/src/rt.rs"), "library/std/src/rt.rs");
+        assert_eq!(portable("/home/u/.cargo/registry/src/index-1/nix-0.1/src/lib.rs"), "registry/nix-0.1/src/lib.rs");
+        assert_eq!(portable(&format!("{}/crates/a/src/b.rs", workspace())), "crates/a/src/b.rs");
+        assert_eq!(portable("crates/a/src/b.rs"), "crates/a/src/b.rs");
+        assert_eq!(portable("/build/glibc/nptl/lowlevellock.c"), "lowlevellock.c");
+    }
+
+    #[test]
+    fn names_lose_their_hash() {
+        assert_eq!(demangled("_ZN4core4hint9spin_loop17h0123456789abcdefE"), "core::hint::spin_loop");
+        assert_eq!(demangled("pthread_mutex_lock"), "pthread_mutex_lock");
+    }
+}

@@ -1,0 +1,67 @@
+//! The child's memory, read page by page and kept for the length of one diagnosis.
+
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::os::unix::fs::FileExt;
+
+const PAGE: u64 = 4096;
+
+/// A view of the memory of one process, named by a living thread of it. Valid only as long as nothing in it runs.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pid: u32,
+    /// The second way, where `process_vm_readv` is refused (seccomp filters do).
+    file: Option<File>,
+    pages: HashMap<u64, Option<Box<[u8]>>>,
+}
+
+impl Memory {
+    pub(super) fn new(pid: u32) -> Self {
+        Self { pid, file: File::open(format!("/proc/{pid}/mem")).ok(), pages: HashMap::new() }
+    }
+
+    /// Fills `into` from `address` on; false if any byte of it cannot be read.
+    pub(super) fn read(&mut self, address: u64, into: &mut [u8]) -> bool {
+        let mut done = 0;
+        while done < into.len() {
+            let Some(at) = address.checked_add(done as u64) else { return false };
+            let offset = (at % PAGE) as usize;
+            let Some(page) = self.page(at - at % PAGE) else { return false };
+            let length = (into.len() - done).min(page.len() - offset);
+            into[done..done + length].copy_from_slice(&page[offset..offset + length]);
+            done += length;
+        }
+        true
+    }
+
+    /// The 64-bit word at `address`.
+    pub(super) fn word(&mut self, address: u64) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.read(address, &mut bytes).then(|| u64::from_ne_bytes(bytes))
+    }
+
+    /// The 32-bit word at `address`.
+    pub(super) fn half_word(&mut self, address: u64) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.read(address, &mut bytes).then(|| u32::from_ne_bytes(bytes))
+    }
+
+    fn page(&mut self, start: u64) -> Option<&[u8]> {
+        let (pid, file) = (self.pid, &self.file);
+        self.pages.entry(start).or_insert_with(|| read_page(pid, file.as_ref(), start)).as_deref()
+    }
+}
+
+fn read_page(pid: u32, file: Option<&File>, start: u64) -> Option<Box<[u8]>> {
+    let mut page = vec![0; PAGE as usize].into_boxed_slice();
+    let length = page.len();
+    let remote = RemoteIoVec { base: usize::try_from(start).ok()?, len: length };
+    if process_vm_readv(Pid::from_raw(pid as i32), &mut [IoSliceMut::new(&mut page)], &[remote]) == Ok(length) {
+        return Some(page);
+    }
+    file?.read_exact_at(&mut page, start).ok()?;
+    Some(page)
+}

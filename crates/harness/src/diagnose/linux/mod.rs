@@ -1,0 +1,145 @@
+//! The diagnosis on Linux.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `stop` | holding the threads still |
+//! | `memory` | the child's memory |
+//! | `arch` | registers and signal frames |
+//! | `elf`, `lines` | object files and what they say of an address |
+//! | `images` | which object file is where in the child |
+//! | `unwind` | stacks |
+//! | `waits` | what a thread waits for, and whose it is |
+//! | `verdict` | the kind of hang and the sentence |
+
+mod arch;
+mod elf;
+mod images;
+mod lines;
+mod memory;
+mod stop;
+mod unwind;
+mod verdict;
+mod waits;
+
+use super::{DiagnoseError, Diagnosis, Hints, Method, ThreadReport};
+use crate::hang::Stuck;
+use crate::hang::procfs::{self, Syscall, parse_syscall, thread_ids, thread_stat};
+use arch::Registers;
+use images::Images;
+use memory::Memory;
+use std::fs;
+use std::time::Instant;
+use stop::Stopped;
+
+/// One thread while it is being looked at.
+struct Subject {
+    report: ThreadReport,
+    /// The system call it was blocked in before it was stopped.
+    syscall: Option<Syscall>,
+    /// Stack pointer and general registers, where known.
+    registers: Option<Registers>,
+    /// The registers that the innermost active signal handler interrupted.
+    interrupted: Option<Registers>,
+}
+
+/// Says why process `pid`, which [`Watch`](crate::hang::Watch) found to be `stuck`, is.
+///
+/// `pid` must be the caller's own unreaped child, or its id may name another process by now. The child is left as it was: stuck, not stopped. Takes
+/// 10 ms or so, several times that for the first child of an executable; never hangs, whatever the child does.
+///
+/// # Errors
+/// [`DiagnoseError::Gone`] if the child has ended, [`DiagnoseError::Refused`] if the kernel shows nothing of it.
+pub fn diagnose(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
+    let begun = Instant::now();
+    let mut remarks = Vec::new();
+    let mut subjects = introduce(pid, hints)?;
+    // Memory is reached through a thread that lives: the leader may have ended.
+    let living = subjects.first().map_or(pid, |subject| subject.report.tid);
+    let maps = procfs::maps(living);
+    let mut memory = Memory::new(living);
+    let method = {
+        let stopped = Stopped::all(pid);
+        let method = fill_registers(&mut subjects, &stopped, &mut remarks);
+        // Everything that is read from the child is read while it is held still.
+        let images = Images::new(living, &maps, &mut memory);
+        let mut cache = arch::Cache::new();
+        for subject in &mut subjects {
+            if let Some(registers) = &subject.registers {
+                let stack = unwind::unwind(registers, &images, &mut cache, &mut memory);
+                subject.report.frames = stack.frames;
+                subject.report.cut_short = stack.cut_short;
+                subject.interrupted = stack.interrupted;
+            }
+        }
+        waits::find(&mut subjects, &mut memory, &images, hints);
+        method
+    };
+    if subjects.iter().all(|subject| subject.registers.is_none()) {
+        if thread_stat(pid, pid).is_none_or(|stat| stat.state == 'Z') {
+            return Err(DiagnoseError::Gone(pid));
+        }
+        return Err(DiagnoseError::Refused { pid, reason: remarks.join("; ") });
+    }
+    let mut threads: Vec<ThreadReport> = subjects.into_iter().map(|subject| subject.report).collect();
+    let verdict = verdict::reach(&threads, stuck);
+    let rank = |tid: u32| verdict.about.iter().position(|other| *other == tid).unwrap_or(usize::MAX);
+    threads.sort_by_key(|thread| rank(thread.tid));
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Diagnosis { kind: verdict.kind, sentence: verdict.sentence, threads, method, remarks, micros })
+}
+
+/// The threads and what `/proc` says of them, before anything is stopped.
+fn introduce(pid: u32, hints: &Hints) -> Result<Vec<Subject>, DiagnoseError> {
+    let mut ids = Vec::new();
+    thread_ids(pid, &mut ids).map_err(|_| DiagnoseError::Gone(pid))?;
+    let mut subjects = Vec::new();
+    for tid in ids {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();
+        let Some(stat) = thread_stat(pid, tid) else { continue };
+        // A thread that has ended keeps its entry for a while, and has no stack.
+        if matches!(stat.state, 'Z' | 'X') {
+            continue;
+        }
+        let state = match stat.state {
+            'S' => "asleep".to_owned(),
+            'R' => "running".to_owned(),
+            letter => format!("state {letter}"),
+        };
+        let report = ThreadReport {
+            tid,
+            name: read("comm").unwrap_or_default().trim_end().to_owned(),
+            role: hints.roles.iter().find(|(other, _)| *other == tid).map(|(_, role)| role.clone()),
+            state,
+            waits_for: None,
+            frames: Vec::new(),
+            cut_short: None,
+        };
+        let syscall = read("syscall").as_deref().and_then(parse_syscall);
+        subjects.push(Subject { report, syscall, registers: None, interrupted: None });
+    }
+    if subjects.is_empty() { Err(DiagnoseError::Gone(pid)) } else { Ok(subjects) }
+}
+
+/// Registers by ptrace, else stack pointer and program counter from `/proc`.
+fn fill_registers(subjects: &mut [Subject], stopped: &Stopped, remarks: &mut Vec<String>) -> Method {
+    let mut method = Method::Ptrace;
+    for subject in subjects {
+        let tid = subject.report.tid;
+        if stopped.stopped.contains(&tid) {
+            match arch::registers(tid) {
+                Ok(registers) => {
+                    subject.registers = Some(registers);
+                    continue;
+                }
+                Err(error) => remarks.push(format!("thread {tid}: no registers: {}", error.desc())),
+            }
+        } else if let Some((_, reason)) = stopped.refused.iter().find(|(other, _)| *other == tid) {
+            remarks.push(format!("thread {tid}: not stopped: {reason}"));
+        }
+        method = Method::Procfs;
+        if let Some(Syscall::In { sp, pc, .. } | Syscall::Outside { sp, pc }) = subject.syscall {
+            subject.registers = Some(Registers { pc, sp, ..Registers::default() });
+        }
+    }
+    method
+}

@@ -1,0 +1,119 @@
+//! Stopping the child's threads by ptrace, and letting go of them again whatever happens.
+//!
+//! `PTRACE_SEIZE` and `PTRACE_INTERRUPT`, not `PTRACE_ATTACH`: no signal is sent, so a wait that is interrupted resumes where it was once
+//! the thread is let go. Stops are collected by `waitid` with `WSTOPPED` alone: an exit stays for the child's parent to collect.
+//!
+//! | thread | left when |
+//! |---|---|
+//! | seized, interrupted | its stop is seen, or [`STOP_BUDGET`](crate::diagnose::STOP_BUDGET) runs out |
+//! | stopped | [`Stopped`] is dropped |
+//! | given up | it stops or ends; dropping tries once more for a bounded time |
+//!
+//! Tracer is the calling thread; all of this happens on it.
+
+use crate::diagnose::STOP_BUDGET;
+use crate::hang::procfs::thread_ids;
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+/// How often the thread list is taken again for threads that started during the stopping; a child that is stuck starts none.
+const ROUNDS: usize = 4;
+
+/// The threads of a child that are held still.
+#[derive(Debug, Default)]
+pub(super) struct Stopped {
+    seized: Vec<u32>,
+    pub stopped: Vec<u32>,
+    /// Threads that were refused or did not stop, and why.
+    pub refused: Vec<(u32, String)>,
+}
+
+impl Stopped {
+    /// Stops every thread of `pid`.
+    pub(super) fn all(pid: u32) -> Self {
+        let mut this = Self::default();
+        let deadline = Instant::now() + STOP_BUDGET;
+        let mut ids = Vec::new();
+        for _ in 0..ROUNDS {
+            if thread_ids(pid, &mut ids).is_err() {
+                break;
+            }
+            ids.retain(|tid| !this.seized.contains(tid) && !this.refused.iter().any(|(other, _)| other == tid));
+            if ids.is_empty() {
+                break;
+            }
+            for &tid in &ids {
+                this.seize(tid);
+            }
+            // All are interrupted before the first is waited for.
+            for &tid in &ids {
+                if this.seized.contains(&tid) {
+                    this.await_stop(tid, deadline);
+                }
+            }
+        }
+        this
+    }
+
+    fn seize(&mut self, tid: u32) {
+        let id = Pid::from_raw(tid as i32);
+        match ptrace::seize(id, ptrace::Options::empty()) {
+            Ok(()) => {
+                self.seized.push(tid);
+                // Fails only for a thread that has ended, which the wait finds out.
+                let _ = ptrace::interrupt(id);
+            }
+            // A dead thread has no stack to look at.
+            Err(Errno::ESRCH) => {}
+            Err(error) => self.refused.push((tid, error.desc().to_owned())),
+        }
+    }
+
+    fn await_stop(&mut self, tid: u32, deadline: Instant) {
+        match wait_for_stop(tid, deadline) {
+            Ok(true) => self.stopped.push(tid),
+            Ok(false) => self.refused.push((tid, "it did not stop in time".to_owned())),
+            Err(error) => self.refused.push((tid, error.desc().to_owned())),
+        }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + STOP_BUDGET;
+        for &tid in &self.seized {
+            if self.stopped.contains(&tid) || wait_for_stop(tid, deadline) == Ok(true) {
+                // Fails for a thread that was killed meanwhile.
+                let _ = ptrace::detach(Pid::from_raw(tid as i32), None);
+            }
+        }
+    }
+}
+
+/// Whether the thread was seen to stop before the deadline. `ECHILD` means that it has ended.
+fn wait_for_stop(tid: u32, deadline: Instant) -> nix::Result<bool> {
+    let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
+    let mut turn = 0_u32;
+    loop {
+        match waitid(Id::Pid(Pid::from_raw(tid as i32)), flags) {
+            Ok(WaitStatus::StillAlive) => {}
+            Ok(_) => return Ok(true),
+            // A stop by a signal that has no name in nix is a stop all the same.
+            Err(Errno::EINVAL) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        turn += 1;
+        if turn < 50 {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What each thread waits for, and whose it is.
+//!
+//! The kernel gives the futex word or the descriptor; the functions on the stack tell what the word belongs to. An owner is read where
+//! one is stored:
+//!
+//! | resource | owner |
+//! |---|---|
+//! | `pthread_mutex_t` | thread id at +8 (glibc's layout, part of its ABI through static initialisers) |
+//! | a lock word used with `FUTEX_LOCK_PI` | thread id in the word's low 30 bits |
+//! | the end of a thread | thread id in the word waited for |
+//!
+//! The lock word of glibc's mutex is taken before its owner is stored and released after it is cleared. A signal in between finds owner 0:
+//! then, and for locks that store none, the owner is inferred from what signals interrupted. See [`Known`].
+
+use super::Subject;
+use super::arch::Registers;
+use super::images::Images;
+use super::memory::Memory;
+use crate::diagnose::{Frame, Hints, Known, Owner, Resource, ResourceKind};
+use crate::hang::procfs::Syscall;
+use crate::hang::sleep::{self, Sleep};
+
+/// Where glibc's mutex keeps its owner.
+const MUTEX_OWNER_AT: u64 = 8;
+/// How much of an interrupted stack is searched for a lock's address: a few frames.
+const INTERRUPTED_BYTES: u64 = 512;
+/// How much of any other stack is.
+const STACK_BYTES: u64 = 4096;
+
+/// Functions that wait, and for what; the innermost known one decides. `__lll_lock_wait` is not among them: it serves several.
+const WAITERS: &[(&str, ResourceKind)] = &[
+    ("pthread_mutex_", ResourceKind::Mutex),
+    ("pthread_cond_", ResourceKind::Condvar),
+    ("pthread_rwlock_", ResourceKind::RwLock),
+    ("pthread_clockjoin", ResourceKind::ThreadExit),
+    ("pthread_timedjoin", ResourceKind::ThreadExit),
+    ("pthread_join", ResourceKind::ThreadExit),
+    ("sem_", ResourceKind::Semaphore),
+    ("new_sem_wait", ResourceKind::Semaphore),
+    ("std::sys::sync::mutex::", ResourceKind::StdLock),
+    ("std::sys::sync::rwlock::", ResourceKind::StdLock),
+    ("std::sys::sync::condvar::", ResourceKind::Condvar),
+    ("std::sys::sync::thread_parking::", ResourceKind::Unpark),
+    ("std::thread::park", ResourceKind::Unpark),
+];
+
+/// Frames above the innermost known waiter that may belong to it.
+const WAITER_DEPTH: usize = 8;
+
+/// Fills in what each thread waits for, then who owns it.
+pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, hints: &Hints) {
+    for subject in subjects.iter_mut() {
+        subject.report.waits_for = resource(subject, images, hints);
+    }
+    for at in 0..subjects.len() {
+        let Some(resource) = &subjects[at].report.waits_for else { continue };
+        let owner = owner(resource, at, subjects, memory);
+        if let Some(resource) = &mut subjects[at].report.waits_for {
+            resource.owner = owner;
+        }
+    }
+}
+
+fn resource(subject: &Subject, images: &Images, hints: &Hints) -> Option<Resource> {
+    let (kind, address, descriptor) = match sleep::untimed(subject.syscall?)? {
+        Sleep::Futex { address } | Sleep::SharedFutex { address } => {
+            (kind_by_frames(subject.report.handler(), is_pi(subject.syscall)), Some(address), None)
+        }
+        Sleep::Signal => (ResourceKind::Signal, None, None),
+        Sleep::Descriptor { fd } => (ResourceKind::Descriptor, None, Some(fd)),
+        Sleep::Poll { address, .. } => (ResourceKind::Descriptor, Some(address), None),
+    };
+    let name = address.and_then(|address| {
+        let named = hints.names.iter().find(|named| address.wrapping_sub(named.address) < named.length);
+        named.map(|named| named.name.clone()).or_else(|| images.variable(address))
+    });
+    Some(Resource { kind, address, descriptor, name, owner: None })
+}
+
+fn is_pi(syscall: Option<Syscall>) -> bool {
+    let Some(Syscall::In { nr: libc::SYS_futex, args, .. }) = syscall else { return false };
+    let command = args[1] as i32 & libc::FUTEX_CMD_MASK;
+    !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+}
+
+/// What a futex belongs to, by the functions that wait on it.
+fn kind_by_frames(frames: &[Frame], pi: bool) -> ResourceKind {
+    let mut low_level = false;
+    for frame in frames.iter().take(WAITER_DEPTH) {
+        let Some(symbol) = &frame.symbol else { continue };
+        // Rust writes inherent methods as `<Type>::method`.
+        let plain = symbol.trim_start_matches(['_', '<']);
+        low_level |= plain.starts_with("lll_lock_wait");
+        if let Some((_, kind)) = WAITERS.iter().find(|(prefix, _)| plain.starts_with(prefix)) {
+            // A condition variable's internal lock is not the condition variable.
+            return if low_level && *kind == ResourceKind::Condvar { ResourceKind::LibcLock } else { *kind };
+        }
+    }
+    match (pi, low_level) {
+        (true, _) => ResourceKind::Mutex,
+        (_, true) => ResourceKind::LibcLock,
+        _ => ResourceKind::Futex,
+    }
+}
+
+fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut Memory) -> Option<Owner> {
+    let address = resource.address?;
+    let stored = match resource.kind {
+        ResourceKind::Mutex if is_pi(subjects[waiter].syscall) => {
+            memory.half_word(address).map(|word| word & libc::FUTEX_TID_MASK)
+        }
+        ResourceKind::Mutex => memory.half_word(address.wrapping_add(MUTEX_OWNER_AT)),
+        ResourceKind::ThreadExit => memory.half_word(address),
+        _ => None,
+    };
+    if let Some(tid) = stored.filter(|tid| subjects.iter().any(|subject| subject.report.tid == *tid)) {
+        return Some(Owner { tid, known: Known::Stored });
+    }
+    if resource.kind.is_held() { inferred(address, waiter, subjects, memory) } else { None }
+}
+
+/// The likeliest owner of a lock that does not say: by the best evidence, the waiter itself before others.
+fn inferred(address: u64, waiter: usize, subjects: &[Subject], memory: &mut Memory) -> Option<Owner> {
+    let waiter_first = std::iter::once(waiter).chain((0..subjects.len()).filter(|at| *at != waiter));
+    let best = waiter_first
+        .filter_map(|at| {
+            let interrupted = subjects[at].interrupted.as_ref()?;
+            let known = evidence(address, interrupted, subjects[at].report.interrupted(), memory)?;
+            Some(Owner { tid: subjects[at].report.tid, known })
+        })
+        .min_by_key(|owner| owner.known);
+    if best.is_some() {
+        return best;
+    }
+    let mut mentions = subjects.iter().enumerate().filter(|(at, subject)| {
+        let waits_too = subject.report.waits_for.as_ref().is_some_and(|other| other.address == Some(address));
+        *at != waiter
+            && !waits_too
+            && subject.registers.as_ref().is_some_and(|regs| mentions(address, regs, STACK_BYTES, memory))
+    });
+    let (_, only) = mentions.next()?;
+    mentions.next().is_none().then_some(Owner { tid: only.report.tid, known: Known::StackMention })
+}
+
+fn evidence(address: u64, interrupted: &Registers, frames: &[Frame], memory: &mut Memory) -> Option<Known> {
+    if interrupted.general.contains(&address) {
+        return Some(Known::InterruptedRegister);
+    }
+    if mentions(address, interrupted, INTERRUPTED_BYTES, memory) {
+        return Some(Known::InterruptedStack);
+    }
+    let innermost = frames.first()?.symbol.as_ref()?.trim_start_matches('_').to_owned();
+    let locks = ["pthread_mutex_", "pthread_cond_", "pthread_rwlock_", "lll_"];
+    locks.iter().any(|prefix| innermost.starts_with(prefix)).then_some(Known::InterruptedFunction)
+}
+
+fn mentions(address: u64, regs: &Registers, bytes: u64, memory: &mut Memory) -> bool {
+    let start = regs.sp & !7;
+    (0..bytes / 8).any(|n| memory.word(start.wrapping_add(8 * n)) == Some(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(symbols: &[&str]) -> Vec<Frame> {
+        symbols.iter().map(|symbol| Frame { symbol: Some((*symbol).to_owned()), ..Frame::default() }).collect()
+    }
+
+    #[test]
+    fn the_innermost_waiting_function_decides() {
+        let of = |symbols: &[&str]| kind_by_frames(&stack(symbols), false);
+        assert_eq!(of(&["__lll_lock_wait", "pthread_mutex_lock", "a"]), ResourceKind::Mutex);
+        assert_eq!(of(&["__lll_lock_wait", "__pthread_mutex_cond_lock", "pthread_cond_wait"]), ResourceKind::Mutex);
+        assert_eq!(of(&["__futex_abstimed_wait_common", "pthread_cond_wait", "a"]), ResourceKind::Condvar);
+        assert_eq!(of(&["__lll_lock_wait", "pthread_cond_signal"]), ResourceKind::LibcLock);
+        assert_eq!(of(&["__lll_lock_wait", "malloc"]), ResourceKind::LibcLock);
+        assert_eq!(of(&["syscall", "std::sys::sync::mutex::futex::Mutex::lock_contended"]), ResourceKind::StdLock);
+        assert_eq!(of(&["__futex_abstimed_wait_common", "__pthread_clockjoin_ex"]), ResourceKind::ThreadExit);
+        assert_eq!(of(&["syscall", "sigproof_osnote::futex::sleep"]), ResourceKind::Futex);
+        assert_eq!(kind_by_frames(&stack(&["a"]), true), ResourceKind::Mutex);
+    }
+}

@@ -1,0 +1,186 @@
+//! The watch on Linux: surveys of `/proc/PID/task/*/{syscall,schedstat}`.
+//!
+//! # A survey
+//! For each thread, in this order: the system call that it is blocked in, then its run-time account. The kernel gives the system call
+//! only of a thread that is off its CPU and stays so while it is read.
+//!
+//! # Why two equal surveys prove that all slept at once
+//! Let thread T show account p at time a in the first survey; be blocked at time b and show p again at time c in the second, a < b < c.
+//! Getting a CPU raises the number of slices, and leaving one raises the CPU time, so T was off its CPU from a to c, and blocked at
+//! b: it was blocked from a to b, since a woken thread has to run before it can block again. Every a lies before every b, hence an instant
+//! at which all threads were blocked. The listing of threads is made afresh for the second survey, between the two, and checked against the
+//! kernel's thread count: no unlisted thread existed there.
+//!
+//! # States of a watch
+//!
+//! | state | left when |
+//! |---|---|
+//! | no candidate | a survey shows only untimed sleepers (and runners) |
+//! | candidate: that survey and its progress | the next differs, or confirms |
+//! | confirmed | never: the verdict is handed out |
+//!
+//! Confirming is the dear part (process scan, signal sets, descriptors), and is followed by one more survey which must be equal too, so
+//! that what was read in between was true of a sleeping child.
+//!
+//! # Limits
+//! The CPU time of a running thread is known as of its last tick.
+
+mod outside;
+pub(crate) mod procfs;
+pub(crate) mod sleep;
+mod survey;
+
+use super::{Look, SPIN_CPU, SPIN_CPU_ARMED, Stuck};
+use procfs::{Syscall, thread_signals, thread_stat};
+use std::io;
+use survey::{Doing, Survey, Threads};
+
+/// A watch over one child process.
+///
+/// Holds two descriptors per thread of the child. The child must be the caller's own and not yet reaped, or its id may name another.
+#[derive(Debug)]
+pub struct Watch {
+    pid: u32,
+    threads: Threads,
+    candidate: Option<Candidate>,
+}
+
+/// A survey that may turn out to be the first of two.
+#[derive(Debug)]
+struct Candidate {
+    survey: Survey,
+    progress: u64,
+    /// Page faults of each runner when the candidate was made.
+    faults: Vec<(u32, u64)>,
+}
+
+impl Watch {
+    /// A watch over process `pid`. Nothing is opened before the first look.
+    pub fn new(pid: u32) -> Self {
+        Self { pid, threads: Threads::new(pid), candidate: None }
+    }
+
+    /// One look, 10 to 50 us; up to a few ms when it is about to say `Stuck`.
+    ///
+    /// `progress` is a word that changes whenever the child makes progress. `timers_idle` says that no timer or other signal source
+    /// aimed at the child can still fire: a source that has fired is visible here as a pending signal. Both are to be read *before* the
+    /// call. Without `timers_idle`, `AllAsleep` is never said, and `Spinning` only after [`SPIN_CPU_ARMED`].
+    pub fn look(&mut self, progress: u64, timers_idle: bool) -> Look {
+        let survey = match self.threads.survey() {
+            Ok(survey) => survey,
+            Err(error) => return self.failed(&error),
+        };
+        if survey.is_over() {
+            return Look::Gone;
+        }
+        if survey.unaccounted() {
+            self.candidate = None;
+            return Look::Unwatchable("the kernel keeps no scheduler statistics".to_owned());
+        }
+        let all_asleep = survey.all_asleep();
+        if survey.any_elsewhere() || (all_asleep && !timers_idle) {
+            self.candidate = None;
+            return Look::Running;
+        }
+        let Some(candidate) = &self.candidate else {
+            return self.adopt(survey, progress);
+        };
+        if candidate.progress != progress || !candidate.survey.continues(&survey) {
+            return self.adopt(survey, progress);
+        }
+        let limit = if timers_idle { SPIN_CPU } else { SPIN_CPU_ARMED };
+        if !all_asleep && !candidate.survey.every_runner_burnt(&survey, limit.as_nanos() as u64) {
+            return Look::Running;
+        }
+        match self.confirm(&survey) {
+            Ok(Some(stuck)) => Look::Stuck(stuck),
+            Ok(None) => {
+                self.candidate = None;
+                Look::Running
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn adopt(&mut self, survey: Survey, progress: u64) -> Look {
+        let faults =
+            survey.runners().filter_map(|tid| thread_stat(self.pid, tid).map(|stat| (tid, stat.faults))).collect();
+        self.candidate = Some(Candidate { survey, progress, faults });
+        Look::Running
+    }
+
+    /// Everything that could still wake the child, then the survey once more.
+    fn confirm(&mut self, survey: &Survey) -> io::Result<Option<Stuck>> {
+        let Some(candidate) = &self.candidate else { return Ok(None) };
+        let pid = self.pid;
+        let mut channels = Vec::new();
+        let maps = survey.any_shared_futex().map(procfs::maps).unwrap_or_default();
+        let mut counted = None;
+        for &(tid, doing, _) in &survey.threads {
+            let Some(stat) = thread_stat(pid, tid) else { return Ok(None) };
+            counted = Some(stat.threads);
+            let expected = match doing {
+                Doing::Asleep(sleep) => {
+                    if !outside::closed_off(pid, tid, sleep, &maps, &mut channels) {
+                        return Ok(None);
+                    }
+                    'S'
+                }
+                Doing::Awake => {
+                    // A thread that faults in fresh memory is working.
+                    if !candidate.faults.contains(&(tid, stat.faults)) {
+                        return Ok(None);
+                    }
+                    'R'
+                }
+                Doing::Exited => 'Z',
+                Doing::Elsewhere => return Ok(None),
+            };
+            // T and t are stops, which somebody will end; D ends by itself.
+            if stat.state != expected {
+                return Ok(None);
+            }
+            if doing != Doing::Exited && thread_signals(pid, tid).is_none_or(procfs::Signals::deliverable) {
+                return Ok(None);
+            }
+        }
+        if counted != Some(survey.threads.len()) || outside::anyone(pid, &channels) {
+            return Ok(None);
+        }
+        let last = self.threads.survey()?;
+        if !candidate.survey.continues(&last) {
+            return Ok(None);
+        }
+        Ok(Some(match candidate.survey.busiest(&last) {
+            Some(tid) => Stuck::Spinning { tid },
+            None => Stuck::AllAsleep,
+        }))
+    }
+
+    fn failed(&mut self, error: &io::Error) -> Look {
+        self.candidate = None;
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ESRCH) if thread_stat(self.pid, self.pid).is_none() => Look::Gone,
+            // A thread ended while it was looked at.
+            Some(libc::ESRCH) => Look::Running,
+            // Its files are there and the kernel's part of them is not.
+            Some(libc::ENOENT) if self.threads.lacks_files() => {
+                Look::Unwatchable("the kernel does not show system calls or run times of threads".to_owned())
+            }
+            Some(libc::ENOENT) => Look::Running,
+            _ => Look::Unwatchable(format!("/proc/{}/task: {error}", self.pid)),
+        }
+    }
+}
+
+/// What one thread does, from its system call file.
+fn doing(syscall: Syscall) -> Doing {
+    match syscall {
+        Syscall::Running => Doing::Awake,
+        Syscall::Outside { sp: 0, pc: 0 } => Doing::Exited,
+        other => sleep::untimed(other).map_or(Doing::Elsewhere, Doing::Asleep),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! What `/proc` says, parsed: pure functions over the texts that proc(5) describes, and small readers around them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// One thread's `/proc/PID/task/TID/syscall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syscall {
+    /// On a CPU or waiting for one.
+    Running,
+    /// Blocked, but not in a system call (a page fault, a stop), or dead: then `pc` is 0.
+    Outside { sp: u64, pc: u64 },
+    /// Blocked in system call `nr`.
+    In { nr: i64, args: [u64; 6], sp: u64, pc: u64 },
+}
+
+/// Parses the text of a `syscall` file; `None` for anything else.
+pub(crate) fn parse_syscall(text: &str) -> Option<Syscall> {
+    let text = text.trim_end();
+    if text == "running" {
+        return Some(Syscall::Running);
+    }
+    let mut words = text.split(' ');
+    let nr: i64 = words.next()?.parse().ok()?;
+    let mut hex = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    if nr == -1 {
+        return Some(Syscall::Outside { sp: hex()?, pc: hex()? });
+    }
+    let mut args = [0; 6];
+    for arg in &mut args {
+        *arg = hex()?;
+    }
+    Some(Syscall::In { nr, args, sp: hex()?, pc: hex()? })
+}
+
+/// The account of `/proc/PID/task/TID/schedstat` that matters: both only ever grow, and grow whenever the thread gets a CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunAccount {
+    /// CPU time, ns; of a running thread as of its last tick.
+    pub cpu_ns: u64,
+    /// How often the thread was given a CPU.
+    pub slices: u64,
+}
+
+/// Parses the text of a `schedstat` file.
+pub(crate) fn parse_schedstat(text: &str) -> Option<RunAccount> {
+    let mut words = text.split_ascii_whitespace();
+    let cpu_ns = words.next()?.parse().ok()?;
+    let _queued_ns = words.next()?;
+    Some(RunAccount { cpu_ns, slices: words.next()?.parse().ok()? })
+}
+
+/// The fields of a `stat` file used here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// The scheduler's letter: R, S, D, T, t, Z, X and others.
+    pub state: char,
+    pub parent: u32,
+    pub group: u32,
+    /// Minor and major page faults.
+    pub faults: u64,
+    /// Threads of the process.
+    pub threads: usize,
+}
+
+/// Parses a `stat` file. The command name may hold anything, brackets and spaces included: the fields start after the last `)`.
+pub(crate) fn parse_stat(text: &str) -> Option<Stat> {
+    let rest = text.get(text.rfind(')')? + 1..)?;
+    let field: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Field n of proc(5), counted from 1, is field[n - 3] here.
+    let number = |n: usize| field.get(n - 3)?.parse::<u64>().ok();
+    Some(Stat {
+        state: field.first()?.chars().next()?,
+        parent: number(4)? as u32,
+        group: number(5)? as u32,
+        faults: number(10)? + number(12)?,
+        threads: number(20)? as usize,
+    })
+}
+
+/// Signal sets of a `status` file, bit n-1 for signal n.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signals {
+    /// Pending for this thread or for its process.
+    pub pending: u64,
+    pub blocked: u64,
+}
+
+impl Signals {
+    /// Whether a signal is about to be delivered here.
+    pub(crate) fn deliverable(self) -> bool {
+        self.pending & !self.blocked != 0
+    }
+}
+
+/// Parses the signal sets of a `status` file.
+pub(crate) fn parse_signals(text: &str) -> Option<Signals> {
+    let set = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    Some(Signals { pending: set("SigPnd:")? | set("ShdPnd:")?, blocked: set("SigBlk:")? })
+}
+
+/// One line of `/proc/PID/maps`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    pub start: u64,
+    pub end: u64,
+    pub executable: bool,
+    /// `MAP_SHARED`: another process may have the same memory.
+    pub shared: bool,
+    pub offset: u64,
+    /// Device (major, minor) and inode; the inode is 0 for anonymous memory.
+    pub device: (u32, u32),
+    pub inode: u64,
+    /// Path or pseudo-path; may end in ` (deleted)`.
+    pub path: String,
+}
+
+/// Parses a whole `maps` file, skipping lines that it cannot read.
+pub(crate) fn parse_maps(text: &str) -> Vec<Mapping> {
+    text.lines().filter_map(parse_mapping).collect()
+}
+
+fn parse_mapping(line: &str) -> Option<Mapping> {
+    let mut rest = line;
+    let mut word = || {
+        let (head, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        rest = tail;
+        head
+    };
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (start, end) = word().split_once('-')?;
+    let flags = word();
+    let offset = word();
+    let (major, minor) = word().split_once(':')?;
+    let inode = word().parse().ok()?;
+    Some(Mapping {
+        start: hex(start)?,
+        end: hex(end)?,
+        executable: flags.as_bytes().get(2) == Some(&b'x'),
+        shared: flags.as_bytes().get(3) == Some(&b's'),
+        offset: hex(offset)?,
+        device: (hex(major)? as u32, hex(minor)? as u32),
+        inode,
+        path: rest.trim_start().to_owned(),
+    })
+}
+
+/// Reads a `/proc` file afresh through an open handle into `buffer`.
+///
+/// # Errors
+/// Those of the read (`ESRCH` once the thread is gone), and `InvalidData` for a text that is not UTF-8.
+pub(crate) fn reread<'b>(file: &fs::File, buffer: &'b mut [u8]) -> io::Result<&'b str> {
+    let length = file.read_at(buffer, 0)?;
+    str::from_utf8(&buffer[..length]).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// `stat` of a thread.
+pub(crate) fn thread_stat(pid: u32, tid: u32) -> Option<Stat> {
+    parse_stat(&lossy(&format!("/proc/{pid}/task/{tid}/stat"))?)
+}
+
+/// Signal sets of a thread.
+pub(crate) fn thread_signals(pid: u32, tid: u32) -> Option<Signals> {
+    parse_signals(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
+}
+
+/// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none, though its process lives on.
+pub(crate) fn maps(tid: u32) -> Vec<Mapping> {
+    lossy(&format!("/proc/{tid}/maps")).map(|text| parse_maps(&text)).unwrap_or_default()
+}
+
+/// Thread ids of a process in ascending order.
+///
+/// # Errors
+/// `NotFound` once the process is gone; others as the kernel says.
+pub(crate) fn thread_ids(pid: u32, into: &mut Vec<u32>) -> io::Result<()> {
+    into.clear();
+    numbers(&format!("/proc/{pid}/task"), into)
+}
+
+/// Numeric entries of a directory, ascending.
+///
+/// # Errors
+/// Those of opening and reading the directory.
+pub(crate) fn numbers(directory: &str, into: &mut Vec<u32>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+            into.push(number);
+        }
+    }
+    into.sort_unstable();
+    Ok(())
+}
+
+fn lossy(path: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
+}

@@ -1,0 +1,118 @@
+//! Parsers, and what two surveys say together. Real processes are watched in `tests/diagnose_*.rs`.
+
+use super::outside::{anyone, closed_off};
+use super::procfs::*;
+use super::sleep::Sleep;
+use super::survey::{Doing, Survey};
+use super::*;
+
+#[test]
+fn system_call_files() {
+    assert_eq!(parse_syscall("running\n"), Some(Syscall::Running));
+    assert_eq!(parse_syscall("-1 0x7ffd 0x4010\n"), Some(Syscall::Outside { sp: 0x7ffd, pc: 0x4010 }));
+    let text = "202 0x55 0x80 0x2 0x0 0x0 0xffffffff 0x7ffd 0x4010\n";
+    let expected = Syscall::In { nr: 202, args: [0x55, 0x80, 2, 0, 0, 0xffff_ffff], sp: 0x7ffd, pc: 0x4010 };
+    assert_eq!(parse_syscall(text), Some(expected));
+    for broken in ["", "202", "202 0x1", "x 0x1 0x2", "202 1 2 3 4 5 6 7 8"] {
+        assert_eq!(parse_syscall(broken), None, "{broken:?}");
+    }
+}
+
+#[test]
+fn stat_survives_hostile_names() {
+    let text = "12 (a) R 9 (b)) S 3 7 7 0 -1 64 100 5 2 6 0 0 0 0 20 0 4 0 99 0 0";
+    let stat = parse_stat(text).unwrap();
+    assert_eq!(stat, Stat { state: 'S', parent: 3, group: 7, faults: 102, threads: 4 });
+    assert_eq!(parse_stat("12 (a"), None);
+}
+
+#[test]
+fn a_blocked_signal_is_not_deliverable() {
+    let status = |own: &str, shared: &str, blocked: &str| {
+        parse_signals(&format!("Name:\tx\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t{blocked}\n")).unwrap()
+    };
+    assert!(!status("0", "0", "0").deliverable());
+    assert!(status("200", "0", "0").deliverable());
+    assert!(status("0", "200", "4").deliverable());
+    assert!(!status("200", "0", "200").deliverable());
+    assert_eq!(parse_signals("Name:\tx\n"), None);
+}
+
+#[test]
+fn maps_tell_shared_from_private() {
+    let text = "7f00-7f10 rw-s 00000000 00:01 1030   /dev/zero (deleted)\n\
+                8000-9000 r-xp 00001000 fe:02 77     /usr/lib/a b.so\n\
+                9000-a000 rw-p 00000000 00:00 0 \n";
+    let maps = parse_maps(text);
+    assert_eq!(maps.len(), 3);
+    assert!(maps[0].shared && !maps[0].executable && maps[0].path == "/dev/zero (deleted)");
+    assert!(!maps[1].shared && maps[1].executable && maps[1].path == "/usr/lib/a b.so");
+    assert_eq!((maps[1].offset, maps[1].device, maps[1].inode), (0x1000, (0xfe, 2), 77));
+    assert_eq!((maps[2].start, maps[2].end, maps[2].inode), (0x9000, 0xa000, 0));
+    let mut channels = Vec::new();
+    let mut closed = |address| closed_off(1, 1, Sleep::SharedFutex { address }, &maps, &mut channels);
+    assert!(!closed(0x7f04), "another process may have it");
+    assert!(closed(0x9004));
+    assert!(!closed(0x1), "not mapped");
+}
+
+fn survey(threads: &[(u32, Doing, u64, u64)]) -> Survey {
+    let threads =
+        threads.iter().map(|&(tid, doing, cpu_ns, slices)| (tid, doing, RunAccount { cpu_ns, slices })).collect();
+    Survey { threads }
+}
+
+const NAP: Doing = Doing::Asleep(Sleep::Futex { address: 8 });
+const OTHER_NAP: Doing = Doing::Asleep(Sleep::Futex { address: 16 });
+
+#[test]
+fn surveys_continue_each_other_only_if_no_sleeper_ran() {
+    let first = survey(&[(1, NAP, 10, 3), (2, NAP, 20, 4)]);
+    assert!(first.continues(&first.clone()));
+    assert!(first.all_asleep());
+    for (what, later) in [
+        ("a slice more", survey(&[(1, NAP, 10, 4), (2, NAP, 20, 4)])),
+        ("CPU time more", survey(&[(1, NAP, 10, 3), (2, NAP, 21, 4)])),
+        ("another wait", survey(&[(1, OTHER_NAP, 10, 3), (2, NAP, 20, 4)])),
+        ("a thread more", survey(&[(1, NAP, 10, 3), (2, NAP, 20, 4), (3, NAP, 1, 1)])),
+        ("another thread", survey(&[(1, NAP, 10, 3), (3, NAP, 20, 4)])),
+        ("one awake", survey(&[(1, NAP, 10, 3), (2, Doing::Awake, 20, 4)])),
+    ] {
+        assert!(!first.continues(&later), "{what}");
+    }
+}
+
+#[test]
+fn each_runner_must_have_burnt_its_share() {
+    let first = survey(&[(1, NAP, 10, 3), (2, Doing::Awake, 100, 4), (3, Doing::Awake, 100, 4)]);
+    let later = survey(&[(1, NAP, 10, 3), (2, Doing::Awake, 500, 9), (3, Doing::Awake, 150, 4)]);
+    assert!(first.continues(&later), "runners may run");
+    assert!(!first.all_asleep());
+    assert!(first.every_runner_burnt(&later, 50));
+    assert!(!first.every_runner_burnt(&later, 51), "thread 3 waits for a CPU");
+    assert_eq!(first.busiest(&later), Some(2));
+}
+
+#[test]
+fn the_dead_are_neither_asleep_nor_awake() {
+    assert!(survey(&[(1, Doing::Exited, 5, 1)]).is_over());
+    let leader_gone = survey(&[(1, Doing::Exited, 5, 1), (2, NAP, 1, 1)]);
+    assert!(!leader_gone.is_over() && leader_gone.all_asleep());
+    assert_eq!(doing(Syscall::Outside { sp: 0, pc: 0 }), Doing::Exited);
+    assert_eq!(doing(Syscall::Outside { sp: 8, pc: 8 }), Doing::Elsewhere);
+}
+
+#[test]
+fn a_thread_that_blocked_without_a_slice_has_no_account() {
+    assert!(survey(&[(1, NAP, 0, 0)]).unaccounted());
+    assert!(!survey(&[(1, NAP, 0, 1), (2, Doing::Awake, 0, 0)]).unaccounted());
+}
+
+#[test]
+fn a_live_child_counts_as_somebody() {
+    let own = std::process::id();
+    let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    assert!(anyone(own, &[]));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

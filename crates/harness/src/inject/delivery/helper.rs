@@ -1,0 +1,51 @@
+//! A thread that carries out orders, one at a time, and sleeps without a time-out when it has none.
+//!
+//! The sleep matters: the parent must be able to see that a stuck process is all asleep, so nothing here may poll.
+
+use std::io;
+use std::thread::{self, Thread};
+
+use sigproof_shim::atomic::{AtomicU64, Ordering};
+
+use super::super::shield;
+
+/// Orders given and carried out, and the one under way.
+#[derive(Debug, Default)]
+struct Desk {
+    given: AtomicU64,
+    order: AtomicU64,
+}
+
+/// The thread's handle. The thread itself ends with the process.
+#[derive(Debug)]
+pub(super) struct Helper {
+    desk: &'static Desk,
+    thread: Thread,
+}
+
+impl Helper {
+    /// Starts a thread, shielded from the signal, that runs `work` on each order.
+    pub(super) fn start(name: &str, work: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
+        let desk: &'static Desk = Box::leak(Box::default());
+        let handle = thread::Builder::new().name(name.into()).spawn(move || {
+            if let Err(error) = shield() {
+                panic!("the helper cannot be shielded from the signal: {error}");
+            }
+            for done in 0.. {
+                // Acquire pairs with the release in `order`: the order is there.
+                while desk.given.load(Ordering::Acquire) == done {
+                    thread::park();
+                }
+                work(desk.order.load(Ordering::Relaxed));
+            }
+        })?;
+        Ok(Self { desk, thread: handle.thread().clone() })
+    }
+
+    /// Gives an order. The one before has been carried out: its signal has arrived.
+    pub(super) fn order(&self, order: u64) {
+        self.desk.order.store(order, Ordering::Relaxed);
+        self.desk.given.fetch_add(1, Ordering::Release);
+        self.thread.unpark();
+    }
+}

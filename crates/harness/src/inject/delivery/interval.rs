@@ -1,0 +1,38 @@
+//! `setitimer(ITIMER_PROF)`: the profilers' own timer. It counts the processor time of the whole process, so a helper burns some while
+//! the target sleeps; it signals the process, so the target is the one thread that does not block the signal.
+
+use std::io;
+
+use super::Source;
+use super::helper::Helper;
+use crate::page::Page;
+
+/// The timer and the burner.
+#[derive(Debug)]
+pub(super) struct IntervalTimer(Helper);
+
+impl IntervalTimer {
+    pub(super) fn new(page: &'static Page) -> io::Result<Self> {
+        Ok(Self(Helper::start("burner", move |_| {
+            while !page.signals_idle() {
+                core::hint::spin_loop();
+            }
+        })?))
+    }
+}
+
+impl Source for IntervalTimer {
+    fn arm(&self, delay_ns: u64) -> io::Result<()> {
+        let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
+        // Zero would disarm it. The delay is far below a second: the servo bounds it.
+        let micros = (delay_ns / 1_000).clamp(1, 999_999);
+        let value = libc::timeval { tv_sec: 0, tv_usec: micros as libc::suseconds_t };
+        let spec = libc::itimerval { it_interval: zero, it_value: value };
+        // SAFETY: `spec` is a valid local.
+        if unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const spec, core::ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.0.order(0);
+        Ok(())
+    }
+}

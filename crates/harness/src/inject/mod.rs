@@ -1,0 +1,127 @@
+//! Real signals, aimed at a window of the target thread's code.
+//!
+//! A *round* arms one signal, runs the window, and waits until the signal has reached its handler: one signal, one handler, one look at
+//! what it interrupted. The handler tells where it hit, and a [`servo`] moves the next delay towards the window:
+//!
+//! | the handler finds | counted as | the next delay |
+//! |---|---|---|
+//! | the window not yet entered | `early` | longer |
+//! | inside, the target awake | `inside`: the coverage | kept |
+//! | inside, the target in a system call | `asleep` | shorter |
+//! | the window left | `late` | shorter |
+//!
+//! | module | holds |
+//! |---|---|
+//! | `handler` | the signal handler and its statics: one target thread in a process |
+//! | `servo` | the controller of the delay |
+//! | `delivery` | the ways to send: per-thread timer, `pthread_kill`, `ITIMER_PROF` |
+//! | `pc` | the interrupted program counter, by platform |
+
+mod delivery;
+mod handler;
+mod pc;
+mod servo;
+
+use std::io;
+
+use sigproof_shim::atomic::Ordering;
+
+pub use delivery::Delivery;
+pub use handler::Fault;
+
+use crate::page::Page;
+
+/// The signal: the profiler's.
+pub const SIGNAL: libc::c_int = libc::SIGPROF;
+
+/// What runs in the handler. It must be async-signal-safe, or be the very thing whose safety is in question.
+pub type Body = dyn Fn() -> Result<(), Fault> + Sync;
+
+/// Aims signals at the thread that made it.
+#[derive(Debug)]
+pub struct Injector {
+    page: &'static Page,
+    source: Box<dyn delivery::Source>,
+    jitter: fastrand::Rng,
+}
+
+impl Injector {
+    /// Installs `body` as the handler and makes the calling thread the target. Once in a process.
+    ///
+    /// # Errors
+    /// The platform has no such delivery ([`io::ErrorKind::Unsupported`]), or has run out of timers or threads.
+    pub fn new(page: &'static Page, delivery: Delivery, seed: u64, body: &'static Body) -> io::Result<Self> {
+        handler::install(page, body, true)?;
+        let source = delivery.open(page)?;
+        mask(libc::SIG_UNBLOCK)?;
+        Ok(Self { page, source, jitter: fastrand::Rng::with_seed(seed) })
+    }
+
+    /// One round: a signal is armed, and `window` runs. With [`settle`](Self::settle) after it, the signal has been handled.
+    ///
+    /// # Errors
+    /// The signal could not be armed.
+    pub fn round<R>(&mut self, window: impl FnOnce() -> R) -> io::Result<R> {
+        handler::enter(handler::Window::Before);
+        let delay = handler::delay_ns() + self.jitter.u64(0..=servo::JITTER_NS);
+        // Counted before it is armed, so that the parent never takes a signal on its way for none.
+        self.page.armed.fetch_add(1, Ordering::Release);
+        self.source.arm(delay)?;
+        handler::enter(handler::Window::Inside);
+        let result = window();
+        handler::enter(handler::Window::After);
+        Ok(result)
+    }
+
+    /// Waits until the handler of this round's signal has run, and counts the round.
+    pub fn settle(&self) {
+        while !self.page.signals_idle() {
+            core::hint::spin_loop();
+        }
+        self.page.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps the signal from the calling thread, and from the threads that it will start.
+///
+/// # Errors
+/// As `pthread_sigmask`.
+pub fn shield() -> io::Result<()> {
+    mask(libc::SIG_BLOCK)
+}
+
+/// Installs `body` as the handler, and aims nothing: for cases that raise the signal themselves. The calling thread, and those that it
+/// starts, take it from then on.
+///
+/// # Errors
+/// As `sigaction`.
+pub fn install(page: &'static Page, body: &'static Body) -> io::Result<()> {
+    handler::install(page, body, false)?;
+    mask(libc::SIG_UNBLOCK)
+}
+
+/// Marks `window` as the window, for signals that a case raises itself, on this thread or another.
+pub fn window<R>(window: impl FnOnce() -> R) -> R {
+    handler::enter(handler::Window::Inside);
+    let result = window();
+    handler::enter(handler::Window::After);
+    result
+}
+
+/// Sends the signal to the calling thread; its handler has run when this returns.
+pub fn raise(page: &Page) {
+    page.armed.fetch_add(1, Ordering::Release);
+    // SAFETY: `raise` has no preconditions; the handler was installed before (`install`).
+    unsafe { libc::raise(SIGNAL) };
+}
+
+fn mask(how: libc::c_int) -> io::Result<()> {
+    // SAFETY: a zeroed sigset_t is a valid object for sigemptyset to initialise; all pointers are to live locals or null.
+    let result = unsafe {
+        let mut set: libc::sigset_t = core::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, SIGNAL);
+        libc::pthread_sigmask(how, &raw const set, core::ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
+}

@@ -1,0 +1,36 @@
+//! Cases, their verdicts, and the machinery that runs them with real signals.
+//!
+//! ```text
+//!  xtask ──► stress ──► supervise ──► [child process] worker ──► case ──► inject ──► osnote, profbuf
+//!               │           │                            │
+//!               │           ├──► hang       is it stuck?  └──► page   shared with the parent
+//!               │           └──► diagnose   why, and where
+//!               └──► report, exit
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`case`] | the vocabulary: case, variant, setup, outcome, grade |
+//! | [`cases`] | the registry: one file and one line a case |
+//! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
+//! | [`page`] | the page that a child shares with its parent |
+//! | [`records`] | numbered, checksummed records and their accounts |
+//! | [`worker`] | the child's side of one attempt |
+//! | [`supervise`] | the parent's side of one attempt |
+//! | [`stress`] | attempts, budgets and verdicts |
+//! | [`hang`] | deciding that a child is stuck, without a time-out |
+//! | [`diagnose`] | stacks, owners and the sentence that says it all |
+//! | [`report`], [`exit`] | the machine-readable report and the exit codes |
+
+pub mod case;
+pub mod cases;
+pub mod diagnose;
+pub mod exit;
+pub mod hang;
+pub mod inject;
+pub mod page;
+pub mod records;
+pub mod report;
+pub mod stress;
+pub mod supervise;
+pub mod worker;

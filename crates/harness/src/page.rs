@@ -1,0 +1,278 @@
+//! The page of memory that a child shares with its parent.
+//!
+//! It is an unlinked temporary file that the child gets as its standard input and both map, so it needs no name, no clean-up and no
+//! descriptor passing, on any Unix; and what the child wrote to it survives whatever becomes of the child.
+//!
+//! Every field is an atomic: the handlers of the child write some of them, and the parent reads them at any time. The parent believes
+//! nothing in it: a word out of range is an outcome ([`crate::case::Outcome::Crash`]), not a surprise.
+//!
+//! Orderings: `state` is stored with release after the verdict's fields and loaded with acquire before them; the rest are counters that
+//! nothing else depends on, and relaxed.
+
+use std::fs::File;
+use std::io;
+
+use memmap2::{MmapOptions, MmapRaw};
+use sigproof_shim::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::case::{Failure, Outcome};
+
+/// Says that the page is one of ours, of this layout.
+const MAGIC: u64 = u64::from_le_bytes(*b"sigproof") ^ 1;
+
+/// How much of a failure's sentence is kept, in bytes.
+const DETAIL: usize = 1024;
+
+/// What the child has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has not begun its attempt.
+    Starting,
+    /// It is at it.
+    Running,
+    /// It has finished, and all was well.
+    Done,
+    /// It has seen a bad outcome.
+    Failed(Failure),
+    /// It cannot run the attempt here: the reason.
+    Unsupported(String),
+    /// It has written what it never writes.
+    Garbage(String),
+}
+
+const STARTING: u32 = 0;
+const RUNNING: u32 = 1;
+const DONE: u32 = 2;
+const FAILED: u32 = 3;
+const UNSUPPORTED: u32 = 4;
+
+/// The counters, and the child's verdict on itself.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Page {
+    magic: AtomicU64,
+    state: AtomicU32,
+    outcome: AtomicU32,
+    /// Set by the parent: finish the round and come to an end.
+    pub stop: AtomicU32,
+    /// How many handlers are on some thread's stack.
+    pub handler_depth: AtomicU32,
+    /// Rounds finished.
+    pub rounds: AtomicU64,
+    /// Signals asked for.
+    pub armed: AtomicU64,
+    /// Handlers entered.
+    pub begun: AtomicU64,
+    /// Handlers left.
+    pub ended: AtomicU64,
+    /// Signals that came before the window.
+    pub early: AtomicU64,
+    /// Signals that came inside the window, the target awake: the coverage.
+    pub inside: AtomicU64,
+    /// Signals that came inside the window, the target asleep in the kernel.
+    pub asleep: AtomicU64,
+    /// Signals that came after the window.
+    pub late: AtomicU64,
+    /// Handlers that left `errno` changed.
+    pub errno_spoiled: AtomicU64,
+    /// Any other thing that a case wants to be seen moving.
+    pub ticks: AtomicU64,
+    detail_len: AtomicU32,
+    detail: [AtomicU8; DETAIL],
+}
+
+impl Page {
+    /// What changes while the child makes progress.
+    pub fn progress(&self) -> u64 {
+        [&self.rounds, &self.begun, &self.ended, &self.ticks]
+            .iter()
+            .fold(u64::from(self.state.load(Ordering::Relaxed)), |sum, c| {
+                sum.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(c.load(Ordering::Relaxed))
+            })
+    }
+
+    /// Whether every signal asked for has reached its handler.
+    pub fn signals_idle(&self) -> bool {
+        // `begun` first: a signal counted there was armed before.
+        let begun = self.begun.load(Ordering::Acquire);
+        self.armed.load(Ordering::Acquire) <= begun
+    }
+
+    /// Whether the parent wants an end.
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) != 0
+    }
+
+    /// The child: at work.
+    pub fn set_running(&self) {
+        self.state.store(RUNNING, Ordering::Release);
+    }
+
+    /// The child: finished, well.
+    pub fn set_done(&self) {
+        self.state.store(DONE, Ordering::Release);
+    }
+
+    /// The child: cannot run here.
+    pub fn set_unsupported(&self, reason: &str) {
+        self.put(reason);
+        self.state.store(UNSUPPORTED, Ordering::Release);
+    }
+
+    /// The child: a bad outcome. Async-signal-safe. The first one wins.
+    pub fn set_failed(&self, outcome: Outcome, detail: &str) {
+        if self.state.load(Ordering::Relaxed) == FAILED {
+            return;
+        }
+        self.outcome.store(outcome as u32, Ordering::Relaxed);
+        self.put(detail);
+        // Pairs with the acquire in `state`.
+        self.state.store(FAILED, Ordering::Release);
+    }
+
+    fn put(&self, detail: &str) {
+        let mut len = 0;
+        for (slot, byte) in self.detail.iter().zip(detail.bytes()) {
+            slot.store(byte, Ordering::Relaxed);
+            len += 1;
+        }
+        self.detail_len.store(len, Ordering::Relaxed);
+    }
+
+    /// The parent: what the child has come to.
+    pub fn state(&self) -> State {
+        if self.magic.load(Ordering::Relaxed) != MAGIC {
+            return State::Garbage("the shared page has lost its mark".into());
+        }
+        // Pairs with the releases above.
+        match self.state.load(Ordering::Acquire) {
+            STARTING => State::Starting,
+            RUNNING => State::Running,
+            DONE => State::Done,
+            FAILED => {
+                let word = self.outcome.load(Ordering::Relaxed);
+                match Outcome::ALL.iter().find(|o| **o as u32 == word) {
+                    Some(outcome) => State::Failed(Failure::new(*outcome, self.detail())),
+                    None => State::Garbage(format!("the shared page names outcome {word}, which there is not")),
+                }
+            }
+            UNSUPPORTED => State::Unsupported(self.detail()),
+            other => State::Garbage(format!("the shared page is in state {other}, which there is not")),
+        }
+    }
+
+    fn detail(&self) -> String {
+        let len = (self.detail_len.load(Ordering::Relaxed) as usize).min(DETAIL);
+        let bytes: Vec<u8> = self.detail.iter().take(len).map(|b| b.load(Ordering::Relaxed)).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Overwrites the page with nonsense: what a child that went wild does. For the harness's test of itself.
+    pub fn scribble(&self, with: u32) {
+        self.state.store(with, Ordering::Release);
+    }
+}
+
+/// A mapping of the page, on either side.
+#[derive(Debug)]
+pub struct Shared {
+    map: MmapRaw,
+}
+
+impl Shared {
+    /// The parent's side: a fresh page, and the file to hand to the child.
+    ///
+    /// # Errors
+    /// No temporary file, or no memory.
+    pub fn create() -> io::Result<(Self, File)> {
+        let file = tempfile::tempfile()?;
+        file.set_len(size_of::<Page>() as u64)?;
+        // A file with holes is a promise; on a full disk the first store to such a page is a SIGBUS. Writing it now makes it an error.
+        io::Write::write_all(&mut &file, &vec![0; size_of::<Page>()])?;
+        let shared = Self { map: MmapOptions::new().len(size_of::<Page>()).map_raw(&file)? };
+        shared.page().magic.store(MAGIC, Ordering::Relaxed);
+        Ok((shared, file))
+    }
+
+    /// The child's side.
+    ///
+    /// # Errors
+    /// The file is not a page of this layout.
+    pub fn open(file: &File) -> io::Result<Self> {
+        if file.metadata()?.len() != size_of::<Page>() as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "standard input is not a sigproof page"));
+        }
+        let shared = Self { map: MmapOptions::new().len(size_of::<Page>()).map_raw(file)? };
+        if shared.page().magic.load(Ordering::Relaxed) != MAGIC {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "standard input is not a sigproof page"));
+        }
+        Ok(shared)
+    }
+
+    /// The page.
+    pub fn page(&self) -> &Page {
+        // SAFETY: the mapping is at least as long as a `Page` (both constructors), page-aligned, mapped while `self` lives, and every
+        // field of a `Page` is an atomic, for which any bit pattern is valid and concurrent access by the other process is defined.
+        unsafe { &*self.map.as_ptr().cast::<Page>() }
+    }
+
+    /// The page, for good: what a signal handler needs.
+    pub fn leak(self) -> &'static Page {
+        let leaked: &'static Self = Box::leak(Box::new(self));
+        leaked.page()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_child_s_word_reaches_the_parent() {
+        let (parent, file) = Shared::create().unwrap();
+        let child = Shared::open(&file).unwrap();
+        assert_eq!(parent.page().state(), State::Starting);
+        child.page().set_failed(Outcome::LostWakeup, "somebody sleeps");
+        child.page().set_failed(Outcome::Crash, "the first one wins");
+        assert_eq!(parent.page().state(), State::Failed(Failure::new(Outcome::LostWakeup, "somebody sleeps")));
+    }
+
+    #[test]
+    fn nonsense_is_recognised() {
+        let (parent, _file) = Shared::create().unwrap();
+        parent.page().set_running();
+        parent.page().scribble(77);
+        assert!(matches!(parent.page().state(), State::Garbage(_)));
+        parent.page().set_failed(Outcome::Late, "");
+        parent.page().outcome.store(999, Ordering::Relaxed);
+        assert!(matches!(parent.page().state(), State::Garbage(_)));
+        parent.page().detail_len.store(u32::MAX, Ordering::Relaxed);
+        parent.page().outcome.store(0, Ordering::Relaxed);
+        assert!(matches!(parent.page().state(), State::Failed(_)));
+        parent.page().magic.store(0, Ordering::Relaxed);
+        assert!(matches!(parent.page().state(), State::Garbage(_)));
+    }
+
+    #[test]
+    fn a_file_that_is_no_page_is_refused() {
+        assert!(Shared::open(&tempfile::tempfile().unwrap()).is_err());
+        let unmarked = tempfile::tempfile().unwrap();
+        unmarked.set_len(size_of::<Page>() as u64).unwrap();
+        assert!(Shared::open(&unmarked).is_err());
+    }
+
+    #[test]
+    fn progress_moves_with_every_counter() {
+        let (parent, _file) = Shared::create().unwrap();
+        let page = parent.page();
+        let mut seen = vec![page.progress()];
+        for counter in [&page.rounds, &page.begun, &page.ended, &page.ticks] {
+            counter.fetch_add(1, Ordering::Relaxed);
+            seen.push(page.progress());
+        }
+        let before = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), before);
+    }
+}

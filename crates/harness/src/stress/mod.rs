@@ -1,0 +1,250 @@
+//! Stress: attempts with real signals until the goal of every setup is reached, or its budget is gone.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | options, events, and the loop over setups |
+//! | `plan` | which setups run, and why the others do not |
+//! | `tally` | what has been seen of one setup, when it is enough, and what it amounts to |
+//!
+//! The same code runs broken and fixed variants; only what is expected of the outcomes differs.
+
+mod plan;
+mod tally;
+
+use std::io;
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sigproof_shim::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::case::{Mode, Outcome, Variant};
+use crate::inject::Delivery;
+use crate::report::{Report, Run};
+use crate::supervise::{self, End, Wish};
+use crate::worker::Order;
+
+use plan::Planned;
+use tally::{Goal, Tally};
+
+/// How many rounds one attempt has, unless told otherwise: about 50 ms of them.
+pub const ROUNDS: u64 = 1_000;
+
+/// How many signals a fixed variant has to see inside its window before it passes, unless told otherwise.
+pub const COVERAGE: u64 = 1_000;
+
+/// How long one setup may take to reach its goal, unless a duration is given.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The cases, by name; all that are not hidden if empty.
+    pub cases: Vec<String>,
+    /// The notes, by name; all if empty.
+    pub notes: Vec<String>,
+    /// The read mode; both if none.
+    pub mode: Option<Mode>,
+    /// The variant; both if none.
+    pub variant: Option<Variant>,
+    /// The flavour; all if none.
+    pub flavour: Option<String>,
+    /// The time for all of it; if none, each setup stops at its goal.
+    pub duration: Option<Duration>,
+    /// Exactly so many attempts of each setup.
+    pub attempts: Option<u64>,
+    /// The rounds of an attempt; [`ROUNDS`] if none.
+    pub rounds: Option<u64>,
+    /// The signals inside the window that a fixed variant has to see; if none, [`COVERAGE`], or one if `attempts` is given.
+    pub coverage: Option<u64>,
+    /// The seed of everything random; chosen, and reported, if none.
+    pub seed: Option<u64>,
+    /// How many setups run side by side; half of the processors if none.
+    pub jobs: Option<usize>,
+    /// How signals are sent; the platform's sharpest way if none.
+    pub delivery: Option<Delivery>,
+}
+
+/// What happens while it runs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So many setups will run.
+    Planned {
+        /// How many.
+        setups: usize,
+    },
+    /// A setup begins.
+    Started {
+        /// Its place in the plan.
+        index: usize,
+        /// Its case and setup.
+        label: String,
+    },
+    /// A setup goes on.
+    Progress {
+        /// Its place in the plan.
+        index: usize,
+        /// Attempts so far.
+        attempts: u64,
+        /// Signals so far.
+        signals: u64,
+        /// Those inside the window.
+        signals_in_window: u64,
+        /// How much of the goal, or of the time, is done: 0 to 1.
+        fraction: f64,
+    },
+    /// An attempt ended badly, in a way not seen before in this setup.
+    Bad {
+        /// The setup's place in the plan.
+        index: usize,
+        /// The outcome.
+        outcome: Outcome,
+        /// The sentence about it.
+        sentence: String,
+    },
+    /// A setup is done.
+    Finished {
+        /// Its place in the plan.
+        index: usize,
+        /// What was found.
+        run: Box<Run>,
+    },
+}
+
+/// Why nothing could be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StressError {
+    /// A case that is not in the registry.
+    #[error("no case is named '{0}'")]
+    NoSuchCase(String),
+    /// The options exclude each other.
+    #[error("nothing to run: {0}")]
+    NothingToRun(String),
+    /// The platform lacks this delivery.
+    #[error("delivery '{0}' does not exist on this platform")]
+    NoSuchDelivery(Delivery),
+}
+
+/// Runs what the options ask for. `stop` ends it early: what has been found so far is reported.
+///
+/// # Errors
+/// [`StressError`], before anything has run.
+pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBool) -> Result<Report, StressError> {
+    let started = Instant::now();
+    let delivery = options.delivery.unwrap_or(Delivery::best());
+    if !delivery.available() {
+        return Err(StressError::NoSuchDelivery(delivery));
+    }
+    let planned = plan::plan(options)?;
+    // Kept to 53 bits, which every reader of JSON can hold.
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
+    let running = planned.iter().filter(|p| p.skip.is_none()).count();
+    on_event(Event::Planned { setups: planned.len() });
+    let jobs = options.jobs.unwrap_or_else(default_jobs).clamp(1, running.max(1));
+    let share = options.duration.map(|d| d.mul_f64(jobs as f64 / running.max(1) as f64));
+    let context = Context { options, seed, delivery, share, on_event, stop };
+
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        while let Some((index, planned)) = planned.get(next.fetch_add(1, Ordering::Relaxed)).map(|p| (p.index, p)) {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            done.push((index, context.setup(index, planned)));
+        }
+        done
+    };
+    let mut runs: Vec<(usize, Run)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    runs.sort_by_key(|(index, _)| *index);
+
+    let mut report = Report::new();
+    report.seed = Some(seed);
+    report.runs = runs.into_iter().map(|(_, run)| run).collect();
+    report.interrupted = stop.load(Ordering::Relaxed);
+    report.elapsed_seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// A child and its target need a processor each for the servo to aim well.
+fn default_jobs() -> usize {
+    thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1))
+}
+
+/// What all setups of a run share.
+struct Context<'a> {
+    options: &'a Options,
+    seed: u64,
+    delivery: Delivery,
+    share: Option<Duration>,
+    on_event: &'a (dyn Fn(Event) + Sync),
+    stop: &'a AtomicBool,
+}
+
+impl Context<'_> {
+    /// Runs one setup to its goal.
+    fn setup(&self, index: usize, planned: &Planned) -> Run {
+        (self.on_event)(Event::Started { index, label: planned.label() });
+        let mut tally = Tally::new(planned, self.goal(planned));
+        if let Some(reason) = &planned.skip {
+            tally.skip(reason.clone());
+        } else if let Err(error) = self.attempts(index, planned, &mut tally) {
+            tally.give_up(format!("an attempt could not be started: {error}"));
+        }
+        let run = tally.into_run(self.delivery);
+        (self.on_event)(Event::Finished { index, run: Box::new(run.clone()) });
+        run
+    }
+
+    fn goal(&self, planned: &Planned) -> Goal {
+        let options = self.options;
+        Goal {
+            attempts: options.attempts,
+            coverage: match (planned.case.aimed(), options.coverage, options.attempts) {
+                (false, ..) => 0,
+                (true, Some(coverage), _) => coverage,
+                (true, None, Some(_)) => 1,
+                (true, None, None) => COVERAGE,
+            },
+            time: self.share.unwrap_or(PATIENCE),
+            use_all_time: self.share.is_some(),
+        }
+    }
+
+    fn attempts(&self, index: usize, planned: &Planned, tally: &mut Tally<'_>) -> io::Result<()> {
+        let rounds = self.options.rounds.unwrap_or(ROUNDS);
+        while !tally.enough() && !self.stop.load(Ordering::Relaxed) {
+            let seed = self.seed.wrapping_add(tally.attempts());
+            let order = Order::new(planned.case, &planned.setup, self.delivery, rounds, seed);
+            let deadline = tally.deadline();
+            let attempted = supervise::attempt(&order, || {
+                if self.stop.load(Ordering::Relaxed) {
+                    Wish::Abandon
+                } else if deadline.is_some_and(|d| Instant::now() >= d) {
+                    Wish::Finish
+                } else {
+                    Wish::GoOn
+                }
+            })?;
+            match &attempted.end {
+                End::Abandoned => break,
+                End::Unsupported(reason) => {
+                    tally.skip(reason.clone());
+                    break;
+                }
+                End::Outcome(outcome) => {
+                    let first = tally.count(*outcome, &attempted, seed, &order);
+                    if let Some(finding) = attempted.finding.filter(|_| first) {
+                        (self.on_event)(Event::Bad { index, outcome: *outcome, sentence: finding.sentence });
+                    }
+                }
+            }
+            (self.on_event)(tally.progress(index));
+        }
+        Ok(())
+    }
+}

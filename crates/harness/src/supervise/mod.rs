@@ -1,0 +1,199 @@
+//! The parent's side of one attempt: start the child, see how it ends or that it never will, find out why, leave nothing behind.
+//!
+//! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the page, or hang. Whether it
+//! hangs is [`hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
+
+mod child;
+mod deadline;
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sigproof_shim::atomic::Ordering;
+
+use crate::case::Outcome;
+use crate::diagnose::{self, Diagnosis, HangKind, Hints};
+use crate::hang::{Look, Stuck, Watch};
+use crate::page::{Page, State};
+use crate::report::Finding;
+use crate::worker::Order;
+
+use child::Child;
+use deadline::Deadline;
+
+/// How often the parent looks.
+const PERIOD: Duration = Duration::from_micros(300);
+
+/// What the parent wants of an attempt under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Go on.
+    GoOn,
+    /// Finish the round and come to an end.
+    Finish,
+    /// Stop at once; the attempt does not count.
+    Abandon,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// With an outcome.
+    Outcome(Outcome),
+    /// It could not be run here: the reason.
+    Unsupported(String),
+    /// It was abandoned.
+    Abandoned,
+}
+
+/// What is known of an attempt.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// How it ended.
+    pub end: End,
+    /// What is to be said of a bad outcome.
+    pub finding: Option<Finding>,
+    /// From the start of the child to the outcome, its detection included and its diagnosis not.
+    pub elapsed: Duration,
+    /// Signals delivered.
+    pub signals: u64,
+    /// Signals inside the window.
+    pub inside: u64,
+}
+
+/// Runs one attempt. `wish` is asked again and again while it runs.
+///
+/// # Errors
+/// The child could not be started: no memory, no descriptors, no room for the page.
+pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Attempted> {
+    let started = Instant::now();
+    let mut child = Child::start(order)?;
+    let mut watch = Watch::new(child.pid());
+    let mut deadline = Deadline::new(child.pid());
+    let (end, finding, elapsed) = loop {
+        // Before the look at the page: what the child wrote before its end is then there.
+        if let Some(status) = child.ended()? {
+            let elapsed = started.elapsed();
+            let (end, finding) = judge(child.page().state(), status, || child.last_words());
+            break (end, finding, elapsed);
+        }
+        match wish() {
+            Wish::GoOn => {}
+            Wish::Finish => child.page().stop.store(1, Ordering::Relaxed),
+            Wish::Abandon => break (End::Abandoned, None, started.elapsed()),
+        }
+        let stuck = match watch.look(child.page().progress(), child.page().signals_idle()) {
+            Look::Stuck(stuck) => Some(stuck),
+            Look::Unwatchable(_) => deadline.look(child.page().progress()),
+            Look::Running | Look::Gone => None,
+        };
+        if let Some(stuck) = stuck {
+            let elapsed = started.elapsed();
+            let (outcome, finding) = explain(&child, stuck);
+            break (End::Outcome(outcome), Some(finding), elapsed);
+        }
+        thread::sleep(PERIOD);
+    };
+    child.end();
+    let page = child.page();
+    let counted = |counter: &sigproof_shim::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let finding = finding.map(|f| Finding { seconds: Some(elapsed.as_secs_f64()), ..f });
+    Ok(Attempted { end, finding, elapsed, signals: counted(&page.begun), inside: counted(&page.inside) })
+}
+
+/// What came of a child that has ended.
+fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() -> String) -> (End, Option<Finding>) {
+    let crash = |sentence: String| {
+        let words = last_words();
+        let finding = Finding { text: words, ..Finding::new(Outcome::Crash, sentence) };
+        (End::Outcome(Outcome::Crash), Some(finding))
+    };
+    match (state, status.code(), status.signal()) {
+        (_, _, Some(signal)) => crash(format!("the process was killed by signal {signal} ({})", signal_name(signal))),
+        (State::Garbage(what), ..) => crash(format!("the process reported nonsense: {what}")),
+        (_, Some(code), _) if code != 0 => crash(format!("the process exited with code {code}")),
+        (State::Failed(failure), ..) => {
+            (End::Outcome(failure.outcome), Some(Finding::new(failure.outcome, failure.detail)))
+        }
+        (State::Unsupported(reason), ..) => (End::Unsupported(reason), None),
+        (State::Done, ..) => (End::Outcome(Outcome::Delivered), None),
+        (State::Starting | State::Running, ..) => crash("the process exited in the midst of its attempt".into()),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
+}
+
+/// What came of a child that is stuck, and why.
+fn explain(child: &Child, stuck: Stuck) -> (Outcome, Finding) {
+    match diagnose::diagnose(child.pid(), stuck, &Hints::default()) {
+        Ok(diagnosis) => {
+            let outcome = outcome(diagnosis.kind, child.page());
+            (outcome, finding(outcome, &diagnosis))
+        }
+        Err(error) => {
+            let outcome = undiagnosed(child.page(), stuck);
+            let what = match outcome {
+                Outcome::SelfDeadlock => "a thread is blocked inside its signal handler",
+                Outcome::Livelock => "a thread spins inside its signal handler",
+                _ => "every thread sleeps and nothing is left to wake one",
+            };
+            (outcome, Finding::new(outcome, format!("{what} (no stacks: {error})")))
+        }
+    }
+}
+
+/// The outcome for a kind of hang. A sleeper with a handler on its stack has not lost a wake-up, whatever the stacks could tell: the
+/// handler waits for something.
+fn outcome(kind: HangKind, page: &Page) -> Outcome {
+    match kind {
+        HangKind::LostWakeup if page.handler_depth.load(Ordering::Relaxed) > 0 => Outcome::SelfDeadlock,
+        HangKind::SelfDeadlock => Outcome::SelfDeadlock,
+        HangKind::CrossDeadlock => Outcome::CrossDeadlock,
+        HangKind::LostWakeup => Outcome::LostWakeup,
+        HangKind::Livelock => Outcome::Livelock,
+    }
+}
+
+fn finding(outcome: Outcome, diagnosis: &Diagnosis) -> Finding {
+    Finding {
+        text: diagnosis.to_string(),
+        details: serde_json::to_value(diagnosis).unwrap_or_default(),
+        ..Finding::new(outcome, diagnosis.sentence.clone())
+    }
+}
+
+/// The kind of a hang, by what the child itself has noted.
+fn undiagnosed(page: &Page, stuck: Stuck) -> Outcome {
+    match (stuck, page.handler_depth.load(Ordering::Relaxed) > 0) {
+        (Stuck::Spinning { .. }, _) => Outcome::Livelock,
+        (Stuck::AllAsleep, true) => Outcome::SelfDeadlock,
+        (Stuck::AllAsleep, false) => Outcome::LostWakeup,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Failure;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::well(State::Done, 0, Outcome::Delivered)]
+    #[case::own_verdict(State::Failed(Failure::new(Outcome::Late, "")), 0, Outcome::Late)]
+    #[case::died_after_its_verdict(State::Done, 11, Outcome::Crash)]
+    #[case::died(State::Running, 9, Outcome::Crash)]
+    #[case::panicked(State::Running, 101 << 8, Outcome::Crash)]
+    #[case::left(State::Running, 0, Outcome::Crash)]
+    #[case::never_began(State::Starting, 0, Outcome::Crash)]
+    #[case::nonsense(State::Garbage(String::new()), 0, Outcome::Crash)]
+    fn every_end_is_an_outcome(#[case] state: State, #[case] wait_status: i32, #[case] expected: Outcome) {
+        let (end, finding) = judge(state, ExitStatus::from_raw(wait_status), String::new);
+        assert!(matches!(end, End::Outcome(o) if o == expected), "{end:?}");
+        assert_eq!(finding.is_some(), expected != Outcome::Delivered);
+    }
+}

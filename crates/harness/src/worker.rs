@@ -1,0 +1,164 @@
+//! The child's side of one attempt.
+//!
+//! A worker is this same executable, started anew: one attempt, one process. It gets its order as an argument and the shared page as its
+//! standard input, says on the page what came of it, and exits. It does not outlive its parent: on Linux the kernel sees to that
+//! (`PR_SET_PDEATHSIG`), elsewhere a thread that waits for the end of a pipe which the parent holds as the child's standard output.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::FromRawFd;
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+use sigproof_shim::atomic::Ordering;
+
+use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::cases;
+use crate::inject::{self, Delivery, Injector};
+use crate::page::{Page, Shared};
+
+mod leash;
+
+/// The first argument that makes an executable a worker.
+pub const VERB: &str = "__worker";
+
+/// How a worker ends that could not understand its order.
+const EXIT_ORDER: u8 = 64;
+
+/// What a worker is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The case's name.
+    pub case: String,
+    /// Broken or fixed.
+    pub variant: Variant,
+    /// The note's name.
+    pub note: Option<String>,
+    /// The read mode.
+    pub mode: Option<Mode>,
+    /// The flavour.
+    pub flavour: Option<String>,
+    /// The seed of everything random in it.
+    pub seed: u64,
+    /// How many rounds.
+    pub rounds: u64,
+    /// How signals are sent.
+    pub delivery: Delivery,
+    /// The process that gave the order.
+    pub parent: u32,
+}
+
+impl Order {
+    /// The order for a setup of a case.
+    pub fn new(case: &dyn Case, setup: &Setup, delivery: Delivery, rounds: u64, seed: u64) -> Self {
+        Self {
+            case: case.name().into(),
+            variant: setup.variant,
+            note: setup.note_name().map(Into::into),
+            mode: setup.mode,
+            flavour: setup.flavour.map(Into::into),
+            seed,
+            rounds,
+            delivery,
+            parent: std::process::id(),
+        }
+    }
+
+    /// The case and the setup that it names.
+    fn resolve(&self) -> Option<(&'static dyn Case, Setup)> {
+        let case = cases::find(&self.case)?;
+        let setup = case.setups().into_iter().find(|s| {
+            s.variant == self.variant
+                && s.note_name() == self.note.as_deref()
+                && s.mode == self.mode
+                && s.flavour == self.flavour.as_deref()
+        })?;
+        Some((case, setup))
+    }
+}
+
+/// What a case gets for one attempt.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The page shared with the parent.
+    pub page: &'static Page,
+    /// How many rounds to run.
+    pub rounds: u64,
+    /// The seed of everything random.
+    pub seed: u64,
+    delivery: Delivery,
+}
+
+impl Attempt {
+    /// Makes the calling thread the target of signals that run `body`.
+    ///
+    /// # Errors
+    /// As [`Injector::new`].
+    pub fn injector(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> io::Result<Injector> {
+        Injector::new(self.page, self.delivery, self.seed, Box::leak(Box::new(body)))
+    }
+
+    /// Installs `body` as the handler of signals that the case raises itself.
+    ///
+    /// # Errors
+    /// As [`inject::install`].
+    pub fn handler(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> io::Result<()> {
+        inject::install(self.page, Box::leak(Box::new(body)))
+    }
+
+    /// The rounds, until they are done or the parent wants an end.
+    pub fn rounds(&self) -> impl Iterator<Item = u64> + use<> {
+        let page = self.page;
+        (0..self.rounds).take_while(|_| !page.stopping())
+    }
+
+    /// Shows the parent that something moved.
+    pub fn tick(&self) {
+        self.page.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The worker's whole life. `args` are the arguments after [`VERB`].
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut args = args.peekable();
+    if let Some(known) = args.peek().and_then(cases::descriptors_asked) {
+        return ExitCode::from(cases::inherited_descriptors(&known));
+    }
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sigproof worker: {error}");
+            ExitCode::from(EXIT_ORDER)
+        }
+    }
+}
+
+fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+    let text =
+        args.next().ok_or_else(|| invalid("started without an order; it is not meant to be started by hand".into()))?;
+    let order: Order = serde_json::from_str(&text.to_string_lossy()).map_err(|e| invalid(format!("bad order: {e}")))?;
+    leash::tie(order.parent)?;
+    // SAFETY: descriptor 0 is open (the parent made it the page) and owned by nothing else in this process, which never reads its input.
+    let input = unsafe { File::from_raw_fd(0) };
+    let page = Shared::open(&input)?.leak();
+    core::mem::forget(input);
+    let (case, setup) = order.resolve().ok_or_else(|| invalid(format!("no such case or setup: {order:?}")))?;
+    inject::shield()?;
+    let attempt = Attempt { page, rounds: order.rounds, seed: order.seed, delivery: order.delivery };
+    page.set_running();
+    let result = case.attempt(&setup, &attempt);
+    match result.and_then(|()| errno_kept(page)) {
+        Ok(()) => page.set_done(),
+        Err(Failure { outcome, detail }) => page.set_failed(outcome, &detail),
+    }
+    Ok(())
+}
+
+fn errno_kept(page: &Page) -> Result<(), Failure> {
+    match page.errno_spoiled.load(Ordering::Acquire) {
+        0 => Ok(()),
+        n => Err(Failure::new(Outcome::ErrnoSpoiled, format!("{n} handlers left errno changed"))),
+    }
+}

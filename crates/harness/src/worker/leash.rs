@@ -1,0 +1,35 @@
+//! A worker ends when its parent does, however that ends.
+
+use std::io;
+
+/// Ties this process to `parent`. Called while it has one thread.
+#[cfg(target_os = "linux")]
+pub(super) fn tie(parent: u32) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The parent may have died before the call: then nobody is left to be told.
+    if std::os::unix::process::parent_id() != parent {
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+/// Ties this process to `parent`: the standard output is the read end of a pipe that the parent holds open.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn tie(_parent: u32) -> io::Result<()> {
+    crate::inject::shield()?;
+    std::thread::Builder::new().name("leash".into()).spawn(|| {
+        let mut byte = 0_u8;
+        loop {
+            // SAFETY: reads at most one byte into a live local.
+            match unsafe { libc::read(1, (&raw mut byte).cast(), 1) } {
+                -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                // SAFETY: no preconditions.
+                _ => unsafe { libc::_exit(1) },
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! No false verdict: processes that are well must never be called stuck.
+
+use crate::specimen::Specimen;
+use rstest::rstest;
+use sigproof_harness::hang::{Look, Stuck};
+use sigproof_shim::atomic::Ordering;
+
+/// Looks per specimen; the first ones catch it while it is being loaded.
+const LOOKS: usize = 2_000;
+
+#[rstest]
+#[case("naps")]
+#[case("timed-waits")]
+#[case("reads-stdin")]
+#[case("busy")]
+#[case("faulting")]
+#[case("churn")]
+#[case("ping-pong")]
+#[case("waits-for-child")]
+#[case("child-holds-pipe")]
+#[case("child-will-signal")]
+#[case("timer")]
+#[case("shared-futex")]
+#[case("execs")]
+#[case("spin-and-help")]
+fn never_stuck(#[case] name: &str) {
+    let mut specimen = Specimen::start(name);
+    specimen.must_run_for(LOOKS);
+}
+
+#[test]
+fn a_stopped_process_is_not_stuck_until_it_goes_on() {
+    let mut specimen = Specimen::start("lost-condvar");
+    specimen.await_state("S");
+    specimen.signal(libc::SIGSTOP);
+    specimen.await_state("T");
+    specimen.must_run_for(300);
+    specimen.signal(libc::SIGCONT);
+    assert_eq!(specimen.decide_stuck(), Stuck::AllAsleep);
+}
+
+#[test]
+fn armed_timers_forbid_the_verdict() {
+    let mut specimen = Specimen::start("lost-condvar");
+    specimen.word(1).store(1, Ordering::SeqCst);
+    specimen.must_run_for(300);
+    specimen.word(1).store(0, Ordering::SeqCst);
+    assert_eq!(specimen.decide_stuck(), Stuck::AllAsleep);
+}
+
+#[test]
+fn progress_forbids_the_verdict_of_a_spin() {
+    let mut specimen = Specimen::start("spin-in-handler");
+    for n in 0..500 {
+        specimen.word(0).store(n, Ordering::SeqCst);
+        specimen.must_run_for(1);
+    }
+    assert!(matches!(specimen.decide_stuck(), Stuck::Spinning { .. }));
+}
+
+/// A wait that the outside may end is not over while the other holder of the memory lives.
+#[test]
+fn a_shared_wait_ends_when_its_other_side_says_so() {
+    let mut specimen = Specimen::start("shared-futex");
+    specimen.await_state("S");
+    specimen.must_run_for(300);
+    let word = specimen.word(0);
+    word.store(1, Ordering::SeqCst);
+    // SAFETY: a mapped, aligned word.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, i32::MAX) };
+    assert_eq!(specimen.decide(), Look::Gone);
+}
+
+#[test]
+fn an_exited_process_is_gone() {
+    let mut specimen = Specimen::start("no such specimen");
+    assert_eq!(specimen.decide(), Look::Gone);
+    assert_eq!(specimen.look(), Look::Gone, "a zombie stays gone");
+}

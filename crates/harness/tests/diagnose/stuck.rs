@@ -1,0 +1,217 @@
+//! Verdict and diagnosis of processes that are stuck for good.
+
+use crate::specimen::Specimen;
+use rstest::rstest;
+use sigproof_harness::diagnose::{Diagnosis, HangKind, Hints, Known, Method, ResourceKind, ThreadReport, diagnose};
+use sigproof_harness::hang::Stuck;
+
+fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
+    let mut specimen = Specimen::start(name);
+    let stuck = specimen.decide_stuck();
+    let diagnosis = diagnose(specimen.pid(), stuck, &Hints::default()).unwrap();
+    println!("{name}: {diagnosis}\n");
+    assert_eq!(diagnosis.kind, expected, "{diagnosis}");
+    assert_eq!(diagnosis.method, Method::Ptrace, "{diagnosis}");
+    assert_eq!(matches!(stuck, Stuck::Spinning { .. }), expected == HangKind::Livelock);
+    // Still stuck and nobody's: neither traced nor stopped, and the verdict stands. Only a poll no longer looks untimed: the kernel resumes
+    // it by way of `restart_syscall`.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", specimen.pid())).unwrap();
+    assert!(status.contains("TracerPid:\t0\n"), "{status}");
+    if name != "lost-poll" {
+        assert_eq!(specimen.decide_stuck(), stuck);
+    }
+    for thread in &diagnosis.threads {
+        assert_eq!(thread.cut_short, None, "{diagnosis}");
+        for frame in &thread.frames {
+            let file = frame.file.as_deref().unwrap_or_default();
+            assert!(!file.starts_with('/'), "a path of this machine: {file}");
+        }
+    }
+    diagnosis
+}
+
+/// Whether functions whose names end so occur in this order, innermost first.
+fn in_order(thread: &ThreadReport, names: &[&str]) -> bool {
+    let mut frames = thread.frames.iter();
+    names.iter().all(|name| match *name {
+        "--" => frames.any(|frame| frame.signal_frame),
+        name => frames.any(|frame| frame.symbol.as_ref().is_some_and(|symbol| symbol.ends_with(name))),
+    })
+}
+
+/// The source line of a function of the specimens, in the first thread.
+fn line_of(diagnosis: &Diagnosis, function: &str) -> u32 {
+    let frames = &diagnosis.threads[0].frames;
+    let frame = frames.iter().find(|frame| frame.symbol.as_ref().is_some_and(|symbol| symbol.ends_with(function)));
+    let frame = frame.unwrap_or_else(|| panic!("no {function} in\n{diagnosis}"));
+    assert!(frame.file.as_ref().is_some_and(|file| file.ends_with("hang-specimens/stuck.rs")), "{frame:?}");
+    frame.line.unwrap()
+}
+
+/// Lines of the specimens' source from which on to look for an expected line.
+fn source_line(function: &str, statement: &str) -> u32 {
+    let source = include_str!("../../src/bin/hang-specimens/stuck.rs");
+    let start = source.find(&format!("fn {function}(")).unwrap();
+    let at = start + source[start..].find(statement).unwrap();
+    source[..at].lines().count() as u32 + u32::from(source[..at].ends_with('\n'))
+}
+
+#[test]
+fn a_mutex_locked_in_the_handler_that_interrupted_its_holder() {
+    let diagnosis = diagnosed("mutex-in-handler", HangKind::SelfDeadlock);
+    let victim = &diagnosis.threads[0];
+    assert_eq!(victim.name, "victim");
+    assert_eq!(victim.handler_depth(), 1);
+    let resource = victim.waits_for.as_ref().unwrap();
+    assert_eq!(resource.kind, ResourceKind::Mutex);
+    let owner = resource.owner.as_ref().unwrap();
+    assert_eq!((owner.tid, owner.known), (victim.tid, Known::Stored));
+    assert!(resource.name.as_ref().is_some_and(|name| name.ends_with("stuck::FIRST")), "{resource:?}");
+    let expected = ["pthread_mutex_lock", "on_signal_lock_first", "--", "hold_first_and_raise"];
+    assert!(in_order(victim, &expected), "{diagnosis}");
+    assert_eq!(line_of(&diagnosis, "on_signal_lock_first"), source_line("on_signal_lock_first", "FIRST.lock"));
+    assert_eq!(
+        line_of(&diagnosis, "hold_first_and_raise"),
+        source_line("hold_first_and_raise", "raise(libc::SIGUSR1)")
+    );
+    let itself = format!("thread {0} waits in a signal handler for mutex ", victim.tid);
+    assert!(diagnosis.sentence.starts_with(&itself), "{}", diagnosis.sentence);
+    assert!(diagnosis.sentence.contains(&format!(", owned by thread {}, itself, interrupted at ", victim.tid)));
+    assert!(diagnosis.sentence.contains("hold_first_and_raise"), "{}", diagnosis.sentence);
+    // The bystander waits for the victim's end.
+    let bystander = &diagnosis.threads[1];
+    let joined = bystander.waits_for.as_ref().unwrap();
+    assert_eq!(joined.kind, ResourceKind::ThreadExit, "{diagnosis}");
+    assert_eq!(joined.owner.as_ref().unwrap().tid, victim.tid);
+}
+
+#[test]
+fn an_owner_that_was_not_stored_yet_is_inferred() {
+    let diagnosis = diagnosed("mutex-owner-not-stored", HangKind::SelfDeadlock);
+    let victim = &diagnosis.threads[0];
+    let owner = victim.waits_for.as_ref().unwrap().owner.as_ref().unwrap();
+    assert_eq!(owner.tid, victim.tid);
+    assert_ne!(owner.known, Known::Stored);
+    assert!(diagnosis.sentence.contains("owned (inferred) by"), "{}", diagnosis.sentence);
+}
+
+/// A hit within the window, wherever it falls: in any case the handler waits for the mutex of the code below.
+#[test]
+fn a_semaphore_posted_in_the_handler_that_interrupted_its_wait() {
+    for _ in 0..5 {
+        let diagnosis = diagnosed("condvar-in-handler", HangKind::SelfDeadlock);
+        let victim = &diagnosis.threads[0];
+        assert!(in_order(victim, &["pthread_mutex_lock", "semaphore_post", "on_signal_post", "--", "semaphore_wait"]));
+        let owner = victim.waits_for.as_ref().unwrap().owner.as_ref().unwrap();
+        assert_eq!(owner.tid, victim.tid, "{diagnosis}");
+    }
+}
+
+#[test]
+fn a_lock_of_std_in_the_handler_that_interrupted_its_holder() {
+    let diagnosis = diagnosed("std-mutex-in-handler", HangKind::SelfDeadlock);
+    let victim = &diagnosis.threads[0];
+    let resource = victim.waits_for.as_ref().unwrap();
+    assert_eq!(resource.kind, ResourceKind::StdLock, "{diagnosis}");
+    assert!(in_order(victim, &["lock_contended", "on_signal_lock_std", "--", "hold_std_and_raise"]), "{diagnosis}");
+    if let Some(owner) = &resource.owner {
+        assert_eq!(owner.tid, victim.tid);
+        assert_ne!(owner.known, Known::Stored);
+    }
+}
+
+#[test]
+fn a_full_pipe_written_in_the_handler() {
+    let diagnosis = diagnosed("full-pipe-in-handler", HangKind::SelfDeadlock);
+    let victim = &diagnosis.threads[0];
+    assert_eq!(victim.waits_for.as_ref().unwrap().kind, ResourceKind::Descriptor);
+    assert!(in_order(victim, &["write", "on_signal_write", "--", "raise_for_ever"]), "{diagnosis}");
+}
+
+#[test]
+fn two_threads_and_two_mutexes() {
+    let diagnosis = diagnosed("cross", HangKind::CrossDeadlock);
+    assert_eq!(diagnosis.threads.len(), 2);
+    let [a, b] = [&diagnosis.threads[0], &diagnosis.threads[1]];
+    let owner = |thread: &ThreadReport| thread.waits_for.as_ref().unwrap().owner.as_ref().unwrap().tid;
+    assert_eq!((owner(a), owner(b)), (b.tid, a.tid), "{diagnosis}");
+    for name in ["lock_first_then_second", "lock_second_then_first"] {
+        assert!(
+            in_order(a, &["pthread_mutex_lock", name]) || in_order(b, &["pthread_mutex_lock", name]),
+            "{diagnosis}"
+        );
+    }
+}
+
+#[rstest]
+#[case("lost-condvar", ResourceKind::Condvar, "wait_for_nobody")]
+#[case("lost-pipe", ResourceKind::Descriptor, "read_own_pipe")]
+#[case("lost-poll", ResourceKind::Descriptor, "lost_poll")]
+#[case("lost-eventfd", ResourceKind::Descriptor, "lost_eventfd")]
+#[case("lost-without-leader", ResourceKind::Condvar, "wait_for_nobody")]
+fn a_sleeper_that_nobody_wakes(#[case] name: &str, #[case] kind: ResourceKind, #[case] function: &str) {
+    let diagnosis = diagnosed(name, HangKind::LostWakeup);
+    let sleeper = &diagnosis.threads[0];
+    assert_eq!(sleeper.waits_for.as_ref().unwrap().kind, kind, "{diagnosis}");
+    assert!(in_order(sleeper, &[function]), "{diagnosis}");
+    assert!(diagnosis.sentence.contains(&format!("thread {} sleeps for ever on ", sleeper.tid)), "{diagnosis}");
+    assert!(diagnosis.sentence.contains(function), "{diagnosis}");
+}
+
+#[test]
+fn a_spin_in_the_handler_that_interrupted_the_holder() {
+    let diagnosis = diagnosed("spin-in-handler", HangKind::Livelock);
+    let victim = &diagnosis.threads[0];
+    assert_eq!(victim.name, "victim");
+    assert!(
+        in_order(victim, &["acquire_spin_lock", "on_signal_spin", "--", "hold_spin_lock_and_raise"]),
+        "{diagnosis}"
+    );
+    let sentence = &diagnosis.sentence;
+    assert!(sentence.contains("spins in a signal handler in "), "{sentence}");
+    assert!(sentence.contains("acquire_spin_lock") && sentence.contains("hold_spin_lock_and_raise"), "{sentence}");
+}
+
+#[test]
+fn hints_name_threads_and_memory() {
+    use sigproof_harness::diagnose::Named;
+    let mut specimen = Specimen::start("mutex-in-handler");
+    let stuck = specimen.decide_stuck();
+    let bare = diagnose(specimen.pid(), stuck, &Hints::default()).unwrap();
+    let address = bare.threads[0].waits_for.as_ref().unwrap().address.unwrap();
+    let hints = Hints {
+        names: vec![Named { address: address - 8, length: 48, name: "S.m".to_owned() }],
+        roles: vec![(bare.threads[0].tid, "reader".to_owned())],
+    };
+    let named = diagnose(specimen.pid(), stuck, &hints).unwrap();
+    let start = format!("thread {} (reader) waits in a signal handler for mutex S.m, owned by", bare.threads[0].tid);
+    assert!(named.sentence.starts_with(&start), "{}", named.sentence);
+    let text = named.to_string();
+    for part in ["(reader), asleep, waits for mutex S.m", "-- signal handler called; interrupted: --", "start-up frame"]
+    {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+/// What a supervisor may do at any moment: the child dies while it is diagnosed, or is dead already.
+#[test]
+fn a_child_that_dies_is_an_error_not_a_hang() {
+    let mut specimen = Specimen::start("lost-condvar");
+    let stuck = specimen.decide_stuck();
+    let pid = specimen.pid();
+    for _ in 0..3 {
+        diagnose(pid, stuck, &Hints::default()).unwrap();
+    }
+    specimen.signal(libc::SIGKILL);
+    specimen.await_state("ZX");
+    let error = diagnose(pid, stuck, &Hints::default()).unwrap_err();
+    assert_eq!(error.to_string(), format!("process {pid} is gone"));
+}
+
+#[test]
+fn a_diagnosis_survives_json() {
+    let diagnosis = diagnosed("cross", HangKind::CrossDeadlock);
+    let json = serde_json::to_string(&diagnosis).unwrap();
+    assert!(json.contains("\"kind\":\"cross-deadlock\""), "{json}");
+    assert_eq!(serde_json::from_str::<Diagnosis>(&json).unwrap(), diagnosis);
+}
