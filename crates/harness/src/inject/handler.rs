@@ -77,8 +77,8 @@ pub(super) fn enter(window: Window) {
 }
 
 /// The servo's delay, in nanoseconds.
-pub(super) fn delay_ns() -> u64 {
-    DELAY_NS.load(Ordering::Relaxed).unsigned_abs()
+pub(super) fn delay_ns() -> i64 {
+    DELAY_NS.load(Ordering::Relaxed)
 }
 
 /// Sets the statics and installs the handler. `aimed`: the thread that the signals hit is the one whose window it is.

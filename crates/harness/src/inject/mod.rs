@@ -23,8 +23,10 @@ mod pc;
 mod servo;
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use sigproof_shim::atomic::Ordering;
+use sigproof_shim::hint;
 
 pub use delivery::Delivery;
 pub use handler::Fault;
@@ -63,10 +65,13 @@ impl Injector {
     /// The signal could not be armed.
     pub fn round<R>(&mut self, window: impl FnOnce() -> R) -> io::Result<R> {
         handler::enter(handler::Window::Before);
-        let delay = handler::delay_ns() + self.jitter.u64(0..=servo::JITTER_NS);
+        let delay = handler::delay_ns() + self.jitter.i64(0..=servo::JITTER_NS);
         // Counted before it is armed, so that the parent never takes a signal on its way for none.
         self.page.armed.fetch_add(1, Ordering::Release);
-        self.source.arm(delay)?;
+        self.source.arm(u64::try_from(delay).unwrap_or(0))?;
+        if delay < 0 {
+            spin_for(Duration::from_nanos(delay.unsigned_abs()));
+        }
         handler::enter(handler::Window::Inside);
         let result = window();
         handler::enter(handler::Window::After);
@@ -76,9 +81,17 @@ impl Injector {
     /// Waits until the handler of this round's signal has run, and counts the round.
     pub fn settle(&self) {
         while !self.page.signals_idle() {
-            core::hint::spin_loop();
+            hint::spin_loop();
         }
         self.page.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets time pass, awake.
+fn spin_for(time: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < time {
+        hint::spin_loop();
     }
 }
 

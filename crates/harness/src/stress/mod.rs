@@ -30,9 +30,6 @@ use tally::{Goal, Tally};
 /// How many rounds one attempt has, unless told otherwise: about 50 ms of them.
 pub const ROUNDS: u64 = 1_000;
 
-/// How many signals a fixed variant has to see inside its window before it passes, unless told otherwise.
-pub const COVERAGE: u64 = 1_000;
-
 /// How long one setup may take to reach its goal, unless a duration is given.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -55,7 +52,7 @@ pub struct Options {
     pub attempts: Option<u64>,
     /// The rounds of an attempt; [`ROUNDS`] if none.
     pub rounds: Option<u64>,
-    /// The signals inside the window that a fixed variant has to see; if none, [`COVERAGE`], or one if `attempts` is given.
+    /// The signals inside the window that a fixed variant has to see; if none, [`Delivery::coverage`], or one if `attempts` is given.
     pub coverage: Option<u64>,
     /// The seed of everything random; chosen, and reported, if none.
     pub seed: Option<u64>,
@@ -208,7 +205,7 @@ impl Context<'_> {
                 (false, ..) => 0,
                 (true, Some(coverage), _) => coverage,
                 (true, None, Some(_)) => 1,
-                (true, None, None) => COVERAGE,
+                (true, None, None) => self.delivery.coverage(),
             },
             time: self.share.unwrap_or(PATIENCE),
             use_all_time: self.share.is_some(),

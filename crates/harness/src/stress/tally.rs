@@ -44,6 +44,8 @@ pub(super) struct Tally<'a> {
     started: Instant,
     observed: BTreeMap<Outcome, u64>,
     bad_seconds: Vec<f64>,
+    /// Up to the end of the last attempt.
+    spent: Duration,
     run: Run,
 }
 
@@ -56,7 +58,15 @@ impl<'a> Tally<'a> {
             flavour: setup.flavour.map(Into::into),
             ..Run::new(Technique::Stress, planned.case.name(), setup.variant, setup.expected.clone())
         };
-        Self { planned, goal, started: Instant::now(), observed: BTreeMap::new(), bad_seconds: Vec::new(), run }
+        Self {
+            planned,
+            goal,
+            started: Instant::now(),
+            observed: BTreeMap::new(),
+            bad_seconds: Vec::new(),
+            spent: Duration::ZERO,
+            run,
+        }
     }
 
     pub(super) fn attempts(&self) -> u64 {
@@ -75,8 +85,9 @@ impl<'a> Tally<'a> {
         self.run.reason = Some(reason);
     }
 
-    /// Takes in one attempt. Whether its outcome is bad and new.
+    /// Takes in one attempt, just ended. Whether its outcome is bad and new.
     pub(super) fn count(&mut self, outcome: Outcome, attempted: &Attempted, seed: u64, order: &Order) -> bool {
+        let begun = core::mem::replace(&mut self.spent, self.started.elapsed());
         self.run.attempts += 1;
         self.run.signals += attempted.signals;
         self.run.signals_in_window += attempted.inside;
@@ -85,7 +96,8 @@ impl<'a> Tally<'a> {
             return false;
         }
         self.bad_seconds.push(attempted.elapsed.as_secs_f64());
-        self.run.first_seconds.get_or_insert(self.started.elapsed().as_secs_f64());
+        // Without the diagnosis, which comes after the outcome.
+        self.run.first_seconds.get_or_insert((begun + attempted.elapsed).as_secs_f64());
         let Some(mut finding) = attempted.finding.clone() else { return false };
         finding.replay = Some(self.command(order.delivery, order.rounds, Some(seed)));
         self.run.add_finding(finding)
@@ -214,3 +226,6 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((last as f64 * share).round() as usize).copied()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,18 @@ use std::io;
 use std::thread::{self, Thread};
 
 use sigproof_shim::atomic::{AtomicU64, Ordering};
+use sigproof_shim::hint;
 
 use super::super::shield;
 
-/// Orders given and carried out, and the one under way.
+/// How often a helper looks for the next order before it sleeps: a few microseconds, in which most orders come.
+const LOOKS: u32 = 2_000;
+
+/// Orders given and begun, and the one under way.
 #[derive(Debug, Default)]
 struct Desk {
     given: AtomicU64,
+    begun: AtomicU64,
     order: AtomicU64,
 }
 
@@ -33,19 +38,30 @@ impl Helper {
             }
             for done in 0.. {
                 // Acquire pairs with the release in `order`: the order is there.
-                while desk.given.load(Ordering::Acquire) == done {
-                    thread::park();
+                let waiting = || desk.given.load(Ordering::Acquire) == done;
+                if !(0..LOOKS).any(|_| {
+                    hint::spin_loop();
+                    !waiting()
+                }) {
+                    while waiting() {
+                        thread::park();
+                    }
                 }
+                desk.begun.store(done + 1, Ordering::Release);
                 work(desk.order.load(Ordering::Relaxed));
             }
         })?;
         Ok(Self { desk, thread: handle.thread().clone() })
     }
 
-    /// Gives an order. The one before has been carried out: its signal has arrived.
+    /// Gives an order, and returns once the helper is at it: the time that it takes to wake up is not a part of the delay. The order
+    /// before has been carried out: its signal has arrived.
     pub(super) fn order(&self, order: u64) {
         self.desk.order.store(order, Ordering::Relaxed);
-        self.desk.given.fetch_add(1, Ordering::Release);
+        let given = self.desk.given.fetch_add(1, Ordering::Release) + 1;
         self.thread.unpark();
+        while self.desk.begun.load(Ordering::Acquire) < given {
+            hint::spin_loop();
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! `pthread_kill` from a helper that spins until the delay is over: what is left where a timer cannot be aimed at a thread.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::super::SIGNAL;
+use super::super::{SIGNAL, spin_for};
 use super::Source;
 use super::helper::Helper;
 
@@ -16,10 +16,7 @@ impl PthreadKill {
         // SAFETY: no preconditions.
         let target = unsafe { libc::pthread_self() } as usize;
         let helper = Helper::start("sender", move |delay_ns| {
-            let due = Instant::now() + Duration::from_nanos(delay_ns);
-            while Instant::now() < due {
-                core::hint::spin_loop();
-            }
+            spin_for(Duration::from_nanos(delay_ns));
             // SAFETY: the target is alive: it spins in `Injector::settle`, or sleeps in its window, until this signal has arrived.
             unsafe { libc::pthread_kill(target as libc::pthread_t, SIGNAL) };
         })?;

@@ -61,6 +61,15 @@ impl Delivery {
         }
     }
 
+    /// How many signals inside the window a fixed variant is asked to see, unless told otherwise: what this way reaches in a few seconds.
+    pub const fn coverage(self) -> u64 {
+        match self {
+            Self::ThreadTimer => 1_000,
+            Self::PthreadKill => 100,
+            Self::IntervalTimer => 1,
+        }
+    }
+
     /// Whether this platform has it.
     pub const fn available(self) -> bool {
         match self {

@@ -1,0 +1,122 @@
+//! The table at the head of the module, line by line, and when a setup has seen enough.
+
+use rstest::rstest;
+
+use super::*;
+use crate::cases;
+use crate::report::Finding;
+use crate::supervise::End;
+
+use Outcome::{Delivered, LostWakeup, SelfDeadlock};
+
+const GOAL: Goal = Goal { attempts: None, coverage: 100, time: Duration::from_secs(3600), use_all_time: false };
+
+fn planned(variant: Variant) -> Planned {
+    let case = cases::find("darwin-sigqueue-note").unwrap();
+    let setup = case.setups().into_iter().find(|s| s.variant == variant).unwrap();
+    Planned { index: 0, case, setup, skip: None }
+}
+
+fn order(planned: &Planned) -> Order {
+    Order::new(planned.case, &planned.setup, Delivery::best(), ROUNDS, 7)
+}
+
+/// Counts `n` attempts of this outcome, each with ten signals inside the window.
+fn count(tally: &mut Tally<'_>, order: &Order, outcome: Outcome, n: u64) {
+    for seed in 0..n {
+        let attempted = Attempted {
+            end: End::Outcome(outcome),
+            finding: (outcome != Delivered).then(|| Finding::new(outcome, "seen")),
+            elapsed: Duration::from_millis(seed),
+            signals: 20,
+            inside: 10,
+        };
+        tally.count(outcome, &attempted, seed, order);
+    }
+}
+
+#[rstest]
+#[case::well(Variant::Fixed, &[(Delivered, 10)], Verdict::AsExpected)]
+#[case::too_few_signals(Variant::Fixed, &[(Delivered, 9)], Verdict::Inconclusive)]
+#[case::hung_once(Variant::Fixed, &[(Delivered, 10_000), (SelfDeadlock, 1)], Verdict::Unexpected)]
+#[case::nothing_ran(Variant::Fixed, &[], Verdict::Inconclusive)]
+#[case::shows_its_bug(Variant::Broken, &[(Delivered, 3), (SelfDeadlock, 1)], Verdict::AsExpected)]
+#[case::shows_another(Variant::Broken, &[(SelfDeadlock, 5), (LostWakeup, 1)], Verdict::Unexpected)]
+#[case::no_longer_shows_it(Variant::Broken, &[(Delivered, EFFORT)], Verdict::Unexpected)]
+#[case::not_tried_enough(Variant::Broken, &[(Delivered, EFFORT - 1)], Verdict::Inconclusive)]
+fn verdicts(#[case] variant: Variant, #[case] seen: &[(Outcome, u64)], #[case] verdict: Verdict) {
+    let planned = planned(variant);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, GOAL);
+    seen.iter().for_each(|(outcome, n)| count(&mut tally, &order, *outcome, *n));
+    let run = tally.into_run(Delivery::best());
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+    assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected, "what is not as expected has a reason");
+    assert_eq!(run.observed.values().sum::<u64>(), run.attempts);
+}
+
+#[rstest]
+#[case::broken_shown(Variant::Broken, &[(SelfDeadlock, ATTEMPTS)], None, true)]
+#[case::broken_not_yet_often(Variant::Broken, &[(SelfDeadlock, ATTEMPTS - 1)], None, false)]
+#[case::broken_not_shown(Variant::Broken, &[(Delivered, 1000)], None, false)]
+#[case::fixed_covered(Variant::Fixed, &[(Delivered, 10)], None, true)]
+#[case::fixed_not_covered(Variant::Fixed, &[(Delivered, 9)], None, false)]
+#[case::fixed_fails(Variant::Fixed, &[(SelfDeadlock, ATTEMPTS)], None, true)]
+#[case::attempts_are_exact(Variant::Fixed, &[(Delivered, 99)], Some(100), false)]
+#[case::attempts_are_done(Variant::Broken, &[(Delivered, 100)], Some(100), true)]
+fn when_it_is_enough(
+    #[case] variant: Variant,
+    #[case] seen: &[(Outcome, u64)],
+    #[case] attempts: Option<u64>,
+    #[case] enough: bool,
+) {
+    let planned = planned(variant);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, Goal { attempts, ..GOAL });
+    assert!(!tally.enough(), "nothing was tried");
+    seen.iter().for_each(|(outcome, n)| count(&mut tally, &order, *outcome, *n));
+    assert_eq!(tally.enough(), enough);
+}
+
+#[rstest]
+#[case::goal_reached_but_all_time_is_to_be_used(Variant::Fixed, true, false)]
+#[case::goal_reached(Variant::Fixed, false, true)]
+#[case::a_broken_variant_needs_no_more(Variant::Broken, true, true)]
+fn a_duration_is_used_up_by_fixed_variants(#[case] variant: Variant, #[case] all: bool, #[case] enough: bool) {
+    let planned = planned(variant);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, Goal { use_all_time: all, ..GOAL });
+    let outcome = if variant == Variant::Broken { SelfDeadlock } else { Delivered };
+    count(&mut tally, &order, outcome, 20);
+    assert_eq!(tally.enough(), enough);
+    let late = Tally::new(&planned, Goal { use_all_time: all, time: Duration::ZERO, ..GOAL });
+    assert!(late.enough(), "the time is over");
+}
+
+#[test]
+fn the_first_of_a_kind_is_kept_with_its_seed() {
+    let planned = planned(Variant::Broken);
+    let mut tally = Tally::new(&planned, GOAL);
+    let order = order(&planned);
+    count(&mut tally, &order, SelfDeadlock, 3);
+    count(&mut tally, &order, LostWakeup, 2);
+    let run = tally.into_run(Delivery::best());
+    let kinds: Vec<_> = run.findings().map(|f| f.outcome).collect();
+    assert_eq!(kinds, [SelfDeadlock, LostWakeup]);
+    for finding in run.findings() {
+        let replay = finding.replay.as_deref().unwrap();
+        assert!(replay.ends_with("--seed 0 --attempts 1"), "{replay}");
+        assert!(replay.contains("darwin-sigqueue-note --variant broken --note sema"), "{replay}");
+    }
+    assert_eq!(run.first_seconds_median, Some(0.001), "of 0, 0, 1, 1 and 2 ms");
+    assert_eq!(run.first_seconds_p95, Some(0.002));
+}
+
+#[test]
+fn quantiles() {
+    assert_eq!(quantile(&[], 0.5), None);
+    assert_eq!(quantile(&[1.0], 0.95), Some(1.0));
+    let hundred: Vec<f64> = (0..=100).map(f64::from).collect();
+    assert_eq!(quantile(&hundred, 0.5), Some(50.0));
+    assert_eq!(quantile(&hundred, 0.95), Some(95.0));
+}
