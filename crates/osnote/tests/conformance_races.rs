@@ -25,7 +25,7 @@ struct Aim {
 
 const AIMS: [Aim; 2] = [
     // Without a real sleep nothing blurs the moment of giving up, so that the few instructions of it are hit.
-    Aim { rounds: 2000, timeout: Duration::ZERO, start: 500, step: 20, jitter: 600 },
+    Aim { rounds: 2000, timeout: Duration::ZERO, start: 3000, step: 100, jitter: 600 },
     Aim { rounds: 500, timeout: Duration::from_micros(20), start: 60_000, step: 500, jitter: 4000 },
 ];
 

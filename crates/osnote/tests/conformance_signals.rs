@@ -115,7 +115,7 @@ extern "C" fn wake(_signo: libc::c_int) {
     }
 }
 
-/// The seed's situation: the handler that wakes has interrupted the sleeper itself, at any point of its sleep.
+/// The situation of golang/go#61768: the handler that wakes has interrupted the sleeper itself, at any point of its sleep.
 #[test]
 fn a_handler_wakes_the_sleeper_that_it_has_interrupted() {
     on_signal(libc::SIGUSR2, wake);

@@ -219,7 +219,7 @@ fn lost_reports<P: Practice>() -> u64 {
     drain(&mut reader).0.iter().map(|seen| if let Seen::Lost(Lost::Foreign, count) = seen { *count } else { 0 }).sum()
 }
 
-/// The seed's fix: blocking where the handler may wake the note, polling where it may not.
+/// The fix of golang/go#61768: blocking where the handler may wake the note, polling where it may not.
 #[test]
 fn the_read_mode_follows_the_note() {
     let (mut safe, mut polled) = (0, 0);

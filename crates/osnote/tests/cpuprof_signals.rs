@@ -290,7 +290,7 @@ fn storm_behind_a_trying_lock() {
     storm::<TrySpin>("pipe");
 }
 
-/// The seed's fix under fire: the unsafe note, which is never slept on, and so never woken.
+/// The fix of golang/go#61768 under fire: the unsafe note, which is never slept on, and so never woken.
 #[test]
 fn storm_over_the_unsafe_note() {
     storm::<MaskedSpin>("sema");

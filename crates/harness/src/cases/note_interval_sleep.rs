@@ -60,7 +60,7 @@ impl Case for NoteIntervalSleep {
     }
 
     fn upstream(&self) -> &'static [&'static str] {
-        &["https://github.com/golang/go/blob/master/src/runtime/lock_sema.go"]
+        &["https://github.com/golang/go/blob/go1.27.3/src/runtime/lock_sema.go"]
     }
 
     fn setups(&self) -> Vec<Setup> {

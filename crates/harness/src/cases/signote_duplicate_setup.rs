@@ -1,4 +1,4 @@
-//! **signote-duplicate-setup**: the pipe of the seed's signal note exists once in a process. A second set-up that silently replaces its
+//! **signote-duplicate-setup**: the pipe of Go's signal note exists once in a process. A second set-up that silently replaces its
 //! descriptors leaves the first sleeper on a pipe that nobody will ever write to.
 //!
 //! Upstream: the comment in the fix of golang/go#61768, "a single, there-can-only-be-one, async-signal-safe note".

@@ -1,6 +1,6 @@
-//! A note over a pipe of its own: the seed's pipe, generalised to many instances and to timed sleeps.
+//! A note over a pipe of its own: Go's `sigNote` pipe, generalised to many instances and to timed sleeps.
 //!
-//! The seed calls this off because of the race between `pipe`, close-on-exec and fork; [`cloexec`] solves that.
+//! The fix of golang/go#61768 calls this off because of the race between `pipe`, close-on-exec and fork; [`cloexec`] solves that.
 //! The algorithm, its states and its invariants are those of [`doorbell`]. The write end does not block; the read end does, and is polled
 //! first when the sleep is timed: there is only one reader, so that what was readable still is.
 

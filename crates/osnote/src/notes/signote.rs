@@ -1,4 +1,4 @@
-//! The seed's note: one pipe for the whole process, set up once, reached through a process-wide slot.
+//! Go's `sigNote`: one pipe for the whole process, set up once, reached through a process-wide slot.
 //!
 //! | slot | meaning | next |
 //! |---|---|---|
@@ -6,7 +6,7 @@
 //! | a pair | that pair's note is the one | 0 when that note is dropped; another pair by `replace` only |
 //!
 //! The read end blocks, the write end does not, both are close-on-exec; a wake-up is one byte; there is no timed wait.
-//! Sleeper and waker take the descriptors from the slot, as in the seed, so that a handler needs no pointer to the note.
+//! Sleeper and waker take the descriptors from the slot, as Go does, so that a handler needs no pointer to the note.
 //!
 //! Invariants, beyond those of [`doorbell`]:
 //! 1. [`Slot::install`] refuses while the slot is taken. So all who look see one pair for the life of the note.
@@ -32,7 +32,7 @@ use crate::note::NoteError;
 /// What it can do.
 pub const BACKEND: Backend = Backend {
     name: "signote",
-    summary: "the seed's pipe: one for the process, a second set-up is refused",
+    summary: "Go's sigNote: one pipe for the process, a second set-up is refused",
     wakeup: SignalSafety::Safe,
     why: "an atomic fetch-or and write, which is on POSIX's list (POSIX.1-2017, 2.4.3; signal-safety(7)), to a non-blocking descriptor",
     timed_sleep: false,
