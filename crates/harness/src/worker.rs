@@ -18,7 +18,7 @@ use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
 
-mod leash;
+pub(crate) mod leash;
 
 /// The first argument that makes an executable a worker.
 pub const VERB: &str = "__worker";

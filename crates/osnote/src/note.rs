@@ -50,9 +50,9 @@ pub enum NoteError {
 impl fmt::Display for NoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DoubleWakeup => f.write_str("double wake-up: the note was woken twice since it was last cleared"),
+            Self::DoubleWakeup => f.write_str("the note was woken twice since it was last cleared"),
             Self::TwoSleepers => f.write_str("a second thread went to sleep on a note that has a sleeper"),
-            Self::DuplicateSetup => f.write_str("duplicate set-up: this note exists once in a process"),
+            Self::DuplicateSetup => f.write_str("this note exists once in a process"),
             Self::OutOfSync => f.write_str(
                 "out of sync: the primitive let the sleeper go, but nobody has woken the note (a wake-up left behind?)",
             ),

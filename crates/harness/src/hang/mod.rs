@@ -45,7 +45,7 @@ use std::time::Duration;
 ///
 /// Run-time accounts of a running thread are brought up to date by the scheduler's tick, 10 ms at worst (100 Hz): two ticks are
 /// the least that tells "it ran all the time" from "it was charged one tick". Contract with the caller: a child that makes progress
-/// changes its progress word at least once in this much CPU time, except where it touches fresh memory (page faults count as progress).
+/// changes its progress word at least once in this much CPU time, except where it touches fresh memory or waits for anything (page faults and sleeps count as progress).
 pub const SPIN_CPU: Duration = Duration::from_millis(20);
 
 /// [`SPIN_CPU`] while a signal source of the child is still armed: a signal may end the spin, and has had this long to come.

@@ -1,7 +1,7 @@
 //! Real signals, aimed at a window of the target thread's code.
 //!
 //! A *round* arms one signal, runs the window, and waits until the signal has reached its handler: one signal, one handler, one look at
-//! what it interrupted. The handler tells where it hit, and a [`servo`] moves the next delay towards the window:
+//! what it interrupted. The handler tells where it hit, and a *servo* moves the next delay towards the window:
 //!
 //! | the handler finds | counted as | the next delay |
 //! |---|---|---|

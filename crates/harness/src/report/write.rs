@@ -129,6 +129,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // For an error in the system's words; that of the temporary file would name the temporary file.
+    fs::metadata(folder)?;
     // 0666, from which the system takes the user's umask: a report is for others to read.
     let mut temporary = tempfile::Builder::new()
         .prefix(".sigproof-report-")

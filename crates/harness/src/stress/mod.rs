@@ -228,7 +228,8 @@ impl Context<'_> {
                 }
             })?;
             match &attempted.end {
-                End::Abandoned => break,
+                // By us, and then the loop ends; or by somebody else, and then it is made again.
+                End::Abandoned => continue,
                 End::Unsupported(reason) => {
                     tally.skip(reason.clone());
                     break;

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::page::{Page, Shared};
-use crate::worker::{Order, VERB};
+use crate::worker::{Order, VERB, leash};
 
 /// How much of what a child said is kept, in bytes.
 const LAST_WORDS: u64 = 4096;
@@ -32,14 +32,13 @@ impl Child {
         let order = serde_json::to_string(order).map_err(io::Error::other)?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(VERB).arg(order).stdin(file).stderr(words.try_clone()?).process_group(0);
-        // On Linux the kernel ends a child with its parent. Elsewhere the child waits for this pipe to end.
-        let leash = if cfg!(target_os = "linux") {
-            command.stdout(Stdio::null());
-            None
-        } else {
+        let leash = if leash::NEEDS_PIPE {
             let (read, write) = io::pipe()?;
             command.stdout(read);
             Some(write)
+        } else {
+            command.stdout(Stdio::null());
+            None
         };
         let process = command.spawn()?;
         Ok(Self { process, status: None, shared, words, _leash: leash })

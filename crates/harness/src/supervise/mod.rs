@@ -1,7 +1,7 @@
 //! The parent's side of one attempt: start the child, see how it ends or that it never will, find out why, leave nothing behind.
 //!
 //! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the page, or hang. Whether it
-//! hangs is [`hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
+//! hangs is [`crate::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
 
 mod child;
 mod deadline;
@@ -77,6 +77,9 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
         // Before the look at the page: what the child wrote before its end is then there.
         if let Some(status) = child.ended()? {
             let elapsed = started.elapsed();
+            if wish() == Wish::Abandon || interrupted(status) {
+                break (End::Abandoned, None, elapsed);
+            }
             let (end, finding) = judge(child.page().state(), status, || child.last_words());
             break (end, finding, elapsed);
         }
@@ -102,6 +105,12 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
     let counted = |counter: &sigproof_shim::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let finding = finding.map(|f| Finding { seconds: Some(elapsed.as_secs_f64()), ..f });
     Ok(Attempted { end, finding, elapsed, signals: counted(&page.begun), inside: counted(&page.inside) })
+}
+
+/// Whether the child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
+/// it has reached us.
+fn interrupted(status: ExitStatus) -> bool {
+    matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM | libc::SIGHUP))
 }
 
 /// What came of a child that has ended.
@@ -181,6 +190,13 @@ mod tests {
     use super::*;
     use crate::case::Failure;
     use rstest::rstest;
+
+    #[test]
+    fn only_an_interruption_is_no_outcome() {
+        let interrupting: Vec<i32> = (1..32).filter(|signal| interrupted(ExitStatus::from_raw(*signal))).collect();
+        assert_eq!(interrupting, [libc::SIGHUP, libc::SIGINT, libc::SIGTERM]);
+        assert!(!interrupted(ExitStatus::from_raw(0)) && !interrupted(ExitStatus::from_raw(2 << 8)));
+    }
 
     #[rstest]
     #[case::well(State::Done, 0, Outcome::Delivered)]

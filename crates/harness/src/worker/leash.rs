@@ -2,6 +2,9 @@
 
 use std::io;
 
+/// Whether the parent has to hold a pipe for it.
+pub(crate) const NEEDS_PIPE: bool = cfg!(not(target_os = "linux"));
+
 /// Ties this process to `parent`. Called while it has one thread.
 #[cfg(target_os = "linux")]
 pub(super) fn tie(parent: u32) -> io::Result<()> {

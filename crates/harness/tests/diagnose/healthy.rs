@@ -2,7 +2,7 @@
 
 use crate::specimen::Specimen;
 use rstest::rstest;
-use sigproof_harness::hang::{Look, Stuck};
+use sigproof_harness::hang::{Look, Stuck, Watch};
 use sigproof_shim::atomic::Ordering;
 
 /// Looks per specimen; the first ones catch it while it is being loaded.
@@ -12,6 +12,7 @@ const LOOKS: usize = 2_000;
 #[case("naps")]
 #[case("timed-waits")]
 #[case("reads-stdin")]
+#[case("reads-inherited")]
 #[case("busy")]
 #[case("faulting")]
 #[case("churn")]
@@ -31,9 +32,10 @@ fn never_stuck(#[case] name: &str) {
 #[test]
 fn a_stopped_process_is_not_stuck_until_it_goes_on() {
     let mut specimen = Specimen::start("lost-condvar");
-    specimen.await_state("S");
+    assert_eq!(specimen.decide_stuck(), Stuck::AllAsleep);
     specimen.signal(libc::SIGSTOP);
     specimen.await_state("T");
+    specimen.watch = Watch::new(specimen.pid());
     specimen.must_run_for(300);
     specimen.signal(libc::SIGCONT);
     assert_eq!(specimen.decide_stuck(), Stuck::AllAsleep);

@@ -14,6 +14,7 @@ pub const TABLE: &[(&str, fn())] = &[
     ("naps", naps),
     ("timed-waits", timed_waits),
     ("reads-stdin", reads_stdin),
+    ("reads-inherited", reads_inherited),
     ("busy", busy),
     ("faulting", faulting),
     ("churn", churn),
@@ -51,6 +52,16 @@ fn reads_stdin() {
     let mut byte = 0_u8;
     // SAFETY: room for one byte.
     unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
+}
+
+/// The same pipe under another number: only its other holder, the test, tells that it is alive.
+fn reads_inherited() {
+    let mut byte = 0_u8;
+    // SAFETY: room for one byte.
+    unsafe {
+        let other = libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 10);
+        libc::read(other, (&raw mut byte).cast(), 1);
+    }
 }
 
 /// Computes, and says so.

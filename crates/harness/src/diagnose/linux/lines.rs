@@ -58,9 +58,28 @@ impl Lines {
     }
 }
 
-/// A symbol as its author wrote it, without the hash; anything else unchanged.
+/// A symbol as its author wrote it, without the hash and without the arguments of its generics, which can be longer than all the rest:
+/// `<T as Trait>::f` keeps both names, `f<A, B>` and `f::<A, B>` become `f`. Anything else is unchanged.
 pub(super) fn demangled(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+    let full = format!("{:#}", rustc_demangle::demangle(name));
+    let mut short = String::with_capacity(full.len());
+    // The depth inside arguments that are left out, where `->` closes nothing.
+    let mut depth = 0_usize;
+    let mut last = ' ';
+    for (at, letter) in full.char_indices() {
+        match letter {
+            // After a name (or `::`) these are arguments; elsewhere, `<T as Trait>`.
+            '<' if depth > 0 || last.is_alphanumeric() || matches!(last, '_' | '}') || full[..at].ends_with("::") => {
+                depth += 1
+            }
+            '>' if depth > 0 && last != '-' => depth -= 1,
+            _ if depth == 0 => short.push(letter),
+            _ => {}
+        }
+        last = letter;
+    }
+    // What was left of `f::<A>`.
+    short.replace("::::", "::").trim_end_matches("::").to_owned()
 }
 
 /// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for dependencies, relative to the
@@ -110,5 +129,21 @@ mod tests {
     fn names_lose_their_hash() {
         assert_eq!(demangled("_ZN4core4hint9spin_loop17h0123456789abcdefE"), "core::hint::spin_loop");
         assert_eq!(demangled("pthread_mutex_lock"), "pthread_mutex_lock");
+    }
+
+    #[test]
+    fn names_lose_the_arguments_of_their_generics() {
+        for (full, short) in [
+            ("run<core::iter::Peekable<std::env::ArgsOs>>", "run"),
+            ("a::Writer<W,P>::append", "a::Writer::append"),
+            ("<a::SemaNote<S,L> as a::Note>::sleep", "<a::SemaNote as a::Note>::sleep"),
+            ("section<fn(u8) -> u8, {closure_env#0}<B>>", "section"),
+            ("f::<u8>", "f"),
+            ("f::<u8>::{{closure}}", "f::{{closure}}"),
+            ("{closure#0}<T>", "{closure#0}"),
+            ("operator<", "operator"),
+        ] {
+            assert_eq!(demangled(full), short, "{full}");
+        }
     }
 }

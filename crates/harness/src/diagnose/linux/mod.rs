@@ -34,7 +34,7 @@ use stop::Stopped;
 /// One thread while it is being looked at.
 struct Subject {
     report: ThreadReport,
-    /// The system call it was blocked in before it was stopped.
+    /// The system call it was blocked in before it was stopped, or else is stopped in.
     syscall: Option<Syscall>,
     /// Stack pointer and general registers, where known.
     registers: Option<Registers>,
@@ -59,7 +59,7 @@ pub fn diagnose(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, Diag
     let mut memory = Memory::new(living);
     let method = {
         let stopped = Stopped::all(pid);
-        let method = fill_registers(&mut subjects, &stopped, &mut remarks);
+        let method = fill_registers(pid, &mut subjects, &stopped, &mut remarks);
         // Everything that is read from the child is read while it is held still.
         let images = Images::new(living, &maps, &mut memory);
         let mut cache = arch::Cache::new();
@@ -114,18 +114,25 @@ fn introduce(pid: u32, hints: &Hints) -> Result<Vec<Subject>, DiagnoseError> {
             frames: Vec::new(),
             cut_short: None,
         };
-        let syscall = read("syscall").as_deref().and_then(parse_syscall);
-        subjects.push(Subject { report, syscall, registers: None, interrupted: None });
+        subjects.push(Subject { report, syscall: syscall(pid, tid), registers: None, interrupted: None });
     }
     if subjects.is_empty() { Err(DiagnoseError::Gone(pid)) } else { Ok(subjects) }
 }
 
+fn syscall(pid: u32, tid: u32) -> Option<Syscall> {
+    parse_syscall(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+}
+
 /// Registers by ptrace, else stack pointer and program counter from `/proc`.
-fn fill_registers(subjects: &mut [Subject], stopped: &Stopped, remarks: &mut Vec<String>) -> Method {
+fn fill_registers(pid: u32, subjects: &mut [Subject], stopped: &Stopped, remarks: &mut Vec<String>) -> Method {
     let mut method = Method::Ptrace;
     for subject in subjects {
         let tid = subject.report.tid;
         if stopped.stopped.contains(&tid) {
+            // A thread that was on its way back into its wait when it was first looked at shows that wait now.
+            if !matches!(subject.syscall, Some(Syscall::In { .. })) {
+                subject.syscall = syscall(pid, tid);
+            }
             match arch::registers(tid) {
                 Ok(registers) => {
                     subject.registers = Some(registers);

@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 4;
 
 /// The threads of a child that are held still.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stopped {
+    pid: u32,
     seized: Vec<u32>,
     pub stopped: Vec<u32>,
     /// Threads that were refused or did not stop, and why.
@@ -34,7 +35,7 @@ pub(super) struct Stopped {
 impl Stopped {
     /// Stops every thread of `pid`.
     pub(super) fn all(pid: u32) -> Self {
-        let mut this = Self::default();
+        let mut this = Self { pid, seized: Vec::new(), stopped: Vec::new(), refused: Vec::new() };
         let deadline = Instant::now() + STOP_BUDGET;
         let mut ids = Vec::new();
         for _ in 0..ROUNDS {
@@ -73,47 +74,58 @@ impl Stopped {
     }
 
     fn await_stop(&mut self, tid: u32, deadline: Instant) {
-        match wait_for_stop(tid, deadline) {
-            Ok(true) => self.stopped.push(tid),
-            Ok(false) => self.refused.push((tid, "it did not stop in time".to_owned())),
+        match self.wait(tid, deadline) {
+            Ok(Seen::Stopped) => self.stopped.push(tid),
+            Ok(Seen::Ended) => self.seized.retain(|other| *other != tid),
+            Ok(Seen::Neither) => self.refused.push((tid, "it did not stop in time".to_owned())),
             Err(error) => self.refused.push((tid, error.desc().to_owned())),
         }
     }
+
+    /// Waits for a thread that was seized.
+    fn wait(&self, tid: u32, deadline: Instant) -> nix::Result<Seen> {
+        let ends = if tid == self.pid { WaitPidFlag::empty() } else { WaitPidFlag::WEXITED };
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL | ends;
+        let mut turn = 0_u32;
+        loop {
+            match waitid(Id::Pid(Pid::from_raw(tid as i32)), flags) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return Ok(Seen::Ended),
+                Ok(_) => return Ok(Seen::Stopped),
+                // A stop by a signal that has no name in nix is a stop all the same.
+                Err(Errno::EINVAL) => return Ok(Seen::Stopped),
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= deadline {
+                return Ok(Seen::Neither);
+            }
+            turn += 1;
+            if turn < 50 {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
+    }
+}
+
+/// What became of a thread that was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Stopped,
+    Ended,
+    Neither,
 }
 
 impl Drop for Stopped {
     fn drop(&mut self) {
         let deadline = Instant::now() + STOP_BUDGET;
         for &tid in &self.seized {
-            if self.stopped.contains(&tid) || wait_for_stop(tid, deadline) == Ok(true) {
-                // Fails for a thread that was killed meanwhile.
-                let _ = ptrace::detach(Pid::from_raw(tid as i32), None);
+            let stopped = self.stopped.contains(&tid) || self.wait(tid, deadline) == Ok(Seen::Stopped);
+            // Detaching fails for a thread that was killed meanwhile: its end is then to be collected.
+            if stopped && ptrace::detach(Pid::from_raw(tid as i32), None).is_err() {
+                let _ = self.wait(tid, deadline);
             }
-        }
-    }
-}
-
-/// Whether the thread was seen to stop before the deadline. `ECHILD` means that it has ended.
-fn wait_for_stop(tid: u32, deadline: Instant) -> nix::Result<bool> {
-    let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
-    let mut turn = 0_u32;
-    loop {
-        match waitid(Id::Pid(Pid::from_raw(tid as i32)), flags) {
-            Ok(WaitStatus::StillAlive) => {}
-            Ok(_) => return Ok(true),
-            // A stop by a signal that has no name in nix is a stop all the same.
-            Err(Errno::EINVAL) => return Ok(true),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
-        }
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        turn += 1;
-        if turn < 50 {
-            std::thread::yield_now();
-        } else {
-            std::thread::sleep(Duration::from_micros(50));
         }
     }
 }

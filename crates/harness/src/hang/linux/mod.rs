@@ -17,6 +17,7 @@
 //! |---|---|
 //! | no candidate | a survey shows only untimed sleepers (and runners) |
 //! | candidate: that survey and its progress | the next differs, or confirms |
+//! | anchored candidate (if threads run): and their signs of life | the next differs, or every runner has burnt its share |
 //! | confirmed | never: the verdict is handed out |
 //!
 //! Confirming is the dear part (process scan, signal sets, descriptors), and is followed by one more survey which must be equal too, so
@@ -31,7 +32,7 @@ pub(crate) mod sleep;
 mod survey;
 
 use super::{Look, SPIN_CPU, SPIN_CPU_ARMED, Stuck};
-use procfs::{Syscall, thread_signals, thread_stat};
+use procfs::{Syscall, thread_stat, thread_status};
 use std::io;
 use survey::{Doing, Survey, Threads};
 
@@ -50,8 +51,24 @@ pub struct Watch {
 struct Candidate {
     survey: Survey,
     progress: u64,
-    /// Page faults of each runner when the candidate was made.
-    faults: Vec<(u32, u64)>,
+    /// What each runner had done by then that a mere spin does not do. Absent from a fresh candidate: few of those live to see a second look.
+    signs: Option<Vec<Signs>>,
+}
+
+/// Signs of life other than burnt CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signs {
+    tid: u32,
+    /// Page faults: touching fresh memory is work.
+    faults: u64,
+    /// Waits, however short: somebody has told it something.
+    sleeps: u64,
+}
+
+impl Signs {
+    fn of(pid: u32, tid: u32) -> Option<Self> {
+        Some(Self { tid, faults: thread_stat(pid, tid)?.faults, sleeps: thread_status(pid, tid)?.sleeps })
+    }
 }
 
 impl Watch {
@@ -88,6 +105,9 @@ impl Watch {
         if candidate.progress != progress || !candidate.survey.continues(&survey) {
             return self.adopt(survey, progress);
         }
+        if !all_asleep && candidate.signs.is_none() {
+            return self.anchor(survey, progress);
+        }
         let limit = if timers_idle { SPIN_CPU } else { SPIN_CPU_ARMED };
         if !all_asleep && !candidate.survey.every_runner_burnt(&survey, limit.as_nanos() as u64) {
             return Look::Running;
@@ -103,9 +123,15 @@ impl Watch {
     }
 
     fn adopt(&mut self, survey: Survey, progress: u64) -> Look {
-        let faults =
-            survey.runners().filter_map(|tid| thread_stat(self.pid, tid).map(|stat| (tid, stat.faults))).collect();
-        self.candidate = Some(Candidate { survey, progress, faults });
+        self.candidate = Some(Candidate { survey, progress, signs: None });
+        Look::Running
+    }
+
+    /// Starts the window in which runners have to burn. The signs are taken just after the survey, microseconds against a window of
+    /// milliseconds.
+    fn anchor(&mut self, survey: Survey, progress: u64) -> Look {
+        let signs = survey.runners().filter_map(|tid| Signs::of(self.pid, tid)).collect();
+        self.candidate = Some(Candidate { survey, progress, signs: Some(signs) });
         Look::Running
     }
 
@@ -127,8 +153,8 @@ impl Watch {
                     'S'
                 }
                 Doing::Awake => {
-                    // A thread that faults in fresh memory is working.
-                    if !candidate.faults.contains(&(tid, stat.faults)) {
+                    let unchanged = |was: &Vec<Signs>| Signs::of(pid, tid).is_some_and(|is| was.contains(&is));
+                    if !candidate.signs.as_ref().is_some_and(unchanged) {
                         return Ok(None);
                     }
                     'R'
@@ -140,7 +166,7 @@ impl Watch {
             if stat.state != expected {
                 return Ok(None);
             }
-            if doing != Doing::Exited && thread_signals(pid, tid).is_none_or(procfs::Signals::deliverable) {
+            if doing != Doing::Exited && thread_status(pid, tid).is_none_or(procfs::Status::deliverable) {
                 return Ok(None);
             }
         }

@@ -79,28 +79,32 @@ pub(crate) fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// Signal sets of a `status` file, bit n-1 for signal n.
+/// What a `status` file says and `stat` does not. Signal sets have bit n-1 for signal n.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Signals {
+pub(crate) struct Status {
     /// Pending for this thread or for its process.
     pub pending: u64,
     pub blocked: u64,
+    /// How often the thread gave up its CPU to wait; a yield or a preemption is not counted.
+    pub sleeps: u64,
 }
 
-impl Signals {
+impl Status {
     /// Whether a signal is about to be delivered here.
     pub(crate) fn deliverable(self) -> bool {
         self.pending & !self.blocked != 0
     }
 }
 
-/// Parses the signal sets of a `status` file.
-pub(crate) fn parse_signals(text: &str) -> Option<Signals> {
-    let set = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-        u64::from_str_radix(line.trim(), 16).ok()
-    };
-    Some(Signals { pending: set("SigPnd:")? | set("ShdPnd:")?, blocked: set("SigBlk:")? })
+/// Parses a `status` file.
+pub(crate) fn parse_status(text: &str) -> Option<Status> {
+    let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+    let set = |key: &str| u64::from_str_radix(field(key)?, 16).ok();
+    Some(Status {
+        pending: set("SigPnd:")? | set("ShdPnd:")?,
+        blocked: set("SigBlk:")?,
+        sleeps: field("voluntary_ctxt_switches:")?.parse().ok()?,
+    })
 }
 
 /// One line of `/proc/PID/maps`.
@@ -163,9 +167,9 @@ pub(crate) fn thread_stat(pid: u32, tid: u32) -> Option<Stat> {
     parse_stat(&lossy(&format!("/proc/{pid}/task/{tid}/stat"))?)
 }
 
-/// Signal sets of a thread.
-pub(crate) fn thread_signals(pid: u32, tid: u32) -> Option<Signals> {
-    parse_signals(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
+/// `status` of a thread.
+pub(crate) fn thread_status(pid: u32, tid: u32) -> Option<Status> {
+    parse_status(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
 }
 
 /// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none, though its process lives on.

@@ -5,6 +5,7 @@ use super::procfs::*;
 use super::sleep::Sleep;
 use super::survey::{Doing, Survey};
 use super::*;
+use std::process::{Command, Stdio};
 
 #[test]
 fn system_call_files() {
@@ -29,13 +30,16 @@ fn stat_survives_hostile_names() {
 #[test]
 fn a_blocked_signal_is_not_deliverable() {
     let status = |own: &str, shared: &str, blocked: &str| {
-        parse_signals(&format!("Name:\tx\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t{blocked}\n")).unwrap()
+        let text =
+            format!("Name:\tx\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t{blocked}\nvoluntary_ctxt_switches:\t7\n");
+        parse_status(&text).unwrap()
     };
     assert!(!status("0", "0", "0").deliverable());
     assert!(status("200", "0", "0").deliverable());
     assert!(status("0", "200", "4").deliverable());
     assert!(!status("200", "0", "200").deliverable());
-    assert_eq!(parse_signals("Name:\tx\n"), None);
+    assert_eq!(status("0", "0", "0").sleeps, 7);
+    assert_eq!(parse_status("Name:\tx\n"), None);
 }
 
 #[test]
@@ -110,9 +114,9 @@ fn a_thread_that_blocked_without_a_slice_has_no_account() {
 
 #[test]
 fn a_live_child_counts_as_somebody() {
-    let own = std::process::id();
-    let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    assert!(anyone(own, &[]));
-    child.kill().unwrap();
+    // Ends by itself once its input does, also if the assertion fails.
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    assert!(anyone(std::process::id(), &[]));
+    drop(child.stdin.take());
     child.wait().unwrap();
 }
