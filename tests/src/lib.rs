@@ -1,0 +1,99 @@
+//! Black-box tests of the command line live in `tests/tests`; this library holds what they share: the real binary, built once, and
+//! runs of it that cannot hang the tests.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the member lies in the workspace")
+}
+
+/// The command line's executable, as `cargo xtask` builds it.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let build = escargot::CargoBuild::new().package("xtask").bin("xtask");
+        let build = build.manifest_path(workspace().join("Cargo.toml")).run();
+        build.expect("xtask builds").path().to_owned()
+    })
+}
+
+/// A command of it, in surroundings that are the same everywhere.
+pub fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
+    command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
+    command
+}
+
+/// What a run said, and its exit code.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Runs it to its end.
+pub fn run(arguments: &[&str]) -> Ran {
+    let mut command = xtask(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command.spawn().expect("xtask starts"))
+}
+
+/// A child that does not outlive its owner, also when a test fails in between.
+#[derive(Debug)]
+pub struct Guarded(pub Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Both fail only for a child that has been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits for the end of a run, with its output read meanwhile, and gives it up if it hangs.
+pub fn finish(child: Child) -> Ran {
+    let mut child = Guarded(child);
+    let (stdout, stderr) = (child.0.stdout.take().map(read), child.0.stderr.take().map(read));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.0.try_wait().expect("the child is ours to wait for") {
+            break status;
+        }
+        assert!(started.elapsed() < PATIENCE, "no end after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(5));
+    };
+    let text = |reader: Option<JoinHandle<Vec<u8>>>| reader.map(|r| r.join().expect("the reader ends"));
+    Output { status, stdout: text(stdout).unwrap_or_default(), stderr: text(stderr).unwrap_or_default() }.into()
+}
+
+fn read(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
+}

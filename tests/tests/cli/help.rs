@@ -1,0 +1,70 @@
+//! Help and usage.
+
+use rstest::rstest;
+use serde_json::Value;
+use sigproof_tests::run;
+
+#[rstest]
+#[case::start(&["--help"], "help")]
+#[case::stress(&["stress", "--help"], "help-stress")]
+#[case::list(&["list", "--help"], "help-list")]
+#[case::of_test(&["test", "--help"], "help-test")]
+#[case::ci(&["ci", "--help"], "help-ci")]
+fn the_help_is_what_it_was(#[case] arguments: &[&str], #[case] snapshot: &str) {
+    let ran = run(arguments);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(snapshot, ran.stdout);
+}
+
+#[test]
+fn no_verb_is_wrong_usage_and_shows_the_help() {
+    let ran = run(&[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("Usage: cargo xtask") && ran.stderr.contains("stress"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_list_names_every_case_and_note() {
+    let ran = run(&["list"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for case in sigproof_harness::cases::cases() {
+        assert_eq!(ran.stdout.contains(&format!("\n{}\n", case.name())), !case.hidden(), "{}", case.name());
+        assert!(case.hidden() || case.upstream().iter().all(|link| ran.stdout.contains(link)), "{}", case.name());
+    }
+    for note in sigproof_osnote::backends() {
+        assert!(ran.stdout.contains(&format!("\n {} ", note.name)), "{}", note.name);
+    }
+}
+
+#[test]
+fn the_list_for_programs_says_the_same() {
+    let ran = run(&["list", "--format", "json"]);
+    assert_eq!(ran.code, Some(0));
+    let list: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(list["schema"], "sigproof.list/1");
+    let names =
+        |key: &str| list[key].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap().to_owned()).collect();
+    let (cases, notes): (Vec<String>, Vec<String>) = (names("cases"), names("notes"));
+    let shown = sigproof_harness::cases::cases().iter().filter(|c| !c.hidden());
+    assert_eq!(cases, shown.map(|c| c.name()).collect::<Vec<_>>());
+    assert_eq!(notes, sigproof_osnote::backends().iter().map(|b| b.name).collect::<Vec<_>>());
+    for case in list["cases"].as_array().unwrap() {
+        let setups = case["setups"].as_array().unwrap();
+        for variant in ["broken", "fixed"] {
+            assert!(setups.iter().any(|s| s["variant"] == variant), "{} has no {variant} variant", case["name"]);
+        }
+        let links = case["upstream"].as_array().unwrap();
+        assert!(links.iter().all(|l| l.as_str().unwrap().starts_with("https://")), "{}", case["name"]);
+        assert!(!links.is_empty(), "{} links to nothing", case["name"]);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::process::Stdio;
+    let mut command = sigproof_tests::xtask(&["list"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = sigproof_tests::finish(child);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,119 @@
+//! Ctrl-C: what was found is printed, the exit code says so, and nothing is left running or lying about.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use rstest::rstest;
+use sigproof_tests::{Guarded, PATIENCE};
+
+/// Command lines of live processes, from `/proc`; none where there is no such thing.
+fn command_lines() -> Vec<(i32, Vec<String>)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of = |pid: i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words = line.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned());
+        Some((pid, words.filter(|w| !w.is_empty()).collect()))
+    };
+    entries.filter_map(|entry| of(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Waits until no process has this command line. The end of a killed process is seen a moment after the kill, so this
+/// waits for it; what never ends fails.
+pub fn assert_nothing_runs(words: &[&str]) {
+    await_none("still running", |line| line == words);
+}
+
+/// The same for the children of this run, which carry its marker in their orders.
+fn assert_no_workers(seed: &str) {
+    await_none("workers are left", |line| {
+        line.iter().any(|w| w == "__worker") && line.iter().any(|w| w.contains(&format!("\"seed\":{seed}")))
+    });
+}
+
+fn await_none(what: &str, is_one: impl Fn(&[String]) -> bool) {
+    let started = Instant::now();
+    loop {
+        let left: Vec<_> = command_lines().into_iter().filter(|(_, line)| is_one(line)).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "{what}: {left:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to a run that is in the midst of its first setup, and returns its code, output and error.
+fn interrupted(seed: &str, report: &str, send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
+    let arguments = ["stress", "selftest-kill", "selftest-slow", "--rounds", "100000", "--attempts", "1"];
+    let mut command = sigproof_tests::xtask(&arguments);
+    command.args(["--jobs", "1", "--seed", seed, "--report", report]);
+    // A group of its own, as a shell gives it; the tests' own group is not to be hit.
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Guarded(child);
+    let (stdout, stderr) = (lines(child.0.stdout.take().unwrap()), lines(child.0.stderr.take().unwrap()));
+    let mut said = String::new();
+    // Its first setup is done; the second one takes the better part of an hour.
+    let started = Instant::now();
+    while !said.contains("[1/2]") {
+        // It goes on saying that it is at work, so silence alone would not do.
+        assert!(started.elapsed() < PATIENCE, "its first setup is not done: {said}");
+        said += &stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it ended, or says no more: {said}"));
+    }
+    send(Pid::from_raw(child.0.id().cast_signed()));
+    let rest = |lines: Receiver<String>| -> String {
+        let started = Instant::now();
+        let left = || PATIENCE.saturating_sub(started.elapsed());
+        std::iter::from_fn(|| match lines.recv_timeout(left()) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+        })
+        .collect()
+    };
+    let (stdout, stderr) = (rest(stdout), said + &rest(stderr));
+    (child.0.wait().unwrap().code(), stdout, stderr)
+}
+
+/// The lines of a stream, as they come.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let _ = sender.send(line + "\n");
+        }
+    });
+    receiver
+}
+
+#[rstest]
+#[case::key_in_a_terminal("7001", |pid| killpg(pid, Signal::SIGINT).unwrap())]
+#[case::to_the_parent_alone("7002", |pid| kill(pid, Signal::SIGINT).unwrap())]
+#[case::terminated("7003", |pid| kill(pid, Signal::SIGTERM).unwrap())]
+fn an_interruption_prints_what_was_found_and_leaves_nothing(#[case] seed: &str, #[case] send: fn(Pid)) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let (code, stdout, stderr) = interrupted(seed, &format!("json={}", path.display()), send);
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(stdout.contains("selftest-kill") && stdout.contains("interrupted after"), "{stdout}");
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["runs"][0]["verdict"], "as-expected");
+    let slow = report["runs"].as_array().unwrap().iter().find(|run| run["case"] == "selftest-slow");
+    assert!(slow.is_none_or(|run| run["observed"].get("crash").is_none()), "the interruption is no outcome: {slow:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    assert_no_workers(seed);
+}
+
+#[test]
+fn a_parent_that_is_killed_takes_its_children_with_it() {
+    let (code, _, _) = interrupted("7004", "json=-", |pid| kill(pid, Signal::SIGKILL).unwrap());
+    assert_eq!(code, None);
+    assert_no_workers("7004");
+}

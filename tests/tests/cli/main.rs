@@ -1,0 +1,7 @@
+//! The command line as its users see it: the real binary, its text, its files and its exit codes.
+
+mod help;
+mod interrupt;
+mod names;
+mod outcomes;
+mod reports;

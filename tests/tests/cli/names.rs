@@ -1,0 +1,50 @@
+//! Wrong words: each is told, with the nearest right one, before anything runs.
+
+use rstest::rstest;
+use sigproof_tests::run;
+
+#[rstest]
+#[case::case(&["stress", "profbuf-double-wakeupp"], "'profbuf-double-wakeup'")]
+#[case::part_of_a_case(&["stress", "sigquue"], "'darwin-sigqueue-note'")]
+#[case::pattern(&["stress", "profbuf-dubble-*"], "'profbuf-double-wakeup'")]
+#[case::note(&["stress", "--note", "futx"], "'futex'")]
+#[case::mode(&["stress", "--mode", "blokcing"], "'blocking'")]
+#[case::variant(&["stress", "--variant", "brokn"], "'broken'")]
+#[case::flavour(&["stress", "--flavour", "fork-lok"], "'fork-lock'")]
+#[case::delivery(&["stress", "--delivery", "thread-time"], "'thread-timer'")]
+#[case::flag(&["stress", "--durations", "1s"], "'--duration'")]
+#[case::verb(&["stres"], "'stress'")]
+#[case::step(&["ci", "--only", "clipy"], "'clippy'")]
+#[case::report_format(&["stress", "--report", "jsn=x"], "json")]
+#[case::report_without_format(&["stress", "--report", "out.json"], "json=out.json")]
+#[case::time(&["stress", "--duration", "10"], "10s")]
+#[case::no_time(&["stress", "--duration", "0s"], "longer than nothing")]
+#[case::no_attempts(&["stress", "--attempts", "0"], "'--attempts <N>'")]
+#[case::two_to_stdout(&["stress", "--report", "json=-", "--report", "junit=-"], "only one report")]
+fn a_wrong_word_is_wrong_usage_and_names_what_was_meant(#[case] arguments: &[&str], #[case] nearest: &str) {
+    let ran = run(arguments);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(nearest), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_like_nothing_gets_no_proposal() {
+    let ran = run(&["stress", "qqqqqqqqqq"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(!ran.stderr.contains("did you mean") && ran.stderr.contains("cargo xtask list"), "{}", ran.stderr);
+}
+
+#[test]
+fn hidden_cases_are_not_proposed_and_not_matched_by_a_part() {
+    let ran = run(&["stress", "selftest-cra"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(!ran.stderr.contains("selftest-crash"), "{}", ran.stderr);
+}
+
+#[test]
+fn choices_that_exclude_each_other_are_wrong_usage() {
+    let ran = run(&["stress", "selftest-crash", "--note", "futex"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing to run"), "{}", ran.stderr);
+}

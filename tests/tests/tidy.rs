@@ -1,0 +1,207 @@
+//! The project's rules about its own text, checked. Each rule says what it found and where, all of it at once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sigproof_tests::workspace;
+
+/// The most lines of a source file.
+const LINES: usize = 450;
+
+/// Where target selection may be: in these files, or below these folders. Everything else calls what they select.
+const SELECTION: &[&str] = &[
+    "crates/shim/src/os/",
+    "crates/osnote/src/platform.rs",
+    "crates/osnote/tests/support/mod.rs",
+    "crates/harness/src/bin/hang-specimens/main.rs",
+    "crates/harness/src/diagnose/linux/arch.rs",
+    "crates/harness/src/diagnose/mod.rs",
+    "crates/harness/src/hang/linux/sleep.rs",
+    "crates/harness/src/hang/mod.rs",
+    "crates/harness/src/inject/delivery/mod.rs",
+    "crates/harness/src/inject/pc.rs",
+    "crates/harness/src/report/host.rs",
+    "crates/harness/src/supervise/deadline.rs",
+    "crates/harness/src/worker/leash.rs",
+    "crates/harness/tests/diagnose/main.rs",
+];
+
+/// Every file below a folder, but for what is built or belongs to git.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true if name == "target" || name == ".git" => {}
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// The text of every file with one of these endings, by its path from the workspace.
+fn texts(endings: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    files(workspace(), &mut found);
+    found.retain(|path| endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)));
+    let texts = found.into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(workspace()).unwrap().to_string_lossy().into_owned(), text)
+    });
+    let texts: Vec<_> = texts.collect();
+    assert!(!texts.is_empty(), "nothing ends in {endings:?}");
+    texts
+}
+
+fn sources() -> Vec<(String, String)> {
+    texts(&[".rs"])
+}
+
+/// The lines of a source that are not comments, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn assert_none(rule: &str, broken: &[String]) {
+    assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
+}
+
+/// The places in code where one of these words is, in the files that `in_file` accepts.
+fn places(words: &[String], in_file: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in sources().iter().filter(|(path, _)| in_file(path)) {
+        for (number, line) in code(text) {
+            if words.iter().any(|word| line.contains(word.as_str())) {
+                found.push(format!("{path}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent = sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path);
+    assert_none("a source begins with a `//!` header", &silent.collect::<Vec<_>>());
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long =
+        sources().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > LINES);
+    let long: Vec<_> = long.map(|(path, lines)| format!("{path}: {lines} lines")).collect();
+    assert_none(&format!("a source has at most {LINES} lines"), &long);
+}
+
+#[test]
+fn nothing_is_unfinished_or_left_out() {
+    // Put together here, or this file would break its own rule.
+    let words = [["to", "do!("].concat(), ["unimplemen", "ted!("].concat(), ["#[ig", "nore"].concat()];
+    assert_none("no unfinished code, no test that is left out", &places(&words, |_| true));
+}
+
+#[test]
+fn no_test_is_lost() {
+    // rstest takes an attribute that ends in `test` for the test attribute, adds none of its own, and the cases never run.
+    let word = ["#[case", "::test("].concat();
+    assert_none("no case of rstest is called `test`", &places(&[word], |_| true));
+}
+
+#[test]
+fn only_the_shim_names_atomics() {
+    let words = [["sync", "::atomic"].concat(), ["loom", "::"].concat()];
+    let found = places(&words, |path| !path.starts_with("crates/shim/"));
+    assert_none("atomics come from sigproof_shim::atomic", &found);
+}
+
+#[test]
+fn targets_are_selected_in_few_places() {
+    let words = ["cfg(target", "cfg!(target", "cfg(not(target", "cfg(all(target", "cfg(any(target", "cfg_attr(target"];
+    let words =
+        words.map(str::to_owned).into_iter().chain(["cfg_attr(not(target", "cfg_attr(all(target"].map(str::to_owned));
+    let words: Vec<_> = words.chain(["cfg(unix", "cfg(windows"].map(str::to_owned)).collect();
+    let allowed = |path: &str| SELECTION.iter().any(|allowed| path.starts_with(allowed));
+    let this = |path: &str| path == "tests/tests/tidy.rs";
+    assert_none("target selection is in few, known places", &places(&words, |path| !allowed(path) && !this(path)));
+    let exists = |path: &str| workspace().join(path).exists();
+    let gone: Vec<_> = SELECTION.iter().filter(|path| !exists(path)).map(|path| (*path).to_owned()).collect();
+    assert_none("a file that may select targets is not there", &gone);
+}
+
+#[test]
+fn no_path_of_a_machine() {
+    let roots = ["/ho", "/ro", "/Us", "/wo"].iter().zip(["me/", "ot/", "ers/", "rk/"]);
+    let roots: Vec<_> = roots.map(|(a, b)| [*a, b].concat()).collect();
+    let mut found = Vec::new();
+    for (path, text) in texts(&[".rs", ".md", ".toml", ".yml", ".snap", ".mjs", ".ci/run"]) {
+        for (number, line) in text.lines().enumerate() {
+            // A user who does not exist, in the examples of tests.
+            let line = line.replace(&["/ho", "me/u/"].concat(), "");
+            // The start of a path, and not a part of a longer one or of a link.
+            let starts = |root: &String| {
+                line.match_indices(root.as_str()).any(|(at, _)| {
+                    let before = line[..at].chars().next_back();
+                    before
+                        .is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '.' | '/' | '_' | '-' | '}' | '*' | '$')))
+                })
+            };
+            if roots.iter().any(starts) {
+                found.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert_none("no absolute path of a machine", &found);
+}
+
+/// The mechanisms of a folder: its files and folders by stem, but for these.
+fn stems(folder: &str, but: &[&str]) -> BTreeSet<String> {
+    let entries = fs::read_dir(workspace().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let stems = entries.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    stems.filter(|stem| !but.contains(&stem.as_str())).collect()
+}
+
+#[test]
+fn every_case_is_a_file_and_every_file_is_a_case() {
+    let registered: BTreeSet<_> =
+        sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()).map(|c| c.name().replace('-', "_")).collect();
+    assert_eq!(registered, stems("crates/harness/src/cases", &["mod", "selftest"]));
+}
+
+#[test]
+fn every_note_is_a_file_and_every_file_is_a_note() {
+    let registered: BTreeSet<_> = sigproof_osnote::backends().iter().map(|b| b.name.replace('-', "_")).collect();
+    assert_eq!(registered, stems("crates/osnote/src/notes", &["mod"]));
+}
+
+#[test]
+fn names_are_unique_and_plain() {
+    let cases = sigproof_harness::cases::cases().iter().map(|c| c.name());
+    let notes = sigproof_osnote::backends().iter().map(|b| b.name);
+    for names in [cases.collect::<Vec<_>>(), notes.collect()] {
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        let plain = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        assert!(names.iter().all(plain), "{names:?}");
+    }
+}
+
+#[test]
+fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
+    use sigproof_harness::case::{Outcome, Variant};
+    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+        let setups = case.setups();
+        for setup in &setups {
+            let must: Vec<_> = setup.expected.must_occur().collect();
+            let bad = must.iter().any(|outcome| *outcome != Outcome::Delivered);
+            assert_eq!(bad, setup.variant == Variant::Broken, "{} {setup}: must {must:?}", case.name());
+        }
+        assert!(setups.iter().any(|s| s.variant == Variant::Broken), "{} is never broken", case.name());
+        assert!(setups.iter().any(|s| s.variant == Variant::Fixed), "{} is never fixed", case.name());
+    }
+}
+
+#[test]
+fn every_member_takes_the_lints_of_the_workspace() {
+    let members = texts(&["Cargo.toml"]).into_iter().filter(|(path, _)| path != "Cargo.toml");
+    let without = members.filter(|(_, text)| !text.contains("[lints]\nworkspace = true")).map(|(path, _)| path);
+    assert_none("a member says `[lints] workspace = true`", &without.collect::<Vec<_>>());
+}

@@ -1,0 +1,137 @@
+//! `cargo xtask list`: what there is to run, from the registries.
+
+use std::fmt::Write;
+
+use comfy_table::{LineStyle, Table, TableStyle};
+use serde_json::{Value, json};
+use sigproof_harness::case::Case;
+use sigproof_harness::cases::cases;
+use sigproof_harness::exit::Exit;
+use sigproof_harness::inject::Delivery;
+use sigproof_osnote::{Backend, Platform, backends};
+
+use crate::args::{ListArgs, ListFormat};
+use crate::output::Out;
+use crate::table;
+
+/// The name and version of the list's schema.
+const SCHEMA: &str = "sigproof.list/1";
+
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
+
+/// Runs the verb.
+pub fn run(args: &ListArgs) -> Exit {
+    Out::Stdout.say(&match args.format {
+        ListFormat::Text => text(),
+        ListFormat::Json => format!("{:#}\n", as_json()),
+    })
+}
+
+/// The cases that are for users.
+fn shown() -> impl Iterator<Item = &'static dyn Case> {
+    cases().iter().copied().filter(|case| !case.hidden())
+}
+
+fn text() -> String {
+    let mut text = String::from("Cases, with their setups and what is expected of each:\n");
+    for case in shown() {
+        let _ = writeln!(text, "\n{}\n  {}", case.name(), case.summary());
+        for link in case.upstream() {
+            let _ = writeln!(text, "  {link}");
+        }
+        let platforms = on(case.platforms());
+        let _ = writeln!(text, "  platforms: {platforms}");
+        let setups = case.setups();
+        let wide = setups.iter().map(|setup| setup.to_string().len()).max().unwrap_or(0);
+        for setup in &setups {
+            let _ = writeln!(text, "    {:wide$}  {}", setup.to_string(), table::expected(&setup.expected));
+        }
+    }
+    let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
+    for backend in backends() {
+        let _ = writeln!(text, "{}: {}\n  wake-up in a handler: {}", backend.name, backend.summary, backend.why);
+    }
+    let _ = writeln!(text, "\nDeliveries (--delivery), the sharpest first:");
+    for delivery in Delivery::ALL {
+        let here = if delivery.available() { "" } else { " (not on this platform)" };
+        let _ = writeln!(text, "  {delivery:<13} {}{here}", delivery.summary());
+    }
+    let _ = writeln!(text, "\nThis platform: {}, {}", Platform::current(), std::env::consts::ARCH);
+    text
+}
+
+/// The notes as a table.
+fn notes() -> String {
+    let mut table = Table::new();
+    let header = ["note", "wake-up in a handler", "timed sleep", "instances", "platforms", "here"];
+    table.load_style(STYLE).force_no_tty().set_header(header);
+    for backend in backends() {
+        table.add_row([
+            backend.name.to_owned(),
+            backend.wakeup.to_string(),
+            yes(backend.timed_sleep),
+            backend.instances.to_string(),
+            on(backend.platforms),
+            yes(here(backend)),
+        ]);
+    }
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+fn yes(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+fn on(platforms: &[Platform]) -> String {
+    platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether this platform has it.
+fn here(backend: &Backend) -> bool {
+    backend.platforms.contains(&Platform::current())
+}
+
+fn as_json() -> Value {
+    let names = |platforms: &[Platform]| platforms.iter().map(Platform::to_string).collect::<Vec<_>>();
+    let cases = shown().map(|case| {
+        let setups = case.setups().into_iter().map(|setup| {
+            json!({
+                "variant": setup.variant,
+                "flavour": setup.flavour,
+                "note": setup.note_name(),
+                "mode": setup.mode,
+                "expected": setup.expected,
+            })
+        });
+        json!({
+            "name": case.name(),
+            "summary": case.summary(),
+            "upstream": case.upstream(),
+            "platforms": names(case.platforms()),
+            "setups": setups.collect::<Vec<_>>(),
+        })
+    });
+    let notes = backends().iter().map(|backend| {
+        json!({
+            "name": backend.name,
+            "summary": backend.summary,
+            "wakeup_async_signal_safe": backend.wakeup == sigproof_osnote::SignalSafety::Safe,
+            "why": backend.why,
+            "timed_sleep": backend.timed_sleep,
+            "instances": backend.instances.as_str(),
+            "platforms": names(backend.platforms),
+            "here": here(backend),
+        })
+    });
+    let deliveries = Delivery::ALL.iter().map(
+        |delivery| json!({"name": delivery.as_str(), "summary": delivery.summary(), "here": delivery.available()}),
+    );
+    json!({
+        "schema": SCHEMA,
+        "platform": Platform::current().as_str(),
+        "arch": std::env::consts::ARCH,
+        "cases": cases.collect::<Vec<_>>(),
+        "notes": notes.collect::<Vec<_>>(),
+        "deliveries": deliveries.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,33 @@
+//! The command line of sigproof: `cargo xtask VERB`. This file dispatches; each verb is a file.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sigproof_harness::worker;
+
+mod args;
+mod ci;
+mod findings;
+mod list;
+mod output;
+mod progress;
+mod select;
+mod stress;
+mod table;
+mod test;
+mod units;
+
+fn main() -> ExitCode {
+    // The children of a run are this executable too; they are not for users, and clap need not know them.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == worker::VERB) {
+        return worker::main(arguments);
+    }
+    let exit = match args::Cli::parse().verb {
+        args::Verb::Stress(args) => stress::run(&args),
+        args::Verb::List(args) => list::run(&args),
+        args::Verb::Test(args) => test::run(&args),
+        args::Verb::Ci(args) => ci::run(&args),
+    };
+    exit.into()
+}

@@ -1,0 +1,248 @@
+//! What goes on while a run is under way, on the standard error: bars on a terminal, lines elsewhere.
+//!
+//! One thread owns the display and all its state; the harness's threads send it events. So nothing is locked, and a status line
+//! appears also while no event comes.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sigproof_harness::report::{Run, Verdict};
+use sigproof_harness::stress::Event;
+
+use crate::output::{self, Out};
+use crate::{table, units};
+
+mod bars;
+
+use bars::Bars;
+
+/// How long it may be quiet where there are no bars.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// The display of a run.
+pub struct Progress {
+    events: Sender<Event>,
+    display: JoinHandle<()>,
+}
+
+impl Progress {
+    /// Starts the display that suits the standard error.
+    pub fn start() -> Self {
+        let (events, receiver) = channel();
+        let terminal = Out::Stderr.is_terminal();
+        let display =
+            thread::spawn(move || if terminal { show(&receiver, Bars::new()) } else { show(&receiver, Lines) });
+        Self { events, display }
+    }
+
+    /// Takes in an event; from any thread.
+    pub fn event(&self, event: Event) {
+        // Fails only if the display has panicked, of which `finish` takes care.
+        let _ = self.events.send(event);
+    }
+
+    /// Shows what is left to show, and takes the display away.
+    pub fn finish(self) {
+        drop(self.events);
+        if self.display.join().is_err() {
+            output::tell("warning: the display of the progress has failed; the results are not affected");
+        }
+    }
+}
+
+/// A way to show what goes on.
+trait Display {
+    /// The state has changed by `event`.
+    fn event(&mut self, event: &Event, state: &State);
+    /// A line that stays.
+    fn line(&mut self, line: &str);
+    /// Nothing has been said for a while.
+    fn quiet(&mut self, state: &State);
+    /// The end.
+    fn finish(&mut self);
+}
+
+/// What is known of the run so far.
+struct State {
+    started: Instant,
+    planned: usize,
+    done: usize,
+    running: BTreeMap<usize, Running>,
+}
+
+/// A setup under way.
+struct Running {
+    label: String,
+    attempts: u64,
+    in_window: u64,
+    fraction: f64,
+}
+
+impl State {
+    fn new() -> Self {
+        Self { started: Instant::now(), planned: 0, done: 0, running: BTreeMap::new() }
+    }
+
+    /// Takes in an event; the line that it is worth, if any.
+    fn take(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Planned { setups } => {
+                self.planned = *setups;
+                Some(format!("{} to run", units::of(*setups, "setup")))
+            }
+            Event::Started { index, label } => {
+                let running = Running { label: label.clone(), attempts: 0, in_window: 0, fraction: 0.0 };
+                self.running.insert(*index, running);
+                None
+            }
+            Event::Progress { index, attempts, signals_in_window, fraction, .. } => {
+                if let Some(running) = self.running.get_mut(index) {
+                    running.attempts = *attempts;
+                    running.in_window = *signals_in_window;
+                    running.fraction = *fraction;
+                }
+                None
+            }
+            Event::Bad { index, outcome, sentence } => {
+                let label = self.running.get(index).map_or("", |running| &running.label);
+                Some(format!("{label}: {outcome}: {sentence}"))
+            }
+            Event::Finished { index, run } => {
+                self.running.remove(index);
+                self.done += 1;
+                Some(self.finished(run))
+            }
+        }
+    }
+
+    fn finished(&self, run: &Run) -> String {
+        let detail = match (run.verdict, &run.reason) {
+            (Verdict::AsExpected, _) | (_, None) => table::outcomes(run),
+            (_, Some(reason)) => reason.clone(),
+        };
+        let window = match run.signals {
+            0 => String::new(),
+            _ => format!("; {} signals in the window", units::count(run.signals_in_window)),
+        };
+        let width = self.planned.to_string().len();
+        let (done, planned) = (self.done, self.planned);
+        let (case, setup, verdict) = (&run.case, run.setup(), run.verdict);
+        format!("[{done:>width$}/{planned}] {verdict:<12} {case} {setup}: {detail}{window}")
+    }
+
+    /// What is under way, in a line.
+    fn status(&self) -> String {
+        let running = self.running.values().map(|r| {
+            let attempts = units::of(usize::try_from(r.attempts).unwrap_or(usize::MAX), "attempt");
+            let (label, percent, window) = (&r.label, r.fraction * 100.0, units::count(r.in_window));
+            format!("{label} ({percent:.0} %, {attempts}, {window} signals in the window)")
+        });
+        let running: Vec<_> = running.collect();
+        let after = units::seconds(self.started.elapsed().as_secs_f64());
+        format!("{}/{} done after {after}; running: {}", self.done, self.planned, running.join(", "))
+    }
+}
+
+/// Shows events until there are no more senders.
+fn show(events: &Receiver<Event>, mut display: impl Display) {
+    let mut state = State::new();
+    let mut spoken = Instant::now();
+    loop {
+        match events.recv_timeout(QUIET.saturating_sub(spoken.elapsed())) {
+            Ok(event) => {
+                let line = state.take(&event);
+                display.event(&event, &state);
+                if let Some(line) = line {
+                    display.line(&line);
+                    spoken = Instant::now();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return display.finish(),
+        }
+        // Not only when nothing came: events without a line of their own may come all the time.
+        if spoken.elapsed() >= QUIET {
+            display.quiet(&state);
+            spoken = Instant::now();
+        }
+    }
+}
+
+/// Lines, for what is not a terminal.
+struct Lines;
+
+impl Display for Lines {
+    fn event(&mut self, _: &Event, _: &State) {}
+
+    fn line(&mut self, line: &str) {
+        output::tell(line);
+    }
+
+    fn quiet(&mut self, state: &State) {
+        output::tell(&state.status());
+    }
+
+    fn finish(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::tests::example;
+    use sigproof_harness::case::Outcome;
+
+    #[test]
+    fn events_become_lines() {
+        let mut state = State::new();
+        let mut runs = example().runs.into_iter().map(Box::new);
+        let mut finished = |index| Event::Finished { index, run: runs.next().unwrap() };
+        let label = "darwin-profbuf-read broken/sema/blocking".to_owned();
+        let sentence = "thread 7 waits for itself".to_owned();
+        let progress = Event::Progress { index: 0, attempts: 1, signals: 99, signals_in_window: 1234, fraction: 0.25 };
+        let events = [
+            Event::Planned { setups: 12 },
+            Event::Started { index: 0, label },
+            Event::Bad { index: 0, outcome: Outcome::SelfDeadlock, sentence },
+            progress,
+        ];
+        let mut lines: Vec<_> = events.iter().filter_map(|event| state.take(event)).collect();
+        let status = state.status();
+        lines.push(status.replace(status.split(['r', ';']).nth(1).unwrap(), " "));
+        lines.extend((0..4).filter_map(|index| state.take(&finished(index))));
+        insta::with_settings!({filters => vec![(r"after [^;]*", "after TIME")]}, {
+            insta::assert_snapshot!(lines.join("\n"));
+        });
+        assert!(state.running.is_empty());
+        assert_eq!(state.done, 4);
+    }
+
+    /// A display that remembers.
+    struct Memory(Sender<String>);
+
+    impl Display for Memory {
+        fn event(&mut self, _: &Event, _: &State) {}
+        fn line(&mut self, line: &str) {
+            let _ = self.0.send(line.to_owned());
+        }
+        fn quiet(&mut self, _: &State) {}
+        fn finish(&mut self) {
+            let _ = self.0.send("the end".to_owned());
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_senders_is_the_end_and_nothing_before_it_is_lost() {
+        let (events, receiver) = channel();
+        let (lines, shown) = channel();
+        for setups in 0..100 {
+            events.send(Event::Planned { setups }).unwrap();
+        }
+        drop(events);
+        show(&receiver, Memory(lines));
+        let shown: Vec<_> = shown.into_iter().collect();
+        assert_eq!(shown.len(), 101);
+        assert_eq!(shown.last().unwrap(), "the end");
+    }
+}

@@ -1,0 +1,143 @@
+//! From words to names: which cases a pattern means, and which name a wrong word was meant to be.
+
+use std::fmt;
+
+/// A word that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// What it should have named: "case", "note".
+    pub what: &'static str,
+    /// The word.
+    pub word: String,
+    /// The name that is most like it.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no {} is called '{}'", self.what, self.word)?;
+        if let Some(nearest) = &self.nearest {
+            write!(f, "\n  did you mean '{nearest}'?")?;
+        }
+        write!(f, "\n  `cargo xtask list` shows every {}", self.what)
+    }
+}
+
+/// A name that can be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Name {
+    /// The name.
+    pub name: &'static str,
+    /// Whether only the exact name chooses it.
+    pub hidden: bool,
+}
+
+/// The names that the patterns choose, each once, in the order in which they are known. No patterns choose nothing.
+///
+/// # Errors
+/// The first pattern that chooses nothing.
+pub fn resolve(what: &'static str, patterns: &[String], known: &[Name]) -> Result<Vec<String>, Unknown> {
+    for pattern in patterns {
+        if !known.iter().any(|name| chooses(pattern, *name)) {
+            let shown = known.iter().filter(|n| !n.hidden).map(|n| n.name);
+            return Err(Unknown { what, word: pattern.clone(), nearest: nearest(pattern, shown) });
+        }
+    }
+    let exact = |pattern: &String| known.iter().any(|n| n.name == *pattern);
+    // A whole name means itself, even where it is a part of another one.
+    let chosen =
+        known.iter().filter(|n| patterns.iter().any(|p| if exact(p) { n.name == *p } else { chooses(p, **n) }));
+    Ok(chosen.map(|n| n.name.to_owned()).collect())
+}
+
+/// Whether a pattern chooses a name: the whole of it, a part of it, or with `*` for anything.
+fn chooses(pattern: &str, name: Name) -> bool {
+    if pattern == name.name {
+        return true;
+    }
+    !name.hidden && if pattern.contains('*') { glob(pattern, name.name) } else { name.name.contains(pattern) }
+}
+
+/// Whether a pattern, in which `*` stands for anything, is all of `text`.
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            // Every place where the tail could begin; the lengths are those of names.
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| glob(tail, &rest[at..]))
+        }),
+    }
+}
+
+/// The name that is most like the word, if any is like it at all.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let word = word.replace('*', "");
+    let scored = known.map(|name| (likeness(&word, name), name));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= 0.6).then(|| best.1.to_owned())
+}
+
+/// How like two words are, from 0 to 1: by edits, or by the best part of a name that has several.
+fn likeness(word: &str, name: &str) -> f64 {
+    let parts = name.split('-').map(|part| strsim::normalized_damerau_levenshtein(word, part) * 0.95);
+    parts.fold(strsim::normalized_damerau_levenshtein(word, name), f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const KNOWN: &[Name] = &[
+        Name { name: "darwin-profbuf-read", hidden: false },
+        Name { name: "darwin-sigqueue", hidden: false },
+        Name { name: "lost-count", hidden: false },
+        Name { name: "lost-count-not-reset", hidden: false },
+        Name { name: "selftest-crash", hidden: true },
+    ];
+
+    fn chosen(patterns: &[&str]) -> Result<Vec<String>, Unknown> {
+        let patterns: Vec<_> = patterns.iter().map(|p| (*p).to_owned()).collect();
+        resolve("case", &patterns, KNOWN)
+    }
+
+    #[rstest]
+    #[case::none(&[], &[])]
+    #[case::exact(&["darwin-sigqueue"], &["darwin-sigqueue"])]
+    #[case::exact_though_part_of_another(&["lost-count"], &["lost-count"])]
+    #[case::part(&["darwin"], &["darwin-profbuf-read", "darwin-sigqueue"])]
+    #[case::glob_head(&["darwin-*"], &["darwin-profbuf-read", "darwin-sigqueue"])]
+    #[case::glob_tail(&["*-reset"], &["lost-count-not-reset"])]
+    #[case::glob_middle(&["d*-*d"], &["darwin-profbuf-read"])]
+    #[case::everything_but_hidden(&["*"], &["darwin-profbuf-read", "darwin-sigqueue", "lost-count", "lost-count-not-reset"])]
+    #[case::hidden_by_its_name(&["selftest-crash"], &["selftest-crash"])]
+    #[case::in_order_and_once(&["lost-count", "sig", "darwin-sig*"], &["darwin-sigqueue", "lost-count"])]
+    fn what_patterns_choose(#[case] patterns: &[&str], #[case] expected: &[&str]) {
+        assert_eq!(chosen(patterns).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case::typing_error("darwin-sigqeue", Some("darwin-sigqueue"))]
+    #[case::part_mistyped("sigqeue", Some("darwin-sigqueue"))]
+    #[case::glob_matches_nothing("darwin-sigqeue*", Some("darwin-sigqueue"))]
+    #[case::like_nothing("zzzzzzzz", None)]
+    #[case::part_of_a_hidden_one("selftest-", None)]
+    #[case::empty_glob("*x*y*z*", None)]
+    fn unknown_words(#[case] pattern: &str, #[case] nearest: Option<&str>) {
+        let unknown = chosen(&["darwin", pattern]).unwrap_err();
+        assert_eq!((unknown.word.as_str(), unknown.nearest.as_deref()), (pattern, nearest));
+        let text = unknown.to_string();
+        assert!(text.contains(pattern) && text.contains("cargo xtask list"), "{text}");
+    }
+
+    #[rstest]
+    #[case("*", "", true)]
+    #[case("a*", "a", true)]
+    #[case("a*b*c", "aXbbc", true)]
+    #[case("a*b*c", "aXc", false)]
+    #[case("*é", "né", true)]
+    #[case("a", "ab", false)]
+    fn globs(#[case] pattern: &str, #[case] text: &str, #[case] matches: bool) {
+        assert_eq!(glob(pattern, text), matches);
+    }
+}

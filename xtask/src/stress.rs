@@ -1,0 +1,132 @@
+//! `cargo xtask stress`: from the arguments to the harness's options, and from its report to a table, files and an exit code.
+
+use std::io;
+
+use sigproof_harness::cases::cases;
+use sigproof_harness::exit::Exit;
+use sigproof_harness::report::{Report, Run, Verdict, write::Target};
+use sigproof_harness::stress::{self, Options, StressError};
+use sigproof_osnote::backends;
+use sigproof_shim::atomic::AtomicBool;
+use sigproof_shim::sync::Arc;
+
+use crate::args::StressArgs;
+use crate::output::{self, Out};
+use crate::progress::Progress;
+use crate::select::{self, Name, Unknown};
+use crate::{findings, table};
+
+/// Runs the verb.
+pub fn run(args: &StressArgs) -> Exit {
+    let Ok(out) = out(&args.reports) else {
+        output::complain("only one report can go to the standard output");
+        return Exit::Usage;
+    };
+    let options = match options(args) {
+        Ok(options) => options,
+        Err(unknown) => {
+            output::complain(&unknown.to_string());
+            return Exit::Usage;
+        }
+    };
+    let report = match observed(&options) {
+        Ok(report) => report,
+        Err(error) => {
+            output::complain(&error.to_string());
+            return match error {
+                StressError::NoSuchDelivery(_) => Exit::Environment,
+                _ => Exit::Usage,
+            };
+        }
+    };
+    let shown = out.say(&format!(
+        "{}{}\n{}\n",
+        table::render(&report.runs, out),
+        findings::render(&report),
+        findings::summary(&report)
+    ));
+    let written = args.reports.iter().map(|target| write(target, &report, out)).fold(shown, Exit::worst);
+    if report.interrupted {
+        return Exit::Interrupted;
+    }
+    Exit::of_runs(&report.runs, |run| asked_for(run, args, &report.runs)).worst(written)
+}
+
+/// Runs the harness with progress on the standard error, stopped by a signal.
+fn observed(options: &Options) -> Result<Report, StressError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Err(error) = stop_on_signals(&stop) {
+        output::tell(&format!("warning: an interruption will lose the results: {error}"));
+    }
+    let progress = Progress::start();
+    let report = stress::run(options, &|event| progress.event(event), &stop);
+    progress.finish();
+    report
+}
+
+/// The first signal sets the flag, the second one ends the process.
+fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        let code = i32::from(Exit::Interrupted.code());
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(stop))?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+/// Where the text for people goes.
+fn out(reports: &[Target]) -> Result<Out, ()> {
+    match reports.iter().filter(|target| target.is_stdout()).count() {
+        0 => Ok(Out::Stdout),
+        1 => Ok(Out::Stderr),
+        _ => Err(()),
+    }
+}
+
+/// The harness's options for these arguments.
+fn options(args: &StressArgs) -> Result<Options, Unknown> {
+    let known_cases: Vec<_> = cases().iter().map(|c| Name { name: c.name(), hidden: c.hidden() }).collect();
+    let known_notes: Vec<_> = backends().iter().map(|b| Name { name: b.name, hidden: false }).collect();
+    if let Some(flavour) = &args.flavour {
+        let known: Vec<_> = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour).collect();
+        if !known.contains(&flavour.as_str()) {
+            let nearest = select::nearest(flavour, known.into_iter());
+            return Err(Unknown { what: "flavour", word: flavour.clone(), nearest });
+        }
+    }
+    Ok(Options {
+        cases: select::resolve("case", &args.cases, &known_cases)?,
+        notes: select::resolve("note", &args.notes, &known_notes)?,
+        mode: args.mode,
+        variant: args.variant,
+        flavour: args.flavour.clone(),
+        duration: args.duration,
+        attempts: args.attempts.map(Into::into),
+        rounds: args.rounds.map(Into::into),
+        coverage: args.coverage,
+        seed: args.seed,
+        jobs: args.jobs.map(Into::into),
+        delivery: args.delivery,
+    })
+}
+
+/// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.
+fn asked_for(run: &Run, args: &StressArgs, all: &[Run]) -> bool {
+    let note_named = run.note.as_ref().is_some_and(|note| args.notes.contains(note));
+    let mut of_case = all.iter().filter(|other| other.case == run.case);
+    note_named || args.cases.contains(&run.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
+}
+
+/// Writes one report, and says so.
+fn write(target: &Target, report: &Report, out: Out) -> Exit {
+    match target.write(report) {
+        Ok(()) => match &target.path {
+            Some(path) => out.say(&format!("report: {}\n", path.display())),
+            None => Exit::AsExpected,
+        },
+        Err(error) => {
+            output::complain(&error.to_string());
+            Exit::Environment
+        }
+    }
+}

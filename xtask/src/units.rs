@@ -1,0 +1,55 @@
+//! Numbers for people.
+
+/// A time in three digits or so: `5.2 ms`.
+pub fn seconds(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        s if s >= 1.0 => (s, "s"),
+        s if s >= 1e-3 => (s * 1e3, "ms"),
+        s => (s * 1e6, "us"),
+    };
+    if value >= 100.0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
+}
+
+/// A count with its thousands apart: `12,345`.
+pub fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count of things: `1 setup`, `2 setups`.
+pub fn of(number: usize, thing: &str) -> String {
+    format!("{} {thing}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(0.0, "0.0 us")]
+    #[case(0.000_25, "250 us")]
+    #[case(0.005_23, "5.2 ms")]
+    #[case(0.25, "250 ms")]
+    #[case(1.25, "1.2 s")]
+    #[case(300.0, "300 s")]
+    fn times(#[case] value: f64, #[case] text: &str) {
+        assert_eq!(seconds(value), text);
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(1000, "1,000")]
+    #[case(1_234_567, "1,234,567")]
+    fn counts(#[case] value: u64, #[case] text: &str) {
+        assert_eq!(count(value), text);
+    }
+}
