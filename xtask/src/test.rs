@@ -15,9 +15,9 @@ pub fn run(args: &TestArgs) -> Exit {
         output::complain(&remedy.unwrap_or_default());
         return tests;
     }
-    output::tell(&format!("== cargo xtask stress --duration {}", humantime::format_duration(args.duration)));
+    output::tell(&format!("== cargo xtask stress --coverage {}", args.coverage));
     let stressed = stress::run(&StressArgs {
-        duration: Some(args.duration),
+        coverage: Some(args.coverage),
         seed: args.seed,
         reports: args.reports.clone(),
         ..StressArgs::default()

@@ -33,6 +33,8 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &note_interval_sleep::CASE,
         &lost_count_not_reset::CASE,
         &selftest::CRASH,
+        &selftest::UNEXPECTED_CRASH,
+        &selftest::MENDED,
         &selftest::KILL,
         &selftest::EXIT,
         &selftest::GARBAGE,

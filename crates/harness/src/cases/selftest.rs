@@ -18,6 +18,7 @@ use crate::worker::Attempt;
 pub(super) struct Selftest {
     name: &'static str,
     summary: &'static str,
+    /// What is expected of it; that it ends well makes it a fixed variant.
     outcome: Outcome,
     misbehave: fn(&Attempt) -> Result<(), Failure>,
 }
@@ -60,6 +61,20 @@ pub(super) static CRASH: Selftest = Selftest {
     summary: "the child panics",
     outcome: Outcome::Crash,
     misbehave: |_| panic!("as a test of the harness"),
+};
+
+pub(super) static UNEXPECTED_CRASH: Selftest = Selftest {
+    name: "selftest-unexpected-crash",
+    summary: "the child panics where all is to go well: the run must be unexpected",
+    outcome: Outcome::Delivered,
+    misbehave: |_| panic!("as a test of the harness"),
+};
+
+pub(super) static MENDED: Selftest = Selftest {
+    name: "selftest-mended",
+    summary: "a broken variant that shows no bug: the run must be unexpected",
+    outcome: Outcome::SelfDeadlock,
+    misbehave: |_| Ok(()),
 };
 
 pub(super) static KILL: Selftest = Selftest {
