@@ -35,9 +35,9 @@ pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, Res
 
 use std::time::Duration;
 
-/// The longest that stopping all threads of the child may take. A thread that sleeps interruptibly stops within microseconds; one that is
-/// in an uninterruptible wait is given up.
-pub const STOP_BUDGET: Duration = Duration::from_millis(100);
+/// The longest that stopping all threads of the child may take. A thread that sleeps interruptibly stops as soon as it gets a CPU, which a
+/// loaded machine may delay by tenths of a second; one in an uninterruptible wait is given up.
+pub const STOP_BUDGET: Duration = Duration::from_secs(1);
 
 /// What the caller knows about the child and the diagnosis cannot see.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use crate::specimen::Specimen;
 use rstest::rstest;
 use sigproof_harness::diagnose::{Diagnosis, HangKind, Hints, Known, Method, ResourceKind, ThreadReport, diagnose};
-use sigproof_harness::hang::Stuck;
+use sigproof_harness::hang::{Look, Stuck};
 
 fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
     let mut specimen = Specimen::start(name);
@@ -157,6 +157,20 @@ fn a_sleeper_that_nobody_wakes(#[case] name: &str, #[case] kind: ResourceKind, #
     assert!(in_order(sleeper, &[function]), "{diagnosis}");
     assert!(diagnosis.sentence.contains(&format!("thread {} sleeps for ever on ", sleeper.tid)), "{diagnosis}");
     assert!(diagnosis.sentence.contains(function), "{diagnosis}");
+}
+
+/// The list of threads can be older than what is read of them: the one thread on it, the leader, may have started another and left. Looked
+/// at without a pause, to be there when it does.
+#[test]
+fn a_leader_that_leaves_is_not_the_end() {
+    for _ in 0..60 {
+        let mut specimen = Specimen::start("lost-without-leader");
+        let mut look = specimen.look();
+        while look == Look::Running {
+            look = specimen.look();
+        }
+        assert_eq!(look, Look::Stuck(Stuck::AllAsleep));
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use arch::Registers;
 use images::Images;
 use memory::Memory;
 use std::fs;
+use std::thread;
 use std::time::Instant;
 use stop::Stopped;
 
@@ -45,11 +46,23 @@ struct Subject {
 /// Says why process `pid`, which [`Watch`](crate::hang::Watch) found to be `stuck`, is.
 ///
 /// `pid` must be the caller's own unreaped child, or its id may name another process by now. The child is left as it was: stuck, not stopped. Takes
-/// 10 ms or so, several times that for the first child of an executable; never hangs, whatever the child does.
+/// 10 ms or so, several times that for the first child of an executable; never hangs, whatever the child does. The tracer is a thread of its
+/// own: a caller that meanwhile collects the state changes of *any* child on another thread may take a stop away from it.
 ///
 /// # Errors
 /// [`DiagnoseError::Gone`] if the child has ended, [`DiagnoseError::Refused`] if the kernel shows nothing of it.
 pub fn diagnose(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
+    let refused = |reason: String| DiagnoseError::Refused { pid, reason };
+    // The tracer has to end with the diagnosis: see `stop`.
+    thread::scope(|scope| {
+        let tracer = thread::Builder::new().name("diagnose".to_owned());
+        let tracer = tracer.spawn_scoped(scope, || examine(pid, stuck, hints));
+        let tracer = tracer.map_err(|error| refused(format!("no thread to trace it from: {error}")))?;
+        tracer.join().unwrap_or_else(|_| Err(refused("the diagnosis panicked".to_owned())))
+    })
+}
+
+fn examine(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
     let begun = Instant::now();
     let mut remarks = Vec::new();
     let mut subjects = introduce(pid, hints)?;

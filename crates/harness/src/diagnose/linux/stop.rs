@@ -7,9 +7,10 @@
 //! |---|---|
 //! | seized, interrupted | its stop is seen, or [`STOP_BUDGET`](crate::diagnose::STOP_BUDGET) runs out |
 //! | stopped | [`Stopped`] is dropped |
-//! | given up | it stops or ends; dropping tries once more for a bounded time |
+//! | given up | the tracing thread ends |
 //!
-//! Tracer is the calling thread; all of this happens on it.
+//! Tracer is the calling thread. It must be one that ends with the diagnosis: what it could not let go of (a thread that has not stopped yet,
+//! or was killed meanwhile and waits as a zombie for its tracer, so that the child cannot be reaped) the kernel releases as the tracer exits.
 
 use crate::diagnose::STOP_BUDGET;
 use crate::hang::procfs::thread_ids;
@@ -119,13 +120,9 @@ enum Seen {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let deadline = Instant::now() + STOP_BUDGET;
-        for &tid in &self.seized {
-            let stopped = self.stopped.contains(&tid) || self.wait(tid, deadline) == Ok(Seen::Stopped);
-            // Detaching fails for a thread that was killed meanwhile: its end is then to be collected.
-            if stopped && ptrace::detach(Pid::from_raw(tid as i32), None).is_err() {
-                let _ = self.wait(tid, deadline);
-            }
+        for &tid in &self.stopped {
+            // Fails for a thread that was killed meanwhile; the tracer's end releases it.
+            let _ = ptrace::detach(Pid::from_raw(tid as i32), None);
         }
     }
 }

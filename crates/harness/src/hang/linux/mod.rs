@@ -88,7 +88,10 @@ impl Watch {
             Err(error) => return self.failed(&error),
         };
         if survey.is_over() {
-            return Look::Gone;
+            // The list of threads is older than what was read of them: a leader that has started a thread and left since is not all of it.
+            let over = thread_stat(self.pid, self.pid).is_none_or(|stat| stat.threads <= 1);
+            self.candidate = None;
+            return if over { Look::Gone } else { Look::Running };
         }
         if survey.unaccounted() {
             self.candidate = None;
