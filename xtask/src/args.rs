@@ -31,6 +31,9 @@ pub enum Verb {
     /// Run all tests there are, then a short stress
     #[command(after_help = exit_codes())]
     Test(TestArgs),
+    /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
+    #[command(after_help = exit_codes(), after_long_help = format!("{SANITIZE}\n{}", exit_codes()))]
+    Sanitize(SanitizeArgs),
     /// Run what CI runs: format, lints, documentation, tests
     #[command(after_help = exit_codes())]
     Ci(CiArgs),
@@ -123,6 +126,41 @@ impl Default for TestArgs {
     }
 }
 
+/// What `sanitize` is asked for.
+#[derive(Args, Clone, Debug)]
+pub struct SanitizeArgs {
+    /// The sanitizers to run with, one after another
+    #[arg(value_name = "SANITIZER", default_value = "address")]
+    pub sanitizers: Vec<Sanitizer>,
+}
+
+/// The sanitizers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sanitizer {
+    /// Memory used after its end or past its bounds, and leaks.
+    Address,
+    /// Data races between threads; leaves out tests that send signals.
+    Thread,
+}
+
+impl Sanitizer {
+    /// As the compiler calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Thread => "thread",
+        }
+    }
+
+    /// What the file name of its runtime library contains.
+    pub const fn runtime(self) -> &'static str {
+        match self {
+            Self::Address => "rt.asan",
+            Self::Thread => "rt.tsan",
+        }
+    }
+}
+
 /// What `ci` is asked for.
 #[derive(Args, Clone, Debug)]
 pub struct CiArgs {
@@ -167,6 +205,12 @@ Start with:
   cargo xtask stress            see the bugs happen, and their fixes withstand the same treatment
   cargo xtask list              what there is to run
   cargo xtask stress --help     how to choose, and how to read the table
+";
+
+const SANITIZE: &str = "\
+On two cores either takes about 4 minutes the first time, and half a minute after that. The builds
+are kept apart from the usual one, in `sanitize` below the target folder. If the machine lacks what
+a sanitizer needs, it is skipped: the reason and the remedy are printed, and the exit code is 4.
 ";
 
 const STRESS: &str = "\

@@ -11,6 +11,7 @@ mod findings;
 mod list;
 mod output;
 mod progress;
+mod sanitize;
 mod select;
 mod stress;
 mod table;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         args::Verb::Stress(args) => stress::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),
+        args::Verb::Sanitize(args) => sanitize::run(&args),
         args::Verb::Ci(args) => ci::run(&args),
     };
     exit.into()

@@ -126,16 +126,15 @@ fn the_next_profile_waits_for_the_end_of_the_previous_one() {
 
 #[test]
 fn a_note_that_exists_once_is_made_only_for_a_log_that_is_not_refused() {
-    let made = AtomicU64::new(0);
-    let made: &'static AtomicU64 = Box::leak(Box::new(made));
-    let make = move || {
-        made.fetch_add(1, Ordering::Relaxed);
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let make = || {
+        MADE.fetch_add(1, Ordering::Relaxed);
         (backend("pipe").unwrap().make)()
     };
     let prof = CpuProf::<Sound>::with_notes(make, SignalSafety::Safe, Settings::new(libc::SIGPROF)).unwrap();
     let _reader = on(&prof, 1);
     assert!(prof.set_rate(1).is_err());
-    assert_eq!(made.load(Ordering::Relaxed), 1);
+    assert_eq!(MADE.load(Ordering::Relaxed), 1);
 
     let make = || Err(NoteError::DuplicateSetup);
     let prof = CpuProf::<Sound>::with_notes(make, SignalSafety::Safe, Settings::new(libc::SIGPROF)).unwrap();

@@ -12,7 +12,7 @@ use sigproof_profbuf::{EveryRecord, Tag};
 use sigproof_shim::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering::SeqCst};
 use sigproof_shim::os::{errno, sigmask};
 
-/// What the handler does. Leaked, so that a late signal finds it.
+/// What the handler does. Kept, so that a late signal finds it.
 type Hook = Box<dyn Fn() + Send + Sync>;
 
 static HOOK: AtomicPtr<Hook> = AtomicPtr::new(ptr::null_mut());
@@ -23,7 +23,7 @@ extern "C" fn on_signal(_: libc::c_int) {
     errno::set(4_321);
     let hook = HOOK.load(SeqCst);
     if !hook.is_null() {
-        // SAFETY: set to a leaked hook, or null.
+        // SAFETY: set to a hook that is kept, or null.
         unsafe { (*hook)() };
     }
     if errno::get() != 4_321 {
@@ -36,7 +36,7 @@ extern "C" fn on_signal(_: libc::c_int) {
 fn handle(hook: impl Fn() + Send + Sync + 'static) -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     let serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
-    HOOK.store(Box::leak(Box::new(Box::new(hook) as Hook)), SeqCst);
+    HOOK.store(ptr::from_ref(keep(Box::new(hook) as Hook)).cast_mut(), SeqCst);
     // SAFETY: a zeroed sigaction is valid, its handler a function of the right type.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -60,14 +60,18 @@ fn timer(micros: libc::suseconds_t) {
     assert_eq!(unsafe { libc::setitimer(libc::ITIMER_PROF, &value, ptr::null_mut()) }, 0);
 }
 
-fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
+/// For the rest of the process, since a signal may come late; and reachable from a static, which is no leak to a leak checker.
+fn keep<T: Sync + 'static>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<&'static dyn Sync>> = Mutex::new(Vec::new());
+    let kept: &'static T = Box::leak(Box::new(value));
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+    kept
 }
 
 /// The signal comes inside the critical section: (deliveries during it, sections entered during it, sections entered in all).
 fn hit_inside<L: SignalLock>() -> (u64, u64, u64) {
-    let (delivered, entered) = (leak(AtomicU64::new(0)), leak(AtomicU64::new(0)));
-    let lock: &'static L = leak(L::new(libc::SIGPROF).unwrap());
+    let (delivered, entered) = (keep(AtomicU64::new(0)), keep(AtomicU64::new(0)));
+    let lock: &'static L = keep(L::new(libc::SIGPROF).unwrap());
     let _serial = handle(move || {
         delivered.fetch_add(1, SeqCst);
         // SAFETY: in the handler of SIGPROF.
@@ -111,8 +115,8 @@ impl<L: SignalLock> Practice for Hit<L> {
 /// What the handler's sample became that came while the log was being switched off, and the losses that the profile reports.
 fn hit_while_switching_off<L: SignalLock>() -> (Added, Vec<(Lost, u64)>) {
     let settings = Settings { words: 1024, tags: 64, ..Settings::new(libc::SIGPROF) };
-    let prof: &'static CpuProf<Hit<L>> = leak(CpuProf::new(backend("pipe").unwrap(), settings).unwrap());
-    let last = leak(Mutex::new(None));
+    let prof: &'static CpuProf<Hit<L>> = keep(CpuProf::new(backend("pipe").unwrap(), settings).unwrap());
+    let last = keep(Mutex::new(None));
     let _serial = handle(move || {
         // SAFETY: in the handler of SIGPROF.
         let added = unsafe { prof.add(1, Tag(1), &[1]) }.unwrap();
@@ -164,9 +168,9 @@ struct Told {
 fn storm<L: SignalLock>(backend_name: &str) {
     let settings =
         Settings { words: 128, tags: 16, poll: std::time::Duration::from_micros(100), ..Settings::new(libc::SIGPROF) };
-    let prof: &'static CpuProf<Sound<L>> = leak(CpuProf::new(backend(backend_name).unwrap(), settings).unwrap());
-    let told: &'static Told = leak(Told::default());
-    let turn = leak(AtomicU64::new(0));
+    let prof: &'static CpuProf<Sound<L>> = keep(CpuProf::new(backend(backend_name).unwrap(), settings).unwrap());
+    let told: &'static Told = keep(Told::default());
+    let turn = keep(AtomicU64::new(0));
     let _serial = handle(move || {
         let n = turn.fetch_add(1, SeqCst);
         let added = match n % 3 {
@@ -188,7 +192,7 @@ fn storm<L: SignalLock>(backend_name: &str) {
     });
 
     timer(1000);
-    let stop = leak(AtomicBool::new(false));
+    let stop = keep(AtomicBool::new(false));
     // SAFETY: no preconditions.
     let target = unsafe { libc::pthread_self() } as usize;
     let sender = thread::spawn(move || {

@@ -9,6 +9,7 @@ use sigproof_tests::run;
 #[case::stress(&["stress", "--help"], "help-stress")]
 #[case::list(&["list", "--help"], "help-list")]
 #[case::of_test(&["test", "--help"], "help-test")]
+#[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
 #[case::ci(&["ci", "--help"], "help-ci")]
 fn the_help_is_what_it_was(#[case] arguments: &[&str], #[case] snapshot: &str) {
     let ran = run(arguments);
