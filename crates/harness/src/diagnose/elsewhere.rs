@@ -10,3 +10,6 @@ use crate::hang::Stuck;
 pub fn diagnose(_pid: u32, _stuck: Stuck, _hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
     Err(DiagnoseError::Unsupported("it needs Linux's /proc on x86_64 or aarch64"))
 }
+
+/// Nothing to read ahead.
+pub fn warm_up() {}

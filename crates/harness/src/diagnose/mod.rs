@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`diagnose`] is called once [`hang`](crate::hang) has said that the child is stuck. Parsed object files are kept for the life of this
-//! process, so the second diagnosis of the same executable is several times cheaper than the first.
+//! process, so the second diagnosis of the same executable is several times cheaper than the first; [`warm_up`] pays ahead.
 //!
 //! # Invariants
 //! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status stays unread.
@@ -28,9 +28,9 @@ mod render;
 mod report;
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use elsewhere::diagnose;
+pub use elsewhere::{diagnose, warm_up};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::diagnose;
+pub use linux::{diagnose, warm_up};
 pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, ResourceKind, ThreadReport};
 
 use std::time::Duration;

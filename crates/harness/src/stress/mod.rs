@@ -138,6 +138,7 @@ pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBo
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
     let running = planned.iter().filter(|p| p.skip.is_none()).count();
     on_event(Event::Planned { setups: planned.len() });
+    crate::diagnose::warm_up();
     let jobs = options.jobs.unwrap_or_else(default_jobs).clamp(1, running.max(1));
     let share = options.duration.map(|d| d.mul_f64(jobs as f64 / running.max(1) as f64));
     let context = Context { options, seed, delivery, share, on_event, stop };

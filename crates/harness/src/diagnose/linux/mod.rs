@@ -101,6 +101,15 @@ fn examine(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseE
     Ok(Diagnosis { kind: verdict.kind, sentence: verdict.sentence, threads, method, remarks, micros })
 }
 
+/// Reads what a diagnosis of a child of this same executable will need: its object files, their symbols and line tables. It takes some
+/// tens of milliseconds, once in a process, which the first diagnosis is then spared.
+pub fn warm_up() {
+    let pid = std::process::id();
+    let mut memory = Memory::new(pid);
+    let images = Images::new(pid, &procfs::maps(pid), &mut memory);
+    images.frames(warm_up as *const () as u64, false);
+}
+
 /// The threads and what `/proc` says of them, before anything is stopped.
 fn introduce(pid: u32, hints: &Hints) -> Result<Vec<Subject>, DiagnoseError> {
     let mut ids = Vec::new();
