@@ -159,6 +159,12 @@ fn a_sleeper_that_nobody_wakes(#[case] name: &str, #[case] kind: ResourceKind, #
     assert!(diagnosis.sentence.contains(function), "{diagnosis}");
 }
 
+#[test]
+fn a_call_that_never_returns_belongs_to_its_caller() {
+    let diagnosis = diagnosed("lost-noreturn", HangKind::LostWakeup);
+    assert!(in_order(&diagnosis.threads[0], &["sleep_for_ever", "call_for_ever"]), "{diagnosis}");
+}
+
 /// The list of threads can be older than what is read of them: the one thread on it, the leader, may have started another and left. Looked
 /// at without a pause, to be there when it does.
 #[test]

@@ -19,6 +19,7 @@ pub const TABLE: &[(&str, fn())] = &[
     ("lost-poll", lost_poll),
     ("lost-eventfd", lost_eventfd),
     ("lost-without-leader", lost_without_leader),
+    ("lost-noreturn", lost_noreturn),
     ("spin-in-handler", spin_in_handler),
 ];
 
@@ -281,6 +282,24 @@ fn lost_without_leader() {
     thread::spawn(wait_for_nobody);
     // SAFETY: ends this thread only; its stack holds nothing that needs dropping.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
+}
+
+/// A call that is the last instruction of its function: the return address is another's.
+fn lost_noreturn() {
+    in_thread(call_for_ever);
+}
+
+#[inline(never)]
+fn call_for_ever() {
+    sleep_for_ever();
+}
+
+#[inline(never)]
+fn sleep_for_ever() -> ! {
+    FIRST.lock();
+    loop {
+        FIRST.wait();
+    }
 }
 
 static SPIN_LOCK: AtomicU64 = AtomicU64::new(0);

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | seized, interrupted | its stop is seen, or [`STOP_BUDGET`](crate::diagnose::STOP_BUDGET) runs out |
 //! | stopped | [`Stopped`] is dropped |
+//! | ended | at once |
 //! | given up | the tracing thread ends |
 //!
 //! Tracer is the calling thread. It must be one that ends with the diagnosis: what it could not let go of (a thread that has not stopped yet,
