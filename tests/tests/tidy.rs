@@ -11,7 +11,7 @@ const LINES: usize = 450;
 
 /// Where target selection may be: in these files, or below these folders. Everything else calls what they select.
 const SELECTION: &[&str] = &[
-    "crates/shim/src/os/",
+    "crates/shim/src/native/os/",
     "crates/osnote/src/platform.rs",
     "crates/osnote/tests/support/mod.rs",
     "crates/harness/src/bin/hang-specimens/main.rs",

@@ -7,7 +7,7 @@ use sigproof_harness::exit::Exit;
 use sigproof_harness::report::{Report, Run, Verdict, write::Target};
 use sigproof_harness::stress::{self, Options, StressError};
 use sigproof_osnote::backends;
-use sigproof_shim::atomic::AtomicBool;
+use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
 
 use crate::args::StressArgs;

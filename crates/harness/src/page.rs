@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io;
 
 use memmap2::{MmapOptions, MmapRaw};
-use sigproof_shim::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::case::{Failure, Outcome};
 

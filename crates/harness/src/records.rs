@@ -7,7 +7,7 @@
 
 use sigproof_osnote::cpuprof::{Entries, Entry};
 use sigproof_profbuf::{Records, Tag};
-use sigproof_shim::atomic::{AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use crate::case::{Failure, Outcome};
 

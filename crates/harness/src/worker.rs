@@ -11,7 +11,7 @@ use std::os::fd::FromRawFd;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
-use sigproof_shim::atomic::Ordering;
+use sigproof_shim::native::atomic::Ordering;
 
 use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
 use crate::cases;

@@ -84,7 +84,7 @@ pub struct DoorbellNote<B> {
 
 impl<B: Doorbell> DoorbellNote<B> {
     /// A cleared note over a silent bell.
-    pub const fn new(bell: B) -> Self {
+    pub fn new(bell: B) -> Self {
         Self { word: AtomicU32::new(0), bell }
     }
 

@@ -1,32 +1,47 @@
-//! The only crate that names std's atomics or the operating system's primitives.
+//! The only crate that names std's atomics, the operating system's primitives, or loom.
 //!
 //! Everything above it (profbuf, osnote, the harness) takes its atomics, cells and system calls from here, so that another
-//! implementation of the same names can be put below the same sources: a model checker's, with a signal point before each operation.
+//! implementation of the same names can be put below the same sources. There are two:
+//!
+//! - the real one, in [`native`], at no cost;
+//! - with `--cfg loom`, a simulated one, in `simulated`: loom's atomics with a signal point before each operation, and a simulated
+//!   kernel. What it can and cannot see is said in [`model`].
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`atomic`] | the atomics and orderings of `core` |
+//! | [`atomic`] | atomics and orderings |
 //! | [`cell`] | [`cell::UnsafeCell`], reached through closures so that a checker sees each access begin and end |
 //! | [`hint`] | the spin hint |
 //! | [`sync`] | reference counting |
 //! | [`os`] | futex, pthread mutex and condition variable, descriptors, semaphores, clock, errno, signal masks |
+//! | [`native`] | the real ones of these, also where the others are simulated |
+//! | [`model`] | the door to the model checker |
 //!
-//! `no_std`: profbuf sits on it and must not be able to reach for an allocator-backed or lazily initialised thing by accident.
+//! `no_std` but for the models: profbuf sits on it and must not be able to reach for an allocator-backed or lazily initialised thing
+//! by accident.
 
-#![no_std]
+#![cfg_attr(not(loom), no_std)]
 
 extern crate alloc;
 
-pub mod atomic;
+#[cfg(not(loom))]
 pub mod cell;
-pub mod os;
+pub mod model;
+pub mod native;
+#[cfg(loom)]
+mod simulated;
+mod statics;
 
-/// Spin-loop hint.
-pub mod hint {
-    pub use core::hint::spin_loop;
-}
+#[cfg(not(loom))]
+pub use native::{atomic, hint, os};
+#[cfg(loom)]
+pub use simulated::{atomic, cell, hint, os};
 
-/// Reference counting.
+#[doc(hidden)]
+#[cfg(loom)]
+pub use loom;
+
+/// Reference counting. The counts themselves are not modelled.
 pub mod sync {
     pub use alloc::sync::Arc;
 }

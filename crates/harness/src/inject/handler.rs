@@ -14,8 +14,8 @@ use std::io;
 
 use sigproof_osnote::NoteError;
 use sigproof_profbuf::WriteError;
-use sigproof_shim::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering, compiler_fence};
-use sigproof_shim::os::errno;
+use sigproof_shim::native::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering, compiler_fence};
+use sigproof_shim::native::os::errno;
 
 use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};

@@ -25,8 +25,8 @@ mod servo;
 use std::io;
 use std::time::{Duration, Instant};
 
-use sigproof_shim::atomic::Ordering;
-use sigproof_shim::hint;
+use sigproof_shim::native::atomic::Ordering;
+use sigproof_shim::native::hint;
 
 pub use delivery::Delivery;
 pub use handler::Fault;

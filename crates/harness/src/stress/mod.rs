@@ -16,7 +16,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sigproof_shim::atomic::{AtomicBool, AtomicUsize, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::case::{Mode, Outcome, Variant};
 use crate::inject::Delivery;

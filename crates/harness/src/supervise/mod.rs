@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sigproof_shim::atomic::Ordering;
+use sigproof_shim::native::atomic::Ordering;
 
 use crate::case::Outcome;
 use crate::diagnose::{self, Diagnosis, HangKind, Hints};
@@ -102,7 +102,7 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
     };
     child.end();
     let page = child.page();
-    let counted = |counter: &sigproof_shim::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let counted = |counter: &sigproof_shim::native::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let finding = finding.map(|f| Finding { seconds: Some(elapsed.as_secs_f64()), ..f });
     Ok(Attempted { end, finding, elapsed, signals: counted(&page.begun), inside: counted(&page.inside) })
 }

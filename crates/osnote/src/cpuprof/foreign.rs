@@ -9,14 +9,15 @@ const CAPACITY: usize = 1000;
 /// The array.
 #[derive(Debug)]
 pub(super) struct Foreign {
-    words: [u64; CAPACITY],
+    /// On the heap, so that a log that is moved to its place does not carry it across stacks that may be small.
+    words: Box<[u64]>,
     used: usize,
 }
 
 impl Foreign {
     /// Nothing kept.
-    pub(super) const fn new() -> Self {
-        Self { words: [0; CAPACITY], used: 0 }
+    pub(super) fn new() -> Self {
+        Self { words: vec![0; CAPACITY].into_boxed_slice(), used: 0 }
     }
 
     /// Keeps a stack; false if there is no room.

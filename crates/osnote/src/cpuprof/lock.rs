@@ -118,7 +118,7 @@ unsafe impl SignalLock for TrySpin {
     }
 
     unsafe fn enter<R>(&self, section: impl FnOnce() -> R) -> Option<R> {
-        for _ in 0..Self::TRIES {
+        for _ in 0..hint::tries(Self::TRIES) {
             if self.0.try_take() {
                 let result = section();
                 self.0.give();

@@ -54,7 +54,7 @@ impl FutexNote {
     ///
     /// # Errors
     /// [`NoteError::Unsupported`] outside Linux.
-    pub const fn new() -> Result<Self, NoteError> {
+    pub fn new() -> Result<Self, NoteError> {
         if !futex::available() {
             return Err(NoteError::Unsupported { what: "futex on this platform" });
         }

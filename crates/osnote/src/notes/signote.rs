@@ -39,11 +39,13 @@ pub const BACKEND: Backend = Backend {
     instances: Instances::One,
     descriptors: 2,
     platforms: &[Platform::Linux, Platform::Darwin, Platform::Bsd],
-    make: || Ok(Box::new(set_up_in(&PROCESS, SetUp::Once)?)),
+    make: || Ok(Box::new(set_up_in(process(), SetUp::Once)?)),
 };
 
-/// The slot of the process, which the registered backend uses.
-pub static PROCESS: Slot = Slot::new();
+sigproof_shim::process_static! {
+    /// The slot of the process, which the registered backend uses.
+    pub fn process() -> Slot = Slot::new();
+}
 
 /// Where the one pair of descriptors is found.
 #[derive(Debug)]
@@ -53,10 +55,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// An empty one.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { pair: AtomicU64::new(0) }
+    sigproof_shim::const_fn! {
+        /// An empty one.
+        #[must_use]
+        pub fn new() -> Self {
+            Self { pair: AtomicU64::new(0) }
+        }
     }
 
     /// Puts a pair into the empty slot.

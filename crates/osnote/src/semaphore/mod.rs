@@ -19,6 +19,7 @@ use core::time::Duration;
 
 pub use posix::PosixSemaphore;
 pub use pthread::PthreadSemaphore;
+pub(crate) use storage::prime;
 
 use crate::deadline::Deadline;
 use crate::note::NoteError;

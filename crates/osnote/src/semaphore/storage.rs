@@ -37,8 +37,39 @@ struct Node {
     semaphore: Box<dyn Any + Send + Sync>,
 }
 
-/// The process's nodes.
-static HEAD: AtomicPtr<Node> = AtomicPtr::new(ptr::null_mut());
+/// A list of nodes; `HEAD` of the drawing.
+struct Nodes(AtomicPtr<Node>);
+
+impl Nodes {
+    sigproof_shim::const_fn! {
+        fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
+    }
+}
+
+impl Drop for Nodes {
+    /// Never runs for the list of a process. In a model each execution has a list of its own.
+    fn drop(&mut self) {
+        // Relaxed: `&mut self` says that nobody else has it any more.
+        let mut at = self.0.load(Ordering::Relaxed);
+        while !at.is_null() {
+            // SAFETY: what the list reaches was made by `Box::into_raw` in `lease`, and is dropped here, once.
+            let node = unsafe { Box::from_raw(at) };
+            at = node.next;
+        }
+    }
+}
+
+sigproof_shim::process_static! {
+    /// The process's nodes.
+    fn nodes() -> Nodes = Nodes::new();
+}
+
+/// Makes the statics of this module: the first thread of a model calls it before it starts others.
+pub(crate) fn prime() {
+    nodes();
+}
 
 /// One thread's claim to a node; given back when the thread ends.
 struct Lease(&'static Node);
@@ -79,7 +110,7 @@ pub(super) fn current<S: Semaphore>() -> Result<&'static S, NoteError> {
 /// Takes a node that nobody holds, or makes one.
 fn lease<S: Semaphore>() -> Result<Lease, NoteError> {
     // Acquire: pairs with the release of the push below.
-    let mut at: *const Node = HEAD.load(Ordering::Acquire);
+    let mut at: *const Node = nodes().0.load(Ordering::Acquire);
     // SAFETY: what HEAD reaches is valid for ever (invariant 1).
     while let Some(node) = unsafe { at.as_ref::<'static>() } {
         if node.kind == TypeId::of::<S>()
@@ -97,12 +128,12 @@ fn lease<S: Semaphore>() -> Result<Lease, NoteError> {
         semaphore: Box::new(S::create()?),
     }));
     // Acquire: what this node's `next` leads to must be readable by who reads this node.
-    let mut head = HEAD.load(Ordering::Acquire);
+    let mut head = nodes().0.load(Ordering::Acquire);
     loop {
         // SAFETY: not yet published, so this thread's alone.
         unsafe { (*node).next = head };
         // Release: publishes the node to the acquire loads of HEAD.
-        match HEAD.compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Acquire) {
+        match nodes().0.compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: published and never freed (invariant 1).
             Ok(_) => return Ok(Lease(unsafe { &*node })),
             Err(now) => head = now,

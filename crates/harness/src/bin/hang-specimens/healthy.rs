@@ -1,7 +1,7 @@
 //! Specimens that are well, however they look.
 
 use crate::tools::{armed, handle, pipe, progress};
-use sigproof_shim::atomic::{AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use std::hint::black_box;
 use std::os::unix::process::CommandExt;
 use std::process::Command;

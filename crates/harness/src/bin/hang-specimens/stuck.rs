@@ -1,7 +1,7 @@
 //! Specimens that never get any further.
 
 use crate::tools::{armed, handle, pipe, raise};
-use sigproof_shim::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::hint::{black_box, spin_loop};
 use std::sync::{Mutex, PoisonError};
 use std::thread;

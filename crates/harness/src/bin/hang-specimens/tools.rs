@@ -1,6 +1,6 @@
 //! What several specimens need.
 
-use sigproof_shim::atomic::{AtomicPtr, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::fs::File;
 
 static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());

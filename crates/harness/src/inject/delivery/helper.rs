@@ -5,8 +5,8 @@
 use std::io;
 use std::thread::{self, Thread};
 
-use sigproof_shim::atomic::{AtomicU64, Ordering};
-use sigproof_shim::hint;
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
+use sigproof_shim::native::hint;
 
 use super::super::shield;
 

@@ -1,7 +1,7 @@
 //! `pipe2`, which macOS has from 27 on: looked up at run time, so that one binary serves old and new systems.
 
-use crate::atomic::{AtomicPtr, Ordering};
-use crate::os::error::{OsError, check};
+use crate::native::atomic::{AtomicPtr, Ordering};
+use crate::native::os::error::{OsError, check};
 
 type Pipe2 = unsafe extern "C" fn(*mut libc::c_int, libc::c_int) -> libc::c_int;
 
@@ -24,7 +24,7 @@ fn look_up() -> Option<Pipe2> {
     (found != absent).then(|| unsafe { core::mem::transmute::<*mut libc::c_void, Pipe2>(found) })
 }
 
-pub(in crate::os) fn pipe2(ends: &mut [libc::c_int; 2], flags: libc::c_int) -> Result<(), OsError> {
+pub(in crate::native::os) fn pipe2(ends: &mut [libc::c_int; 2], flags: libc::c_int) -> Result<(), OsError> {
     let Some(pipe2) = look_up() else {
         return Err(OsError::Unsupported { what: "pipe2 on this system" });
     };
@@ -32,6 +32,6 @@ pub(in crate::os) fn pipe2(ends: &mut [libc::c_int; 2], flags: libc::c_int) -> R
     check("pipe2", unsafe { pipe2(ends.as_mut_ptr(), flags) }).map(drop)
 }
 
-pub(in crate::os) fn has_pipe2() -> bool {
+pub(in crate::native::os) fn has_pipe2() -> bool {
     look_up().is_some()
 }

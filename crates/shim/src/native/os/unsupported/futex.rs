@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use crate::atomic::AtomicU32;
-use crate::os::error::OsError;
+use crate::native::atomic::AtomicU32;
+use crate::native::os::error::OsError;
 
 const NONE: OsError = OsError::Unsupported { what: "futex on this platform" };
 

@@ -11,9 +11,9 @@ use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::time::Duration;
 
-use crate::atomic::{AtomicPtr, Ordering};
-use crate::os::clock;
-use crate::os::error::{OsError, check};
+use crate::native::atomic::{AtomicPtr, Ordering};
+use crate::native::os::clock;
+use crate::native::os::error::{OsError, check};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 
 use core::time::Duration;
 
-use crate::atomic::AtomicU32;
-use crate::os::clock;
-use crate::os::error::OsError;
+use crate::native::atomic::AtomicU32;
+use crate::native::os::clock;
+use crate::native::os::error::OsError;
 
 /// How a wait ended. Every one but `TimedOut` asks the caller to look at the word again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 use core::time::Duration;
 
-use crate::os::error::OsError;
+use crate::native::os::error::OsError;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,9 @@ pub enum SemWait {
     Interrupted,
 }
 
-/// A counting semaphore; without a value here.
+/// A counting semaphore; without a value here. Aligned as a real one is: users tell its address from small numbers.
 #[derive(Debug)]
+#[repr(align(4))]
 pub struct Semaphore(Infallible);
 
 impl Semaphore {

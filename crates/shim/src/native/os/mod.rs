@@ -12,7 +12,7 @@
 //! | [`pthread`] | mutex and condition variable | nothing |
 //! | [`sem`] | unnamed POSIX semaphore (not on Darwin) | `post` |
 //! | [`sigmask`] | block a signal in the calling thread | all |
-//! | [`thread`] | per-thread storage | nothing |
+//! | [`thread`] | yielding | all (Linux) |
 //!
 //! Async-signal-safe means: on the list of POSIX.1-2017, section 2.4.3, or of signal-safety(7), or a bare system call.
 

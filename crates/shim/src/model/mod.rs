@@ -1,0 +1,242 @@
+//! The door to the model checker: loom, with a signal handler as a first-class thing.
+//!
+//! [`explore`] runs a body under every interleaving of its threads and every result that the memory model allows its loads, for *one*
+//! [`Plan`]: which signals are delivered at which points of the target thread, which timed waits give up, which waits wake for nothing.
+//! The caller enumerates plans; a plan that was never [carried out](Exploration::carried_out) tells that there are no further ones.
+//!
+//! # Signal points
+//!
+//! The target thread passes a signal point before every operation of the shim: atomic operations, both ends of an access to a cell,
+//! every call of the simulated kernel, the dropping of a guard; and, once enqueued and with all locks of the call released, while it
+//! sleeps in the kernel. At a point that the plan names the handler runs in place, on the stack of the thread, its own signal (and
+//! what else it masks) blocked. What a handler does is made of operations too: another signal may interrupt it there.
+//!
+//! # Simulated kernel
+//!
+//! Futex, pthread mutex and condition variable, pipe, event counter, semaphore, signal mask, `errno`, the clock: what they do is done at
+//! once, without signal points inside. Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of
+//! pipes and event counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in every
+//! kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that is asleep brings with it: loom's
+//! `unpark` orders the waker before the woken.
+//!
+//! # Limits: what the model cannot see
+//!
+//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`: loom takes a handler that
+//!   runs on its thread as a part of the program's order. Orderings are put to the test across threads only.
+//! - Load buffering: a load never gives what is stored only later.
+//! - The strength of `SeqCst` accesses: loom treats them as `AcqRel`. No source here relies on one.
+//! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are seen; five threads.
+//! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not interrupted. That is what
+//!   single-stepping is for.
+//! - Reference counts are not modelled.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[cfg(not(loom))]
+mod unsupported;
+
+#[cfg(loom)]
+pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, replay, spawn};
+#[cfg(not(loom))]
+pub use unsupported::{Joiner, available, explore, fail, handle, interruptible, replay, spawn};
+
+/// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
+pub type Body = Arc<dyn Fn() + Send + Sync>;
+
+/// Which perturbations happen, and when: each at the n-th chance for one of its kind that the target thread comes to, counted from 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Plan {
+    /// Signals: the point, and the number of the handler, in the order of the points.
+    pub signals: Vec<(u32, u32)>,
+    /// Timed waits whose time is over.
+    pub timeouts: Vec<u32>,
+    /// Waits that end though nothing has happened: spuriously, or by a signal that is none of the model's (EINTR).
+    pub spurious: Vec<u32>,
+}
+
+impl Plan {
+    /// How many perturbations it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.signals.len() + self.timeouts.len() + self.spurious.len()
+    }
+
+    /// Whether nothing happens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How far an exploration goes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// So many times a thread is switched from that could have gone on; `None`: any number.
+    pub preemptions: Option<u8>,
+    /// So many branches (operations and choices) in one execution; more is [`End::TooLarge`].
+    pub branches: usize,
+    /// When to stop, as a time on the monotonic clock ([`crate::native::os::clock::now`]).
+    pub until: Option<Duration>,
+    /// Treat one ordering of one operation as a weaker one.
+    pub weakening: Option<Weakening>,
+    /// Note which orderings are used where.
+    pub survey: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { preemptions: Some(3), branches: 2_000, until: None, weakening: None, survey: false }
+    }
+}
+
+/// Which of an operation's orderings is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The ordering of the operation; of a compare-and-swap, when it succeeds.
+    Success,
+    /// That of a compare-and-swap that fails.
+    Failure,
+}
+
+/// An ordering in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line of the method's name.
+    pub line: u32,
+    /// Its column.
+    pub column: u32,
+    /// Which of its orderings.
+    pub role: Role,
+}
+
+/// An ordering that is treated as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weakening {
+    /// Which.
+    pub site: Site,
+    /// As what.
+    pub to: core::sync::atomic::Ordering,
+}
+
+/// What an exploration came to.
+#[derive(Clone, Debug)]
+pub struct Exploration {
+    /// Executions run.
+    pub executions: u64,
+    /// Those in which the whole plan happened.
+    pub carried_out: u64,
+    /// Signals delivered, in all of them.
+    pub deliveries: u64,
+    /// The most chances for a perturbation of each kind that the target came to in one execution.
+    pub chances: Chances,
+    /// How it ended.
+    pub end: End,
+    /// The orderings that were used and as what, if a survey was asked for.
+    pub sites: Vec<(Site, core::sync::atomic::Ordering)>,
+}
+
+/// Chances for perturbations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chances {
+    /// Signal points.
+    pub signals: u32,
+    /// Timed waits.
+    pub timeouts: u32,
+    /// Waits that may end for nothing.
+    pub spurious: u32,
+}
+
+/// How an exploration ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Every execution within the bound of preemptions was run, and none failed.
+    Exhausted,
+    /// The time was over first.
+    OutOfTime,
+    /// An execution had more branches than the limit, and could not be run to its end.
+    TooLarge,
+    /// This build has no models.
+    Unsupported,
+    /// An execution failed; the last one.
+    Failed(Failure),
+}
+
+/// How an execution failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// In which way.
+    pub kind: FailureKind,
+    /// What was said.
+    pub message: String,
+    /// The threads, in the order in which they were started.
+    pub threads: Vec<ThreadEnd>,
+    /// The steps up to the failure; only of a [`replay`].
+    pub steps: Vec<Step>,
+}
+
+/// The ways to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Nobody can go on, and not all have ended. Who waits for what is told by the threads.
+    Deadlock,
+    /// A thread spins, nobody else can go on, and nothing changes.
+    Livelock,
+    /// Two accesses to a cell or an atomic are not ordered, or overlap.
+    Race,
+    /// A handler left `errno` changed.
+    ErrnoSpoiled,
+    /// The body has called [`fail`], with a word for the outcome.
+    Reported(&'static str),
+    /// The body panicked.
+    Panicked,
+}
+
+/// A thread at the failure.
+#[derive(Clone, Debug)]
+pub struct ThreadEnd {
+    /// Its name.
+    pub name: &'static str,
+    /// The handlers that it is in, the outermost first.
+    pub handlers: Vec<&'static str>,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// What it waits for.
+    pub waits_for: Option<Waiting>,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// In words: `mutex 1`, `futex 2`, `the end of reader`.
+    pub what: String,
+    /// The thread that could end the wait, if it is known: a mutex's owner, the thread to be joined.
+    pub owner: Option<usize>,
+    /// Whether that is an owner of a lock.
+    pub lock: bool,
+}
+
+/// One step of an execution.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The thread, by its place in [`Failure::threads`].
+    pub thread: usize,
+    /// How many handlers deep.
+    pub depth: usize,
+    /// What was done and what came of it: `load Acquire = 0x1`.
+    pub what: String,
+    /// Where.
+    pub file: &'static str,
+    /// Where.
+    pub line: u32,
+    /// Where.
+    pub column: u32,
+}
+
+/// The choices of one execution, in an opaque text without blanks; fit for [`replay`] under the same plan by the same build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices(pub String);

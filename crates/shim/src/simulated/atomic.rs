@@ -1,0 +1,181 @@
+//! Atomics: loom's, with a signal point before each operation, and a shadow of the value for when loom cannot be asked.
+//!
+//! `compare_exchange_weak` is the strong one: loom has no failures for nothing.
+
+use std::fmt;
+use std::format;
+use std::panic::Location;
+use std::string::String;
+
+pub use core::sync::atomic::Ordering;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::point;
+use super::world::{switching, with};
+use crate::model::Role;
+
+/// The ordering to use, the site's own or a weaker one.
+#[inline]
+fn ordering(at: &'static Location<'static>, role: Role, written: Ordering) -> Ordering {
+    with(|w| w.ordering(at, role, written)).unwrap_or(written)
+}
+
+#[inline]
+fn record(at: &'static Location<'static>, what: impl FnOnce() -> String) {
+    with(|w| w.record(at, what));
+}
+
+macro_rules! atomic {
+    ($name:ident, $type:ty, $show:literal, [$($generic:ident)?]) => {
+        /// As the one of `core`.
+        pub struct $name$(<$generic>)? {
+            modelled: loom::sync::atomic::$name$(<$generic>)?,
+            shadow: core::sync::atomic::$name$(<$generic>)?,
+        }
+
+        impl$(<$generic>)? $name$(<$generic>)? {
+            /// A new one. Inside of a model only.
+            #[track_caller]
+            pub fn new(value: $type) -> Self {
+                Self {
+                    modelled: loom::sync::atomic::$name::new(value),
+                    shadow: core::sync::atomic::$name::new(value),
+                }
+            }
+
+            /// As the one of `core`.
+            #[track_caller]
+            pub fn load(&self, order: Ordering) -> $type {
+                let at = Location::caller();
+                let Some(me) = point::pass(at) else { return self.shadow.load(Relaxed) };
+                let order = ordering(at, Role::Success, order);
+                let value = switching(me, || self.modelled.load(order));
+                record(at, || format!(concat!("load {:?} = ", $show), order, value));
+                value
+            }
+
+            /// As the one of `core`.
+            #[track_caller]
+            pub fn store(&self, value: $type, order: Ordering) {
+                let at = Location::caller();
+                let Some(me) = point::pass(at) else { return self.shadow.store(value, Relaxed) };
+                let order = ordering(at, Role::Success, order);
+                switching(me, || self.modelled.store(value, order));
+                self.shadow.store(value, Relaxed);
+                record(at, || format!(concat!("store {:?} ", $show), order, value));
+            }
+
+            /// As the one of `core`.
+            #[track_caller]
+            pub fn swap(&self, value: $type, order: Ordering) -> $type {
+                let at = Location::caller();
+                let Some(me) = point::pass(at) else { return self.shadow.swap(value, Relaxed) };
+                let order = ordering(at, Role::Success, order);
+                let old = switching(me, || self.modelled.swap(value, order));
+                self.shadow.store(value, Relaxed);
+                record(at, || format!(concat!("swap {:?} ", $show, " -> ", $show), order, old, value));
+                old
+            }
+
+            /// As the one of `core`.
+            ///
+            /// # Errors
+            /// The value, if it is another.
+            #[track_caller]
+            pub fn compare_exchange(
+                &self,
+                current: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$type, $type> {
+                let at = Location::caller();
+                let Some(me) = point::pass(at) else {
+                    return self.shadow.compare_exchange(current, new, Relaxed, Relaxed);
+                };
+                let success = ordering(at, Role::Success, success);
+                let failure = ordering(at, Role::Failure, failure);
+                let result = switching(me, || self.modelled.compare_exchange(current, new, success, failure));
+                match result {
+                    Ok(old) => {
+                        self.shadow.store(new, Relaxed);
+                        record(at, || format!(concat!("exchange {:?} ", $show, " -> ", $show), success, old, new));
+                    }
+                    Err(old) => record(at, || {
+                        format!(
+                            concat!("exchange {:?} ", $show, " -> ", $show, ": no, it is ", $show),
+                            failure, current, new, old
+                        )
+                    }),
+                }
+                result
+            }
+
+            /// As [`compare_exchange`](Self::compare_exchange).
+            ///
+            /// # Errors
+            /// The value, if it is another.
+            #[track_caller]
+            pub fn compare_exchange_weak(
+                &self,
+                current: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$type, $type> {
+                self.compare_exchange(current, new, success, failure)
+            }
+        }
+
+        impl$(<$generic>)? fmt::Debug for $name$(<$generic>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.shadow.load(Relaxed).fmt(f)
+            }
+        }
+    };
+}
+
+macro_rules! arithmetic {
+    ($name:ident, $type:ty, $($method:ident)+) => {
+        impl $name {
+            $(
+                /// As the one of `core`.
+                #[track_caller]
+                pub fn $method(&self, by: $type, order: Ordering) -> $type {
+                    let at = Location::caller();
+                    let Some(me) = point::pass(at) else { return self.shadow.$method(by, Relaxed) };
+                    let order = ordering(at, Role::Success, order);
+                    let old = switching(me, || self.modelled.$method(by, order));
+                    self.shadow.store(old, Relaxed);
+                    self.shadow.$method(by, Relaxed);
+                    record(at, || format!(concat!(stringify!($method), " {:?} {:#x}, was {:#x}"), order, by, old));
+                    old
+                }
+            )+
+        }
+
+        impl Default for $name {
+            #[track_caller]
+            fn default() -> Self {
+                Self::new(0)
+            }
+        }
+    };
+}
+
+atomic!(AtomicBool, bool, "{}", []);
+atomic!(AtomicI64, i64, "{:#x}", []);
+atomic!(AtomicU32, u32, "{:#x}", []);
+atomic!(AtomicU64, u64, "{:#x}", []);
+atomic!(AtomicUsize, usize, "{:#x}", []);
+atomic!(AtomicPtr, *mut T, "{:p}", [T]);
+arithmetic!(AtomicU32, u32, fetch_add fetch_sub fetch_or fetch_and);
+arithmetic!(AtomicU64, u64, fetch_add fetch_sub fetch_or fetch_and);
+arithmetic!(AtomicUsize, usize, fetch_add fetch_sub fetch_or fetch_and);
+
+impl AtomicU32 {
+    /// What the kernel finds there: the newest value. Passes no signal point, and orders nothing.
+    pub(super) fn seen_by_kernel(&self, me: usize) -> u32 {
+        switching(me, || self.modelled.fetch_add(0, Relaxed))
+    }
+}

@@ -1,0 +1,373 @@
+//! Descriptors: pipe, event counter, read, write, poll and the descriptor flags.
+//!
+//! A write is ordered before the read that gets it: see the limits in [`crate::model`].
+//!
+//! A pipe holds four bytes, so that it is soon full.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::format;
+use std::panic::Location;
+use std::rc::Rc;
+use std::vec::Vec;
+
+use super::{OsError, failed};
+use crate::model::Waiting;
+use crate::simulated::gate::Gate;
+use crate::simulated::point;
+use crate::simulated::wait::{self, Ended, Ends};
+use crate::simulated::world::with;
+
+/// What a pipe holds.
+const CAPACITY: u64 = 4;
+
+/// What a descriptor is open on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Read,
+    Write,
+    Counter,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    end: End,
+    channel: usize,
+    nonblocking: bool,
+    cloexec: bool,
+}
+
+#[derive(Debug)]
+struct Channel {
+    gate: Rc<Gate>,
+    number: u32,
+    /// Bytes, or the counter's value.
+    level: u64,
+    limit: u64,
+    waiters: Vec<usize>,
+    /// Open write ends.
+    writers: u32,
+}
+
+/// The open descriptors of the process.
+#[derive(Debug, Default)]
+pub(in crate::simulated) struct Files {
+    open: Vec<Option<Open>>,
+    channels: Vec<Channel>,
+}
+
+/// The first descriptor that is not one of the three of old.
+const FIRST: usize = 3;
+
+impl Files {
+    fn get(&mut self, fd: i32) -> Option<&mut Open> {
+        self.open.get_mut(usize::try_from(fd).ok()?.checked_sub(FIRST)?)?.as_mut()
+    }
+
+    fn insert(&mut self, open: Open) -> i32 {
+        let free = self.open.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.open.push(None);
+            self.open.len() - 1
+        });
+        self.open[free] = Some(open);
+        i32::try_from(free + FIRST).unwrap_or(i32::MAX)
+    }
+}
+
+/// A descriptor that is closed when dropped.
+#[derive(Debug)]
+pub struct Fd(i32);
+
+/// The two ends of a pipe.
+#[derive(Debug)]
+pub struct PipeEnds {
+    /// What is written to the other end is read here.
+    pub read: Fd,
+    /// The end to write to.
+    pub write: Fd,
+}
+
+impl Fd {
+    /// The number.
+    #[must_use]
+    pub const fn number(&self) -> i32 {
+        self.0
+    }
+
+    /// The descriptor, borrowed.
+    #[must_use]
+    pub const fn borrow(&self) -> FdRef {
+        FdRef(self.0)
+    }
+}
+
+impl Drop for Fd {
+    #[track_caller]
+    fn drop(&mut self) {
+        let Some((gate, _)) = FdRef(self.0).find() else { return };
+        let Some(_) = gate.enter(Location::caller(), Ordering::Relaxed) else { return };
+        let woken = with(|w| {
+            let place = usize::try_from(self.0).ok()?.checked_sub(FIRST)?;
+            let open = w.files.open.get_mut(place)?.take()?;
+            let channel = &mut w.files.channels[open.channel];
+            if open.end == End::Write {
+                channel.writers -= 1;
+            }
+            Some(if channel.writers == 0 { core::mem::take(&mut channel.waiters) } else { Vec::new() })
+        });
+        woken.flatten().unwrap_or_default().into_iter().for_each(wait::wake);
+    }
+}
+
+/// A descriptor by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdRef(pub i32);
+
+/// How one look at a descriptor went.
+enum Looked {
+    Done(u64),
+    Nothing,
+}
+
+impl FdRef {
+    fn find(self) -> Option<(Rc<Gate>, Open)> {
+        with(|w| {
+            let open = w.files.get(self.0)?.clone();
+            Some((Rc::clone(&w.files.channels[open.channel].gate), open))
+        })
+        .flatten()
+    }
+
+    /// Passes the point and the gate.
+    fn enter(self, call: &'static str, at: &'static Location<'static>) -> Result<(usize, Open), OsError> {
+        let Some((gate, open)) = self.find() else {
+            point::pass(at);
+            return Err(failed(call, libc::EBADF));
+        };
+        let ordering = if call == "write" { Ordering::Release } else { Ordering::Acquire };
+        let me = gate.enter(at, ordering).ok_or(OsError::Failed { call, errno: libc::EBADF })?;
+        Ok((me, open))
+    }
+
+    /// Reads what is there, blocking if the descriptor does. Zero is end-of-file.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`]; `EINTR` and `EAGAIN` are not hidden.
+    #[track_caller]
+    pub fn read(self, buffer: &mut [u8]) -> Result<usize, OsError> {
+        let at = Location::caller();
+        let (me, open) = self.enter("read", at)?;
+        loop {
+            let looked = with(|w| {
+                let channel = &mut w.files.channels[open.channel];
+                let looked = match open.end {
+                    End::Counter if channel.level > 0 => {
+                        channel.level = 0;
+                        Looked::Done(8)
+                    }
+                    End::Read if channel.level > 0 => {
+                        let count = channel.level.min(buffer.len() as u64);
+                        channel.level -= count;
+                        Looked::Done(count)
+                    }
+                    End::Read if channel.writers == 0 => Looked::Done(0),
+                    _ => Looked::Nothing,
+                };
+                let number = channel.number;
+                if let Looked::Done(count) = looked {
+                    w.record(at, || format!("reads {count} bytes from channel {number}"));
+                }
+                looked
+            });
+            match looked {
+                None => return Err(OsError::Failed { call: "read", errno: libc::EBADF }),
+                Some(Looked::Done(count)) => return Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+                Some(Looked::Nothing) if open.nonblocking => {
+                    with(|w| w.record(at, || format!("reads nothing: EAGAIN")));
+                    return Err(failed("read", libc::EAGAIN));
+                }
+                Some(Looked::Nothing) => match Self::sleep(me, at, open.channel, "a read of", None) {
+                    Ended::Woken | Ended::TimedOut => {}
+                    Ended::Interrupted | Ended::Spurious => return Err(failed("read", libc::EINTR)),
+                },
+            }
+        }
+    }
+
+    /// Sleeps until the channel has something, then passes its gate.
+    fn sleep(
+        me: usize,
+        at: &'static Location<'static>,
+        channel: usize,
+        what: &str,
+        timeout: Option<Duration>,
+    ) -> Ended {
+        let Some((gate, number)) = with(|w| {
+            let channel = &mut w.files.channels[channel];
+            channel.waiters.push(me);
+            (Rc::clone(&channel.gate), channel.number)
+        }) else {
+            return Ended::Interrupted;
+        };
+        let waiting = Waiting { what: format!("{what} channel {number}"), owner: None, lock: false };
+        let ended = wait::sleep(me, at, waiting, Ends { by_handler: true, spuriously: true, after: timeout });
+        with(|w| wait::leave(&mut w.files.channels[channel].waiters, me));
+        gate.again(me, Ordering::Acquire);
+        ended
+    }
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] with `EAGAIN` for a full one.
+    ///
+    /// # Panics
+    /// If it would block: no source here writes to a descriptor that does.
+    #[track_caller]
+    pub fn write(self, bytes: &[u8]) -> Result<usize, OsError> {
+        let at = Location::caller();
+        let (_, open) = self.enter("write", at)?;
+        let amount = match (open.end, <[u8; 8]>::try_from(bytes)) {
+            (End::Counter, Ok(number)) => u64::from_ne_bytes(number),
+            (End::Counter, Err(_)) => return Err(failed("write", libc::EINVAL)),
+            _ => bytes.len() as u64,
+        };
+        let woken = with(|w| {
+            let channel = &mut w.files.channels[open.channel];
+            let fits = channel.limit - channel.level;
+            let fits = if open.end == End::Counter && fits < amount { 0 } else { fits.min(amount) };
+            let number = channel.number;
+            let woken = (fits > 0).then(|| {
+                channel.level += fits;
+                core::mem::take(&mut channel.waiters)
+            });
+            w.record(at, || match fits {
+                0 => format!("writes nothing to channel {number}, which is full: EAGAIN"),
+                _ => format!("writes to channel {number}"),
+            });
+            woken.map(|woken| (woken, fits))
+        });
+        match woken {
+            None => Ok(bytes.len()),
+            Some(None) => {
+                assert!(open.nonblocking, "a write that blocks");
+                Err(failed("write", libc::EAGAIN))
+            }
+            Some(Some((woken, fits))) => {
+                woken.into_iter().for_each(wait::wake);
+                Ok(if open.end == End::Counter { 8 } else { usize::try_from(fits).unwrap_or(usize::MAX) })
+            }
+        }
+    }
+
+    /// Waits until the descriptor is readable: `true`; or for `timeout`: `false`. No time-out waits for ever.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`]; `EINTR` is not hidden.
+    #[track_caller]
+    pub fn poll_readable(self, timeout: Option<Duration>) -> Result<bool, OsError> {
+        let at = Location::caller();
+        let (me, open) = self.enter("poll", at)?;
+        loop {
+            let ready = with(|w| {
+                let channel = &w.files.channels[open.channel];
+                let ready = channel.level > 0 || (open.end == End::Read && channel.writers == 0);
+                w.record(at, || format!("polls: {}", if ready { "readable" } else { "nothing" }));
+                ready
+            });
+            if ready != Some(false) {
+                return Ok(true);
+            }
+            if timeout == Some(Duration::ZERO) {
+                return Ok(false);
+            }
+            match Self::sleep(me, at, open.channel, "a poll of", timeout) {
+                Ended::Woken => {}
+                Ended::TimedOut => return Ok(false),
+                Ended::Interrupted | Ended::Spurious => return Err(failed("poll", libc::EINTR)),
+            }
+        }
+    }
+
+    /// Sets or clears `FD_CLOEXEC`.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] with `EBADF`.
+    #[track_caller]
+    pub fn set_cloexec(self, on: bool) -> Result<(), OsError> {
+        self.enter("fcntl", Location::caller())?;
+        self.set(|open| open.cloexec = on)
+    }
+
+    /// Whether `FD_CLOEXEC` is set.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] with `EBADF`.
+    pub fn is_cloexec(self) -> Result<bool, OsError> {
+        self.find().map(|(_, open)| open.cloexec).ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
+    }
+
+    /// Sets or clears `O_NONBLOCK`.
+    ///
+    /// # Errors
+    /// [`OsError::Failed`] with `EBADF`.
+    #[track_caller]
+    pub fn set_nonblocking(self, on: bool) -> Result<(), OsError> {
+        self.enter("fcntl", Location::caller())?;
+        self.set(|open| open.nonblocking = on)
+    }
+
+    fn set(self, change: impl FnOnce(&mut Open)) -> Result<(), OsError> {
+        let changed = with(|w| w.files.get(self.0).map(change));
+        changed.flatten().ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
+    }
+}
+
+fn channel(limit: u64, writers: u32) -> usize {
+    let gate = Rc::new(Gate::new());
+    with(|w| {
+        let number = w.number();
+        w.files.channels.push(Channel { gate, number, level: 0, limit, waiters: Vec::new(), writers });
+        w.files.channels.len() - 1
+    })
+    .unwrap_or_default()
+}
+
+fn open(end: End, channel: usize, nonblocking: bool, cloexec: bool) -> Fd {
+    Fd(with(|w| w.files.insert(Open { end, channel, nonblocking, cloexec })).unwrap_or(-1))
+}
+
+fn pipe_with(cloexec: bool) -> PipeEnds {
+    let channel = channel(CAPACITY, 1);
+    PipeEnds { read: open(End::Read, channel, false, cloexec), write: open(End::Write, channel, false, cloexec) }
+}
+
+/// A pipe, both ends blocking and inherited across exec.
+///
+/// # Errors
+/// None.
+pub fn pipe() -> Result<PipeEnds, OsError> {
+    Ok(pipe_with(false))
+}
+
+/// A pipe, both ends blocking and close-on-exec from the start.
+///
+/// # Errors
+/// None.
+pub fn pipe2_cloexec() -> Result<PipeEnds, OsError> {
+    Ok(pipe_with(true))
+}
+
+/// Whether this system has `pipe2`.
+#[must_use]
+pub const fn has_pipe2() -> bool {
+    true
+}
+
+/// An event counter, non-blocking and close-on-exec.
+///
+/// # Errors
+/// None.
+pub fn eventfd() -> Result<Fd, OsError> {
+    Ok(open(End::Counter, channel(u64::MAX - 1, 0), true, true))
+}

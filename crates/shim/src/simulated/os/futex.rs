@@ -1,0 +1,102 @@
+//! futex(2): wait and wake on a 32-bit word. The word itself is the gate; nothing is synchronised.
+
+use core::time::Duration;
+use std::format;
+use std::panic::Location;
+use std::vec::Vec;
+
+use super::OsError;
+use crate::atomic::AtomicU32;
+use crate::model::Waiting;
+use crate::simulated::point;
+use crate::simulated::wait::{self, Ended, Ends};
+use crate::simulated::world::with;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FutexWait {
+    /// By a wake on this word, or spuriously.
+    Woken,
+    /// The word did not hold what was expected.
+    Changed,
+    /// A signal handler ran.
+    Interrupted,
+    /// The time is over.
+    TimedOut,
+}
+
+/// Who sleeps on which word.
+#[derive(Debug, Default)]
+pub(in crate::simulated) struct Queues(Vec<(usize, Vec<usize>)>);
+
+impl Queues {
+    fn of(&mut self, address: usize) -> &mut Vec<usize> {
+        let place = self.0.iter().position(|(a, _)| *a == address).unwrap_or_else(|| {
+            self.0.push((address, Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0[place].1
+    }
+}
+
+/// Sleeps while `word` holds `expected`, for at most `timeout`.
+///
+/// # Errors
+/// None.
+#[track_caller]
+pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<FutexWait, OsError> {
+    let at = Location::caller();
+    let Some(me) = point::pass(at) else { return Ok(FutexWait::Changed) };
+    let address = core::ptr::from_ref(word).addr();
+    if word.seen_by_kernel(me) != expected {
+        with(|w| w.record(at, || format!("futex wait: not {expected:#x}: EAGAIN")));
+        super::errno::set(libc::EAGAIN);
+        return Ok(FutexWait::Changed);
+    }
+    if timeout == Some(Duration::ZERO) {
+        super::errno::set(libc::ETIMEDOUT);
+        return Ok(FutexWait::TimedOut);
+    }
+    with(|w| w.futexes.of(address).push(me));
+    let waiting = Waiting { what: format!("a wake of the futex {expected:#x}"), owner: None, lock: false };
+    let ended = wait::sleep(me, at, waiting, Ends { by_handler: true, spuriously: true, after: timeout });
+    with(|w| wait::leave(w.futexes.of(address), me));
+    Ok(match ended {
+        Ended::Woken | Ended::Spurious => FutexWait::Woken,
+        Ended::Interrupted => {
+            super::errno::set(libc::EINTR);
+            FutexWait::Interrupted
+        }
+        Ended::TimedOut => {
+            super::errno::set(libc::ETIMEDOUT);
+            FutexWait::TimedOut
+        }
+    })
+}
+
+/// Wakes at most `count` of the threads that wait on `word`.
+///
+/// # Errors
+/// None.
+#[track_caller]
+pub fn wake(word: &AtomicU32, count: u32) -> Result<usize, OsError> {
+    let at = Location::caller();
+    let Some(me) = point::pass(at) else { return Ok(0) };
+    word.seen_by_kernel(me);
+    let address = core::ptr::from_ref(word).addr();
+    let woken = with(|w| {
+        let queue = w.futexes.of(address);
+        let woken: Vec<usize> = queue.drain(..queue.len().min(count as usize)).collect();
+        w.record(at, || format!("futex wake: {} woken", woken.len()));
+        woken
+    })
+    .unwrap_or_default();
+    woken.iter().for_each(|who| wait::wake(*who));
+    Ok(woken.len())
+}
+
+/// Whether this platform has a futex.
+#[must_use]
+pub const fn available() -> bool {
+    true
+}

@@ -1,0 +1,146 @@
+//! Loom's path through its choices, as a short text.
+//!
+//! Loom writes the path of an execution as JSON, and reads it back. Of that only the choices matter: the thread that went on at each
+//! branch, and which of several stores a load gave.
+//!
+//! | character | meaning |
+//! |---|---|
+//! | `A`..`E` | that thread goes on, and the load that follows gives the first of its stores |
+//! | `a`..`e` | that thread goes on |
+//! | `p`..`v` | the load gives that store, counted from the oldest in the history |
+//! | `y`, `n` | a spurious choice of loom |
+//! | a number | the character before it, so many times in all |
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::string::{String, ToString};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::vec::Vec;
+use std::{env, format, process};
+
+use serde_json::{Value, json};
+
+use crate::model::Choices;
+
+/// Entries of loom's thread table.
+const THREADS: usize = loom::MAX_THREADS;
+/// Stores in an atomic's history.
+const HISTORY: usize = 7;
+
+/// A file for loom to write its path to; gone when dropped.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A name that nobody else has; no file yet.
+    pub(super) fn new() -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let scratch = Self(env::temp_dir().join(format!("sigproof-path-{}-{n}.json", process::id())));
+        // Of a process that had our number and was killed.
+        let _ = fs::remove_file(&scratch.0);
+        Some(scratch).filter(|s| !s.0.exists())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn read(&self) -> Option<String> {
+        fs::read_to_string(&self.0).ok()
+    }
+
+    pub(super) fn write(&self, text: &str) -> bool {
+        fs::write(&self.0, text).is_ok()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The character `n` places after `first`.
+fn letter(first: char, n: usize) -> Option<char> {
+    char::from_u32(first as u32 + u32::try_from(n).ok()?)
+}
+
+/// From loom's JSON; `None` if it is not as we know it.
+pub(super) fn to_choices(text: &str) -> Option<Choices> {
+    let path: Value = serde_json::from_str(text).ok()?;
+    let mut all: Vec<char> = Vec::new();
+    for entry in path["branches"]["entries"].as_array()? {
+        if let Some(schedule) = entry.get("Schedule") {
+            let active = schedule["threads"].as_array()?.iter().position(|t| t == "Active");
+            // None is the end of the execution: nobody goes on.
+            all.push(active.map_or(Some('z'), |n| letter('a', n))?);
+        } else if let Some(load) = entry.get("Load") {
+            let chosen = load["values"].get(usize::try_from(load["pos"].as_u64()?).ok()?)?.as_u64()?;
+            match all.last_mut() {
+                Some(last) if chosen == 0 && ('a'..='e').contains(last) => *last = last.to_ascii_uppercase(),
+                _ => all.push(letter('p', usize::try_from(chosen).ok()?)?),
+            }
+        } else {
+            all.push(if entry.get("Spurious")?["spur"].as_bool()? { 'y' } else { 'n' });
+        }
+    }
+    let mut short = String::new();
+    let mut rest = &all[..];
+    while let Some(first) = rest.first() {
+        let run = rest.iter().take_while(|c| *c == first).count();
+        short.push(*first);
+        if run > 1 {
+            short += &run.to_string();
+        }
+        rest = &rest[run..];
+    }
+    Some(Choices(short))
+}
+
+/// To JSON that loom reads.
+pub(super) fn from_choices(choices: &Choices) -> Option<String> {
+    let mut entries = Vec::new();
+    let mut last_schedule = None;
+    let mut rest = choices.0.chars().peekable();
+    while let Some(c) = rest.next() {
+        let mut count = String::new();
+        while let Some(digit) = rest.next_if(char::is_ascii_digit) {
+            count.push(digit);
+        }
+        let count = if count.is_empty() { 1 } else { count.parse::<usize>().ok().filter(|n| *n < 100_000)? };
+        for _ in 0..count {
+            match c {
+                'a'..='e' | 'A'..='E' | 'z' => {
+                    let threads = threads(c.to_ascii_lowercase());
+                    let prev = last_schedule.map(|index: usize| json!({"index": index, "_p": null}));
+                    last_schedule = Some(entries.len());
+                    entries.push(json!({"Schedule": {
+                        "preemptions": 0, "initial_active": null, "threads": threads, "prev": prev, "exploring": false,
+                    }}));
+                    if c.is_ascii_uppercase() {
+                        entries.push(load(0));
+                    }
+                }
+                'p'..='v' => entries.push(load(c as usize - 'p' as usize)),
+                'y' | 'n' => entries.push(json!({"Spurious": {"spur": c == 'y', "exploring": false}})),
+                _ => return None,
+            }
+        }
+    }
+    let path = json!({
+        "preemption_bound": null, "pos": 0, "branches": {"entries": entries},
+        "exploring": true, "skipping": false, "exploring_on_start": true,
+    });
+    Some(path.to_string())
+}
+
+fn threads(active: char) -> Vec<&'static str> {
+    let active = active as usize - 'a' as usize;
+    (0..THREADS).map(|n| if n == active { "Active" } else { "Disabled" }).collect()
+}
+
+fn load(store: usize) -> Value {
+    let mut values = [0; HISTORY];
+    values[0] = store;
+    json!({"Load": {"values": values, "pos": 0, "len": 1, "exploring": false}})
+}

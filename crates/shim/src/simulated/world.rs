@@ -1,0 +1,259 @@
+//! One execution's state.
+
+use std::boxed::Box;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::rc::Rc;
+use std::string::String;
+use std::time::Duration;
+use std::vec::Vec;
+
+use core::sync::atomic::Ordering;
+
+use super::os::fd::Files;
+use super::os::futex::Queues;
+use crate::model::{FailureKind, Plan, Role, Site, Step, ThreadEnd, Waiting, Weakening};
+
+/// A handler, as the body has registered it.
+#[derive(Clone)]
+pub(super) struct Handler {
+    pub name: &'static str,
+    /// The bits of the signals that are blocked while it runs, its own among them.
+    pub masks: u64,
+    /// The bit of its signal.
+    pub signal: u64,
+    pub body: Rc<dyn Fn()>,
+}
+
+/// A thread of the execution.
+pub(super) struct Thread {
+    pub name: &'static str,
+    /// Set when it starts to run: what `unpark` needs.
+    pub handle: Option<loom::thread::Thread>,
+    /// The handlers that it is in.
+    pub frames: Vec<&'static str>,
+    pub ended: bool,
+    pub errno: i32,
+    /// The bits of the signals that it blocks.
+    pub mask: u64,
+    pub waits_for: Option<Waiting>,
+    /// Set by who ends its wait.
+    pub woken: bool,
+    /// Whether it waits in loom, and needs an `unpark`.
+    pub parked: bool,
+    /// Turns of a spin since another thread did anything but spin.
+    pub spins: u32,
+    /// Operations since the last turn.
+    pub since_spin: u32,
+}
+
+/// What happened to the plan, and where the target is.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub points: u32,
+    pub timed_waits: u32,
+    pub waits: u32,
+    /// How many of the plan's signals have been sent.
+    pub sent: usize,
+    /// Sent and not yet delivered, as handlers' numbers.
+    pub pending: Vec<u32>,
+    pub delivered: u64,
+    pub timeouts: usize,
+    pub spurious: usize,
+}
+
+pub(super) struct World {
+    /// Who runs (invariant 2).
+    pub active: usize,
+    pub threads: Vec<Thread>,
+    /// Who is interrupted, while it lets itself be.
+    pub target: Option<usize>,
+    pub plan: Rc<Plan>,
+    pub progress: Progress,
+    pub handlers: Vec<Handler>,
+    pub clock: Duration,
+    pub files: Files,
+    pub futexes: Queues,
+    /// Numbers of the kernel's objects, in the order in which they are made.
+    pub numbers: u32,
+    pub weakening: Option<Weakening>,
+    pub survey: bool,
+    /// The steps, if they are recorded.
+    pub steps: Option<Vec<Step>>,
+    pub failed: Option<(FailureKind, String)>,
+}
+
+thread_local! {
+    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+    /// What a survey has found, over all executions of an exploration.
+    static SITES: RefCell<BTreeSet<(Site, Strength)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// An ordering that can be sorted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Strength(u8);
+
+const ORDERINGS: [Ordering; 5] =
+    [Ordering::Relaxed, Ordering::Acquire, Ordering::Release, Ordering::AcqRel, Ordering::SeqCst];
+
+impl From<Ordering> for Strength {
+    fn from(ordering: Ordering) -> Self {
+        Self(ORDERINGS.iter().position(|o| *o == ordering).unwrap_or(0) as u8)
+    }
+}
+
+/// Begins an execution.
+pub(super) fn begin(world: World) {
+    // The old one is dropped outside of the borrow: its handlers may own what touches the world.
+    let old = WORLD.with(|w| w.borrow_mut().take());
+    drop(old);
+    WORLD.with(|w| *w.borrow_mut() = Some(world));
+}
+
+/// Ends it, and gives what is left of it.
+pub(super) fn end() -> Option<World> {
+    WORLD.with(|w| w.borrow_mut().take())
+}
+
+/// Runs `f` with the world; `None` outside of an execution, and in one that has failed (invariant 3).
+#[inline]
+pub(super) fn with<R>(f: impl FnOnce(&mut World) -> R) -> Option<R> {
+    if std::thread::panicking() {
+        return None;
+    }
+    WORLD.with(|w| w.borrow_mut().as_mut().filter(|w| w.failed.is_none()).map(f))
+}
+
+/// Runs an operation of loom, and says again who runs (invariant 2).
+#[inline]
+pub(super) fn switching<R>(me: usize, operation: impl FnOnce() -> R) -> R {
+    let result = operation();
+    with(|w| w.active = me);
+    result
+}
+
+/// Ends the execution as a failure.
+pub(super) fn fail(kind: FailureKind, message: String) -> ! {
+    with(|w| w.failed = Some((kind, message)));
+    // No message and no backtrace: the failure is in the world.
+    std::panic::resume_unwind(Box::new(Stopped))
+}
+
+/// What unwinds the stack of a thread whose execution has failed, or is given up.
+pub(super) struct Stopped;
+
+impl World {
+    pub(super) fn new(plan: Rc<Plan>, weakening: Option<Weakening>, survey: bool, tracing: bool) -> Self {
+        let mut world = Self {
+            active: 0,
+            threads: Vec::new(),
+            target: None,
+            plan,
+            progress: Progress::default(),
+            handlers: Vec::new(),
+            // Not zero, so that a deadline can lie behind.
+            clock: Duration::from_secs(1),
+            files: Files::default(),
+            futexes: Queues::default(),
+            numbers: 0,
+            weakening,
+            survey,
+            steps: tracing.then(Vec::new),
+            failed: None,
+        };
+        world.add_thread("main");
+        world
+    }
+
+    pub(super) fn add_thread(&mut self, name: &'static str) -> usize {
+        self.threads.push(Thread {
+            name,
+            handle: None,
+            frames: Vec::new(),
+            ended: false,
+            errno: 0,
+            mask: 0,
+            waits_for: None,
+            woken: false,
+            parked: false,
+            spins: 0,
+            since_spin: 0,
+        });
+        self.threads.len() - 1
+    }
+
+    /// The number of a new object of the kernel.
+    pub(super) fn number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    pub(super) fn me(&mut self) -> &mut Thread {
+        &mut self.threads[self.active]
+    }
+
+    /// Notes that the running thread does something: one that does more than to spin may let those that do go on.
+    #[inline]
+    pub(super) fn step(&mut self) {
+        let me = self.active;
+        let thread = &mut self.threads[me];
+        thread.since_spin += 1;
+        if thread.since_spin > 2 {
+            thread.spins = 0;
+            for (_, other) in self.threads.iter_mut().enumerate().filter(|(n, _)| *n != me) {
+                other.spins = 0;
+            }
+        }
+    }
+
+    /// The ordering with which an operation is carried out.
+    pub(super) fn ordering(&self, at: &'static Location<'static>, role: Role, written: Ordering) -> Ordering {
+        if self.survey {
+            let site = Site { file: at.file(), line: at.line(), column: at.column(), role };
+            SITES.with(|s| s.borrow_mut().insert((site, written.into())));
+        }
+        match self.weakening {
+            Some(Weakening { site, to })
+                if site.line == at.line()
+                    && site.column == at.column()
+                    && site.role == role
+                    && site.file == at.file() =>
+            {
+                to
+            }
+            _ => written,
+        }
+    }
+
+    pub(super) fn record(&mut self, at: &'static Location<'static>, what: impl FnOnce() -> String) {
+        let (thread, depth) = (self.active, self.threads[self.active].frames.len());
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step { thread, depth, what: what(), file: at.file(), line: at.line(), column: at.column() });
+        }
+    }
+
+    pub(super) fn thread_ends(&self) -> Vec<ThreadEnd> {
+        let end = |t: &Thread| ThreadEnd {
+            name: t.name,
+            handlers: t.frames.clone(),
+            ended: t.ended,
+            waits_for: t.waits_for.clone(),
+        };
+        self.threads.iter().map(end).collect()
+    }
+
+    /// Whether all of the plan has happened.
+    pub(super) fn carried_out(&self) -> bool {
+        let (plan, progress) = (&*self.plan, &self.progress);
+        progress.delivered == plan.signals.len() as u64
+            && progress.timeouts == plan.timeouts.len()
+            && progress.spurious == plan.spurious.len()
+    }
+}
+
+/// What the surveys since the last call have found.
+pub(super) fn take_sites() -> Vec<(Site, Ordering)> {
+    let sites = SITES.with(|s| core::mem::take(&mut *s.borrow_mut()));
+    sites.into_iter().map(|(site, strength)| (site, ORDERINGS[usize::from(strength.0)])).collect()
+}
