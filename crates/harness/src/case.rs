@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use sigproof_osnote::cpuprof::RateError;
 use sigproof_osnote::{Backend, Note, NoteError, Platform};
 use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
-use sigproof_shim::os::OsError;
+use sigproof_shim::native::os::OsError;
 
+use crate::model::Model;
 use crate::worker::Attempt;
 
 /// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
@@ -107,6 +108,8 @@ words! {
         DescriptorLeak = "descriptor leak",
         /// A timed sleep went on beyond its deadline.
         Late = "late",
+        /// Two accesses to the same memory are not ordered.
+        DataRace = "data race",
         /// The process died, or what it reported makes no sense.
         Crash = "crash",
     }
@@ -344,6 +347,11 @@ pub trait Case: Sync {
     /// # Errors
     /// The bad outcome that the attempt has seen itself. A hang or a crash is seen by the parent.
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure>;
+
+    /// The model of a setup, if it has one.
+    fn model(&self, _setup: &Setup) -> Option<Model> {
+        None
+    }
 
     /// What this machine lacks for a setup, beyond its note: the reason and the remedy.
     fn lacks(&self, _setup: &Setup) -> Option<String> {

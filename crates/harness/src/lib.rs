@@ -18,6 +18,7 @@
 //! | [`worker`] | the child's side of one attempt |
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
+//! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`hang`] | deciding that a child is stuck, without a time-out |
 //! | [`diagnose`] | stacks, owners and the sentence that says it all |
 //! | [`report`], [`exit`] | the machine-readable report and the exit codes |
@@ -28,6 +29,7 @@ pub mod diagnose;
 pub mod exit;
 pub mod hang;
 pub mod inject;
+pub mod model;
 pub mod page;
 pub mod records;
 pub mod report;

@@ -21,8 +21,9 @@ use sigproof_osnote::cpuprof::{
     Added, CpuProf, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, SignalLock, Sound, Switched,
     TrySpin,
 };
-use sigproof_shim::atomic::{AtomicU32, AtomicU64, Ordering};
+use sigproof_shim::atomic::{AtomicU32, Ordering};
 use sigproof_shim::hint;
+use sigproof_shim::native::atomic::AtomicU64;
 use sigproof_shim::os::OsError;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};

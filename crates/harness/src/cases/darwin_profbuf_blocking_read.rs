@@ -17,17 +17,23 @@
 //!
 //! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note.
 
-use sigproof_osnote::cpuprof::{CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
-use sigproof_osnote::{SignalSafety, backends};
+use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
+use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_profbuf::{EveryRecord, ReadMode};
+use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Grade, Mode, Outcome, Setup, Variant};
 use crate::inject::SIGNAL;
+use crate::model::tally::{self, Numbers, Tally};
+use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::worker::Attempt;
 
 /// A ring that wraps often. The reader keeps up: one signal a round.
 const SETTINGS: Settings = Settings { words: 256, tags: 32, ..Settings::new(SIGNAL) };
+
+/// As small as it gets: a record of four words fits twice.
+const MODELLED: Settings = Settings { words: 8, tags: 2, ..Settings::new(model::SIGNAL) };
 
 /// The case.
 pub(super) static CASE: DarwinProfbufBlockingRead = DarwinProfbufBlockingRead;
@@ -90,6 +96,67 @@ impl Case for DarwinProfbufBlockingRead {
             (Variant::Fixed, _) => run::<Sound>(setup, attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        let backend = setup.note?;
+        let safe = backend.wakeup == SignalSafety::Safe;
+        Some(match (setup.variant, setup.mode) {
+            (Variant::Broken, _) => modelled::<Blocks>(backend).expect(
+                // Other threads take part: they may be caught in the cycle.
+                setup
+                    .expected
+                    .clone()
+                    .with(Outcome::CrossDeadlock, Grade::MayOccur)
+                    .with(Outcome::Livelock, Grade::MayOccur),
+            ),
+            (Variant::Fixed, Some(Mode::NonBlocking)) if safe => modelled::<Polls>(backend),
+            (Variant::Fixed, _) => modelled::<Sound>(backend),
+        })
+    }
+}
+
+/// The reader, which the handler interrupts, reads to the end; another thread adds a sample as its own handler would, and switches off.
+fn modelled<P: Practice>(backend: &'static Backend) -> Model {
+    Model::new(move || {
+        let prof = Arc::new(must(CpuProf::<P>::new(backend, MODELLED)));
+        let numbers = Numbers::default();
+        let Switched::On(mut reader) = must(prof.set_rate(100)) else { return };
+        let sample = |prof: &Arc<CpuProf<P>>| {
+            let (prof, numbers) = (Arc::clone(prof), numbers.clone());
+            move || {
+                let number = numbers.next();
+                // SAFETY: in the handler of the settings' signal, or in a thread that nothing interrupts.
+                if must(unsafe { prof.add(0, tally::tag(number), &[number]) }) == Added::Off {
+                    numbers.refused();
+                }
+            }
+        };
+        model::handle("sample", model::SIGNAL, &[], sample(&prof));
+        let writer = model::spawn("writer", {
+            let (prof, sample) = (Arc::clone(&prof), sample(&prof));
+            move || {
+                sample();
+                must(prof.set_rate(0));
+            }
+        });
+        let mut tally = Tally::default();
+        let polls = reader.mode() == ReadMode::NonBlocking;
+        model::interruptible(|| {
+            // A reader that polls is between two looks for most of its time: one look, before the end of the profile or after.
+            for _ in 0..if polls { 1 } else { usize::MAX } {
+                match must(reader.read()) {
+                    ProfileRead::Entries(entries) => tally.take_profile(entries),
+                    ProfileRead::Empty => {}
+                    ProfileRead::EndOfProfile => break,
+                }
+            }
+        });
+        writer.join();
+        while let ProfileRead::Entries(entries) = must(reader.read_with(ReadMode::NonBlocking)) {
+            tally.take_profile(entries);
+        }
+        tally.close(numbers.given());
+    })
 }
 
 fn run<P: Practice>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {

@@ -17,7 +17,8 @@
 
 use sigproof_osnote::cpuprof::{CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
 use sigproof_profbuf::{EveryRecord, ReadMode};
-use sigproof_shim::atomic::{AtomicBool, AtomicU64, Ordering};
+use sigproof_shim::atomic::{AtomicU64, Ordering};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject::{self, SIGNAL};

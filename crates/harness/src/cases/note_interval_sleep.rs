@@ -21,8 +21,8 @@ use std::thread;
 use sigproof_osnote::Note;
 use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
 use sigproof_osnote::semaphore::PthreadSemaphore;
-use sigproof_shim::atomic::{AtomicBool, Ordering};
-use sigproof_shim::hint;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::hint;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;

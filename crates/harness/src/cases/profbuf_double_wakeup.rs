@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use sigproof_osnote::{Note, SignalSafety, backends};
 use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy};
-use sigproof_shim::hint;
+use sigproof_shim::native::hint;
 
 use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
 use crate::records::{Account, Ledger, tag_of};

@@ -8,8 +8,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use sigproof_shim::os::errno;
-use sigproof_shim::os::pthread::Mutex;
+use sigproof_shim::native::os::errno;
+use sigproof_shim::native::os::pthread::Mutex;
 
 use crate::case::{Case, Failure, Outcome, Setup};
 use crate::worker::Attempt;

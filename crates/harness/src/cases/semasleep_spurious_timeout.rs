@@ -23,7 +23,7 @@ use std::time::Instant;
 use sigproof_osnote::notes::sema::{SemaNote, Whole};
 use sigproof_osnote::semaphore::{PosixSemaphore, Semaphore, Slept, WaitOnce};
 use sigproof_osnote::{Note, NoteError, Platform, Woken};
-use sigproof_shim::atomic::{AtomicBool, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;

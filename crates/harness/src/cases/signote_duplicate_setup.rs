@@ -20,8 +20,8 @@ use std::thread;
 
 use sigproof_osnote::notes::signote::{SetUp, SigNote, Slot, set_up_in};
 use sigproof_osnote::{Note, NoteError};
-use sigproof_shim::atomic::{AtomicPtr, Ordering};
-use sigproof_shim::hint;
+use sigproof_shim::native::atomic::{AtomicPtr, Ordering};
+use sigproof_shim::native::hint;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
@@ -56,7 +56,9 @@ impl Case for SignoteDuplicateSetup {
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
-        static SLOT: Slot = Slot::new();
+        sigproof_shim::process_static! {
+            fn slot() -> Slot = Slot::new();
+        }
         static NOTE: AtomicPtr<SigNote> = AtomicPtr::new(core::ptr::null_mut());
         let how = match setup.variant {
             Variant::Broken => SetUp::Replacing,
@@ -69,7 +71,7 @@ impl Case for SignoteDuplicateSetup {
         })?;
         let mut random = fastrand::Rng::with_seed(attempt.seed);
         for _ in attempt.rounds().step_by(ROUNDS_A_SLEEP) {
-            let mut first = set_up_in(&SLOT, how)?;
+            let mut first = set_up_in(slot(), how)?;
             NOTE.store(&raw mut first, Ordering::Relaxed);
             let ready = Barrier::new(2);
             thread::scope(|scope| -> Result<(), NoteError> {
@@ -81,7 +83,7 @@ impl Case for SignoteDuplicateSetup {
                 ready.wait();
                 (0..random.u32(..SPIN)).for_each(|_| hint::spin_loop());
                 // Kept, if there is one, until the round is over. That it is refused is not what is judged: that the sleeper wakes is.
-                let _second = set_up_in(&SLOT, how);
+                let _second = set_up_in(slot(), how);
                 inject::raise(attempt.page);
                 sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))
             })?;

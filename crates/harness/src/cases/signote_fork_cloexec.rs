@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::thread;
 
 use sigproof_osnote::cloexec::{self, ForkLock, Pipe2, PipeRecipe};
-use sigproof_shim::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
 

@@ -1,0 +1,31 @@
+//! Models of the core itself, which no historical bug belongs to: what the buffer, the notes and their clients promise.
+//!
+//! | file | what must hold |
+//! |---|---|
+//! | [`profbuf`] | every record once, in order, or counted; tags cleared; no lost and no double wake-up; the end after all else |
+//! | [`notes`] | one wake-up for each sleep, before, during and after it; a time-out that races with a wake-up |
+//! | [`clients`] | no signal lost by the queue; the profile log against its handlers |
+
+use super::{Entry, Model};
+use crate::case::Setup;
+
+mod clients;
+mod notes;
+mod profbuf;
+
+/// A model of the core: its name and the ways to run it.
+#[derive(Clone, Copy)]
+pub(super) struct Core {
+    pub name: &'static str,
+    pub setups: fn() -> Vec<(Setup, Model)>,
+}
+
+/// All of them. A new one is one line in its file's `ALL`.
+pub(super) fn entries() -> Vec<Entry> {
+    let all = [profbuf::ALL, notes::ALL, clients::ALL].concat();
+    let of = |core: &Core| {
+        let name = core.name;
+        (core.setups)().into_iter().map(move |(setup, model)| Entry { name, setup, model })
+    };
+    all.iter().flat_map(of).collect()
+}

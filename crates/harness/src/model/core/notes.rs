@@ -1,0 +1,4 @@
+//! Models of the notes.
+
+use super::Core;
+pub(super) const ALL: &[Core] = &[];

@@ -1,0 +1,338 @@
+//! Explores a model: its plans level by level, in parallel; and finds the counterexample that is shortest to read.
+//!
+//! | verdict | when |
+//! |---|---|
+//! | as-expected | every plan of every level was explored within the bounds, and what came of it is what must and may |
+//! | unexpected | an outcome that must never be; or one that must and is nowhere within the bounds; or no signal was ever delivered |
+//! | inconclusive | the time ran out, or an execution was too long, before the above could be told |
+//!
+//! A broken variant is explored until what must be seen was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
+use sigproof_shim::native::os::clock;
+
+use super::token::Token;
+use super::{Depth, Entry, plans, trace, verdict};
+use crate::case::{Expected, Grade, Outcome};
+use crate::report::{Finding, Run, Technique, Verdict};
+
+/// How far to go, where the user says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Perturbations in one execution.
+    pub deliveries: Option<u32>,
+    /// Preemptions in one execution; `Some(None)`: any number.
+    pub preemptions: Option<Option<u8>>,
+    /// When to stop, on the monotonic clock.
+    pub until: Option<Duration>,
+    /// How many plans to explore at a time.
+    pub jobs: usize,
+}
+
+impl Options {
+    fn depth(&self, entry: &Entry) -> Depth {
+        Depth {
+            deliveries: self.deliveries.unwrap_or(entry.model.depth.deliveries),
+            preemptions: self.preemptions.unwrap_or(entry.model.depth.preemptions),
+        }
+    }
+}
+
+/// Told while a model is explored.
+pub trait Observer: Sync {
+    /// So many of the plans known so far are done, in so many executions.
+    fn plans(&self, entry: &Entry, done: usize, known: usize, executions: u64);
+}
+
+impl Observer for () {
+    fn plans(&self, _: &Entry, _: usize, _: usize, _: u64) {}
+}
+
+/// How long the search for fewer preemptions may take, for each number of them.
+const SHORTER: Duration = Duration::from_secs(2);
+
+/// A failing plan.
+struct Failing {
+    plan: Plan,
+    choices: Option<Choices>,
+    sentence: String,
+    seconds: f64,
+}
+
+/// What the exploration came to so far.
+#[derive(Default)]
+struct Found {
+    executions: u64,
+    plans: usize,
+    signals: u64,
+    well: u64,
+    failing: BTreeMap<Outcome, (u64, Failing)>,
+    stopped: Option<String>,
+    unsupported: bool,
+}
+
+/// Explores a model.
+pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run {
+    let started = Instant::now();
+    let depth = options.depth(entry);
+    let mut found = Found::default();
+    let mut level: Vec<Plan> = vec![Plan::default()];
+    let mut known = 1;
+    for deliveries in 0..=depth.deliveries {
+        let mut next = BTreeSet::new();
+        let enough = AtomicBool::new(false);
+        in_parallel(entry, options, depth, &level, &enough, |plan, explored, choices| {
+            take(&mut found, entry, &plan, &explored, choices, started);
+            if explored.carried_out > 0 && matches!(explored.end, End::Exhausted) && deliveries < depth.deliveries {
+                plans::successors(&entry.model, &plan, explored.chances, &mut next);
+            }
+            observer.plans(entry, found.plans, known, found.executions);
+            if satisfied(&found, entry.expected()) {
+                enough.store(true, Ordering::Relaxed);
+            }
+        });
+        if satisfied(&found, entry.expected()) || found.unsupported || next.is_empty() {
+            break;
+        }
+        level = next.into_iter().collect();
+        known += level.len();
+    }
+    let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
+    run.flavour = entry.setup.flavour.map(str::to_owned);
+    run.note = entry.setup.note_name().map(str::to_owned);
+    run.mode = entry.setup.mode;
+    judge(&mut run, &found, entry, depth);
+    for (outcome, (_, failing)) in found.failing {
+        run.add_finding(shortest(entry, depth, outcome, failing));
+    }
+    run.elapsed_seconds = started.elapsed().as_secs_f64();
+    run
+}
+
+/// Explores plans, several at a time, and gives each result to `take`, one at a time.
+fn in_parallel(
+    entry: &Entry,
+    options: &Options,
+    depth: Depth,
+    level: &[Plan],
+    enough: &AtomicBool,
+    mut take: impl FnMut(Plan, Exploration, Option<Choices>),
+) {
+    let limits = Limits { preemptions: depth.preemptions, until: options.until, ..Limits::default() };
+    let next = AtomicUsize::new(0);
+    let (send, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, level.len().max(1)) {
+            let (send, next, limits) = (send.clone(), &next, &limits);
+            scope.spawn(move || {
+                while !enough.load(Ordering::Relaxed)
+                    && let Some(plan) = level.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let (explored, choices) = engine::explore(plan, limits, &entry.model.body);
+                    if send.send((plan.clone(), explored, choices)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        for (plan, explored, choices) in results {
+            take(plan, explored, choices);
+        }
+    });
+}
+
+fn take(
+    found: &mut Found,
+    entry: &Entry,
+    plan: &Plan,
+    explored: &Exploration,
+    choices: Option<Choices>,
+    started: Instant,
+) {
+    found.executions += explored.executions;
+    found.plans += 1;
+    found.signals += explored.deliveries;
+    found.well += explored.executions;
+    match &explored.end {
+        End::Exhausted => {}
+        End::OutOfTime => found.stopped = Some("time budget".to_owned()),
+        End::TooLarge => {
+            let branches = Limits::default().branches;
+            found.stopped = Some(format!("an execution of {} has more than {branches} branches", entry.label()));
+        }
+        End::Unsupported => found.unsupported = true,
+        End::Failed(failure) => {
+            found.well -= 1;
+            let (outcome, sentence) = verdict::judge(failure);
+            let seconds = started.elapsed().as_secs_f64();
+            let failing = Failing { plan: plan.clone(), choices, sentence, seconds };
+            found
+                .failing
+                .entry(outcome)
+                .and_modify(|(count, first)| {
+                    *count += 1;
+                    // The order of arrival is that of the threads; the order of the plans is ours.
+                    if (failing.plan.len(), &failing.plan) < (first.plan.len(), &first.plan) {
+                        first.plan = failing.plan.clone();
+                        first.choices = failing.choices.clone();
+                        first.sentence = failing.sentence.clone();
+                    }
+                })
+                .or_insert((1, failing));
+        }
+    }
+}
+
+/// Whether no more can be learned: something that must never be was seen, or all that must be was.
+fn satisfied(found: &Found, expected: &Expected) -> bool {
+    let broken = expected.must_occur().any(|outcome| outcome != Outcome::Delivered);
+    let forbidden = found.failing.keys().any(|outcome| expected.grade(*outcome) == Grade::Never);
+    let seen =
+        |outcome| if outcome == Outcome::Delivered { found.well > 0 } else { found.failing.contains_key(&outcome) };
+    forbidden || found.stopped.is_some() || (broken && expected.must_occur().all(seen))
+}
+
+fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
+    run.attempts = found.executions;
+    run.signals = found.signals;
+    run.signals_in_window = found.signals;
+    run.observed = found.failing.iter().map(|(outcome, (count, _))| (*outcome, *count)).collect();
+    if found.well > 0 {
+        run.observed.insert(Outcome::Delivered, found.well);
+    }
+    run.first_seconds = found.failing.values().map(|(_, f)| f.seconds).min_by(f64::total_cmp);
+    let bound = depth.preemptions.map(|bound| format!("preemption bound {bound}"));
+    let ended_early = !found.failing.is_empty();
+    let limit = found.stopped.clone().or_else(|| ended_early.then(|| "ended at a failure".to_owned())).or(bound);
+    let tuples = found.plans;
+    run.more.insert("executions".into(), json!(found.executions));
+    run.more.insert("tuples".into(), json!(tuples));
+    run.more.insert("deliveries".into(), json!(depth.deliveries));
+    run.more.insert("preemptions".into(), json!(depth.preemptions));
+    run.more.insert("exhausted".into(), json!(limit.is_none()));
+    run.more.insert("not_exhausted".into(), json!(limit));
+
+    let forbidden: Vec<_> = run.forbidden().map(|(outcome, _)| outcome.as_str()).collect();
+    let missing: Vec<_> = run.missing().map(Outcome::as_str).collect();
+    let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0;
+    (run.verdict, run.reason) = if found.unsupported {
+        (Verdict::Skipped, Some("this build has no models; run it through `cargo xtask model`".to_owned()))
+    } else if !forbidden.is_empty() {
+        (Verdict::Unexpected, Some(format!("{} was found and must never be", forbidden.join(", "))))
+    } else if let Some(stopped) = &found.stopped {
+        (Verdict::Inconclusive, Some(format!("not exhausted: {stopped}")))
+    } else if !missing.is_empty() {
+        let within = format!("within {} deliveries and {}", depth.deliveries, preemptions(depth));
+        (Verdict::Unexpected, Some(format!("{} must be found, and is nowhere {within}", missing.join(", "))))
+    } else if silent {
+        (Verdict::Unexpected, Some("no signal was ever delivered: the model shows nothing".to_owned()))
+    } else {
+        (Verdict::AsExpected, None)
+    };
+}
+
+fn preemptions(depth: Depth) -> String {
+    depth.preemptions.map_or("any number of preemptions".to_owned(), |n| format!("{n} preemptions"))
+}
+
+/// The same failure with the fewest preemptions, its steps, and how to see it again.
+fn shortest(entry: &Entry, depth: Depth, outcome: Outcome, mut failing: Failing) -> Finding {
+    let bound = depth.preemptions.unwrap_or(4).min(4);
+    for preemptions in 0..bound {
+        let until = Some(clock::now() + SHORTER);
+        let limits = Limits { preemptions: Some(preemptions), until, ..Limits::default() };
+        let (again, choices) = engine::explore(&failing.plan, &limits, &entry.model.body);
+        if let End::Failed(failure) = &again.end
+            && let (same, sentence) = verdict::judge(failure)
+            && same == outcome
+        {
+            failing = Failing { choices, sentence, ..failing };
+            break;
+        }
+    }
+    let mut finding = Finding::new(outcome, failing.sentence);
+    finding.seconds = Some(failing.seconds);
+    if let Some(choices) = failing.choices {
+        let token = Token { label: entry.label(), plan: failing.plan, choices };
+        if let End::Failed(failure) =
+            engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body).end
+        {
+            let (again, sentence) = verdict::judge(&failure);
+            if again == outcome {
+                finding.sentence = sentence;
+                finding.text = trace::render(&failure, &finding.sentence);
+                finding.details = trace::details(&failure, &token.plan);
+            }
+        }
+        finding.replay = Some(format!("cargo xtask replay {token}"));
+    }
+    finding
+}
+
+/// Runs the execution of a token once more. `None`: no model has its label.
+pub fn replay(token: &Token) -> Option<Run> {
+    let started = Instant::now();
+    let entry = super::entries().into_iter().find(|entry| entry.label() == token.label)?;
+    let explored = engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body);
+    let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
+    run.flavour = entry.setup.flavour.map(str::to_owned);
+    run.note = entry.setup.note_name().map(str::to_owned);
+    run.mode = entry.setup.mode;
+    run.attempts = explored.executions;
+    run.signals = explored.deliveries;
+    run.verdict = Verdict::Inconclusive;
+    match &explored.end {
+        End::Failed(failure) if !stale(failure) => {
+            let (outcome, sentence) = verdict::judge(failure);
+            run.observed.insert(outcome, 1);
+            let expected = entry.expected().grade(outcome) != Grade::Never;
+            run.verdict = if expected { Verdict::AsExpected } else { Verdict::Unexpected };
+            let mut finding = Finding::new(outcome, sentence);
+            finding.text = trace::render(failure, &finding.sentence);
+            finding.details = trace::details(failure, &token.plan);
+            finding.seconds = Some(started.elapsed().as_secs_f64());
+            finding.replay = Some(format!("cargo xtask replay {token}"));
+            run.add_finding(finding);
+        }
+        End::Failed(_) => run.reason = Some("the token does not fit this source: its operations are others".to_owned()),
+        End::Exhausted => {
+            run.observed.insert(Outcome::Delivered, 1);
+            run.reason = Some("this execution does not fail (any more)".to_owned());
+        }
+        End::Unsupported => run.verdict = Verdict::Skipped,
+        End::OutOfTime | End::TooLarge => run.reason = Some("the execution could not be run to its end".to_owned()),
+    }
+    run.elapsed_seconds = started.elapsed().as_secs_f64();
+    Some(run)
+}
+
+/// Whether the checker found other operations than the choices were made for.
+fn stale(failure: &engine::Failure) -> bool {
+    failure.message.contains("unexpected exploration state") || failure.message.contains("loom internal bug")
+}
+
+/// Explores several models: several at a time if there are enough of them, else the plans of each. `done` gets each run as it ends.
+pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer, done: impl Fn(usize, Run) + Sync) {
+    let jobs = options.jobs.max(1);
+    let (outer, inner) = if entries.len() >= jobs { (jobs, 1) } else { (1, jobs) };
+    let options = Options { jobs: inner, ..options.clone() };
+    let next = Mutex::new(0..entries.len());
+    thread::scope(|scope| {
+        for _ in 0..outer {
+            scope.spawn(|| {
+                while let Some(n) = next.lock().ok().and_then(|mut next| next.next()) {
+                    done(n, explore(&entries[n], &options, observer));
+                }
+            });
+        }
+    });
+}

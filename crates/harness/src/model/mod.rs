@@ -1,0 +1,201 @@
+//! Models: the same sources under loom, with a signal at every point of the thread that the model interrupts.
+//!
+//! ```text
+//!  xtask model ──► [child process: the build with --cfg loom] worker ──► driver ──► plans     which perturbations, level by level
+//!                                                                          │          └► shim's `explore`: loom
+//!                                                                          ├──► verdict    deadlock, livelock, race: which outcome
+//!                                                                          └──► trace      the counterexample, column by column
+//! ```
+//!
+//! A model is a body that makes what it tests, starts threads, and marks the code that signals interrupt; and an alphabet of
+//! perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)), the core has its own ([`mod@core`]). What a model cannot see
+//! is said in [`sigproof_shim::model`].
+//!
+//! Everything here compiles without loom, too, so that lists and reports are the same everywhere; only exploring needs the other build.
+
+use std::sync::Arc;
+
+use sigproof_shim::model as engine;
+
+use crate::case::{Expected, Failure, Mode, Outcome, Setup, Variant};
+use crate::cases;
+
+pub mod core;
+pub mod driver;
+pub mod plans;
+pub mod tally;
+pub mod token;
+pub mod trace;
+pub mod verdict;
+pub mod worker;
+
+pub use sigproof_shim::model::{available, handle, interruptible, spawn};
+
+/// A signal of models: the profiler's.
+pub const SIGNAL: i32 = libc::SIGPROF;
+/// Another one.
+pub const OTHER: i32 = libc::SIGUSR1;
+
+/// A body and what may happen to it.
+#[derive(Clone)]
+pub struct Model {
+    /// What is run.
+    pub(crate) body: engine::Body,
+    /// How many handlers the body installs.
+    pub(crate) handlers: u32,
+    /// Whether timed waits of the interrupted thread may time out.
+    pub(crate) timeouts: bool,
+    /// Whether its waits may end for nothing.
+    pub(crate) spurious: bool,
+    /// What the default run goes to.
+    pub(crate) depth: Depth,
+    /// What must come of it, where that differs from what the setup says.
+    pub(crate) expected: Option<Expected>,
+}
+
+/// How deep an exploration goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Perturbations in one execution, at most.
+    pub deliveries: u32,
+    /// Preemptions in one execution, at most; `None`: any number.
+    pub preemptions: Option<u8>,
+}
+
+impl Depth {
+    /// What the default run does: one perturbation, three preemptions.
+    pub const DEFAULT: Self = Self { deliveries: 1, preemptions: Some(3) };
+}
+
+impl Model {
+    /// A model whose body installs one handler.
+    pub fn new(body: impl Fn() + Send + Sync + 'static) -> Self {
+        let body = move || {
+            sigproof_osnote::prime();
+            body();
+        };
+        Self {
+            body: Arc::new(body),
+            handlers: 1,
+            timeouts: false,
+            spurious: false,
+            depth: Depth::DEFAULT,
+            expected: None,
+        }
+    }
+
+    /// So many handlers, numbered in the order in which the body installs them.
+    #[must_use]
+    pub fn handlers(mut self, handlers: u32) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// Timed waits may time out.
+    #[must_use]
+    pub fn timeouts(mut self) -> Self {
+        self.timeouts = true;
+        self
+    }
+
+    /// Waits may end for nothing.
+    #[must_use]
+    pub fn spurious(mut self) -> Self {
+        self.spurious = true;
+        self
+    }
+
+    /// As deep as this, where the user does not say.
+    #[must_use]
+    pub fn depth(mut self, deliveries: u32, preemptions: Option<u8>) -> Self {
+        self.depth = Depth { deliveries, preemptions };
+        self
+    }
+
+    /// This must come of it, rather than what the setup says.
+    #[must_use]
+    pub fn expect(mut self, expected: Expected) -> Self {
+        self.expected = Some(expected);
+        self
+    }
+}
+
+/// A model under its name.
+#[derive(Clone)]
+pub struct Entry {
+    /// The case, or the model of the core.
+    pub name: &'static str,
+    /// Which way to run it.
+    pub setup: Setup,
+    /// The model.
+    pub model: Model,
+}
+
+impl Entry {
+    /// What must and what may come of it.
+    pub fn expected(&self) -> &Expected {
+        self.model.expected.as_ref().unwrap_or(&self.setup.expected)
+    }
+
+    /// Its name in one word: `darwin-profbuf-blocking-read/broken/sema/blocking`.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.name, self.setup)
+    }
+}
+
+/// All models: those of the cases, in the order of the casebook, then those of the core.
+pub fn entries() -> Vec<Entry> {
+    let of_cases = cases::cases().iter().flat_map(|case| {
+        case.setups().into_iter().filter_map(|setup| {
+            let model = case.model(&setup)?;
+            Some(Entry { name: case.name(), setup, model })
+        })
+    });
+    of_cases.chain(core::entries()).collect()
+}
+
+/// What a body got; an error ends the execution with its outcome.
+#[track_caller]
+pub fn must<T, E: Into<Failure>>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => report(error.into()),
+    }
+}
+
+/// Ends the execution with this outcome, unless it holds.
+pub fn ensure(holds: bool, outcome: Outcome, detail: impl FnOnce() -> String) {
+    if !holds {
+        report(Failure::new(outcome, detail()));
+    }
+}
+
+fn report(failure: Failure) -> ! {
+    engine::fail(failure.outcome.as_str(), failure.detail)
+}
+
+/// Which of the setups a user wants.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Selection {
+    /// These names; all if there is none.
+    pub names: Vec<String>,
+    /// Only over these notes.
+    pub notes: Vec<String>,
+    /// Only in this mode.
+    pub mode: Option<Mode>,
+    /// Only this side.
+    pub variant: Option<Variant>,
+}
+
+impl Selection {
+    /// Whether a model is chosen.
+    pub fn chooses(&self, entry: &Entry) -> bool {
+        let in_list = |list: &[String], name: Option<&str>| {
+            list.is_empty() || name.is_some_and(|name| list.iter().any(|n| n == name))
+        };
+        in_list(&self.names, Some(entry.name))
+            && in_list(&self.notes, entry.setup.note_name())
+            && self.mode.is_none_or(|mode| entry.setup.mode == Some(mode))
+            && self.variant.is_none_or(|variant| entry.setup.variant == variant)
+    }
+}

@@ -1,0 +1,106 @@
+//! The text that names one execution: model, plan and choices, `LABEL@PLAN@CHOICES`, without a character that a shell minds.
+//!
+//! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that ends for nothing, joined by
+//! `+`; `none` if nothing happens. The choices are the checker's own, and fit the build that made them: another source may have other
+//! operations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sigproof_shim::model::{Choices, Plan};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Which model: [`Entry::label`](super::Entry::label).
+    pub label: String,
+    /// What happens to it.
+    pub plan: Plan,
+    /// Which way it goes.
+    pub choices: Choices,
+}
+
+/// A text that is no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a replay token: {0}; a token is MODEL@PLAN@CHOICES, as a counterexample prints it")]
+pub struct BadToken(&'static str);
+
+/// The plan in a token, and in tables.
+pub fn plan_text(plan: &Plan) -> String {
+    let signals = plan.signals.iter().map(|(point, handler)| format!("s{point}h{handler}"));
+    let timeouts = plan.timeouts.iter().map(|n| format!("t{n}"));
+    let spurious = plan.spurious.iter().map(|n| format!("u{n}"));
+    let parts: Vec<_> = signals.chain(timeouts).chain(spurious).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join("+") }
+}
+
+fn parse_plan(text: &str) -> Option<Plan> {
+    let mut plan = Plan::default();
+    if text == "none" {
+        return Some(plan);
+    }
+    for part in text.split('+') {
+        let (kind, rest) = part.split_at_checked(1)?;
+        match kind {
+            "s" => {
+                let (point, handler) = rest.split_once('h')?;
+                plan.signals.push((point.parse().ok()?, handler.parse().ok()?));
+            }
+            "t" => plan.timeouts.push(rest.parse().ok()?),
+            "u" => plan.spurious.push(rest.parse().ok()?),
+            _ => return None,
+        }
+    }
+    Some(plan)
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}@{}", self.label, plan_text(&self.plan), self.choices.0)
+    }
+}
+
+impl FromStr for Token {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Self, BadToken> {
+        let mut parts = text.split('@');
+        let (Some(label), Some(plan), Some(choices), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(BadToken("it has not three parts"));
+        };
+        let plan = parse_plan(plan).ok_or(BadToken("its plan makes no sense"))?;
+        if label.is_empty() || !choices.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(BadToken("its choices make no sense"));
+        }
+        Ok(Self { label: label.to_owned(), plan, choices: Choices(choices.to_owned()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Plan::default(), "none")]
+    #[case(Plan { signals: vec![(6, 0), (6, 1)], timeouts: vec![0], spurious: vec![2, 10] }, "s6h0+s6h1+t0+u2+u10")]
+    fn there_and_back(#[case] plan: Plan, #[case] text: &str) {
+        assert_eq!(plan_text(&plan), text);
+        let token = Token { label: "a-case/broken/sema".to_owned(), plan, choices: Choices("A3bqz".to_owned()) };
+        assert_eq!(token.to_string().parse(), Ok(token));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("a@none")]
+    #[case("a@none@A@b")]
+    #[case("a@x1@A")]
+    #[case("a@s1@A")]
+    #[case("@none@A")]
+    #[case("a@none@A b")]
+    #[case("a@s99999999999h0@A")]
+    fn nonsense(#[case] text: &str) {
+        assert!(text.parse::<Token>().is_err(), "{text}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The process that explores: it is given an order, and answers with events, one JSON object a line.
+//!
+//! It is this crate's `sigproof-model`, built with `--cfg loom`. It ends when its standard input does, so that it does not outlive who
+//! started it.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sigproof_shim::native::os::clock;
+
+use super::driver::{self, Observer, Options};
+use super::{Entry, Selection, entries};
+use crate::report::Run;
+
+/// What is to be done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Explore the chosen models.
+    Explore {
+        /// Which.
+        selection: Selection,
+        /// How far, where the models' own depth is not meant.
+        bounds: Bounds,
+    },
+    /// Run the execution of a token.
+    Replay(String),
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Perturbations in one execution.
+    pub deliveries: Option<u32>,
+    /// Preemptions in one execution; `Some(None)`: any number.
+    pub preemptions: Option<Option<u8>>,
+    /// Seconds, in all.
+    pub budget: Option<f64>,
+    /// Explored at a time.
+    pub jobs: Option<usize>,
+}
+
+/// What it tells.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// So many models follow.
+    Begin(usize),
+    /// A model is being explored.
+    Plans {
+        /// Its label.
+        label: String,
+        /// Plans done.
+        done: usize,
+        /// Plans known so far.
+        known: usize,
+        /// Executions run.
+        executions: u64,
+    },
+    /// A model is done: its place among those chosen, and what came of it.
+    Done(usize, Box<Run>),
+    /// The order cannot be carried out.
+    Refused(String),
+}
+
+/// Carries out the order that is the first argument.
+pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let order = arguments.next().and_then(|text| serde_json::from_str(&text).ok());
+    let Some(order) = order else {
+        tell(&Event::Refused("no order".to_owned()));
+        return ExitCode::FAILURE;
+    };
+    leash();
+    match order {
+        Order::Explore { selection, bounds } => explore(&selection, bounds),
+        Order::Replay(token) => replay(&token),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Ends this process when who started it is gone.
+fn leash() {
+    thread::spawn(|| {
+        let mut rest = [0; 64];
+        while io::stdin().read(&mut rest).is_ok_and(|n| n > 0) {}
+        std::process::exit(1);
+    });
+}
+
+fn explore(selection: &Selection, bounds: Bounds) {
+    let chosen: Vec<Entry> = entries().into_iter().filter(|entry| selection.chooses(entry)).collect();
+    tell(&Event::Begin(chosen.len()));
+    let budget = bounds.budget.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let options = Options {
+        deliveries: bounds.deliveries,
+        preemptions: bounds.preemptions,
+        until: budget.map(|budget| clock::now() + budget),
+        jobs: bounds.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
+    };
+    driver::explore_all(&chosen, &options, &Teller::default(), |n, run| tell(&Event::Done(n, Box::new(run))));
+}
+
+fn replay(token: &str) {
+    let event = match token.parse() {
+        Ok(token) => match driver::replay(&token) {
+            Some(run) => Event::Done(0, Box::new(run)),
+            None => Event::Refused(format!("no model is called '{}'", token.label)),
+        },
+        Err(error) => Event::Refused(error.to_string()),
+    };
+    tell(&event);
+}
+
+/// How often progress is told, at most.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Tells progress, not too often.
+#[derive(Default)]
+struct Teller(Mutex<Duration>);
+
+impl Observer for Teller {
+    fn plans(&self, entry: &Entry, done: usize, known: usize, executions: u64) {
+        let now = clock::now();
+        if let Ok(mut last) = self.0.lock()
+            && now.saturating_sub(*last) >= EVERY
+        {
+            *last = now;
+            tell(&Event::Plans { label: entry.label(), done, known, executions });
+        }
+    }
+}
+
+/// A line. If nobody takes it, there is nobody to go on for.
+fn tell(event: &Event) {
+    let line = serde_json::to_string(event).unwrap_or_default() + "\n";
+    if io::stdout().lock().write_all(line.as_bytes()).is_err() {
+        std::process::exit(1);
+    }
+}
