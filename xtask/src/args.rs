@@ -1,4 +1,4 @@
-//! The command line's grammar and its help: what can be asked for, and what the answer means.
+//! The command line's grammar: what can be asked for. What the answer means is said in [`help`].
 
 use std::num::NonZero;
 use std::time::Duration;
@@ -6,9 +6,12 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sigproof_harness::case::{Mode, Variant};
-use sigproof_harness::exit::Exit;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::report::write::Target;
+
+mod help;
+
+use help::{MODEL, SANITIZE, START, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
 #[derive(Debug, Parser)]
@@ -26,9 +29,15 @@ pub enum Verb {
     /// Run cases with real signals and judge what comes of them
     #[command(after_help = exit_codes(), after_long_help = format!("{STRESS}\n{}", exit_codes()))]
     Stress(StressArgs),
+    /// Explore models: every interleaving, a signal at every point, every memory ordering
+    #[command(after_help = exit_codes(), after_long_help = format!("{MODEL}\n{}", exit_codes()))]
+    Model(ModelArgs),
+    /// Run the execution of a counterexample once more
+    #[command(after_help = exit_codes())]
+    Replay(ReplayArgs),
     /// Show the cases, the notes and what each can do
     List(ListArgs),
-    /// Run all tests there are, then a short stress
+    /// Run all tests there are, a first part of the models, and a short stress
     #[command(after_help = exit_codes())]
     Test(TestArgs),
     /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
@@ -78,6 +87,75 @@ pub struct StressArgs {
     /// How signals are sent; the sharpest that the platform has, if not given
     #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
     pub delivery: Option<Delivery>,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Target>,
+}
+
+/// What `model` is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ModelArgs {
+    /// Models to explore: a name, a part of one, or a pattern with `*`; all if none is given
+    #[arg(value_name = "PATTERN")]
+    pub names: Vec<String>,
+    /// Only over this note (repeatable)
+    #[arg(long = "note", value_name = "NOTE")]
+    pub notes: Vec<String>,
+    /// Only in this read mode
+    #[arg(long, value_name = "MODE", value_parser = words::<Mode>(Mode::ALL.iter().map(|m| m.as_str())))]
+    pub mode: Option<Mode>,
+    /// Only this side of each case
+    #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
+    pub variant: Option<Variant>,
+    /// Signals, time-outs and spurious wake-ups in one execution, at most; if not given, what each model is made for
+    #[arg(long, value_name = "D")]
+    pub deliveries: Option<u32>,
+    /// Preemptions in one execution, at most, or `unbounded`; if not given, what each model is made for
+    #[arg(long, value_name = "P", value_parser = preemptions)]
+    pub preemptions: Option<Preemptions>,
+    /// One delivery more than the default, and one preemption more
+    #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
+    pub deep: bool,
+    /// At most one preemption in fixed variants: a first look, as a part of `test`
+    #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
+    pub quick: bool,
+    /// Time for the whole run, such as 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub budget: Option<Duration>,
+    /// Models explored at a time; as many as there are processors, if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+    /// Take each memory ordering for each weaker one, and show that some model fails for it
+    #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget"])]
+    pub weaken: bool,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Target>,
+}
+
+/// A bound of preemptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preemptions {
+    /// So many.
+    AtMost(u8),
+    /// Any number.
+    Unbounded,
+}
+
+fn preemptions(text: &str) -> Result<Preemptions, String> {
+    match text.parse() {
+        Ok(bound) => Ok(Preemptions::AtMost(bound)),
+        Err(_) if text == "unbounded" => Ok(Preemptions::Unbounded),
+        Err(_) => Err("a number up to 255, or 'unbounded'".to_owned()),
+    }
+}
+
+/// What `replay` is asked for.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// What a counterexample prints: MODEL@PLAN@CHOICES
+    #[arg(value_name = "TOKEN")]
+    pub token: String,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<Target>,
@@ -196,53 +274,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn exit_codes() -> String {
-    format!("Exit codes:\n{}", Exit::table().trim_end())
-}
-
-const START: &str = "\
-Start with:
-  cargo xtask stress            see the bugs happen, and their fixes withstand the same treatment
-  cargo xtask list              what there is to run
-  cargo xtask stress --help     how to choose, and how to read the table
-";
-
-const SANITIZE: &str = "\
-On two cores either takes about 4 minutes the first time, and half a minute after that. The builds
-are kept apart from the usual one, in `sanitize` below the target folder. If the machine lacks what
-a sanitizer needs, it is skipped: the reason and the remedy are printed, and the exit code is 4.
-";
-
-const STRESS: &str = "\
-Examples:
-  cargo xtask stress                                        every case, about half a minute
-  cargo xtask stress darwin-profbuf-blocking-read           one case, broken and fixed
-  cargo xtask stress profbuf --note sema --mode blocking    part of a name; one note, one mode
-  cargo xtask stress 'darwin-*' --duration 5m               a pattern, and more time
-  cargo xtask stress --variant fixed --attempts 10000       hunt for false verdicts
-  cargo xtask stress --report json=out.json --report junit=out.xml
-
-The table at the end has a line for each setup of each case:
-  case       the bug; `cargo xtask list` links to where it was reported
-  variant    broken: as the bug was; fixed: as it was mended, or by a means that never had it;
-             in brackets what tells apart several of a kind
-  note       what the sleeper sleeps on and the handler wakes
-  mode       blocking: the reader sleeps on the note; non-blocking: it polls
-  outcomes   what attempts ended in, and how many of them
-  expected   must X: seen at least once; may X: allowed; whatever is not named must never be seen
-  first      time from the start of the setup to its first bad outcome
-  in window  signals that hit the instructions which the case is about: the coverage
-  verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
-
-After the table comes, for each kind of bad outcome, the diagnosis of the first one, also where it
-was expected, and the command that repeats it.
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
     use rstest::rstest;
+    use sigproof_harness::exit::Exit;
 
     #[test]
     fn the_grammar_holds_together() {
@@ -251,7 +288,8 @@ mod tests {
 
     #[test]
     fn the_examples_in_the_help_parse() {
-        let examples = STRESS.lines().chain(START.lines()).filter(|line| line.starts_with("  cargo xtask "));
+        let examples =
+            STRESS.lines().chain(START.lines()).chain(MODEL.lines()).filter(|line| line.starts_with("  cargo xtask "));
         let mut seen = 0;
         for line in examples {
             let command = line.trim().split("  ").next().unwrap().replace('\'', "");
@@ -259,7 +297,7 @@ mod tests {
             Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{command}: {e}"));
             seen += 1;
         }
-        assert!(seen >= 8, "only {seen} examples were found");
+        assert!(seen >= 15, "only {seen} examples were found");
     }
 
     #[rstest]

@@ -52,6 +52,27 @@ const STEPS: &[Step] = &[
         }),
     },
     Step {
+        name: "clippy-models",
+        kind: Kind::Cargo(Cargo {
+            arguments: &[
+                "clippy",
+                "--profile",
+                "loom",
+                "--target-dir",
+                "target/loom",
+                "--package",
+                "sigproof-harness",
+                "--bin",
+                "sigproof-model",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            environment: Some(("RUSTFLAGS", "--cfg loom")),
+            needs: Some(("clippy", "rustup component add clippy")),
+        }),
+    },
+    Step {
         name: "doc",
         kind: Kind::Cargo(Cargo {
             arguments: &["doc", "--workspace", "--no-deps"],
@@ -153,7 +174,7 @@ mod tests {
     #[test]
     fn the_steps_have_names_of_their_own() {
         let mut names = names();
-        assert_eq!(names, ["fmt", "clippy", "doc", "test"]);
+        assert_eq!(names, ["fmt", "clippy", "clippy-models", "doc", "test"]);
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use sigproof_harness::report::{Finding, Report, Run, Verdict};
+use sigproof_harness::report::{Finding, Report, Run, Technique, Verdict};
 
 use crate::units;
 
@@ -68,14 +68,19 @@ pub fn summary(report: &Report) -> String {
     let verdicts = [Verdict::AsExpected, Verdict::Unexpected, Verdict::Inconclusive, Verdict::Skipped];
     let told = verdicts.map(|v| (v, of(v))).into_iter().filter(|(v, n)| *n > 0 || *v == Verdict::AsExpected);
     let told: Vec<_> = told.map(|(v, n)| format!("{n} {}", v.as_str().replace('-', " "))).collect();
+    let modelled = report.runs.iter().any(|run| run.technique == Technique::Model);
+    let work = if modelled {
+        let whole = report.runs.iter().filter(|run| run.more.get("exhausted").is_some_and(|v| *v == true)).count();
+        format!("{} executions, {} signals; {whole} exhausted", sum(|r| r.attempts), sum(|r| r.signals))
+    } else {
+        let (signals, window) = (sum(|r| r.signals), sum(|r| r.signals_in_window));
+        format!("{} attempts, {signals} signals, {window} of them in the window", sum(|r| r.attempts))
+    };
     format!(
-        "{}{}: {}; {} attempts, {} signals, {} of them in the window; {}{}",
+        "{}{}: {}; {work}; {}{}",
         if report.interrupted { "interrupted after " } else { "" },
-        units::of(report.runs.len(), "setup"),
+        units::of(report.runs.len(), if modelled { "model" } else { "setup" }),
         told.join(", "),
-        sum(|r| r.attempts),
-        sum(|r| r.signals),
-        sum(|r| r.signals_in_window),
         units::seconds(report.elapsed_seconds),
         report.seed.map(|seed| format!("; seed {seed}")).unwrap_or_default(),
     )
@@ -85,7 +90,7 @@ pub fn summary(report: &Report) -> String {
 pub mod tests {
     use super::*;
     use sigproof_harness::case::{Expected, Mode, Outcome, Variant};
-    use sigproof_harness::report::{Host, SCHEMA, Technique};
+    use sigproof_harness::report::{Host, SCHEMA};
 
     /// A report with each verdict in it.
     pub fn example() -> Report {

@@ -8,9 +8,13 @@ use sigproof_harness::worker;
 mod args;
 mod ci;
 mod findings;
+mod interrupt;
 mod list;
+mod model;
 mod output;
 mod progress;
+mod replay;
+mod reports;
 mod sanitize;
 mod select;
 mod stress;
@@ -26,6 +30,8 @@ fn main() -> ExitCode {
     }
     let exit = match args::Cli::parse().verb {
         args::Verb::Stress(args) => stress::run(&args),
+        args::Verb::Model(args) => model::run(&args),
+        args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),
         args::Verb::Sanitize(args) => sanitize::run(&args),

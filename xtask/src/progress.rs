@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sigproof_harness::report::{Run, Verdict};
-use sigproof_harness::stress::Event;
+use sigproof_harness::case::Outcome;
+use sigproof_harness::report::{Run, Technique, Verdict};
+use sigproof_harness::stress;
 
 use crate::output::{self, Out};
 use crate::{table, units};
@@ -20,6 +21,73 @@ use bars::Bars;
 
 /// How long it may be quiet where there are no bars.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// What goes on.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So many things are to be done.
+    Planned {
+        /// How many.
+        count: usize,
+        /// Of what: "setup".
+        thing: &'static str,
+    },
+    /// One of them has begun.
+    Started {
+        /// Which.
+        index: usize,
+        /// Its name.
+        label: String,
+    },
+    /// How far it is.
+    Progress {
+        /// Which.
+        index: usize,
+        /// Of its budget, or of what is known of its work; from 0 to 1.
+        fraction: f64,
+        /// In words: "12 attempts".
+        detail: String,
+    },
+    /// It has seen something bad.
+    Bad {
+        /// Which.
+        index: usize,
+        /// What.
+        outcome: Outcome,
+        /// What happened.
+        sentence: String,
+    },
+    /// It is done.
+    Finished {
+        /// Which.
+        index: usize,
+        /// What came of it.
+        run: Box<Run>,
+    },
+    /// One that comes to no run is done: what there is to say of it.
+    Said {
+        /// Which.
+        index: usize,
+        /// The line.
+        line: String,
+    },
+}
+
+impl From<stress::Event> for Event {
+    fn from(event: stress::Event) -> Self {
+        match event {
+            stress::Event::Planned { setups } => Self::Planned { count: setups, thing: "setup" },
+            stress::Event::Started { index, label } => Self::Started { index, label },
+            stress::Event::Progress { index, attempts, signals_in_window, fraction, .. } => {
+                let attempts = units::of(usize::try_from(attempts).unwrap_or(usize::MAX), "attempt");
+                let detail = format!("{attempts}, {} signals in the window", units::count(signals_in_window));
+                Self::Progress { index, fraction, detail }
+            }
+            stress::Event::Bad { index, outcome, sentence } => Self::Bad { index, outcome, sentence },
+            stress::Event::Finished { index, run } => Self::Finished { index, run },
+        }
+    }
+}
 
 /// The display of a run.
 pub struct Progress {
@@ -38,9 +106,9 @@ impl Progress {
     }
 
     /// Takes in an event; from any thread.
-    pub fn event(&self, event: Event) {
+    pub fn event(&self, event: impl Into<Event>) {
         // Fails only if the display has panicked, of which `finish` takes care.
-        let _ = self.events.send(event);
+        let _ = self.events.send(event.into());
     }
 
     /// Shows what is left to show, and takes the display away.
@@ -75,8 +143,7 @@ struct State {
 /// A setup under way.
 struct Running {
     label: String,
-    attempts: u64,
-    in_window: u64,
+    detail: String,
     fraction: f64,
 }
 
@@ -88,19 +155,18 @@ impl State {
     /// Takes in an event; the line that it is worth, if any.
     fn take(&mut self, event: &Event) -> Option<String> {
         match event {
-            Event::Planned { setups } => {
-                self.planned = *setups;
-                Some(format!("{} to run", units::of(*setups, "setup")))
+            Event::Planned { count, thing } => {
+                self.planned = *count;
+                Some(format!("{} to run", units::of(*count, thing)))
             }
             Event::Started { index, label } => {
-                let running = Running { label: label.clone(), attempts: 0, in_window: 0, fraction: 0.0 };
+                let running = Running { label: label.clone(), detail: String::new(), fraction: 0.0 };
                 self.running.insert(*index, running);
                 None
             }
-            Event::Progress { index, attempts, signals_in_window, fraction, .. } => {
+            Event::Progress { index, fraction, detail } => {
                 if let Some(running) = self.running.get_mut(index) {
-                    running.attempts = *attempts;
-                    running.in_window = *signals_in_window;
+                    running.detail.clone_from(detail);
                     running.fraction = *fraction;
                 }
                 None
@@ -114,6 +180,11 @@ impl State {
                 self.done += 1;
                 Some(self.finished(run))
             }
+            Event::Said { index, line } => {
+                self.running.remove(index);
+                self.done += 1;
+                Some(self.counted(line))
+            }
         }
     }
 
@@ -122,22 +193,25 @@ impl State {
             (Verdict::AsExpected, _) | (_, None) => table::outcomes(run),
             (_, Some(reason)) => reason.clone(),
         };
-        let window = match run.signals {
-            0 => String::new(),
-            _ => format!("; {} signals in the window", units::count(run.signals_in_window)),
+        let coverage = match (run.technique, run.signals) {
+            (Technique::Stress, 1..) => format!("; {} signals in the window", units::count(run.signals_in_window)),
+            _ => String::new(),
         };
+        let (case, setup, verdict) = (&run.case, run.setup(), run.verdict);
+        self.counted(&format!("{verdict:<12} {case} {setup}: {detail}{coverage}"))
+    }
+
+    fn counted(&self, line: &str) -> String {
         let width = self.planned.to_string().len();
         let (done, planned) = (self.done, self.planned);
-        let (case, setup, verdict) = (&run.case, run.setup(), run.verdict);
-        format!("[{done:>width$}/{planned}] {verdict:<12} {case} {setup}: {detail}{window}")
+        format!("[{done:>width$}/{planned}] {line}")
     }
 
     /// What is under way, in a line.
     fn status(&self) -> String {
         let running = self.running.values().map(|r| {
-            let attempts = units::of(usize::try_from(r.attempts).unwrap_or(usize::MAX), "attempt");
-            let (label, percent, window) = (&r.label, r.fraction * 100.0, units::count(r.in_window));
-            format!("{label} ({percent:.0} %, {attempts}, {window} signals in the window)")
+            let comma = if r.detail.is_empty() { "" } else { ", " };
+            format!("{} ({:.0} %{comma}{})", r.label, r.fraction * 100.0, r.detail)
         });
         let running: Vec<_> = running.collect();
         let after = units::seconds(self.started.elapsed().as_secs_f64());
@@ -191,7 +265,6 @@ impl Display for Lines {
 mod tests {
     use super::*;
     use crate::findings::tests::example;
-    use sigproof_harness::case::Outcome;
 
     #[test]
     fn events_become_lines() {
@@ -200,12 +273,13 @@ mod tests {
         let mut finished = |index| Event::Finished { index, run: runs.next().unwrap() };
         let label = "darwin-profbuf-read broken/sema/blocking".to_owned();
         let sentence = "thread 7 waits for itself".to_owned();
-        let progress = Event::Progress { index: 0, attempts: 1, signals: 99, signals_in_window: 1234, fraction: 0.25 };
+        let progress =
+            stress::Event::Progress { index: 0, attempts: 1, signals: 99, signals_in_window: 1234, fraction: 0.25 };
         let events = [
-            Event::Planned { setups: 12 },
+            stress::Event::Planned { setups: 12 }.into(),
             Event::Started { index: 0, label },
             Event::Bad { index: 0, outcome: Outcome::SelfDeadlock, sentence },
-            progress,
+            progress.into(),
         ];
         let mut lines: Vec<_> = events.iter().filter_map(|event| state.take(event)).collect();
         let status = state.status();
@@ -236,8 +310,8 @@ mod tests {
     fn the_end_of_the_senders_is_the_end_and_nothing_before_it_is_lost() {
         let (events, receiver) = channel();
         let (lines, shown) = channel();
-        for setups in 0..100 {
-            events.send(Event::Planned { setups }).unwrap();
+        for count in 0..100 {
+            events.send(Event::Planned { count, thing: "setup" }).unwrap();
         }
         drop(events);
         show(&receiver, Memory(lines));

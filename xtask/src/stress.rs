@@ -1,27 +1,22 @@
 //! `cargo xtask stress`: from the arguments to the harness's options, and from its report to a table, files and an exit code.
 
-use std::io;
-
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run, Verdict, write::Target};
+use sigproof_harness::report::{Report, Run, Verdict};
 use sigproof_harness::stress::{self, Options, StressError};
 use sigproof_osnote::backends;
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
 
 use crate::args::StressArgs;
-use crate::output::{self, Out};
+use crate::output;
 use crate::progress::Progress;
 use crate::select::{self, Name, Unknown};
-use crate::{findings, table};
+use crate::{interrupt, reports};
 
 /// Runs the verb.
 pub fn run(args: &StressArgs) -> Exit {
-    let Ok(out) = out(&args.reports) else {
-        output::complain("only one report can go to the standard output");
-        return Exit::Usage;
-    };
+    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
     let options = match options(args) {
         Ok(options) => options,
         Err(unknown) => {
@@ -39,13 +34,7 @@ pub fn run(args: &StressArgs) -> Exit {
             };
         }
     };
-    let shown = out.say(&format!(
-        "{}{}\n{}\n",
-        table::render(&report.runs, out),
-        findings::render(&report),
-        findings::summary(&report)
-    ));
-    let written = args.reports.iter().map(|target| write(target, &report, out)).fold(shown, Exit::worst);
+    let written = reports::tell(&report, &args.reports, out);
     if report.interrupted {
         return Exit::Interrupted;
     }
@@ -55,32 +44,13 @@ pub fn run(args: &StressArgs) -> Exit {
 /// Runs the harness with progress on the standard error, stopped by a signal.
 fn observed(options: &Options) -> Result<Report, StressError> {
     let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = stop_on_signals(&stop) {
+    if let Err(error) = interrupt::stop_on_signals(&stop) {
         output::tell(&format!("warning: an interruption will lose the results: {error}"));
     }
     let progress = Progress::start();
     let report = stress::run(options, &|event| progress.event(event), &stop);
     progress.finish();
     report
-}
-
-/// The first signal sets the flag, the second one ends the process.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        let code = i32::from(Exit::Interrupted.code());
-        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(stop))?;
-        signal_hook::flag::register(signal, Arc::clone(stop))?;
-    }
-    Ok(())
-}
-
-/// Where the text for people goes.
-fn out(reports: &[Target]) -> Result<Out, ()> {
-    match reports.iter().filter(|target| target.is_stdout()).count() {
-        0 => Ok(Out::Stdout),
-        1 => Ok(Out::Stderr),
-        _ => Err(()),
-    }
 }
 
 /// The harness's options for these arguments.
@@ -115,18 +85,4 @@ fn asked_for(run: &Run, args: &StressArgs, all: &[Run]) -> bool {
     let note_named = run.note.as_ref().is_some_and(|note| args.notes.contains(note));
     let mut of_case = all.iter().filter(|other| other.case == run.case);
     note_named || args.cases.contains(&run.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
-}
-
-/// Writes one report, and says so.
-fn write(target: &Target, report: &Report, out: Out) -> Exit {
-    match target.write(report) {
-        Ok(()) => match &target.path {
-            Some(path) => out.say(&format!("report: {}\n", path.display())),
-            None => Exit::AsExpected,
-        },
-        Err(error) => {
-            output::complain(&error.to_string());
-            Exit::Environment
-        }
-    }
 }

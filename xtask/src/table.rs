@@ -2,48 +2,106 @@
 
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use comfy_table::{LineStyle, TableStyle};
+use serde_json::Value;
 use sigproof_harness::case::{Expected, Grade};
-use sigproof_harness::report::{Run, Verdict};
+use sigproof_harness::report::{Run, Technique, Verdict};
 
 use crate::output::Out;
 use crate::units;
 
-/// The columns, with whether each may be broken over several lines. `--help` explains them in this order.
-const COLUMNS: &[(&str, bool)] = &[
-    ("case", false),
-    ("variant", false),
-    ("note", false),
-    ("mode", false),
-    ("outcomes", true),
-    ("expected", true),
-    ("first", false),
-    ("in window", false),
-    ("verdict", false),
+/// A column: its name, how its cells are laid out, and what is in them.
+#[derive(Clone, Copy)]
+struct Column {
+    name: &'static str,
+    layout: Layout,
+    text: fn(&Run) -> String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Plain,
+    /// May be broken over several lines.
+    Breakable,
+    /// Flushed right.
+    Number,
+}
+
+const fn column(name: &'static str, layout: Layout, text: fn(&Run) -> String) -> Column {
+    Column { name, layout, text }
+}
+
+/// The columns that all techniques have before their own.
+const FIRST: &[Column] = &[
+    column("case", Layout::Plain, |run| run.case.clone()),
+    column("variant", Layout::Plain, |run| match &run.flavour {
+        Some(flavour) => format!("{} ({flavour})", run.variant),
+        None => run.variant.to_string(),
+    }),
+    column("note", Layout::Plain, |run| run.note.clone().unwrap_or_else(dash)),
+    column("mode", Layout::Plain, |run| run.mode.map_or_else(dash, |m| m.to_string())),
+    column("outcomes", Layout::Breakable, outcomes),
+    column("expected", Layout::Breakable, |run| expected(&run.expected)),
+    column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
 ];
 
-/// Two columns hold numbers, and are flushed right.
-const NUMBERS: [usize; 2] = [6, 7];
+/// Those of stress.
+const STRESS: &[Column] = &[column("in window", Layout::Number, |run| match run.signals {
+    0 => dash(),
+    _ => units::count(run.signals_in_window),
+})];
+
+/// Those of models.
+const MODEL: &[Column] = &[
+    column("executions", Layout::Number, |run| units::count(run.attempts)),
+    column("plans", Layout::Number, |run| more(run, "tuples").as_u64().map_or_else(dash, units::count)),
+    column("exhausted", Layout::Plain, |run| match more(run, "not_exhausted").as_str() {
+        Some(why) => format!("no: {why}"),
+        None if *more(run, "exhausted") == true => "yes".to_owned(),
+        None => dash(),
+    }),
+];
+
+const LAST: Column = column("verdict", Layout::Plain, |run| run.verdict.as_str().to_owned());
+
+/// The columns of a technique. `--help` explains them in this order.
+fn columns(technique: Technique) -> Vec<Column> {
+    let own = match technique {
+        Technique::Model => MODEL,
+        _ => STRESS,
+    };
+    [FIRST, own, &[LAST]].concat()
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// What only one technique has to say.
+fn more<'a>(run: &'a Run, key: &str) -> &'a Value {
+    run.more.get(key).unwrap_or(&Value::Null)
+}
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
 /// The table of these runs, as `out` can show it: no colours and no line breaks where it is not a terminal.
 pub fn render(runs: &[Run], out: Out) -> String {
     let mut table = Table::new();
-    table.load_style(STYLE).set_header(COLUMNS.iter().map(|(name, _)| *name));
+    let columns = columns(runs.first().map_or(Technique::Stress, |run| run.technique));
+    table.load_style(STYLE).set_header(columns.iter().map(|column| column.name));
     if out.is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         if out == Out::Stderr {
             table.use_stderr();
         }
-        table.set_constraints(COLUMNS.iter().map(|(_, breakable)| match breakable {
-            true => ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(14)),
-            false => ColumnConstraint::ContentWidth,
+        table.set_constraints(columns.iter().map(|column| match column.layout {
+            Layout::Breakable => ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(14)),
+            _ => ColumnConstraint::ContentWidth,
         }));
     } else {
         table.force_no_tty();
     }
-    table.add_rows(runs.iter().map(|run| row(run, out.is_coloured())));
-    for number in NUMBERS {
+    table.add_rows(runs.iter().map(|run| row(run, &columns, out.is_coloured())));
+    for (number, _) in columns.iter().enumerate().filter(|(_, column)| column.layout == Layout::Number) {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -51,31 +109,17 @@ pub fn render(runs: &[Run], out: Out) -> String {
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-fn row(run: &Run, coloured: bool) -> Row {
-    let dash = || "-".to_owned();
-    let mut variant = run.variant.to_string();
-    if let Some(flavour) = &run.flavour {
-        variant = format!("{variant} ({flavour})");
-    }
-    let mut cells = vec![
-        Cell::new(&run.case),
-        Cell::new(variant),
-        Cell::new(run.note.clone().unwrap_or_else(dash)),
-        Cell::new(run.mode.map_or_else(dash, |m| m.to_string())),
-        Cell::new(outcomes(run)),
-        Cell::new(expected(&run.expected)),
-        Cell::new(run.first_seconds.map_or_else(dash, units::seconds)),
-        Cell::new(if run.signals == 0 { dash() } else { units::count(run.signals_in_window) }),
-    ];
-    let verdict = Cell::new(run.verdict.as_str());
-    cells.push(match run.verdict {
-        _ if !coloured => verdict,
-        Verdict::AsExpected => verdict.fg(Color::Green),
-        Verdict::Unexpected => verdict.fg(Color::Red),
-        Verdict::Inconclusive => verdict.fg(Color::Yellow),
-        Verdict::Skipped => verdict.fg(Color::DarkGrey),
-    });
-    Row::from(cells)
+fn row(run: &Run, columns: &[Column], coloured: bool) -> Row {
+    Row::from(columns.iter().map(|column| {
+        let cell = Cell::new((column.text)(run));
+        match run.verdict {
+            _ if !coloured || column.name != LAST.name => cell,
+            Verdict::AsExpected => cell.fg(Color::Green),
+            Verdict::Unexpected => cell.fg(Color::Red),
+            Verdict::Inconclusive => cell.fg(Color::Yellow),
+            Verdict::Skipped => cell.fg(Color::DarkGrey),
+        }
+    }))
 }
 
 /// What was seen, with counts.
@@ -112,16 +156,14 @@ mod tests {
 
     #[test]
     fn every_column_is_explained_in_the_help() {
-        let help = <crate::args::Cli as clap::CommandFactory>::command()
-            .find_subcommand_mut("stress")
-            .unwrap()
-            .render_long_help()
-            .to_string();
-        let mut from = 0;
-        for (column, _) in COLUMNS {
-            let at =
-                help[from..].find(&format!("\n  {column}  ")).unwrap_or_else(|| panic!("{column} is not explained"));
-            from += at;
+        for (technique, verb) in [(Technique::Stress, "stress"), (Technique::Model, "model")] {
+            let mut cli = <crate::args::Cli as clap::CommandFactory>::command();
+            let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
+            let mut from = 0;
+            for column in columns(technique) {
+                let at = help[from..].find(&format!("\n  {}  ", column.name));
+                from += at.unwrap_or_else(|| panic!("{} is not explained by {verb} --help", column.name));
+            }
         }
     }
 }

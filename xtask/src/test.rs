@@ -1,10 +1,10 @@
-//! `cargo xtask test`: all tests there are, then a short stress in this process.
+//! `cargo xtask test`: all tests there are, then a first part of the models, then a short stress in this process.
 
 use sigproof_harness::exit::Exit;
 
-use crate::args::{StressArgs, TestArgs};
+use crate::args::{ModelArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
-use crate::{ci, stress};
+use crate::{ci, model, stress};
 
 /// Runs the verb.
 pub fn run(args: &TestArgs) -> Exit {
@@ -15,6 +15,8 @@ pub fn run(args: &TestArgs) -> Exit {
         output::complain(&remedy.unwrap_or_default());
         return tests;
     }
+    output::tell("== cargo xtask model --quick");
+    let modelled = model::run(&ModelArgs { quick: true, ..ModelArgs::default() });
     output::tell(&format!("== cargo xtask stress --coverage {}", args.coverage));
     let stressed = stress::run(&StressArgs {
         coverage: Some(args.coverage),
@@ -22,16 +24,13 @@ pub fn run(args: &TestArgs) -> Exit {
         reports: args.reports.clone(),
         ..StressArgs::default()
     });
-    let exit = tests.worst(stressed);
+    let exit = tests.worst(modelled).worst(stressed);
     let out = if args.reports.iter().any(|r| r.is_stdout()) { Out::Stderr } else { Out::Stdout };
     let word = |exit: Exit| if exit == Exit::AsExpected { "ok" } else { "FAILED" };
-    exit.worst(out.say(&format!(
-        "\ntest: {}; cargo test {}, stress {}\n",
-        word(exit),
-        word(tests),
-        match stressed {
-            Exit::AsExpected => "ok".to_owned(),
-            other => format!("ended with {}: {}", other.code(), other.meaning()),
-        },
-    )))
+    let ended = |exit: Exit| match exit {
+        Exit::AsExpected => "ok".to_owned(),
+        other => format!("ended with {}: {}", other.code(), other.meaning()),
+    };
+    let (tests, modelled, stressed) = (word(tests), ended(modelled), ended(stressed));
+    exit.worst(out.say(&format!("\ntest: {}; cargo test {tests}, model {modelled}, stress {stressed}\n", word(exit),)))
 }

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sigproof_harness::report::Verdict;
-use sigproof_harness::stress::Event;
 
-use super::{Display, State};
-use crate::units;
+use super::{Display, Event, State};
 
 /// The steps into which a bar is divided.
 const STEPS: u64 = 1_000;
@@ -46,11 +44,12 @@ impl Display for Bars {
     fn event(&mut self, event: &Event, state: &State) {
         self.worth_a_line = match event {
             Event::Bad { .. } => true,
+            Event::Said { .. } => false,
             Event::Finished { run, .. } => !matches!(run.verdict, Verdict::AsExpected | Verdict::Skipped),
             _ => false,
         };
         match event {
-            Event::Planned { setups } => self.total.set_length(*setups as u64 * STEPS),
+            Event::Planned { count, .. } => self.total.set_length(*count as u64 * STEPS),
             Event::Started { index, label } => {
                 let bar = ProgressBar::new(STEPS).with_style(style(ONE)).with_message(label.clone());
                 self.running.insert(*index, self.all.insert_before(&self.total, bar));
@@ -58,12 +57,11 @@ impl Display for Bars {
             Event::Progress { index, .. } => {
                 if let (Some(bar), Some(running)) = (self.running.get(index), state.running.get(index)) {
                     bar.set_position((running.fraction * STEPS as f64) as u64);
-                    let (attempts, window) = (units::count(running.attempts), units::count(running.in_window));
-                    bar.set_message(format!("{}, {attempts} attempts, {window} in the window", running.label));
+                    bar.set_message(format!("{}: {}", running.label, running.detail));
                 }
             }
             Event::Bad { .. } => {}
-            Event::Finished { index, .. } => {
+            Event::Finished { index, .. } | Event::Said { index, .. } => {
                 if let Some(bar) = self.running.remove(index) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);

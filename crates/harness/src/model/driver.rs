@@ -6,7 +6,8 @@
 //! | unexpected | an outcome that must never be; or one that must and is nowhere within the bounds; or no signal was ever delivered |
 //! | inconclusive | the time ran out, or an execution was too long, before the above could be told |
 //!
-//! A broken variant is explored until what must be seen was seen.
+//! A broken variant is explored until what must be seen was seen: first without preemptions, then with one, and so on, which finds a
+//! failure with few of them, and soon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -17,12 +18,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
-use sigproof_shim::native::os::clock;
 
-use super::token::Token;
-use super::{Depth, Entry, plans, trace, verdict};
+use super::{Depth, Entry, counterexample, plans, verdict};
 use crate::case::{Expected, Grade, Outcome};
-use crate::report::{Finding, Run, Technique, Verdict};
+use crate::report::{Run, Technique, Verdict};
 
 /// How far to go, where the user says.
 #[derive(Clone, Debug, Default)]
@@ -56,15 +55,13 @@ impl Observer for () {
     fn plans(&self, _: &Entry, _: usize, _: usize, _: u64) {}
 }
 
-/// How long the search for fewer preemptions may take, for each number of them.
-const SHORTER: Duration = Duration::from_secs(2);
-
 /// A failing plan.
-struct Failing {
-    plan: Plan,
-    choices: Option<Choices>,
-    sentence: String,
-    seconds: f64,
+pub(super) struct Failing {
+    pub plan: Plan,
+    pub choices: Option<Choices>,
+    pub sentence: String,
+    /// Since the exploration began.
+    pub seconds: f64,
 }
 
 /// What the exploration came to so far.
@@ -84,54 +81,86 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
     let started = Instant::now();
     let depth = options.depth(entry);
     let mut found = Found::default();
-    let mut level: Vec<Plan> = vec![Plan::default()];
-    let mut known = 1;
-    for deliveries in 0..=depth.deliveries {
-        let mut next = BTreeSet::new();
-        let enough = AtomicBool::new(false);
-        in_parallel(entry, options, depth, &level, &enough, |plan, explored, choices| {
-            take(&mut found, entry, &plan, &explored, choices, started);
-            if explored.carried_out > 0 && matches!(explored.end, End::Exhausted) && deliveries < depth.deliveries {
-                plans::successors(&entry.model, &plan, explored.chances, &mut next);
-            }
-            observer.plans(entry, found.plans, known, found.executions);
-            if satisfied(&found, entry.expected()) {
-                enough.store(true, Ordering::Relaxed);
-            }
-        });
-        if satisfied(&found, entry.expected()) || found.unsupported || next.is_empty() {
+    let broken = is_broken(entry.expected());
+    let first = if broken { 0 } else { depth.preemptions.unwrap_or(UNBOUNDED) };
+    for preemptions in first..=depth.preemptions.unwrap_or(UNBOUNDED) {
+        let bound = Some(preemptions).filter(|n| *n < UNBOUNDED);
+        let limits = Limits { preemptions: bound, until: options.until, ..Limits::default() };
+        levels(entry, options, depth.deliveries, &limits, observer, started, &mut found);
+        if found.unsupported || satisfied(&found, entry.expected()) {
             break;
         }
-        level = next.into_iter().collect();
-        known += level.len();
     }
+    let mut run = run_of(entry);
+    judge(&mut run, &found, entry, depth);
+    for (outcome, (_, failing)) in found.failing {
+        // With one preemption more at a time, the first failure has the fewest.
+        let bound = if broken { None } else { depth.preemptions.or(Some(UNBOUNDED)) };
+        run.add_finding(counterexample::finding(entry, bound, outcome, failing));
+    }
+    run.elapsed_seconds = started.elapsed().as_secs_f64();
+    run
+}
+
+/// A run of this model, with nothing in it.
+pub(super) fn run_of(entry: &Entry) -> Run {
     let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
     run.flavour = entry.setup.flavour.map(str::to_owned);
     run.note = entry.setup.note_name().map(str::to_owned);
     run.mode = entry.setup.mode;
-    judge(&mut run, &found, entry, depth);
-    for (outcome, (_, failing)) in found.failing {
-        run.add_finding(shortest(entry, depth, outcome, failing));
-    }
-    run.elapsed_seconds = started.elapsed().as_secs_f64();
     run
+}
+
+/// After so many preemptions a search that adds one at a time goes on with any number of them.
+const UNBOUNDED: u8 = 8;
+
+/// Explores level by level, within one bound of preemptions.
+fn levels(
+    entry: &Entry,
+    options: &Options,
+    deliveries: u32,
+    limits: &Limits,
+    observer: &dyn Observer,
+    started: Instant,
+    found: &mut Found,
+) {
+    let mut level: Vec<Plan> = vec![Plan::default()];
+    let mut known = found.plans + 1;
+    for depth in 0..=deliveries {
+        let mut next = BTreeSet::new();
+        let enough = AtomicBool::new(false);
+        in_parallel(entry, options, limits, &level, &enough, |plan, explored, choices| {
+            take(found, entry, &plan, &explored, choices, started);
+            if explored.carried_out > 0 && matches!(explored.end, End::Exhausted) && depth < deliveries {
+                plans::successors(&entry.model, &plan, explored.chances, &mut next);
+            }
+            observer.plans(entry, found.plans, known, found.executions);
+            if satisfied(found, entry.expected()) {
+                enough.store(true, Ordering::Relaxed);
+            }
+        });
+        if satisfied(found, entry.expected()) || found.unsupported || next.is_empty() {
+            return;
+        }
+        level = next.into_iter().collect();
+        known += level.len();
+    }
 }
 
 /// Explores plans, several at a time, and gives each result to `take`, one at a time.
 fn in_parallel(
     entry: &Entry,
     options: &Options,
-    depth: Depth,
+    limits: &Limits,
     level: &[Plan],
     enough: &AtomicBool,
     mut take: impl FnMut(Plan, Exploration, Option<Choices>),
 ) {
-    let limits = Limits { preemptions: depth.preemptions, until: options.until, ..Limits::default() };
     let next = AtomicUsize::new(0);
     let (send, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, level.len().max(1)) {
-            let (send, next, limits) = (send.clone(), &next, &limits);
+            let (send, next) = (send.clone(), &next);
             scope.spawn(move || {
                 while !enough.load(Ordering::Relaxed)
                     && let Some(plan) = level.get(next.fetch_add(1, Ordering::Relaxed))
@@ -194,11 +223,15 @@ fn take(
 
 /// Whether no more can be learned: something that must never be was seen, or all that must be was.
 fn satisfied(found: &Found, expected: &Expected) -> bool {
-    let broken = expected.must_occur().any(|outcome| outcome != Outcome::Delivered);
+    let broken = is_broken(expected);
     let forbidden = found.failing.keys().any(|outcome| expected.grade(*outcome) == Grade::Never);
     let seen =
         |outcome| if outcome == Outcome::Delivered { found.well > 0 } else { found.failing.contains_key(&outcome) };
     forbidden || found.stopped.is_some() || (broken && expected.must_occur().all(seen))
+}
+
+fn is_broken(expected: &Expected) -> bool {
+    expected.must_occur().any(|outcome| outcome != Outcome::Delivered)
 }
 
 fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
@@ -230,6 +263,12 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
         (Verdict::Unexpected, Some(format!("{} was found and must never be", forbidden.join(", "))))
     } else if let Some(stopped) = &found.stopped {
         (Verdict::Inconclusive, Some(format!("not exhausted: {stopped}")))
+    } else if !missing.is_empty() && shallow(depth, entry.model.depth) {
+        let missing = missing.join(", ");
+        (
+            Verdict::Inconclusive,
+            Some(format!("{missing} was not found, but this is not as deep as the model is made for")),
+        )
     } else if !missing.is_empty() {
         let within = format!("within {} deliveries and {}", depth.deliveries, preemptions(depth));
         (Verdict::Unexpected, Some(format!("{} must be found, and is nowhere {within}", missing.join(", "))))
@@ -240,84 +279,14 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
     };
 }
 
+/// Whether one depth is less than another.
+fn shallow(depth: Depth, than: Depth) -> bool {
+    let preemptions = |depth: Depth| depth.preemptions.unwrap_or(u8::MAX);
+    depth.deliveries < than.deliveries || preemptions(depth) < preemptions(than)
+}
+
 fn preemptions(depth: Depth) -> String {
     depth.preemptions.map_or("any number of preemptions".to_owned(), |n| format!("{n} preemptions"))
-}
-
-/// The same failure with the fewest preemptions, its steps, and how to see it again.
-fn shortest(entry: &Entry, depth: Depth, outcome: Outcome, mut failing: Failing) -> Finding {
-    let bound = depth.preemptions.unwrap_or(4).min(4);
-    for preemptions in 0..bound {
-        let until = Some(clock::now() + SHORTER);
-        let limits = Limits { preemptions: Some(preemptions), until, ..Limits::default() };
-        let (again, choices) = engine::explore(&failing.plan, &limits, &entry.model.body);
-        if let End::Failed(failure) = &again.end
-            && let (same, sentence) = verdict::judge(failure)
-            && same == outcome
-        {
-            failing = Failing { choices, sentence, ..failing };
-            break;
-        }
-    }
-    let mut finding = Finding::new(outcome, failing.sentence);
-    finding.seconds = Some(failing.seconds);
-    if let Some(choices) = failing.choices {
-        let token = Token { label: entry.label(), plan: failing.plan, choices };
-        if let End::Failed(failure) =
-            engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body).end
-        {
-            let (again, sentence) = verdict::judge(&failure);
-            if again == outcome {
-                finding.sentence = sentence;
-                finding.text = trace::render(&failure, &finding.sentence);
-                finding.details = trace::details(&failure, &token.plan);
-            }
-        }
-        finding.replay = Some(format!("cargo xtask replay {token}"));
-    }
-    finding
-}
-
-/// Runs the execution of a token once more. `None`: no model has its label.
-pub fn replay(token: &Token) -> Option<Run> {
-    let started = Instant::now();
-    let entry = super::entries().into_iter().find(|entry| entry.label() == token.label)?;
-    let explored = engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body);
-    let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
-    run.flavour = entry.setup.flavour.map(str::to_owned);
-    run.note = entry.setup.note_name().map(str::to_owned);
-    run.mode = entry.setup.mode;
-    run.attempts = explored.executions;
-    run.signals = explored.deliveries;
-    run.verdict = Verdict::Inconclusive;
-    match &explored.end {
-        End::Failed(failure) if !stale(failure) => {
-            let (outcome, sentence) = verdict::judge(failure);
-            run.observed.insert(outcome, 1);
-            let expected = entry.expected().grade(outcome) != Grade::Never;
-            run.verdict = if expected { Verdict::AsExpected } else { Verdict::Unexpected };
-            let mut finding = Finding::new(outcome, sentence);
-            finding.text = trace::render(failure, &finding.sentence);
-            finding.details = trace::details(failure, &token.plan);
-            finding.seconds = Some(started.elapsed().as_secs_f64());
-            finding.replay = Some(format!("cargo xtask replay {token}"));
-            run.add_finding(finding);
-        }
-        End::Failed(_) => run.reason = Some("the token does not fit this source: its operations are others".to_owned()),
-        End::Exhausted => {
-            run.observed.insert(Outcome::Delivered, 1);
-            run.reason = Some("this execution does not fail (any more)".to_owned());
-        }
-        End::Unsupported => run.verdict = Verdict::Skipped,
-        End::OutOfTime | End::TooLarge => run.reason = Some("the execution could not be run to its end".to_owned()),
-    }
-    run.elapsed_seconds = started.elapsed().as_secs_f64();
-    Some(run)
-}
-
-/// Whether the checker found other operations than the choices were made for.
-fn stale(failure: &engine::Failure) -> bool {
-    failure.message.contains("unexpected exploration state") || failure.message.contains("loom internal bug")
 }
 
 /// Explores several models: several at a time if there are enough of them, else the plans of each. `done` gets each run as it ends.

@@ -3,6 +3,7 @@
 //! ```text
 //!  xtask model ──► [child process: the build with --cfg loom] worker ──► driver ──► plans     which perturbations, level by level
 //!                                                                          │          └► shim's `explore`: loom
+//!                                                                          ├──► orderings  which are used, and what breaks without one
 //!                                                                          ├──► verdict    deadlock, livelock, race: which outcome
 //!                                                                          └──► trace      the counterexample, column by column
 //! ```
@@ -21,7 +22,9 @@ use crate::case::{Expected, Failure, Mode, Outcome, Setup, Variant};
 use crate::cases;
 
 pub mod core;
+pub mod counterexample;
 pub mod driver;
+pub mod orderings;
 pub mod plans;
 pub mod tally;
 pub mod token;
@@ -137,6 +140,11 @@ impl Entry {
         self.model.expected.as_ref().unwrap_or(&self.setup.expected)
     }
 
+    /// What the default run goes to.
+    pub fn depth(&self) -> Depth {
+        self.model.depth
+    }
+
     /// Its name in one word: `darwin-profbuf-blocking-read/broken/sema/blocking`.
     pub fn label(&self) -> String {
         format!("{}/{}", self.name, self.setup)
@@ -179,6 +187,9 @@ fn report(failure: Failure) -> ! {
 pub struct Selection {
     /// These names; all if there is none.
     pub names: Vec<String>,
+    /// Of these only the ones with one of these labels; all if there is none.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// Only over these notes.
     pub notes: Vec<String>,
     /// Only in this mode.
@@ -194,6 +205,7 @@ impl Selection {
             list.is_empty() || name.is_some_and(|name| list.iter().any(|n| n == name))
         };
         in_list(&self.names, Some(entry.name))
+            && (self.labels.is_empty() || self.labels.contains(&entry.label()))
             && in_list(&self.notes, entry.setup.note_name())
             && self.mode.is_none_or(|mode| entry.setup.mode == Some(mode))
             && self.variant.is_none_or(|variant| entry.setup.variant == variant)

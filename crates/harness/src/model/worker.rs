@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
-use super::{Entry, Selection, entries};
+use super::orderings::{self, Caught, Effort, Used};
+use super::{Entry, Selection, counterexample, entries};
 use crate::report::Run;
 
 /// What is to be done.
@@ -28,6 +29,19 @@ pub enum Order {
     },
     /// Run the execution of a token.
     Replay(String),
+    /// Tell the orderings that the chosen models use.
+    Survey(Selection),
+    /// Take an ordering for a weaker one in the chosen models, until one fails.
+    Weaken {
+        /// Which models may fail; in the order of the labels.
+        selection: Selection,
+        /// Which ordering.
+        used: Used,
+        /// What it is taken for.
+        to: String,
+        /// How hard to try.
+        effort: Effort,
+    },
 }
 
 /// How far to go.
@@ -62,6 +76,17 @@ pub enum Event {
     },
     /// A model is done: its place among those chosen, and what came of it.
     Done(usize, Box<Run>),
+    /// The orderings that a model uses.
+    Used {
+        /// Its label.
+        label: String,
+        /// The orderings.
+        used: Vec<Used>,
+        /// The executions that it took to find out.
+        executions: u64,
+    },
+    /// What came of a weakening: the model that failed, if one did.
+    Weakened(Option<Caught>),
     /// The order cannot be carried out.
     Refused(String),
 }
@@ -77,6 +102,17 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     match order {
         Order::Explore { selection, bounds } => explore(&selection, bounds),
         Order::Replay(token) => replay(&token),
+        Order::Survey(selection) => {
+            for entry in chosen(&selection) {
+                let (used, executions) = orderings::survey(&entry);
+                tell(&Event::Used { label: entry.label(), used, executions });
+            }
+        }
+        Order::Weaken { selection, used, to, effort } => {
+            let mut entries = chosen(&selection);
+            entries.sort_by_key(|entry| selection.labels.iter().position(|label| *label == entry.label()));
+            tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
+        }
     }
     ExitCode::SUCCESS
 }
@@ -90,8 +126,12 @@ fn leash() {
     });
 }
 
+fn chosen(selection: &Selection) -> Vec<Entry> {
+    entries().into_iter().filter(|entry| selection.chooses(entry)).collect()
+}
+
 fn explore(selection: &Selection, bounds: Bounds) {
-    let chosen: Vec<Entry> = entries().into_iter().filter(|entry| selection.chooses(entry)).collect();
+    let chosen = chosen(selection);
     tell(&Event::Begin(chosen.len()));
     let budget = bounds.budget.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let options = Options {
@@ -105,7 +145,7 @@ fn explore(selection: &Selection, bounds: Bounds) {
 
 fn replay(token: &str) {
     let event = match token.parse() {
-        Ok(token) => match driver::replay(&token) {
+        Ok(token) => match counterexample::replay(&token) {
             Some(run) => Event::Done(0, Box::new(run)),
             None => Event::Refused(format!("no model is called '{}'", token.label)),
         },

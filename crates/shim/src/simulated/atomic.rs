@@ -10,6 +10,7 @@ use std::string::String;
 pub use core::sync::atomic::Ordering;
 use core::sync::atomic::Ordering::Relaxed;
 
+use super::gate::Gate;
 use super::point;
 use super::world::{switching, with};
 use crate::model::Role;
@@ -26,11 +27,12 @@ fn record(at: &'static Location<'static>, what: impl FnOnce() -> String) {
 }
 
 macro_rules! atomic {
-    ($name:ident, $type:ty, $show:literal, [$($generic:ident)?]) => {
+    ($name:ident, $type:ty, $show:literal, [$($generic:ident)?] $(, $extra:ident: $extra_type:ty)?) => {
         /// As the one of `core`.
         pub struct $name$(<$generic>)? {
             modelled: loom::sync::atomic::$name$(<$generic>)?,
             shadow: core::sync::atomic::$name$(<$generic>)?,
+            $($extra: $extra_type,)?
         }
 
         impl$(<$generic>)? $name$(<$generic>)? {
@@ -40,6 +42,7 @@ macro_rules! atomic {
                 Self {
                     modelled: loom::sync::atomic::$name::new(value),
                     shadow: core::sync::atomic::$name::new(value),
+                    $($extra: <$extra_type>::new(),)?
                 }
             }
 
@@ -165,7 +168,7 @@ macro_rules! arithmetic {
 
 atomic!(AtomicBool, bool, "{}", []);
 atomic!(AtomicI64, i64, "{:#x}", []);
-atomic!(AtomicU32, u32, "{:#x}", []);
+atomic!(AtomicU32, u32, "{:#x}", [], futex: Gate);
 atomic!(AtomicU64, u64, "{:#x}", []);
 atomic!(AtomicUsize, usize, "{:#x}", []);
 atomic!(AtomicPtr, *mut T, "{:p}", [T]);
@@ -177,5 +180,10 @@ impl AtomicU32 {
     /// What the kernel finds there: the newest value. Passes no signal point, and orders nothing.
     pub(super) fn seen_by_kernel(&self, me: usize) -> u32 {
         switching(me, || self.modelled.fetch_add(0, Relaxed))
+    }
+
+    /// The gate of those who wait on this word.
+    pub(super) fn futex(&self) -> &Gate {
+        &self.futex
     }
 }

@@ -1,5 +1,11 @@
-//! futex(2): wait and wake on a 32-bit word. The word itself is the gate; nothing is synchronised.
+//! futex(2): wait and wake on a 32-bit word. Nothing is synchronised.
+//!
+//! A wait reads the word as the kernel does, and enters the queue in the same step. A wake does not touch the word: loom knows a
+//! read-modify-write there only roughly in the order of a plain store that races with it, such as the clearing of a note by a sleeper
+//! that has seen its wake-up while the waker is still in the kernel. So loom does not see that a wake *without* a change of the word
+//! depends on a wait; wake-ups for nothing come from the plan.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::format;
 use std::panic::Location;
@@ -8,7 +14,6 @@ use std::vec::Vec;
 use super::OsError;
 use crate::atomic::AtomicU32;
 use crate::model::Waiting;
-use crate::simulated::point;
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::with;
 
@@ -46,7 +51,7 @@ impl Queues {
 #[track_caller]
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<FutexWait, OsError> {
     let at = Location::caller();
-    let Some(me) = point::pass(at) else { return Ok(FutexWait::Changed) };
+    let Some(me) = word.futex().enter(at, Ordering::Relaxed) else { return Ok(FutexWait::Changed) };
     let address = core::ptr::from_ref(word).addr();
     if word.seen_by_kernel(me) != expected {
         with(|w| w.record(at, || format!("futex wait: not {expected:#x}: EAGAIN")));
@@ -81,8 +86,9 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Resul
 #[track_caller]
 pub fn wake(word: &AtomicU32, count: u32) -> Result<usize, OsError> {
     let at = Location::caller();
-    let Some(me) = point::pass(at) else { return Ok(0) };
-    word.seen_by_kernel(me);
+    if word.futex().enter(at, Ordering::Relaxed).is_none() {
+        return Ok(0);
+    }
     let address = core::ptr::from_ref(word).addr();
     let woken = with(|w| {
         let queue = w.futexes.of(address);

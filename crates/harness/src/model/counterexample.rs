@@ -1,0 +1,87 @@
+//! The counterexample that is shortest to read, and its replay.
+
+use std::time::{Duration, Instant};
+
+use sigproof_shim::model::{self as engine, End, Limits};
+use sigproof_shim::native::os::clock;
+
+use super::driver::{self, Failing};
+use super::token::Token;
+use super::{Entry, trace, verdict};
+use crate::case::{Grade, Outcome};
+use crate::report::{Finding, Run, Verdict};
+
+/// How long the search for fewer preemptions may take, for each number of them.
+const SHORTER: Duration = Duration::from_secs(2);
+
+/// The failure as a finding: with the fewest preemptions below `bound`, if there is one to look below, its steps, and how to see it again.
+pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut failing: Failing) -> Finding {
+    for preemptions in 0..bound.unwrap_or(0) {
+        let until = Some(clock::now() + SHORTER);
+        let limits = Limits { preemptions: Some(preemptions), until, ..Limits::default() };
+        let (again, choices) = engine::explore(&failing.plan, &limits, &entry.model.body);
+        if let End::Failed(failure) = &again.end
+            && let (same, sentence) = verdict::judge(failure)
+            && same == outcome
+        {
+            failing = Failing { choices, sentence, ..failing };
+            break;
+        }
+    }
+    let mut finding = Finding::new(outcome, failing.sentence);
+    finding.seconds = Some(failing.seconds);
+    if let Some(choices) = failing.choices {
+        let token = Token { label: entry.label(), plan: failing.plan, choices };
+        if let End::Failed(failure) =
+            engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body).end
+        {
+            let (again, sentence) = verdict::judge(&failure);
+            if again == outcome {
+                finding.sentence = sentence;
+                finding.text = trace::render(&failure, &finding.sentence);
+                finding.details = trace::details(&failure, &token.plan);
+            }
+        }
+        finding.replay = Some(format!("cargo xtask replay {token}"));
+    }
+    finding
+}
+
+/// Runs the execution of a token once more. `None`: no model has its label.
+pub fn replay(token: &Token) -> Option<Run> {
+    let started = Instant::now();
+    let entry = super::entries().into_iter().find(|entry| entry.label() == token.label)?;
+    let explored = engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body);
+    let mut run = driver::run_of(&entry);
+    run.attempts = explored.executions;
+    run.signals = explored.deliveries;
+    run.verdict = Verdict::Inconclusive;
+    match &explored.end {
+        End::Failed(failure) if !stale(failure) => {
+            let (outcome, sentence) = verdict::judge(failure);
+            run.observed.insert(outcome, 1);
+            let expected = entry.expected().grade(outcome) != Grade::Never;
+            run.verdict = if expected { Verdict::AsExpected } else { Verdict::Unexpected };
+            let mut finding = Finding::new(outcome, sentence);
+            finding.text = trace::render(failure, &finding.sentence);
+            finding.details = trace::details(failure, &token.plan);
+            finding.seconds = Some(started.elapsed().as_secs_f64());
+            finding.replay = Some(format!("cargo xtask replay {token}"));
+            run.add_finding(finding);
+        }
+        End::Failed(_) => run.reason = Some("the token does not fit this source: its operations are others".to_owned()),
+        End::Exhausted => {
+            run.observed.insert(Outcome::Delivered, 1);
+            run.reason = Some("this execution does not fail (any more)".to_owned());
+        }
+        End::Unsupported => run.verdict = Verdict::Skipped,
+        End::OutOfTime | End::TooLarge => run.reason = Some("the execution could not be run to its end".to_owned()),
+    }
+    run.elapsed_seconds = started.elapsed().as_secs_f64();
+    Some(run)
+}
+
+/// Whether the checker found other operations than the choices were made for.
+fn stale(failure: &engine::Failure) -> bool {
+    failure.message.contains("unexpected exploration state") || failure.message.contains("loom internal bug")
+}

@@ -1,0 +1,145 @@
+//! Memory orderings: which of them models use, and whether some model fails without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sigproof_shim::model::{self as engine, End, Limits, Plan, Role, Site, Weakening};
+use sigproof_shim::native::atomic::Ordering;
+
+use super::{Entry, plans, verdict};
+use crate::case::Outcome;
+
+/// The orderings of an operation, as words.
+const WORDS: &[(Ordering, &str)] = &[
+    (Ordering::Relaxed, "Relaxed"),
+    (Ordering::Acquire, "Acquire"),
+    (Ordering::Release, "Release"),
+    (Ordering::AcqRel, "AcqRel"),
+    (Ordering::SeqCst, "SeqCst"),
+];
+
+/// An ordering in the source, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Used {
+    /// The file, as the compiler was given it.
+    pub file: String,
+    /// The line of the method's name.
+    pub line: u32,
+    /// Its column.
+    pub column: u32,
+    /// Whether it is the ordering of a compare-and-swap that fails.
+    pub failure: bool,
+    /// The ordering.
+    pub ordering: String,
+}
+
+/// What came of a weakening.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Caught {
+    /// The model that failed.
+    pub label: String,
+    /// How.
+    pub outcome: Outcome,
+    /// The executions that it took, of all models tried.
+    pub executions: u64,
+}
+
+/// The word for an ordering.
+fn word(ordering: Ordering) -> &'static str {
+    WORDS.iter().find(|(o, _)| *o == ordering).map_or("?", |(_, word)| word)
+}
+
+/// The orderings that are weaker than this one, the strongest first.
+pub fn weaker(ordering: &str, failure: bool) -> &'static [&'static str] {
+    match (ordering, failure) {
+        ("SeqCst", false) => &["AcqRel", "Acquire", "Release", "Relaxed"],
+        ("SeqCst", true) => &["Acquire", "Relaxed"],
+        ("AcqRel", _) => &["Acquire", "Release", "Relaxed"],
+        ("Acquire" | "Release", _) => &["Relaxed"],
+        _ => &[],
+    }
+}
+
+/// The orderings that a model uses, without perturbations and with one; and the executions that it took.
+pub fn survey(entry: &Entry) -> (Vec<Used>, u64) {
+    let mut found: BTreeMap<Site, Ordering> = BTreeMap::new();
+    let limits = Limits { preemptions: Some(1), survey: true, ..Limits::default() };
+    let mut next = BTreeSet::new();
+    let (explored, _) = engine::explore(&Plan::default(), &limits, &entry.model.body);
+    plans::successors(&entry.model, &Plan::default(), explored.chances, &mut next);
+    found.extend(explored.sites);
+    let mut executions = explored.executions;
+    for plan in next {
+        let limits = Limits { preemptions: Some(0), ..limits.clone() };
+        let (explored, _) = engine::explore(&plan, &limits, &entry.model.body);
+        found.extend(explored.sites);
+        executions += explored.executions;
+    }
+    let used = |(site, ordering): (Site, Ordering)| Used {
+        file: site.file.to_owned(),
+        line: site.line,
+        column: site.column,
+        failure: site.role == Role::Failure,
+        ordering: word(ordering).to_owned(),
+    };
+    (found.into_iter().map(used).collect(), executions)
+}
+
+/// How hard a weakening is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effort {
+    /// Without perturbations, with two preemptions: orderings are between threads, and most show there.
+    Quick,
+    /// As deep as each model goes by itself.
+    Full,
+}
+
+/// Runs models with this ordering taken for a weaker one, until one fails.
+pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Option<Caught> {
+    let (to, _) = WORDS.iter().find(|(_, word)| *word == to)?;
+    // As long as the process lives: the checker compares it with what the compiler has put there.
+    let file: &'static str = Box::leak(used.file.clone().into_boxed_str());
+    let role = if used.failure { Role::Failure } else { Role::Success };
+    let site = Site { file, line: used.line, column: used.column, role };
+    let mut executions = 0;
+    for entry in entries {
+        let preemptions = match effort {
+            Effort::Quick => Some(2),
+            Effort::Full => entry.model.depth.preemptions,
+        };
+        let limits = Limits { preemptions, weakening: Some(Weakening { site, to: *to }), ..Limits::default() };
+        let mut level = vec![Plan::default()];
+        let deliveries = if effort == Effort::Quick { 0 } else { entry.model.depth.deliveries };
+        for depth in 0..=deliveries {
+            let mut next = BTreeSet::new();
+            for plan in &level {
+                let (explored, _) = engine::explore(plan, &limits, &entry.model.body);
+                executions += explored.executions;
+                if let End::Failed(failure) = &explored.end {
+                    let (outcome, _) = verdict::judge(failure);
+                    return Some(Caught { label: entry.label(), outcome, executions });
+                }
+                if explored.carried_out > 0 && depth < deliveries {
+                    plans::successors(&entry.model, plan, explored.chances, &mut next);
+                }
+            }
+            level = next.into_iter().collect();
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("AcqRel", false, 3)]
+    #[case("Acquire", true, 1)]
+    #[case("Relaxed", false, 0)]
+    fn each_weaker_ordering_is_tried(#[case] ordering: &str, #[case] failure: bool, #[case] count: usize) {
+        assert_eq!(weaker(ordering, failure).len(), count);
+        assert!(weaker(ordering, failure).iter().all(|w| WORDS.iter().any(|(_, word)| word == w)));
+    }
+}

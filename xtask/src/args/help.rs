@@ -1,0 +1,85 @@
+//! The texts below the help: examples, how to read a table, exit codes.
+
+use sigproof_harness::exit::Exit;
+
+/// The exit codes, below every help.
+pub(super) fn exit_codes() -> String {
+    format!("Exit codes:\n{}", Exit::table().trim_end())
+}
+
+/// Below the help of all.
+pub(super) const START: &str = "\
+Start with:
+  cargo xtask stress            see the bugs happen, and their fixes withstand the same treatment
+  cargo xtask model             prove it, as far as a model goes: all interleavings, a signal anywhere
+  cargo xtask list              what there is to run
+  cargo xtask stress --help     how to choose, and how to read the table
+";
+
+/// Below that of `sanitize`.
+pub(super) const SANITIZE: &str = "\
+On two cores either takes about 4 minutes the first time, and half a minute after that. The builds
+are kept apart from the usual one, in `sanitize` below the target folder. If the machine lacks what
+a sanitizer needs, it is skipped: the reason and the remedy are printed, and the exit code is 4.
+";
+
+/// Below that of `model`.
+pub(super) const MODEL: &str = "\
+A model runs the same sources as everything else, over loom and a simulated kernel. Every order of
+the threads' operations is tried, and every value that the memory model allows a load to give; and
+a handler runs at every point of the thread that the model interrupts, also while it sleeps. The
+first run builds the models, which takes about a minute.
+
+Examples:
+  cargo xtask model                                        every model, about a minute and a half
+  cargo xtask model profbuf --note futex                   part of a name; one note
+  cargo xtask model darwin-profbuf-blocking-read --variant broken    the counterexample, step by step
+  cargo xtask model sigqueue --preemptions unbounded       exhaustive; exit code 3 if the time runs out
+  cargo xtask model --deep --budget 1h                     one delivery and one preemption more
+  cargo xtask model --weaken                               what breaks if an ordering is weakened
+
+The table at the end has a line for each model:
+  case       the bug, or what is modelled of the core
+  variant    broken or fixed; in brackets what tells apart several of a kind
+  note       what the sleeper sleeps on
+  mode       blocking: the reader sleeps on the note; non-blocking: it polls
+  outcomes   how executions ended: well, and how often; and for each bug in how many plans it showed
+  expected   must X: found at least once; may X: allowed; whatever is not named must never be found
+  first      time from the start of the model to its first counterexample
+  executions  executions explored
+  plans      ways of placing the signals, time-outs and spurious wake-ups that were explored
+  exhausted  yes: nothing is left; no: within which bound all was explored, or what ended it
+  verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
+
+After the table comes a counterexample for each kind of bad outcome: a column for each thread, what a
+handler does under the step that it interrupted, and the command that repeats it.
+
+The model cannot see what a compiler reorders between a thread and its own handler, load buffering,
+or what SeqCst adds to AcqRel; and libc and the kernel take one step where they really take many.
+";
+
+/// Below that of `stress`.
+pub(super) const STRESS: &str = "\
+Examples:
+  cargo xtask stress                                        every case, about half a minute
+  cargo xtask stress darwin-profbuf-blocking-read           one case, broken and fixed
+  cargo xtask stress profbuf --note sema --mode blocking    part of a name; one note, one mode
+  cargo xtask stress 'darwin-*' --duration 5m               a pattern, and more time
+  cargo xtask stress --variant fixed --attempts 10000       hunt for false verdicts
+  cargo xtask stress --report json=out.json --report junit=out.xml
+
+The table at the end has a line for each setup of each case:
+  case       the bug; `cargo xtask list` links to where it was reported
+  variant    broken: as the bug was; fixed: as it was mended, or by a means that never had it;
+             in brackets what tells apart several of a kind
+  note       what the sleeper sleeps on and the handler wakes
+  mode       blocking: the reader sleeps on the note; non-blocking: it polls
+  outcomes   what attempts ended in, and how many of them
+  expected   must X: seen at least once; may X: allowed; whatever is not named must never be seen
+  first      time from the start of the setup to its first bad outcome
+  in window  signals that hit the instructions which the case is about: the coverage
+  verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
+
+After the table comes, for each kind of bad outcome, the diagnosis of the first one, also where it
+was expected, and the command that repeats it.
+";

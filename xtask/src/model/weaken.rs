@@ -1,0 +1,226 @@
+//! `cargo xtask model --weaken`: each memory ordering of the sources, taken for each weaker one, must make some model fail.
+//!
+//! | step | what |
+//! |---|---|
+//! | read | the orderings that stand in the sources |
+//! | survey | which models use which of them |
+//! | weaken | those models, quickly and then as deep as they go, until one fails |
+//!
+//! A weakening that no model notices is either explained in [`kept`](super::kept), or is a fault: of the source, whose ordering is
+//! stronger than it needs to be, or of the models.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde_json::json;
+use sigproof_harness::case::{Expected, Grade, Outcome, Variant};
+use sigproof_harness::exit::Exit;
+use sigproof_harness::model::orderings::{Caught, Effort, Used, weaker};
+use sigproof_harness::model::worker::{Event, Order};
+use sigproof_harness::model::{Entry, Selection};
+use sigproof_harness::report::{Report, Run, Technique, Verdict};
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+
+use super::process::Explorer;
+use super::source::{self, Place};
+use super::{Trouble, in_parallel, jobs, kept};
+use crate::args::ModelArgs;
+use crate::output::Out;
+use crate::progress::{Event as Shown, Progress};
+use crate::{reports, units};
+
+/// One ordering taken for another.
+struct Weakening<'a> {
+    place: &'a Place,
+    to: &'static str,
+    /// The models that use it, the cheapest first.
+    labels: Vec<String>,
+}
+
+/// Runs it.
+pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &AtomicBool) -> Result<Exit, Trouble> {
+    let started = Instant::now();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let places = source::places(workspace)?;
+    let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();
+    let progress = Progress::start();
+    let used = survey(args, program, &labels, stop, &progress)?;
+    let all = weakenings(&places, &used);
+    progress.event(Shown::Planned { count: all.len(), thing: "weakening" });
+    let results = Mutex::new(BTreeMap::new());
+    let trouble = in_parallel(jobs(args), all.len(), stop, |index| {
+        let weakening = &all[index];
+        let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
+        progress.event(Shown::Started { index, label: label.clone() });
+        let caught = try_both(program, weakening, stop)?;
+        let line = match &caught {
+            Some(caught) => format!("{label}: {} in {}", caught.outcome, caught.label),
+            None => format!("{label}: unnoticed"),
+        };
+        progress.event(Shown::Said { index, line });
+        if let Ok(mut results) = results.lock() {
+            results.insert(index, caught);
+        }
+        Ok(())
+    });
+    progress.finish();
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    let mut results = results.into_inner().unwrap_or_default();
+    let runs: Vec<Run> =
+        all.iter().enumerate().filter_map(|(n, w)| Some(as_run(w, results.remove(&n)?.as_ref()))).collect();
+    let mut report = Report::new();
+    report.interrupted = stop.load(Ordering::Relaxed);
+    report.elapsed_seconds = started.elapsed().as_secs_f64();
+    report.runs = runs;
+    let shown = out.say(&text(&report, &places));
+    let written = reports::write_all(&report, &args.reports, out).worst(shown);
+    if report.interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    Ok(Exit::of_runs(&report.runs, |_| true).worst(written))
+}
+
+/// Which models use which ordering, and how many executions the survey of each took.
+fn survey(
+    args: &ModelArgs,
+    program: &Path,
+    labels: &[String],
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<Vec<(String, Vec<Used>, u64)>, Trouble> {
+    progress.event(Shown::Planned { count: labels.len(), thing: "survey" });
+    let found = Mutex::new(Vec::new());
+    let trouble = in_parallel(jobs(args), labels.len(), stop, |index| {
+        let selection = Selection { labels: vec![labels[index].clone()], ..Selection::default() };
+        progress.event(Shown::Started { index, label: labels[index].clone() });
+        Explorer::start(program, &Order::Survey(selection))?.events(|event| {
+            if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
+                let line = format!("{label}: {}", units::of(used.len(), "ordering"));
+                progress.event(Shown::Said { index, line });
+                found.push((label, used, executions));
+            }
+            !stop.load(Ordering::Relaxed)
+        })
+    });
+    let mut found = found.into_inner().unwrap_or_default();
+    found.sort_by_key(|(label, _, executions)| (*executions, label.clone()));
+    trouble.map_or(Ok(found), Err)
+}
+
+fn weakenings<'a>(places: &'a [Place], used: &[(String, Vec<Used>, u64)]) -> Vec<Weakening<'a>> {
+    let mut all = Vec::new();
+    for place in places {
+        let users = used.iter().filter(|(_, used, _)| used.iter().any(|used| same(place, used)));
+        let labels: Vec<_> = users.map(|(label, ..)| label.clone()).collect();
+        for to in weaker(&place.ordering, place.failure) {
+            all.push(Weakening { place, to, labels: labels.clone() });
+        }
+    }
+    all
+}
+
+fn same(place: &Place, used: &Used) -> bool {
+    (place.line, place.column, place.failure) == (used.line, used.column, used.failure) && place.file == used.file
+}
+
+/// Quickly, and if nothing is noticed, as deep as the models go.
+fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Result<Option<Caught>, Trouble> {
+    if weakening.labels.is_empty() {
+        return Ok(None);
+    }
+    for effort in [Effort::Quick, Effort::Full] {
+        let place = weakening.place;
+        let order = Order::Weaken {
+            selection: Selection { labels: weakening.labels.clone(), ..Selection::default() },
+            used: Used {
+                file: place.file.clone(),
+                line: place.line,
+                column: place.column,
+                failure: place.failure,
+                ordering: place.ordering.clone(),
+            },
+            to: weakening.to.to_owned(),
+            effort,
+        };
+        let mut result = None;
+        Explorer::start(program, &order)?.events(|event| {
+            if let Event::Weakened(caught) = event {
+                result = caught;
+            }
+            !stop.load(Ordering::Relaxed)
+        })?;
+        if result.is_some() {
+            return Ok(result);
+        }
+    }
+    Ok(None)
+}
+
+/// A weakening is a broken variant: some model must fail for it.
+fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>) -> Run {
+    let bad = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Delivered);
+    let expected = bad.fold(Expected::default(), |expected, outcome| expected.with(*outcome, Grade::MayOccur));
+    let mut run = Run::new(Technique::Model, "weaken", Variant::Broken, expected);
+    let place = weakening.place;
+    run.flavour = Some(format!("{} {} as {}", place.title(), place.ordering, weakening.to));
+    run.more.insert("file".into(), json!(place.file));
+    run.more.insert("line".into(), json!(place.line));
+    run.more.insert("ordering".into(), json!(place.ordering));
+    run.more.insert("weakened_to".into(), json!(weakening.to));
+    match (caught, kept::reason(place, weakening.to)) {
+        (Some(caught), _) => {
+            run.verdict = Verdict::AsExpected;
+            run.observed.insert(caught.outcome, 1);
+            run.attempts = caught.executions;
+            run.more.insert("caught_by".into(), json!(caught.label));
+        }
+        (None, Some(reason)) => {
+            run.verdict = Verdict::AsExpected;
+            run.more.insert("kept_because".into(), json!(reason));
+        }
+        (None, None) if weakening.labels.is_empty() => {
+            run.verdict = Verdict::Unexpected;
+            run.reason = Some("no model comes here".to_owned());
+        }
+        (None, None) => {
+            run.verdict = Verdict::Unexpected;
+            run.reason = Some("no model fails for it: weaken it, or model what needs it".to_owned());
+        }
+    }
+    run
+}
+
+fn text(report: &Report, places: &[Place]) -> String {
+    let mut lines = String::new();
+    let (mut caught, mut kept, mut open) = (0, 0, 0);
+    for run in &report.runs {
+        let title = run.flavour.as_deref().unwrap_or_default();
+        let word = |key: &str| run.more.get(key).and_then(|v| v.as_str()).map(str::to_owned);
+        let said = match (run.observed.keys().next(), word("caught_by"), word("kept_because")) {
+            (Some(outcome), Some(model), _) => {
+                caught += 1;
+                format!("{outcome} in {model}, {} executions", units::count(run.attempts))
+            }
+            (_, _, Some(reason)) => {
+                kept += 1;
+                format!("unnoticed, and kept: {reason}")
+            }
+            _ => {
+                open += 1;
+                format!("UNNOTICED: {}", run.reason.as_deref().unwrap_or_default())
+            }
+        };
+        lines += &format!("{title}: {said}\n");
+    }
+    let relaxed = places.iter().filter(|place| place.ordering == "Relaxed").count();
+    let time = units::seconds(report.elapsed_seconds);
+    format!(
+        "{lines}\n{} in the sources, {relaxed} of them Relaxed; {}: {caught} noticed, {kept} kept for a reason, {open} unnoticed; {time}\n",
+        units::of(places.len(), "ordering"),
+        units::of(report.runs.len(), "weakening"),
+    )
+}
