@@ -156,7 +156,7 @@ impl State {
     fn take(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Planned { count, thing } => {
-                self.planned = *count;
+                (self.planned, self.done) = (*count, 0);
                 Some(format!("{} to run", units::of(*count, thing)))
             }
             Event::Started { index, label } => {

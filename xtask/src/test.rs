@@ -8,6 +8,11 @@ use crate::{ci, model, stress};
 
 /// Runs the verb.
 pub fn run(args: &TestArgs) -> Exit {
+    // Before the tests, some of which need it, so that nobody waits for a build without knowing.
+    if let Err(trouble) = model::process::build() {
+        output::complain(&trouble.message);
+        return trouble.exit;
+    }
     output::tell("== cargo test --workspace");
     let (tests, remedy) =
         ci::status(ci::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));

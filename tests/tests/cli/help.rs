@@ -8,6 +8,8 @@ use sigproof_tests::run;
 #[case::start(&["--help"], "help")]
 #[case::stress(&["stress", "--help"], "help-stress")]
 #[case::list(&["list", "--help"], "help-list")]
+#[case::model(&["model", "--help"], "help-model")]
+#[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
 #[case::ci(&["ci", "--help"], "help-ci")]

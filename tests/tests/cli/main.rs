@@ -2,6 +2,7 @@
 
 mod help;
 mod interrupt;
+mod model;
 mod names;
 mod outcomes;
 mod reports;
