@@ -1,6 +1,10 @@
 //! Atomics: loom's, with a signal point before each operation, and a shadow of the value for when loom cannot be asked.
 //!
 //! `compare_exchange_weak` is the strong one: loom has no failures for nothing.
+//!
+//! Loom remembers one access of each atomic, the last, to find out which orders of two operations matter. A load hides the loads before it:
+//! of a load by one thread, and a load and a store by another, loom tries only the order that it came to first. So each thread has a
+//! [gate](Readers) of its own at each atomic, passed by the thread before it loads, and by others before they write.
 
 use std::fmt;
 use std::format;
@@ -8,6 +12,7 @@ use std::panic::Location;
 use std::string::String;
 
 pub use core::sync::atomic::Ordering;
+use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::gate::Gate;
@@ -26,13 +31,55 @@ fn record(at: &'static Location<'static>, what: impl FnOnce() -> String) {
     with(|w| w.record(at, what));
 }
 
+/// The gates between those who load an atomic and those who write it.
+struct Readers {
+    gates: [Gate; loom::MAX_THREADS],
+    /// The bits of the threads that have loaded it since it was written.
+    loaded: AtomicU8,
+    /// Who has accessed it last: that access is the one that loom remembers.
+    last: AtomicU8,
+}
+
+impl Readers {
+    fn new() -> Self {
+        let gates = core::array::from_fn(|_| Gate::new());
+        Self { gates, loaded: AtomicU8::new(0), last: AtomicU8::new(0) }
+    }
+
+    /// `me` is about to load.
+    fn before_load(&self, me: usize) {
+        self.gates[me].again(me, Relaxed);
+    }
+
+    /// `me` has loaded.
+    fn after_load(&self, me: usize) {
+        self.loaded.fetch_or(1 << me, Relaxed);
+        self.last.store(me as u8, Relaxed);
+    }
+
+    /// `me` is about to write. Loads that loom remembers, or that come while `me` waits for its turn, it sees itself.
+    fn before_write(&self, me: usize) {
+        let remembered = 1 << self.last.load(Relaxed);
+        let hidden = self.loaded.load(Relaxed) & !(1 << me) & !remembered;
+        for (_, gate) in self.gates.iter().enumerate().filter(|(n, _)| hidden & (1 << n) != 0) {
+            gate.again(me, Relaxed);
+        }
+    }
+
+    /// `me` has written.
+    fn after_write(&self, me: usize) {
+        self.loaded.store(0, Relaxed);
+        self.last.store(me as u8, Relaxed);
+    }
+}
+
 macro_rules! atomic {
-    ($name:ident, $type:ty, $show:literal, [$($generic:ident)?] $(, $extra:ident: $extra_type:ty)?) => {
+    ($name:ident, $type:ty, $show:literal, [$($generic:ident)?]) => {
         /// As the one of `core`.
         pub struct $name$(<$generic>)? {
             modelled: loom::sync::atomic::$name$(<$generic>)?,
             shadow: core::sync::atomic::$name$(<$generic>)?,
-            $($extra: $extra_type,)?
+            readers: Readers,
         }
 
         impl$(<$generic>)? $name$(<$generic>)? {
@@ -42,7 +89,7 @@ macro_rules! atomic {
                 Self {
                     modelled: loom::sync::atomic::$name::new(value),
                     shadow: core::sync::atomic::$name::new(value),
-                    $($extra: <$extra_type>::new(),)?
+                    readers: Readers::new(),
                 }
             }
 
@@ -52,7 +99,9 @@ macro_rules! atomic {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.load(Relaxed) };
                 let order = ordering(at, Role::Success, order);
+                self.readers.before_load(me);
                 let value = switching(me, || self.modelled.load(order));
+                self.readers.after_load(me);
                 record(at, || format!(concat!("load {:?} = ", $show), order, value));
                 value
             }
@@ -63,7 +112,9 @@ macro_rules! atomic {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.store(value, Relaxed) };
                 let order = ordering(at, Role::Success, order);
+                self.readers.before_write(me);
                 switching(me, || self.modelled.store(value, order));
+                self.readers.after_write(me);
                 self.shadow.store(value, Relaxed);
                 record(at, || format!(concat!("store {:?} ", $show), order, value));
             }
@@ -74,7 +125,9 @@ macro_rules! atomic {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.swap(value, Relaxed) };
                 let order = ordering(at, Role::Success, order);
+                self.readers.before_write(me);
                 let old = switching(me, || self.modelled.swap(value, order));
+                self.readers.after_write(me);
                 self.shadow.store(value, Relaxed);
                 record(at, || format!(concat!("swap {:?} ", $show, " -> ", $show), order, old, value));
                 old
@@ -98,7 +151,9 @@ macro_rules! atomic {
                 };
                 let success = ordering(at, Role::Success, success);
                 let failure = ordering(at, Role::Failure, failure);
+                self.readers.before_write(me);
                 let result = switching(me, || self.modelled.compare_exchange(current, new, success, failure));
+                self.readers.after_write(me);
                 match result {
                     Ok(old) => {
                         self.shadow.store(new, Relaxed);
@@ -148,7 +203,9 @@ macro_rules! arithmetic {
                     let at = Location::caller();
                     let Some(me) = point::pass(at) else { return self.shadow.$method(by, Relaxed) };
                     let order = ordering(at, Role::Success, order);
+                    self.readers.before_write(me);
                     let old = switching(me, || self.modelled.$method(by, order));
+                    self.readers.after_write(me);
                     self.shadow.store(old, Relaxed);
                     self.shadow.$method(by, Relaxed);
                     record(at, || format!(concat!(stringify!($method), " {:?} {:#x}, was {:#x}"), order, by, old));
@@ -168,7 +225,7 @@ macro_rules! arithmetic {
 
 atomic!(AtomicBool, bool, "{}", []);
 atomic!(AtomicI64, i64, "{:#x}", []);
-atomic!(AtomicU32, u32, "{:#x}", [], futex: Gate);
+atomic!(AtomicU32, u32, "{:#x}", []);
 atomic!(AtomicU64, u64, "{:#x}", []);
 atomic!(AtomicUsize, usize, "{:#x}", []);
 atomic!(AtomicPtr, *mut T, "{:p}", [T]);
@@ -179,11 +236,8 @@ arithmetic!(AtomicUsize, usize, fetch_add fetch_sub fetch_or fetch_and);
 impl AtomicU32 {
     /// What the kernel finds there: the newest value. Passes no signal point, and orders nothing.
     pub(super) fn seen_by_kernel(&self, me: usize) -> u32 {
-        switching(me, || self.modelled.fetch_add(0, Relaxed))
-    }
-
-    /// The gate of those who wait on this word.
-    pub(super) fn futex(&self) -> &Gate {
-        &self.futex
+        let value = switching(me, || self.modelled.fetch_add(0, Relaxed));
+        self.readers.after_write(me);
+        value
     }
 }

@@ -155,7 +155,7 @@ impl World {
             // Not zero, so that a deadline can lie behind.
             clock: Duration::from_secs(1),
             files: Files::default(),
-            futexes: Queues::default(),
+            futexes: Queues::new(),
             numbers: 0,
             weakening,
             survey,

@@ -1,19 +1,18 @@
 //! futex(2): wait and wake on a 32-bit word. Nothing is synchronised.
 //!
-//! A wait reads the word as the kernel does, and enters the queue in the same step. A wake does not touch the word: loom knows a
-//! read-modify-write there only roughly in the order of a plain store that races with it, such as the clearing of a note by a sleeper
-//! that has seen its wake-up while the waker is still in the kernel. So loom does not see that a wake *without* a change of the word
-//! depends on a wait; wake-ups for nothing come from the plan.
+//! All futexes have one gate. A wait then looks at the word, and joins its queue, in one step. A wake does not touch the word.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::format;
 use std::panic::Location;
+use std::rc::Rc;
 use std::vec::Vec;
 
 use super::OsError;
 use crate::atomic::AtomicU32;
 use crate::model::Waiting;
+use crate::simulated::gate::Gate;
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::with;
 
@@ -31,17 +30,30 @@ pub enum FutexWait {
 }
 
 /// Who sleeps on which word.
-#[derive(Debug, Default)]
-pub(in crate::simulated) struct Queues(Vec<(usize, Vec<usize>)>);
+#[derive(Debug)]
+pub(in crate::simulated) struct Queues {
+    gate: Rc<Gate>,
+    queues: Vec<(usize, Vec<usize>)>,
+}
 
 impl Queues {
-    fn of(&mut self, address: usize) -> &mut Vec<usize> {
-        let place = self.0.iter().position(|(a, _)| *a == address).unwrap_or_else(|| {
-            self.0.push((address, Vec::new()));
-            self.0.len() - 1
-        });
-        &mut self.0[place].1
+    pub(in crate::simulated) fn new() -> Self {
+        Self { gate: Rc::new(Gate::new()), queues: Vec::new() }
     }
+
+    fn of(&mut self, address: usize) -> &mut Vec<usize> {
+        let place = self.queues.iter().position(|(a, _)| *a == address).unwrap_or_else(|| {
+            self.queues.push((address, Vec::new()));
+            self.queues.len() - 1
+        });
+        &mut self.queues[place].1
+    }
+}
+
+/// Passes the point and the gate.
+fn enter(at: &'static Location<'static>) -> Option<usize> {
+    let gate = with(|w| Rc::clone(&w.futexes.gate))?;
+    gate.enter(at, Ordering::Relaxed)
 }
 
 /// Sleeps while `word` holds `expected`, for at most `timeout`.
@@ -51,7 +63,7 @@ impl Queues {
 #[track_caller]
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<FutexWait, OsError> {
     let at = Location::caller();
-    let Some(me) = word.futex().enter(at, Ordering::Relaxed) else { return Ok(FutexWait::Changed) };
+    let Some(me) = enter(at) else { return Ok(FutexWait::Changed) };
     let address = core::ptr::from_ref(word).addr();
     if word.seen_by_kernel(me) != expected {
         with(|w| w.record(at, || format!("futex wait: not {expected:#x}: EAGAIN")));
@@ -86,7 +98,7 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Resul
 #[track_caller]
 pub fn wake(word: &AtomicU32, count: u32) -> Result<usize, OsError> {
     let at = Location::caller();
-    if word.futex().enter(at, Ordering::Relaxed).is_none() {
+    if enter(at).is_none() {
         return Ok(0);
     }
     let address = core::ptr::from_ref(word).addr();
