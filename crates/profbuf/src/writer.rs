@@ -153,6 +153,19 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
         (w.advanced(used, 1), shared.commit::<P>(used, 1))
     }
 
+    /// Whether all tag slots that are free hold [`Tag::NONE`] (invariant 3 of the crate). For tests and models.
+    pub fn free_tags_are_empty(&mut self) -> bool {
+        let shared = &*self.shared;
+        let (mut slot, r) = shared.writer_view();
+        let used = usize::try_from(slot.ahead_of(r).1).unwrap_or(usize::MAX);
+        (used..shared.layout.tags).all(|_| {
+            // SAFETY: the slot is not in `[r, w)`, so it is the writer's (invariant 2 of the crate), and `&mut self` is that.
+            let tag = unsafe { shared.tags.get(slot.tags()) };
+            slot = slot.advanced(0, 1);
+            tag == Tag::NONE
+        })
+    }
+
     /// Ends the file: the reader gets what is in the buffer, then end-of-file. Wakes it if it sleeps.
     ///
     /// Async-signal-safe if [`Wake::wakeup`] is.

@@ -11,8 +11,8 @@ use std::format;
 use std::panic::Location;
 use std::string::String;
 
-pub use core::sync::atomic::Ordering;
 use core::sync::atomic::AtomicU8;
+pub use core::sync::atomic::Ordering;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::gate::Gate;

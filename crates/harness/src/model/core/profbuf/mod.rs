@@ -28,32 +28,23 @@ mod wakes;
 use script::Script;
 
 pub(super) const ALL: &[Core] = &[
-    Core { name: "profbuf-order", setups: || Script { ..Script::new(16, 4, &[3, 4, 3]) }.setups() },
-    Core { name: "profbuf-overflow", setups: || Script::new(4, 2, &[3, 3, 3, 3]).setups() },
+    Core { name: "profbuf-order", setups: || Script { preemptions: 2, ..Script::new(16, 4, &[3, 4]) }.setups() },
+    Core { name: "profbuf-overflow", setups: || Script { before: &[3], ..Script::new(4, 2, &[3, 3]) }.setups() },
     Core {
         name: "profbuf-overflow-race",
-        setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3, 3]) }.setups(),
+        setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3]) }.setups(),
     },
     // The overflow record and the next one fill both tags, so that the record after that is dropped again.
     Core {
         name: "profbuf-generation",
-        setups: || {
-            Script {
-                before: &[3, 3, 3],
-                reads_before: 1,
-                looks: 3,
-                preemptions: Some(3),
-                ..Script::new(8, 2, &[3, 3, 3])
-            }
-            .setups()
-        },
+        setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3, 3]) }.setups_of_one_policy(),
     },
     Core {
         name: "profbuf-rewind",
-        setups: || Script { before: &[5], reads_before: 1, ..Script::new(8, 4, &[4, 5, 3]) }.setups(),
+        setups: || Script { before: &[5], reads_before: 1, ..Script::new(8, 4, &[4, 3]) }.setups(),
     },
     Core { name: "profbuf-wrap", setups: || Script { counts: WRAP, ..Script::new(8, 2, &[3, 4, 3]) }.setups() },
-    Core { name: "profbuf-close", setups: || Script { preemptions: None, ..Script::new(4, 1, &[3, 3]) }.setups() },
+    Core { name: "profbuf-close", setups: || Script::new(4, 1, &[3, 3]).setups() },
     Core { name: "profbuf-tags", setups: wakes::tags },
     Core { name: "profbuf-wake", setups: wakes::wake },
     Core { name: "profbuf-failed-sleep", setups: wakes::failed_sleep },

@@ -36,7 +36,7 @@ pub(super) fn tags() -> Vec<(Setup, Model)> {
             sequence.close(&mut reader, given.count());
         })
         .handlers(0)
-        .depth(0, Some(2))
+        .depth(0, Some(if mode == ReadMode::Blocking { 1 } else { 2 }))
     }
     both(model::<EveryRecord>, model::<HalfFull>)
 }
@@ -79,7 +79,7 @@ fn alone<P: WakePolicy>(what: Alone) -> Model {
         sequence.close(&mut reader, given.count());
     })
     .handlers(0)
-    .depth(0, None)
+    .depth(0, Some(3))
 }
 
 /// A record of less than half the ring does not wake a reader that waits for half of it; the end does.
@@ -102,7 +102,7 @@ fn less_than_half() -> Model {
         sequence.close(&mut reader, given.count());
     })
     .handlers(0)
-    .depth(0, None)
+    .depth(0, Some(3))
 }
 
 pub(super) fn wake() -> Vec<(Setup, Model)> {
@@ -151,7 +151,7 @@ pub(super) fn failed_sleep() -> Vec<(Setup, Model)> {
             sequence.close(&mut reader, given.count());
         })
         .handlers(0)
-        .depth(0, Some(3))
+        .depth(0, Some(1))
     }
     let setup = |flavour| Setup::fixed().mode(Mode::Blocking).flavour(flavour);
     vec![(setup(EVERY), model::<EveryRecord>()), (setup(HALF), model::<HalfFull>())]

@@ -1,4 +1,0 @@
-//! Models of the notes.
-
-use super::Core;
-pub(super) const ALL: &[Core] = &[];
