@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::case::Outcome;
-use crate::model::{ensure, must};
+use crate::model::{self, must};
 
 const IDLE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -33,8 +33,15 @@ struct Book {
     phase: AtomicU32,
     woken: AtomicBool,
     wakeups: AtomicU32,
-    /// So many sleeps fail.
+    /// When the next sleep fails; 0: not at all.
     failing: AtomicU32,
+}
+
+/// When a sleep fails.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fails {
+    AtOnce = 1,
+    WhenWoken = 2,
 }
 
 impl Watch {
@@ -75,12 +82,17 @@ impl Contract {
         (Box::new(Self { inner, watch: watch.clone(), written: UnsafeCell::new(()) }), watch)
     }
 
-    /// One whose first sleep fails.
-    pub(super) fn failing_once() -> (Box<dyn Note>, Watch) {
+    /// One whose first sleep fails: at once, or when it is woken.
+    pub(super) fn failing_once(when: Fails) -> (Box<dyn Note>, Watch) {
         let (note, watch) = Self::new();
-        watch.0.failing.store(1, Ordering::Relaxed);
+        watch.0.failing.store(when as u32, Ordering::Relaxed);
         (note, watch)
     }
+}
+
+/// As [`model::ensure`]; but an execution that has failed is being unwound, and what is dropped then keeps no contract.
+fn ensure(holds: bool, outcome: Outcome, detail: impl FnOnce() -> String) {
+    model::ensure(holds || std::thread::panicking(), outcome, detail);
 }
 
 impl Note for Contract {
@@ -97,8 +109,11 @@ impl Note for Contract {
     fn sleep(&self) -> Result<(), NoteError> {
         let phase = self.watch.phase();
         ensure(phase == IDLE, Outcome::DoubleWakeup, || format!("a sleep in phase {phase}: two sleepers, or no clear"));
-        if self.watch.0.failing.load(Ordering::Relaxed) > 0 {
-            self.watch.0.failing.fetch_sub(1, Ordering::Relaxed);
+        let failing = self.watch.0.failing.swap(0, Ordering::Relaxed);
+        if failing == Fails::WhenWoken as u32 {
+            self.inner.sleep()?;
+        }
+        if failing != 0 {
             return Err(NoteError::Closed);
         }
         self.watch.enter(ASLEEP);

@@ -39,9 +39,10 @@ pub(super) const ALL: &[Core] = &[
         name: "profbuf-generation",
         setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3, 3]) }.setups_of_one_policy(),
     },
+    // On the second lap, so that the marker has an old word to write over.
     Core {
         name: "profbuf-rewind",
-        setups: || Script { before: &[5], reads_before: 1, ..Script::new(8, 4, &[4, 3]) }.setups(),
+        setups: || Script { before: &[4, 4], reads_before: 2, ..Script::new(8, 2, &[5, 4]) }.setups(),
     },
     Core { name: "profbuf-wrap", setups: || Script { counts: WRAP, ..Script::new(8, 2, &[3, 4, 3]) }.setups() },
     Core { name: "profbuf-close", setups: || Script::new(4, 1, &[3, 3]).setups() },

@@ -50,30 +50,36 @@ impl Given {
 
 /// What must come out next.
 #[derive(Debug)]
-pub(super) struct Sequence(u64);
+pub(super) struct Sequence {
+    next: u64,
+    ended: bool,
+}
 
 impl Sequence {
     /// The first record.
     pub(super) fn new() -> Self {
-        Self(1)
+        Self { next: 1, ended: false }
     }
 
     /// How many have come out or were counted.
     pub(super) fn count(&self) -> u64 {
-        self.0 - 1
+        self.next - 1
     }
 
     /// Checks what a read gave.
     pub(super) fn take(&mut self, records: Records<'_>) {
         for record in records {
-            let (next, found) = (self.0, record.time());
+            let (next, found) = (self.next, record.time());
+            ensure(!self.ended, Outcome::CorruptRecord, || {
+                format!("number {found} came out after the end of the file")
+            });
             ensure(found == next as i64, Outcome::CorruptRecord, || format!("number {found} came out, next is {next}"));
             if let Some(count) = record.overflow() {
-                self.0 += u64::from(count);
+                self.next += u64::from(count);
             } else {
                 let whole = record.tag() == tally::tag(next) && record.stack().iter().all(|word| *word == next);
                 ensure(whole, Outcome::CorruptRecord, || format!("number {next} came out as {record:?}"));
-                self.0 += 1;
+                self.next += 1;
             }
         }
     }
@@ -85,9 +91,9 @@ impl Sequence {
             Read::Empty => ensure(mode == ReadMode::NonBlocking, Outcome::CorruptRecord, || {
                 "a blocking read gave nothing".to_owned()
             }),
-            Read::EndOfFile => return false,
+            Read::EndOfFile => self.ended = true,
         }
-        true
+        !self.ended
     }
 
     /// Reads the rest, after the close: it must all be there, and the end must stay.

@@ -2,9 +2,9 @@
 
 use sigproof_profbuf::{Config, Counts, EveryRecord, HalfFull, Read, ReadError, ReadMode, WakePolicy, Written};
 
-use super::script::{EVERY, Given, HALF, Sequence, both, buffer};
+use super::script::{Given, Sequence, both, buffer};
 use crate::case::{Mode, Outcome, Setup};
-use crate::model::core::contract::Contract;
+use crate::model::core::contract::{Contract, Fails};
 use crate::model::{self, Model, ensure, must};
 
 /// Two records at a time fill the tags; the writer looks at the free slots before each.
@@ -122,9 +122,9 @@ pub(super) fn wake() -> Vec<(Setup, Model)> {
 
 /// The reader's first sleep fails; it reads on.
 pub(super) fn failed_sleep() -> Vec<(Setup, Model)> {
-    fn model<P: WakePolicy>() -> Model {
-        Model::new(|| {
-            let (note, _) = Contract::failing_once();
+    fn model<P: WakePolicy>(fails: Fails, preemptions: u8) -> Model {
+        Model::new(move || {
+            let (note, _) = Contract::failing_once(fails);
             let config = Config { header: 0, words: 8, tags: 2 };
             let (mut writer, mut reader) = must(sigproof_profbuf::new::<_, P>(config, note));
             let given = Given::default();
@@ -142,7 +142,10 @@ pub(super) fn failed_sleep() -> Vec<(Setup, Model)> {
             loop {
                 match reader.read(ReadMode::Blocking) {
                     Ok(Read::Records(records)) => sequence.take(records),
-                    Ok(Read::Empty | Read::EndOfFile) => break,
+                    Ok(Read::Empty) => {
+                        ensure(false, Outcome::CorruptRecord, || "a blocking read gave nothing".to_owned())
+                    }
+                    Ok(Read::EndOfFile) => break,
                     Err(ReadError::Wake(_)) => {}
                     Err(malformed) => must(Err(malformed)),
                 }
@@ -151,8 +154,12 @@ pub(super) fn failed_sleep() -> Vec<(Setup, Model)> {
             sequence.close(&mut reader, given.count());
         })
         .handlers(0)
-        .depth(0, Some(1))
+        .depth(0, Some(preemptions))
     }
     let setup = |flavour| Setup::fixed().mode(Mode::Blocking).flavour(flavour);
-    vec![(setup(EVERY), model::<EveryRecord>()), (setup(HALF), model::<HalfFull>())]
+    vec![
+        (setup("every-record-at-once"), model::<EveryRecord>(Fails::AtOnce, 1)),
+        (setup("half-full-at-once"), model::<HalfFull>(Fails::AtOnce, 1)),
+        (setup("every-record-when-woken"), model::<EveryRecord>(Fails::WhenWoken, 2)),
+    ]
 }
