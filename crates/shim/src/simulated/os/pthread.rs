@@ -186,6 +186,8 @@ impl Condvar {
         let signalled = !self.waiters.borrow().contains(&me);
         let ended = if signalled {
             Ended::Woken
+        } else if timeout == Some(Duration::ZERO) {
+            Ended::TimedOut
         } else {
             wait::sleep(me, at, waiting, Ends { by_handler: false, spuriously: true, after: timeout })
         };
