@@ -256,7 +256,8 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
 
     let forbidden: Vec<_> = run.forbidden().map(|(outcome, _)| outcome.as_str()).collect();
     let missing: Vec<_> = run.missing().map(Outcome::as_str).collect();
-    let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0;
+    // A bug that shows itself before the first signal is none the less there.
+    let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0 && found.failing.is_empty();
     (run.verdict, run.reason) = if found.unsupported {
         (Verdict::Skipped, Some("this build has no models; run it through `cargo xtask model`".to_owned()))
     } else if !forbidden.is_empty() {
