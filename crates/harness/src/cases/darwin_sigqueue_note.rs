@@ -14,12 +14,20 @@
 //!
 //! Broken and fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and this puts
 //! the claims to the test.
+//!
+//! In the model another thread sends too, but only if it has not seen that the handler has: so that the handler's wake-up is needed where it comes
+//! first, and the receiver is not alone with a signal that comes too late for its sleep.
+
+use std::sync::{Mutex, PoisonError};
 
 use sigproof_osnote::sigqueue::{self, Sent, SigQueue};
-use sigproof_osnote::{SignalSafety, backends};
+use sigproof_osnote::{Backend, SignalSafety, backends};
+use sigproof_shim::atomic::{AtomicBool, Ordering};
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup};
 use crate::inject::{Fault, SIGNAL};
+use crate::model::{self, Model, ensure, must};
 use crate::worker::Attempt;
 
 /// The case.
@@ -83,4 +91,54 @@ impl Case for DarwinSigqueueNote {
             }
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        // A note over a descriptor takes more steps.
+        setup.note.map(|note| modelled(note).depth(2, Some(if note.descriptors == 0 { 3 } else { 2 })))
+    }
+}
+
+/// The receiver, which the handler interrupts, receives one signal; what is left when all is over it receives without sleeping.
+fn modelled(backend: &'static Backend) -> Model {
+    Model::new(move || {
+        let (queue, mut receiver) = sigqueue::queue(must((backend.make)()));
+        // Not modelled: what was put into the queue.
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let send = |signo| {
+            let (queue, sent) = (Arc::clone(&queue), Arc::clone(&sent));
+            queue.enable(signo);
+            move || match must(queue.send(signo)) {
+                Sent::Queued => sent.lock().unwrap_or_else(PoisonError::into_inner).push(signo),
+                Sent::Coalesced => {}
+                Sent::NotWanted => ensure(false, Outcome::CorruptRecord, || format!("signal {signo} was turned away")),
+            }
+        };
+        let handled = Arc::new(AtomicBool::new(false));
+        model::handle("signal", model::SIGNAL, &[], {
+            let (send, handled) = (send(model::SIGNAL), Arc::clone(&handled));
+            move || {
+                send();
+                // Relaxed: it must order nothing.
+                handled.store(true, Ordering::Relaxed);
+            }
+        });
+        let sender = model::spawn("sender", {
+            let send = send(model::OTHER);
+            move || {
+                if !handled.load(Ordering::Relaxed) {
+                    send();
+                }
+            }
+        });
+        let mut received = vec![model::interruptible(|| must(receiver.recv()))];
+        sender.join();
+        queue.wait_until_idle();
+        received.extend(std::iter::from_fn(|| receiver.try_recv()));
+        let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sent.sort_unstable();
+        received.sort_unstable();
+        ensure(sent == received, Outcome::CorruptRecord, || {
+            format!("signals {sent:?} were queued, and {received:?} came out")
+        });
+    })
 }
