@@ -16,20 +16,27 @@
 //! The flag is there to be kept only if the reader announces its sleep between the writer's look at a full ring and its publishing: a
 //! matter of nanoseconds. A signal in between makes it a matter of course: the window is a burst of writes, and the handler does nothing but
 //! take its time, as a profiler's does that unwinds a stack.
+//!
+//! The model needs no signal for that: it preempts the writer there.
 
 use std::thread;
 use std::time::Instant;
 
-use sigproof_osnote::{Note, SignalSafety, backends};
+use sigproof_osnote::{Backend, Note, SignalSafety, backends};
 use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy};
 use sigproof_shim::native::hint;
 
 use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::model::tally::{self, Numbers, Tally};
+use crate::model::{self, Model, ensure, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::worker::Attempt;
 
 /// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.
 const CONFIG: Config = Config { header: 1, words: 8, tags: 2 };
+
+/// The same, as small as it gets: a record has three words.
+const MODELLED: Config = Config { header: 0, words: 4, tags: 2 };
 
 /// How many records are written in one window: flat out.
 const WRITES: usize = 8;
@@ -87,6 +94,48 @@ impl Case for ProfbufDoubleWakeup {
             (Variant::Fixed, _) => run::<EveryRecord>(setup, attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        let backend = setup.note?;
+        Some(match (setup.variant, setup.flavour) {
+            (Variant::Broken, _) => modelled::<KeepsFlag>(backend),
+            (Variant::Fixed, Some(HALF_FULL)) => modelled::<HalfFull>(backend),
+            (Variant::Fixed, _) => modelled::<EveryRecord>(backend),
+        })
+    }
+}
+
+/// A writer writes two records, of which the second finds no room or does, and closes; a reader reads to the end, asleep in between.
+fn modelled<P: WakePolicy>(backend: &'static Backend) -> Model {
+    Model::new(move || {
+        let (mut writer, mut reader) = must(sigproof_profbuf::new::<_, P>(MODELLED, must((backend.make)())));
+        let numbers = Numbers::default();
+        let writing = model::spawn("writer", {
+            let numbers = numbers.clone();
+            move || {
+                for _ in 0..2 {
+                    let number = numbers.next();
+                    must(writer.write(0, tally::tag(number), &[], &[number]));
+                }
+                must(writer.close());
+            }
+        });
+        let mut tally = Tally::default();
+        loop {
+            match must(reader.read(ReadMode::Blocking)) {
+                Read::Records(records) => tally.take(records),
+                Read::Empty => {
+                    ensure(false, Outcome::SpuriousWakeup, || "a blocking read returned empty-handed".to_owned());
+                }
+                Read::EndOfFile => break,
+            }
+        }
+        writing.join();
+        tally.close_in_order(numbers.given());
+    })
+    .handlers(0)
+    // A note over a descriptor takes more steps.
+    .depth(0, Some(if backend.descriptors == 0 { 3 } else { 2 }))
 }
 
 fn run<P: WakePolicy>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
