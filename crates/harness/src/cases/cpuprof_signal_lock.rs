@@ -16,23 +16,32 @@
 //!
 //! The window is a change of the rate: mostly one that is refused, which is over soon and holds the lock for much of its time; every so
 //! often the profile is switched off and on.
+//!
+//! In the model a change that is refused and the switching-off are interrupted, while another thread's handler adds a sample.
 
+use sigproof_osnote::Backend;
 use sigproof_osnote::cpuprof::{
-    Added, CpuProf, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, SignalLock, Sound, Switched,
-    TrySpin,
+    Added, CpuProf, Entries, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, SignalLock, Sound,
+    Switched, TrySpin,
 };
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 use sigproof_shim::hint;
 use sigproof_shim::native::atomic::AtomicU64;
 use sigproof_shim::os::OsError;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject::{Injector, SIGNAL};
+use crate::model::tally::{self, Numbers, Tally};
+use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::worker::Attempt;
 
 /// The profile's buffer.
 const SETTINGS: Settings = Settings { words: 1 << 10, tags: 1 << 8, ..Settings::new(SIGNAL) };
+
+/// As small as it gets: two records, the first of which is the rate.
+const MODELLED: Settings = Settings { words: 8, tags: 2, ..Settings::new(model::SIGNAL) };
 
 /// The rate: any will do, since the signals are the injector's.
 const HZ: i64 = 100;
@@ -105,14 +114,60 @@ impl Case for CpuprofSignalLock {
             (Variant::Fixed, _) => run::<Sound<MaskedSpin>>(attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        Some(match (setup.variant, setup.flavour) {
+            (Variant::Broken, _) => modelled::<Sound<NakedSpin>>().depth(1, Some(3)),
+            (Variant::Fixed, Some(TRY_LOCK)) => modelled::<Sound<TrySpin>>().depth(2, Some(3)),
+            (Variant::Fixed, _) => modelled::<Sound<MaskedSpin>>().depth(2, None),
+        })
+    }
+}
+
+/// A profile whose rate is changed in vain, then switched off; samples come from the handler that interrupts that, and from another thread's.
+fn modelled<P: Practice>() -> Model {
+    Model::new(|| {
+        let prof = Arc::new(must(CpuProf::<P>::new(must(pipe()), MODELLED)));
+        let (numbers, mut tally) = (Numbers::default(), Tally::default());
+        let reader = must(on(must(prof.set_rate(HZ))));
+        let sample = || {
+            let (prof, numbers) = (Arc::clone(&prof), numbers.clone());
+            move || {
+                let number = numbers.next();
+                // SAFETY: in the handler of the settings' signal, or in a thread that nothing interrupts.
+                if must(unsafe { prof.add(0, tally::tag(number), &[number]) }) == Added::Off {
+                    numbers.refused();
+                }
+            }
+        };
+        model::handle("sample", model::SIGNAL, &[], sample());
+        let other = model::spawn("other", sample());
+        model::interruptible(|| {
+            must(refused(&prof));
+            must(prof.set_rate(0));
+        });
+        other.join();
+        let mut take = |entries: Entries<'_>| {
+            tally.take_profile(entries);
+            Ok(())
+        };
+        must(finish(reader, &mut take));
+        // What was lost after the last sample of a profile is reported by the next one.
+        let last = must(on(must(prof.set_rate(HZ))));
+        must(prof.set_rate(0));
+        must(finish(last, &mut take));
+        tally.close(numbers.given());
+    })
+}
+
+fn pipe() -> Result<&'static Backend, Failure> {
+    sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))
 }
 
 fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
     static LEDGER: Ledger = Ledger::new();
     static OFF: AtomicU64 = AtomicU64::new(0);
-    let backend =
-        sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))?;
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(backend, SETTINGS)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
     let mut injector = attempt.injector(move || {
         let stack = LEDGER.next();
         // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER.
@@ -135,11 +190,11 @@ fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
         }
     }
     prof.set_rate(0)?;
-    finish(reader, &mut account)?;
+    finish(reader, |entries| account.take_profile(entries))?;
     // What was lost after the last sample of a profile is reported by the next one.
     let last = on(prof.set_rate(HZ)?)?;
     prof.set_rate(0)?;
-    finish(last, &mut account)?;
+    finish(last, |entries| account.take_profile(entries))?;
     account.lose(OFF.load(Ordering::Relaxed));
     account.close(LEDGER.written())
 }
@@ -152,7 +207,7 @@ fn cycle<P: Practice>(
     account: &mut Account,
 ) -> Result<ProfileReader<'static, P>, Failure> {
     injector.round(|| prof.set_rate(0))??;
-    finish(reader, account)?;
+    finish(reader, |entries| account.take_profile(entries))?;
     on(prof.set_rate(HZ)?)
 }
 
@@ -172,10 +227,13 @@ fn on<P: Practice>(switched: Switched<'_, P>) -> Result<ProfileReader<'_, P>, Fa
 }
 
 /// Reads a profile that is over to its end.
-fn finish<P: Practice>(mut reader: ProfileReader<'_, P>, account: &mut Account) -> Result<(), Failure> {
+fn finish<P: Practice>(
+    mut reader: ProfileReader<'_, P>,
+    mut take: impl FnMut(Entries<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     loop {
         match reader.read_with(sigproof_profbuf::ReadMode::NonBlocking)? {
-            ProfileRead::Entries(entries) => account.take_profile(entries)?,
+            ProfileRead::Entries(entries) => take(entries)?,
             ProfileRead::Empty => {
                 return Err(Failure::new(Outcome::CorruptRecord, "a profile that is over read empty"));
             }
