@@ -12,12 +12,16 @@
 //! |---|---|---|
 //! | broken | spins for the lock | livelock |
 //! | fixed | tries the lock; if it is held, counts a dropped sample | every sample counted once |
+//!
+//! In the model a second thread's handler takes a sample, so that the lock is also met taken by somebody who will give it back.
 
 use sigproof_shim::atomic::{AtomicU32, AtomicU64, Ordering};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::hint;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::model::{self, Model, ensure};
 use crate::records::Account;
 use crate::worker::Attempt;
 
@@ -70,6 +74,20 @@ struct Counters {
     taken: AtomicU64,
 }
 
+impl Counters {
+    /// What the handler does.
+    fn sample(&self, variant: Variant) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        match variant {
+            Variant::Broken => self.samples.add(1),
+            Variant::Fixed if self.samples.try_add(1) => {}
+            Variant::Fixed => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 impl Case for Atomic64Spinlock {
     fn name(&self) -> &'static str {
         "atomic64-spinlock"
@@ -91,14 +109,7 @@ impl Case for Atomic64Spinlock {
         let counters: &'static Counters = Box::leak(Box::default());
         let variant = setup.variant;
         let mut injector = attempt.injector(move || {
-            counters.taken.fetch_add(1, Ordering::Relaxed);
-            match variant {
-                Variant::Broken => counters.samples.add(1),
-                Variant::Fixed if counters.samples.try_add(1) => {}
-                Variant::Fixed => {
-                    counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+            counters.sample(variant);
             Ok(())
         })?;
         let mut added = 0;
@@ -111,5 +122,26 @@ impl Case for Atomic64Spinlock {
         account.deliver_unseen(counters.samples.total());
         account.lose(u64::from(counters.dropped.load(Ordering::Relaxed)));
         account.close(added + counters.taken.load(Ordering::Relaxed))
+    }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        let variant = setup.variant;
+        let model = Model::new(move || {
+            let counters = Arc::new(Counters::default());
+            let sample = || {
+                let counters = Arc::clone(&counters);
+                move || counters.sample(variant)
+            };
+            model::handle("sample", model::SIGNAL, &[], sample());
+            let other = model::spawn("other", sample());
+            model::interruptible(|| counters.samples.add(1));
+            other.join();
+            let dropped = u64::from(counters.dropped.load(Ordering::Relaxed));
+            let (counted, given) = (counters.samples.total(), 1 + counters.taken.load(Ordering::Relaxed));
+            ensure(counted + dropped == given, Outcome::CorruptRecord, || {
+                format!("{given} were added, {counted} were counted and {dropped} dropped")
+            });
+        });
+        Some(model.depth(2, None))
     }
 }
