@@ -15,18 +15,23 @@
 //! The spurious wake-ups are real signals that interrupt `sem_timedwait` (EINTR). *Late* is told without a stop-watch: a sleep has gone wrong
 //! once it begins a *second* wait after its deadline. A correct one begins none that its own look at the clock did not allow, so at most
 //! one, however long the system keeps it off the processor between the look and the wait.
+//!
+//! In the model a spurious wake-up takes its share of the time-out, a wake-up may come at any time, and one that comes too late must be there
+//! for the next sleep.
 
 use core::time::Duration;
 use std::thread;
-use std::time::Instant;
 
 use sigproof_osnote::notes::sema::{SemaNote, Whole};
 use sigproof_osnote::semaphore::{PosixSemaphore, Semaphore, Slept, WaitOnce};
 use sigproof_osnote::{Note, NoteError, Platform, Woken};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
+use sigproof_shim::os::clock;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
+use crate::model::{self, Model, ensure, must};
 use crate::worker::Attempt;
 
 /// How long a sleep is to last.
@@ -43,32 +48,64 @@ pub(super) static CASE: SemasleepSpuriousTimeout = SemasleepSpuriousTimeout;
 
 pub(super) struct SemasleepSpuriousTimeout;
 
-/// A semaphore that notes when its waits begin, for the one sleeper of the process.
-struct Observed(PosixSemaphore);
-
-/// The deadline of the sleep under way, in nanoseconds since [`epoch`].
-static DEADLINE: AtomicU64 = AtomicU64::new(u64::MAX);
-/// How many waits of the sleep under way began after it.
-static BEHIND: AtomicU64 = AtomicU64::new(0);
-
-fn epoch() -> Instant {
-    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    *EPOCH.get_or_init(Instant::now)
+/// When the sleep under way is to end, and how many of its waits began after that. Not modelled.
+#[derive(Default)]
+struct Watch {
+    /// Nanoseconds of the monotonic clock.
+    deadline: AtomicU64,
+    behind: AtomicU64,
 }
 
-fn nanoseconds(time: Instant) -> u64 {
-    time.saturating_duration_since(epoch()).as_nanos() as u64
+impl Watch {
+    /// A sleep of [`TIMEOUT`] begins.
+    fn begin(&self) {
+        self.behind.store(0, Ordering::Relaxed);
+        self.deadline.store(nanoseconds(clock::now() + TIMEOUT), Ordering::Relaxed);
+    }
+
+    /// A timed wait begins. Whether it is the second one after the deadline, or one after that.
+    fn wait(&self) -> bool {
+        nanoseconds(clock::now()) >= self.deadline.load(Ordering::Relaxed)
+            && self.behind.fetch_add(1, Ordering::Relaxed) >= 1
+    }
+
+    /// The sleep is over: was it late?
+    fn end(&self) -> Result<(), Failure> {
+        self.deadline.store(u64::MAX, Ordering::Relaxed);
+        if self.behind.load(Ordering::Relaxed) > 1 {
+            let detail = format!("a sleep of {TIMEOUT:?} began another wait after its deadline, and another");
+            return Err(Failure::new(Outcome::Late, detail));
+        }
+        Ok(())
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos() as u64
+}
+
+/// A semaphore whose waits are watched.
+trait Watched: Semaphore {
+    fn watch(&self) -> &Watch;
+}
+
+/// A semaphore that notes when its waits begin, of the one thread that sleeps on it.
+struct Observed(PosixSemaphore, Watch);
+
+impl Watched for Observed {
+    fn watch(&self) -> &Watch {
+        &self.1
+    }
 }
 
 impl Semaphore for Observed {
     fn create() -> Result<Self, NoteError> {
-        PosixSemaphore::create().map(Self)
+        Ok(Self(PosixSemaphore::create()?, Watch::default()))
     }
 
     fn wait_once(&self, timeout: Option<Duration>) -> Result<WaitOnce, NoteError> {
-        if nanoseconds(Instant::now()) >= DEADLINE.load(Ordering::Relaxed)
-            && BEHIND.fetch_add(1, Ordering::Relaxed) >= 1
-        {
+        // A wait without a time-out is for a wake-up that is on its way.
+        if timeout.is_some() && self.1.wait() {
             // The way out of a sleep that would never end.
             return Err(NoteError::Unsupported { what: "a second wait after the deadline" });
         }
@@ -82,6 +119,12 @@ impl Semaphore for Observed {
 
 /// The same, with the loop as it was.
 struct Restarting(Observed);
+
+impl Watched for Restarting {
+    fn watch(&self) -> &Watch {
+        self.0.watch()
+    }
+}
 
 impl Semaphore for Restarting {
     fn create() -> Result<Self, NoteError> {
@@ -135,10 +178,52 @@ impl Case for SemasleepSpuriousTimeout {
             Variant::Fixed => run::<Observed>(attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        Some(match setup.variant {
+            Variant::Broken => modelled::<Restarting>(),
+            Variant::Fixed => modelled::<Observed>(),
+        })
+    }
 }
 
-fn run<S: Semaphore>(attempt: &Attempt) -> Result<(), Failure> {
-    epoch();
+/// A timed sleep and a wake-up that may come too late for it: then it is there for the next sleep.
+fn modelled<S: Watched>() -> Model {
+    Model::new(|| {
+        let note = Arc::new(SemaNote::<S, Whole>::new());
+        // Not modelled.
+        let woken = Arc::new(AtomicBool::new(false));
+        let waker = model::spawn("waker", {
+            let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
+            move || {
+                woken.store(true, Ordering::Relaxed);
+                must(note.wakeup());
+            }
+        });
+        let own = must(S::current());
+        own.watch().begin();
+        let slept = model::interruptible(|| note.sleep_timeout(TIMEOUT));
+        must(own.watch().end());
+        let slept = must(slept);
+        ensure(slept == Woken::ByTimeout || woken.load(Ordering::Relaxed), Outcome::SpuriousWakeup, || {
+            "a sleep that nobody had woken said that it was woken".to_owned()
+        });
+        if slept == Woken::ByTimeout {
+            must(note.sleep());
+        }
+        waker.join();
+        let left = must(own.wait_once(Some(Duration::ZERO)));
+        ensure(left != WaitOnce::Acquired, Outcome::SpuriousWakeup, || {
+            "a wake-up was left behind in the semaphore".to_owned()
+        });
+    })
+    .handlers(0)
+    .timeouts()
+    .spurious()
+    .depth(4, None)
+}
+
+fn run<S: Watched>(attempt: &Attempt) -> Result<(), Failure> {
     let note = SemaNote::<S, Whole>::new();
     let page = attempt.page;
     attempt.handler(|| Ok(()))?;
@@ -160,18 +245,13 @@ fn run<S: Semaphore>(attempt: &Attempt) -> Result<(), Failure> {
     })
 }
 
-fn sleeps<S: Semaphore>(note: &SemaNote<S, Whole>, attempt: &Attempt) -> Result<(), Failure> {
+fn sleeps<S: Watched>(note: &SemaNote<S, Whole>, attempt: &Attempt) -> Result<(), Failure> {
+    let watch = S::current()?.watch();
     for _ in attempt.rounds().step_by(ROUNDS_A_SLEEP as usize) {
         note.clear();
-        BEHIND.store(0, Ordering::Relaxed);
-        DEADLINE.store(nanoseconds(Instant::now() + TIMEOUT), Ordering::Relaxed);
+        watch.begin();
         let slept = inject::window(|| note.sleep_timeout(TIMEOUT));
-        if BEHIND.load(Ordering::Relaxed) > 1 {
-            return Err(Failure::new(
-                Outcome::Late,
-                format!("a sleep of {TIMEOUT:?} began another wait after its deadline, and another"),
-            ));
-        }
+        watch.end()?;
         if slept? == Woken::ByWakeup {
             return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep that nobody wakes said that it was woken"));
         }
