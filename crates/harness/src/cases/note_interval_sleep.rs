@@ -14,18 +14,23 @@
 //!
 //! The waker is a signal handler on a thread of its own, so the semaphore below may be the unsafe one: the handler interrupts nothing
 //! that holds its mutex. A signal counts as inside if the sleeper is in its call at the time.
+//!
+//! In the model intervals end by their time or for nothing as the plan says, and the wake-up comes at any time.
 
+use core::time::Duration;
 use std::sync::mpsc;
 use std::thread;
 
 use sigproof_osnote::Note;
 use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
-use sigproof_osnote::semaphore::PthreadSemaphore;
+use sigproof_osnote::semaphore::{PthreadSemaphore, Semaphore, WaitOnce};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::hint;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
+use crate::model::{self, Model, ensure, must};
 use crate::worker::Attempt;
 
 /// The length of an interval, in microseconds.
@@ -43,7 +48,7 @@ pub(super) struct NoteIntervalSleep;
 enum WhileClear {}
 
 impl SleepLoop for WhileClear {
-    const INTERVAL: Option<core::time::Duration> = Intervals::<INTERVAL>::INTERVAL;
+    const INTERVAL: Option<Duration> = Intervals::<INTERVAL>::INTERVAL;
 
     fn keep_sleeping(key: Key) -> bool {
         key == Key::Clear
@@ -73,6 +78,42 @@ impl Case for NoteIntervalSleep {
             Variant::Fixed => run::<Intervals<INTERVAL>>(attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        Some(match setup.variant {
+            Variant::Broken => modelled::<WhileClear>(),
+            Variant::Fixed => modelled::<Intervals<INTERVAL>>(),
+        })
+    }
+}
+
+/// One sleep in intervals, and its wake-up.
+fn modelled<L: SleepLoop>() -> Model {
+    Model::new(|| {
+        let note = Arc::new(SemaNote::<PthreadSemaphore, L>::new());
+        let woken = Arc::new(sigproof_shim::atomic::AtomicBool::new(false));
+        let waker = model::spawn("waker", {
+            let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
+            move || {
+                // Relaxed, here and below: it is the wake-up that orders them.
+                woken.store(true, Ordering::Relaxed);
+                must(note.wakeup());
+            }
+        });
+        must(model::interruptible(|| note.sleep()));
+        ensure(woken.load(Ordering::Relaxed), Outcome::SpuriousWakeup, || {
+            "the sleep returned before anybody had called wakeup".to_owned()
+        });
+        waker.join();
+        let left = must(PthreadSemaphore::current().and_then(|own| own.wait_once(Some(Duration::ZERO))));
+        ensure(left != WaitOnce::Acquired, Outcome::SpuriousWakeup, || {
+            "a wake-up was left behind in the semaphore".to_owned()
+        });
+    })
+    .handlers(0)
+    .timeouts()
+    .spurious()
+    .depth(2, Some(5))
 }
 
 fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
