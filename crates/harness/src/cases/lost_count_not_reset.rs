@@ -14,19 +14,32 @@
 //!
 //! The samples come from signals that the thread raises itself: more foreign stacks than the array for them holds, then two of its own.
 //! The window is the time in which the profile is on, so every signal is inside.
+//!
+//! In the model a foreign stack is as long as the whole array, and so lost at once. The reader is interrupted by either kind of sample, while
+//! another thread adds one of its own and switches off: two chances to report a loss.
 
-use sigproof_osnote::cpuprof::{CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
+use sigproof_osnote::Backend;
+use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::atomic::AtomicBool;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject::{self, SIGNAL};
+use crate::model::tally::{self, Numbers, Tally};
+use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::worker::Attempt;
 
 /// The profile's buffer: with room for all the foreign stacks that are kept.
 const SETTINGS: Settings = Settings { words: 1 << 14, tags: 1 << 11, ..Settings::new(SIGNAL) };
+
+/// As small as it gets, but for the array of foreign stacks, which is as it is.
+const MODELLED: Settings = Settings { words: 8, tags: 2, ..Settings::new(model::SIGNAL) };
+
+/// A stack that the array of foreign stacks cannot hold.
+const TOO_LONG: &[u64] = &[1; 1000];
 
 /// So many foreign samples overflow the array of 1000 words, at three words each and more.
 const FOREIGN: usize = 400;
@@ -77,14 +90,65 @@ impl Case for LostCountNotReset {
             Variant::Fixed => run::<Sound>(attempt),
         }
     }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        Some(match setup.variant {
+            Variant::Broken => modelled::<Reads>(),
+            Variant::Fixed => modelled::<Sound>(),
+        })
+    }
+}
+
+fn modelled<P: Practice>() -> Model {
+    Model::new(|| {
+        let prof = Arc::new(must(CpuProf::<P>::new(must(pipe()), MODELLED)));
+        let (numbers, mut tally) = (Numbers::default(), Tally::default());
+        let Switched::On(mut reader) = must(prof.set_rate(100)) else { return };
+        let sample = |outside: bool| {
+            let (prof, numbers) = (Arc::clone(&prof), numbers.clone());
+            move || {
+                let number = numbers.next();
+                // SAFETY: in the handler of the settings' signal, or in a thread that nothing interrupts.
+                let added = unsafe {
+                    if outside { Ok(prof.add_foreign(TOO_LONG)) } else { prof.add(0, tally::tag(number), &[number]) }
+                };
+                if must(added) == Added::Off {
+                    numbers.refused();
+                }
+            }
+        };
+        model::handle("foreign sample", model::SIGNAL, &[], sample(true));
+        model::handle("sample", model::SIGNAL, &[], sample(false));
+        let other = model::spawn("other", {
+            let (prof, own) = (Arc::clone(&prof), sample(false));
+            move || {
+                own();
+                must(prof.set_rate(0));
+            }
+        });
+        model::interruptible(|| {
+            if let ProfileRead::Entries(entries) = must(reader.read_with(ReadMode::NonBlocking)) {
+                tally.take_profile(entries);
+            }
+        });
+        other.join();
+        while let ProfileRead::Entries(entries) = must(reader.read_with(ReadMode::NonBlocking)) {
+            tally.take_profile(entries);
+        }
+        tally.close(numbers.given());
+    })
+    .handlers(2)
+    .depth(2, Some(3))
+}
+
+fn pipe() -> Result<&'static Backend, Failure> {
+    sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))
 }
 
 fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
     static LEDGER: Ledger = Ledger::new();
     static FROM_OUTSIDE: AtomicBool = AtomicBool::new(false);
-    let backend =
-        sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))?;
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(backend, SETTINGS)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
     let Switched::On(mut reader) = prof.set_rate(100)? else {
         return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
     };
