@@ -14,17 +14,22 @@
 //!
 //! In each round a thread sleeps on the note, a second set-up comes by, and a signal handler wakes the sleeper. A signal counts as inside if
 //! the sleeper is in its call at the time.
+//!
+//! In the model the second set-up itself is what the signal interrupts, and the sleeper sleeps in another thread; what no signal has woken is
+//! woken after.
 
 use std::sync::Barrier;
 use std::thread;
 
 use sigproof_osnote::notes::signote::{SetUp, SigNote, Slot, set_up_in};
 use sigproof_osnote::{Note, NoteError};
-use sigproof_shim::native::atomic::{AtomicPtr, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sigproof_shim::native::hint;
+use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
+use crate::model::{self, Model, must};
 use crate::worker::Attempt;
 
 /// The second set-up comes after up to so many turns of a spin.
@@ -37,6 +42,17 @@ const ROUNDS_A_SLEEP: usize = 2;
 pub(super) static CASE: SignoteDuplicateSetup = SignoteDuplicateSetup;
 
 pub(super) struct SignoteDuplicateSetup;
+
+sigproof_shim::process_static! {
+    fn slot() -> Slot = Slot::new();
+}
+
+fn how(setup: &Setup) -> SetUp {
+    match setup.variant {
+        Variant::Broken => SetUp::Replacing,
+        Variant::Fixed => SetUp::Once,
+    }
+}
 
 impl Case for SignoteDuplicateSetup {
     fn name(&self) -> &'static str {
@@ -56,14 +72,8 @@ impl Case for SignoteDuplicateSetup {
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
-        sigproof_shim::process_static! {
-            fn slot() -> Slot = Slot::new();
-        }
         static NOTE: AtomicPtr<SigNote> = AtomicPtr::new(core::ptr::null_mut());
-        let how = match setup.variant {
-            Variant::Broken => SetUp::Replacing,
-            Variant::Fixed => SetUp::Once,
-        };
+        let how = how(setup);
         attempt.handler(|| {
             // SAFETY: set before the signal is raised, in the same thread, and alive until the round is over.
             let note = unsafe { &*NOTE.load(Ordering::Relaxed) };
@@ -90,5 +100,32 @@ impl Case for SignoteDuplicateSetup {
             attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        let how = how(setup);
+        let model = Model::new(move || {
+            let first = Arc::new(must(set_up_in(slot(), how)));
+            // Not modelled: the thread asks that sets it, in its handler.
+            let woken = Arc::new(AtomicBool::new(false));
+            let wake = || {
+                let (first, woken) = (Arc::clone(&first), Arc::clone(&woken));
+                move || {
+                    if !woken.swap(true, Ordering::Relaxed) {
+                        must(first.wakeup());
+                    }
+                }
+            };
+            model::handle("waker", model::SIGNAL, &[], wake());
+            let sleeper = model::spawn("sleeper", {
+                let first = Arc::clone(&first);
+                move || must(first.sleep())
+            });
+            // Kept, if there is one, until all is over, as above.
+            let _second = model::interruptible(|| set_up_in(slot(), how));
+            wake()();
+            sleeper.join();
+        });
+        Some(model.depth(1, None))
     }
 }
