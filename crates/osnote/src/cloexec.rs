@@ -16,7 +16,7 @@
 //! the lock is held by a thread that does not exist there: the child may only exec or exit, or drop the guard that it has inherited.
 
 use core::fmt;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::PoisonError;
 
 use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
@@ -89,7 +89,12 @@ pub fn pipe_with(recipe: &dyn PipeRecipe) -> Result<PipeEnds, NoteError> {
     Ok(ends)
 }
 
-static FORKS: RwLock<()> = RwLock::new(());
+sigproof_shim::use_rw_lock!();
+
+sigproof_shim::process_static! {
+    /// The process's fork lock.
+    pub(crate) fn forks() -> RwLock<()> = RwLock::new(());
+}
 
 /// While it lives, nobody is between making a descriptor and marking it.
 #[derive(Debug)]
@@ -104,10 +109,10 @@ pub struct DescriptorGuard(#[expect(dead_code, reason = "held, not read")] RwLoc
 /// Every fork of a process that uses [`ForkLock`] takes this before it forks, and drops it in the parent after.
 pub fn fork_guard() -> ForkGuard {
     // Poisoned means that a thread panicked with the lock held; there is no data that it could have left broken.
-    ForkGuard(FORKS.write().unwrap_or_else(PoisonError::into_inner))
+    ForkGuard(forks().write().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Whoever makes a descriptor in two steps takes this around both.
 pub fn descriptor_guard() -> DescriptorGuard {
-    DescriptorGuard(FORKS.read().unwrap_or_else(PoisonError::into_inner))
+    DescriptorGuard(forks().read().unwrap_or_else(PoisonError::into_inner))
 }

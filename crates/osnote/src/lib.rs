@@ -32,5 +32,6 @@ pub use note::{Note, NoteError, Provocation, Woken};
 /// starts others, so that nothing is ordered by the making. Elsewhere it does nothing.
 pub fn prime() {
     semaphore::prime();
+    cloexec::forks();
     notes::signote::process();
 }

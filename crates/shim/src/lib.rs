@@ -41,7 +41,10 @@ pub use simulated::{atomic, cell, hint, os};
 #[cfg(loom)]
 pub use loom;
 
-/// Reference counting. The counts themselves are not modelled.
+/// Reference counting. The counts themselves are not modelled. And, for [`use_rw_lock`], the lock of models.
 pub mod sync {
     pub use alloc::sync::Arc;
+
+    #[cfg(loom)]
+    pub use crate::simulated::rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 }

@@ -1,4 +1,5 @@
-//! Macros for what a model has differently: constructors that run at compile time, statics of the process, statics of a thread.
+//! Macros for what a model has differently: constructors that run at compile time, statics of the process, statics of a thread, a lock
+//! that `core` does not have.
 
 /// Defines functions that are `const`, but for models, whose atomics are registered with the checker when they are made.
 #[cfg(not(loom))]
@@ -67,5 +68,23 @@ macro_rules! per_thread {
 macro_rules! per_thread {
     ($($(#[$meta:meta])* $visibility:vis static $name:ident: $type:ty = const $value:block;)+) => {
         $crate::loom::thread_local! { $($(#[$meta])* $visibility static $name: $type = $value;)+ }
+    };
+}
+
+/// Brings `RwLock` and its guards into scope: std's; `RwLock<()>` is what a model has, too. For crates that have std.
+#[cfg(not(loom))]
+#[macro_export]
+macro_rules! use_rw_lock {
+    () => {
+        use ::std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+    };
+}
+
+/// Brings `RwLock` and its guards into scope: simulated ones, of no value.
+#[cfg(loom)]
+#[macro_export]
+macro_rules! use_rw_lock {
+    () => {
+        use $crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
     };
 }

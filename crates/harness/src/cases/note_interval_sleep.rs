@@ -24,6 +24,7 @@ use std::thread;
 use sigproof_osnote::Note;
 use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
 use sigproof_osnote::semaphore::{PthreadSemaphore, Semaphore, WaitOnce};
+use sigproof_shim::atomic::AtomicBool as Payload;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
@@ -91,7 +92,7 @@ impl Case for NoteIntervalSleep {
 fn modelled<L: SleepLoop>() -> Model {
     Model::new(|| {
         let note = Arc::new(SemaNote::<PthreadSemaphore, L>::new());
-        let woken = Arc::new(sigproof_shim::atomic::AtomicBool::new(false));
+        let woken = Arc::new(Payload::new(false));
         let waker = model::spawn("waker", {
             let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
             move || {

@@ -16,6 +16,8 @@
 //!
 //! One thread makes pipes, another forks. A child that finds a descriptor without close-on-exec really executes a program, this one, which
 //! tells what it has inherited: its answer is the outcome.
+//!
+//! In the model two threads make a pipe each, and a third forks once, at any time; no signal takes part.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -28,6 +30,7 @@ use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::model::{self, Model, ensure, must};
 use crate::worker::{Attempt, VERB};
 
 /// A fork is long; so many rounds make one.
@@ -96,11 +99,7 @@ impl Case for SignoteForkCloexec {
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
-        let recipe: &dyn PipeRecipe = match (setup.variant, setup.flavour) {
-            (Variant::Broken, _) => &Unguarded,
-            (Variant::Fixed, Some(PIPE2)) => &Pipe2,
-            (Variant::Fixed, _) => &ForkLock,
-        };
+        let recipe = recipe(setup);
         let child = Program::new()?;
         let enough = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -115,6 +114,34 @@ impl Case for SignoteForkCloexec {
             let made = maker.join().unwrap_or_else(|_| Err(Failure::new(Outcome::Crash, "the maker panicked")));
             forked.and(made)
         })
+    }
+
+    fn model(&self, setup: &Setup) -> Option<Model> {
+        let recipe = recipe(setup);
+        let model = Model::new(move || {
+            let makers = ["maker", "other maker"].map(|name| {
+                let make = move || drop(must(cloexec::pipe_with(recipe)));
+                model::spawn(name, make)
+            });
+            let kept = {
+                let _guard = cloexec::fork_guard();
+                model::fork_and_exec()
+            };
+            ensure(kept.is_empty(), Outcome::DescriptorLeak, || {
+                format!("a child, after its exec, still had descriptors {kept:?} of pipes made by {}", recipe.name())
+            });
+            makers.into_iter().for_each(|maker| maker.join());
+        });
+        // The lock takes more steps than the pipes.
+        Some(model.handlers(0).depth(0, if setup.flavour == Some(FORK_LOCK) { Some(4) } else { None }))
+    }
+}
+
+fn recipe(setup: &Setup) -> &'static dyn PipeRecipe {
+    match (setup.variant, setup.flavour) {
+        (Variant::Broken, _) => &Unguarded,
+        (Variant::Fixed, Some(PIPE2)) => &Pipe2,
+        (Variant::Fixed, _) => &ForkLock,
     }
 }
 

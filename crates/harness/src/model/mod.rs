@@ -32,7 +32,7 @@ pub mod trace;
 pub mod verdict;
 pub mod worker;
 
-pub use sigproof_shim::model::{available, handle, interruptible, spawn};
+pub use sigproof_shim::model::{available, fork_and_exec, handle, interruptible, spawn};
 
 /// A signal of models: the profiler's.
 pub const SIGNAL: i32 = libc::SIGPROF;

@@ -14,7 +14,7 @@
 //! # Simulated kernel
 //!
 //! Futex, pthread mutex and condition variable, pipe, event counter, semaphore, signal mask, `errno`, the clock: what they do is done at
-//! once, without signal points inside. Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of
+//! once, without signal points inside; so are a read-write lock and a fork, of which descriptors are all that the child has. Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of
 //! pipes and event counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in every
 //! kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that is asleep brings with it: loom's
 //! `unpark` orders the waker before the woken.
@@ -41,8 +41,10 @@ mod unsupported;
 
 #[cfg(loom)]
 pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, replay, spawn};
+#[cfg(loom)]
+pub use crate::simulated::os::process::fork_and_exec;
 #[cfg(not(loom))]
-pub use unsupported::{Joiner, available, explore, fail, handle, interruptible, replay, spawn};
+pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, replay, spawn};
 
 /// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
 pub type Body = Arc<dyn Fn() + Send + Sync>;

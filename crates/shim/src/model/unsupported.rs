@@ -76,3 +76,11 @@ pub fn interruptible<R>(_target: impl FnOnce() -> R) -> R {
 pub fn fail(_outcome: &'static str, message: String) -> ! {
     panic!("{WITHOUT}: {message}")
 }
+
+/// Only inside [`explore`].
+///
+/// # Panics
+/// Always.
+pub fn fork_and_exec() -> Vec<i32> {
+    panic!("{WITHOUT}")
+}

@@ -109,7 +109,7 @@ fn check(plan: &Plan, limits: &Limits, body: &Body, tracing: bool, scratch: Opti
 /// One execution, in its first thread.
 fn execution(plan: &Plan, limits: &Limits, body: &Body, counts: &Counts, tracing: bool) {
     let number = counts.executions.load(Relaxed);
-    if number % 64 == 0 && limits.until.is_some_and(|until| clock::now() >= until) {
+    if number.is_multiple_of(64) && limits.until.is_some_and(|until| clock::now() >= until) {
         // Without a world there is no failure.
         world::end();
         std::panic::resume_unwind(Box::new(Stopped));

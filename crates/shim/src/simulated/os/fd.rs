@@ -3,12 +3,15 @@
 //! A write is ordered before the read that gets it: see the limits in [`crate::model`].
 //!
 //! A pipe holds four bytes, so that it is soon full.
+//!
+//! The table of descriptors has a gate of its own, of those who make, mark or close a descriptor, and of a fork.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::format;
 use std::panic::Location;
 use std::rc::Rc;
+use std::string::String;
 use std::vec::Vec;
 
 use super::{OsError, failed};
@@ -16,7 +19,11 @@ use crate::model::Waiting;
 use crate::simulated::gate::Gate;
 use crate::simulated::point;
 use crate::simulated::wait::{self, Ended, Ends};
-use crate::simulated::world::with;
+use crate::simulated::world::{World, with};
+
+mod make;
+
+pub use make::{eventfd, has_pipe2, pipe, pipe2_cloexec};
 
 /// What a pipe holds.
 const CAPACITY: u64 = 4;
@@ -50,14 +57,22 @@ struct Channel {
 }
 
 /// The open descriptors of the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::simulated) struct Files {
+    /// Made with the execution, by its first thread: the making orders nothing.
+    gate: Rc<Gate>,
     open: Vec<Option<Open>>,
     channels: Vec<Channel>,
 }
 
 /// The first descriptor that is not one of the three of old.
 const FIRST: usize = 3;
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { gate: Rc::new(Gate::new()), open: Vec::new(), channels: Vec::new() }
+    }
+}
 
 impl Files {
     fn get(&mut self, fd: i32) -> Option<&mut Open> {
@@ -72,6 +87,20 @@ impl Files {
         self.open[free] = Some(open);
         i32::try_from(free + FIRST).unwrap_or(i32::MAX)
     }
+}
+
+/// Passes a signal point and the gate of the table.
+pub(super) fn enter_table(at: &'static Location<'static>, ordering: Ordering) -> Option<usize> {
+    with(|w| Rc::clone(&w.files.gate))?.enter(at, ordering)
+}
+
+/// What is open and not close-on-exec.
+pub(super) fn inherited() -> Vec<i32> {
+    let numbers = |w: &mut World| {
+        let kept = |fd: &(i32, &Option<Open>)| fd.1.as_ref().is_some_and(|open| !open.cloexec);
+        (FIRST as i32..).zip(&w.files.open).filter(kept).map(|(fd, _)| fd).collect()
+    };
+    with(numbers).unwrap_or_default()
 }
 
 /// A descriptor that is closed when dropped.
@@ -105,7 +134,9 @@ impl Drop for Fd {
     #[track_caller]
     fn drop(&mut self) {
         let Some((gate, _)) = FdRef(self.0).find() else { return };
-        let Some(_) = gate.enter(Location::caller(), Ordering::Relaxed) else { return };
+        let at = Location::caller();
+        let Some(me) = enter_table(at, Ordering::Relaxed) else { return };
+        gate.again(me, Ordering::Relaxed);
         let woken = with(|w| {
             let place = usize::try_from(self.0).ok()?.checked_sub(FIRST)?;
             let open = w.files.open.get_mut(place)?.take()?;
@@ -183,7 +214,7 @@ impl FdRef {
                 None => return Err(OsError::Failed { call: "read", errno: libc::EBADF }),
                 Some(Looked::Done(count)) => return Ok(usize::try_from(count).unwrap_or(usize::MAX)),
                 Some(Looked::Nothing) if open.nonblocking => {
-                    with(|w| w.record(at, || format!("reads nothing: EAGAIN")));
+                    with(|w| w.record(at, || String::from("reads nothing: EAGAIN")));
                     return Err(failed("read", libc::EAGAIN));
                 }
                 Some(Looked::Nothing) => match Self::sleep(me, at, open.channel, "a read of", None) {
@@ -295,7 +326,7 @@ impl FdRef {
     /// [`OsError::Failed`] with `EBADF`.
     #[track_caller]
     pub fn set_cloexec(self, on: bool) -> Result<(), OsError> {
-        self.enter("fcntl", Location::caller())?;
+        enter_table(Location::caller(), Ordering::Relaxed);
         self.set(|open| open.cloexec = on)
     }
 
@@ -303,7 +334,9 @@ impl FdRef {
     ///
     /// # Errors
     /// [`OsError::Failed`] with `EBADF`.
+    #[track_caller]
     pub fn is_cloexec(self) -> Result<bool, OsError> {
+        enter_table(Location::caller(), Ordering::Relaxed);
         self.find().map(|(_, open)| open.cloexec).ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
     }
 
@@ -321,53 +354,4 @@ impl FdRef {
         let changed = with(|w| w.files.get(self.0).map(change));
         changed.flatten().ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
     }
-}
-
-fn channel(limit: u64, writers: u32) -> usize {
-    let gate = Rc::new(Gate::new());
-    with(|w| {
-        let number = w.number();
-        w.files.channels.push(Channel { gate, number, level: 0, limit, waiters: Vec::new(), writers });
-        w.files.channels.len() - 1
-    })
-    .unwrap_or_default()
-}
-
-fn open(end: End, channel: usize, nonblocking: bool, cloexec: bool) -> Fd {
-    Fd(with(|w| w.files.insert(Open { end, channel, nonblocking, cloexec })).unwrap_or(-1))
-}
-
-fn pipe_with(cloexec: bool) -> PipeEnds {
-    let channel = channel(CAPACITY, 1);
-    PipeEnds { read: open(End::Read, channel, false, cloexec), write: open(End::Write, channel, false, cloexec) }
-}
-
-/// A pipe, both ends blocking and inherited across exec.
-///
-/// # Errors
-/// None.
-pub fn pipe() -> Result<PipeEnds, OsError> {
-    Ok(pipe_with(false))
-}
-
-/// A pipe, both ends blocking and close-on-exec from the start.
-///
-/// # Errors
-/// None.
-pub fn pipe2_cloexec() -> Result<PipeEnds, OsError> {
-    Ok(pipe_with(true))
-}
-
-/// Whether this system has `pipe2`.
-#[must_use]
-pub const fn has_pipe2() -> bool {
-    true
-}
-
-/// An event counter, non-blocking and close-on-exec.
-///
-/// # Errors
-/// None.
-pub fn eventfd() -> Result<Fd, OsError> {
-    Ok(open(End::Counter, channel(u64::MAX - 1, 0), true, true))
 }

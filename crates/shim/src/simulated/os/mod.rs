@@ -4,6 +4,7 @@ pub mod clock;
 pub mod errno;
 pub mod fd;
 pub mod futex;
+pub mod process;
 pub mod pthread;
 pub mod sem;
 pub mod sigmask;
