@@ -4,7 +4,7 @@
 //! |---|---|
 //! | read | the orderings that stand in the sources |
 //! | survey | which models use which of them |
-//! | weaken | those models, quickly and then as deep as they go, until one fails |
+//! | weaken | those models, quickly and then as deep as they go, until one fails or the time for it is over |
 //!
 //! A weakening that no model notices is either explained in [`kept`](super::kept), or is a fault: of the source, whose ordering is
 //! stronger than it needs to be, or of the models.
@@ -30,6 +30,9 @@ use crate::args::ModelArgs;
 use crate::output::Out;
 use crate::progress::{Event as Shown, Progress};
 use crate::{reports, units};
+
+/// So many seconds the models have to notice a weakening, once a quick look has not.
+const PATIENCE: u32 = 10;
 
 /// One ordering taken for another.
 struct Weakening<'a> {
@@ -132,7 +135,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
     if weakening.labels.is_empty() {
         return Ok(None);
     }
-    for effort in [Effort::Quick, Effort::Full] {
+    for effort in [Effort::Quick, Effort::Full(PATIENCE)] {
         let place = weakening.place;
         let order = Order::Weaken {
             selection: Selection { labels: weakening.labels.clone(), ..Selection::default() },
@@ -188,7 +191,7 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>) -> Run {
         }
         (None, None) => {
             run.verdict = Verdict::Unexpected;
-            run.reason = Some("no model fails for it: weaken it, or model what needs it".to_owned());
+            run.reason = Some("no model fails for it within the time: weaken it, or model what needs it".to_owned());
         }
     }
     run

@@ -135,7 +135,7 @@ fn modelled<P: WakePolicy>(backend: &'static Backend) -> Model {
     })
     .handlers(0)
     // A note over a descriptor takes more steps.
-    .depth(0, Some(if backend.descriptors == 0 { 3 } else { 2 }))
+    .depth(0, Some(2))
 }
 
 fn run<P: WakePolicy>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {

@@ -1,10 +1,12 @@
 //! Memory orderings: which of them models use, and whether some model fails without one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sigproof_shim::model::{self as engine, End, Limits, Plan, Role, Site, Weakening};
 use sigproof_shim::native::atomic::Ordering;
+use sigproof_shim::native::os::clock;
 
 use super::{Entry, plans, verdict};
 use crate::case::Outcome;
@@ -88,10 +90,25 @@ pub fn survey(entry: &Entry) -> (Vec<Used>, u64) {
 /// How hard a weakening is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effort {
-    /// Without perturbations, with two preemptions: orderings are between threads, and most show there.
+    /// Without perturbations, with one preemption: orderings are between threads, and most show there.
     Quick,
-    /// As deep as each model goes by itself.
-    Full,
+    /// Without perturbations as deep as each model goes, then with them and one preemption; for so many seconds in all.
+    Full(u32),
+}
+
+impl Effort {
+    /// The bounds of preemptions for these models, by the number of perturbations.
+    fn bounds(self, entry: &Entry) -> Vec<Option<u8>> {
+        match self {
+            Self::Quick => vec![Some(1)],
+            Self::Full(_) => {
+                let own = entry.model.depth;
+                let rest = own.preemptions.map_or(1, |bound| bound.min(1));
+                let perturbed = (0..own.deliveries.min(1)).map(|_| Some(rest));
+                [own.preemptions].into_iter().chain(perturbed).collect()
+            }
+        }
+    }
 }
 
 /// Runs models with this ordering taken for a weaker one, until one fails.
@@ -102,25 +119,29 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Optio
     let role = if used.failure { Role::Failure } else { Role::Success };
     let site = Site { file, line: used.line, column: used.column, role };
     let mut executions = 0;
+    let until = match effort {
+        Effort::Quick => None,
+        Effort::Full(seconds) => Some(clock::now() + Duration::from_secs(seconds.into())),
+    };
     for entry in entries {
-        let preemptions = match effort {
-            Effort::Quick => Some(2),
-            Effort::Full => entry.model.depth.preemptions,
-        };
-        let limits = Limits { preemptions, weakening: Some(Weakening { site, to: *to }), ..Limits::default() };
         let mut level = vec![Plan::default()];
-        let deliveries = if effort == Effort::Quick { 0 } else { entry.model.depth.deliveries };
-        for depth in 0..=deliveries {
+        for preemptions in effort.bounds(entry) {
+            let weakening = Some(Weakening { site, to: *to });
+            let limits = Limits { preemptions, until, weakening, ..Limits::default() };
             let mut next = BTreeSet::new();
             for plan in &level {
                 let (explored, _) = engine::explore(plan, &limits, &entry.model.body);
                 executions += explored.executions;
-                if let End::Failed(failure) = &explored.end {
-                    let (outcome, _) = verdict::judge(failure);
-                    return Some(Caught { label: entry.label(), outcome, executions });
-                }
-                if explored.carried_out > 0 && depth < deliveries {
-                    plans::successors(&entry.model, plan, explored.chances, &mut next);
+                match &explored.end {
+                    End::Failed(failure) => {
+                        let (outcome, _) = verdict::judge(failure);
+                        return Some(Caught { label: entry.label(), outcome, executions });
+                    }
+                    End::OutOfTime => return None,
+                    _ if explored.carried_out > 0 => {
+                        plans::successors(&entry.model, plan, explored.chances, &mut next);
+                    }
+                    _ => {}
                 }
             }
             level = next.into_iter().collect();
