@@ -25,6 +25,7 @@
 //!   runs on its thread as a part of the program's order. Orderings are put to the test across threads only.
 //! - Load buffering: a load never gives what is stored only later.
 //! - The strength of `SeqCst` accesses: loom treats them as `AcqRel`. No source here relies on one.
+//! - A compare-and-swap that fails always gives the newest value.
 //! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are seen; five threads.
 //! - A read-modify-write that races with a plain store may be given a value that the store has overwritten: a false alarm.
 //! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not interrupted. That is what

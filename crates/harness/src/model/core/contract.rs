@@ -71,7 +71,7 @@ unsafe impl Sync for Contract {}
 
 impl Contract {
     /// Over the note that costs the fewest steps.
-    pub(super) fn new() -> (Box<dyn Note>, Watch) {
+    pub(super) fn over_any() -> (Box<dyn Note>, Watch) {
         let backend = backend("futex").map(|futex| futex.make);
         Self::over(must(backend.map_or(Err(NoteError::Unsupported { what: "futex" }), |make| make())))
     }
@@ -84,7 +84,7 @@ impl Contract {
 
     /// One whose first sleep fails: at once, or when it is woken.
     pub(super) fn failing_once(when: Fails) -> (Box<dyn Note>, Watch) {
-        let (note, watch) = Self::new();
+        let (note, watch) = Self::over_any();
         watch.0.failing.store(when as u32, Ordering::Relaxed);
         (note, watch)
     }

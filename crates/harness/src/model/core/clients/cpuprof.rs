@@ -28,7 +28,7 @@ struct Log<P: Practice> {
 
 impl<P: Practice> Log<P> {
     fn new(settings: Settings) -> Arc<Self> {
-        let note = || Ok::<_, NoteError>(Contract::new().0);
+        let note = || Ok::<_, NoteError>(Contract::over_any().0);
         let prof = must(CpuProf::with_notes(note, SignalSafety::Safe, settings));
         Arc::new(Self { prof, numbers: Numbers::default() })
     }
@@ -141,8 +141,8 @@ pub(super) fn foreign() -> Vec<(Setup, Model)> {
             let log = Log::<P>::new(SMALL);
             model::handle("foreign sample", model::SIGNAL, &[], {
                 let log = Arc::clone(&log);
-                // SAFETY: in the handler of the settings' signal.
                 move || {
+                    // SAFETY: in the handler of the settings' signal.
                     let _ = unsafe { log.add_foreign(&mut [0]) };
                 }
             });

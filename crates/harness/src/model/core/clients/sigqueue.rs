@@ -89,7 +89,7 @@ impl Inbox {
 /// Both send 1; and each one of its own, with something written before.
 pub(super) fn senders() -> Vec<(Setup, Model)> {
     let model = Model::new(|| {
-        let (post, mut inbox) = Post::new(Contract::new().0);
+        let (post, mut inbox) = Post::new(Contract::over_any().0);
         let senders = [("sender", 2), ("other sender", 3)].map(|(name, own)| {
             let post = post.clone();
             model::spawn(name, move || {
@@ -102,7 +102,7 @@ pub(super) fn senders() -> Vec<(Setup, Model)> {
         inbox.close(&[]);
     });
     let alone = Model::new(|| {
-        let (post, mut inbox) = Post::new(Contract::new().0);
+        let (post, mut inbox) = Post::new(Contract::over_any().0);
         let sender = model::spawn("sender", {
             let post = post.clone();
             move || {
@@ -146,7 +146,7 @@ pub(super) fn handler() -> Vec<(Setup, Model)> {
 pub(super) fn nested() -> Vec<(Setup, Model)> {
     let model = |masks: &'static [i32]| {
         Model::new(move || {
-            let (post, mut inbox) = Post::new(Contract::new().0);
+            let (post, mut inbox) = Post::new(Contract::over_any().0);
             for (name, signal, signo) in [("first", model::SIGNAL, 3), ("second", model::OTHER, 4)] {
                 model::handle(name, signal, masks, {
                     let post = post.clone();
@@ -174,7 +174,7 @@ pub(super) fn nested() -> Vec<(Setup, Model)> {
 /// Disabled while it is sent, by another thread or by a handler on the sender's thread.
 pub(super) fn disable() -> Vec<(Setup, Model)> {
     let model = Model::new(|| {
-        let (post, mut inbox) = Post::new(Contract::new().0);
+        let (post, mut inbox) = Post::new(Contract::over_any().0);
         model::handle("sender", model::SIGNAL, &[], {
             let post = post.clone();
             move || post.send(2)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sigproof_osnote::{Backend, Note, NoteError, backend, backends};
 use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::cell::UnsafeCell;
-use sigproof_shim::native;
+use sigproof_shim::native::atomic::AtomicBool as Unmodelled;
 
 use crate::case::{Outcome, Setup};
 use crate::model::{self, Model, ensure, must};
@@ -39,7 +39,7 @@ impl Payload {
 /// Wakes the note, after it has put 1 there; but only who calls it first. Who that is is not modelled: it orders nothing.
 pub(super) fn once(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) -> impl Fn() + Clone + Send + 'static {
     let (note, payload) = (note.clone(), payload.clone());
-    let claimed = Arc::new(native::atomic::AtomicBool::new(false));
+    let claimed = Arc::new(Unmodelled::new(false));
     move || {
         if !claimed.swap(true, Ordering::Relaxed) {
             payload.put(1);

@@ -45,7 +45,7 @@ pub(super) const ALL: &[Core] = &[
         setups: || Script { before: &[4, 4], reads_before: 2, ..Script::new(8, 2, &[5, 4]) }.setups(),
     },
     Core { name: "profbuf-wrap", setups: || Script { counts: WRAP, ..Script::new(8, 2, &[3, 4, 3]) }.setups() },
-    Core { name: "profbuf-close", setups: || Script::new(4, 1, &[3, 3]).setups() },
+    Core { name: "profbuf-close", setups: || Script::new(8, 1, &[3, 3]).setups() },
     Core { name: "profbuf-tags", setups: wakes::tags },
     Core { name: "profbuf-wake", setups: wakes::wake },
     Core { name: "profbuf-failed-sleep", setups: wakes::failed_sleep },

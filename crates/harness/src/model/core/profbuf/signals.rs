@@ -90,8 +90,8 @@ pub(super) fn writer_interrupted() -> Vec<(Setup, Model)> {
             let (writer, given) = (Arc::new(writer), Given::default());
             model::handle("writer", model::SIGNAL, &[], {
                 let (writer, given) = (Arc::clone(&writer), given.clone());
-                // SAFETY: only the thread that is interrupted writes, and not while it lets itself be.
                 move || {
+                    // SAFETY: only the thread that is interrupted writes, and not while it lets itself be.
                     let _ = unsafe { given.write(&writer, 3) };
                 }
             });
