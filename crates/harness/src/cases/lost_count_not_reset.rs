@@ -135,6 +135,12 @@ fn modelled<P: Practice>() -> Model {
         while let ProfileRead::Entries(entries) = must(reader.read_with(ReadMode::NonBlocking)) {
             tally.take_profile(entries);
         }
+        // A count that found no room at the end is for the next profile to report.
+        let Switched::On(mut next) = must(prof.set_rate(100)) else { return };
+        must(prof.set_rate(0));
+        while let ProfileRead::Entries(entries) = must(next.read_with(ReadMode::NonBlocking)) {
+            tally.take_profile(entries);
+        }
         tally.close(numbers.given());
     })
     .handlers(2)
