@@ -200,6 +200,19 @@ fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
 }
 
 #[test]
+fn every_setup_has_a_model() {
+    let mut without = Vec::new();
+    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+        let setups = case.setups().into_iter().filter(|setup| case.model(setup).is_none());
+        without.extend(setups.map(|setup| format!("{} {setup}", case.name())));
+    }
+    assert_none("a setup has a model", &without);
+    let entries = sigproof_harness::model::entries();
+    let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::model::Entry::label).collect();
+    assert_eq!(labels.len(), entries.len(), "a label names one model");
+}
+
+#[test]
 fn every_member_takes_the_lints_of_the_workspace() {
     let members = texts(&["Cargo.toml"]).into_iter().filter(|(path, _)| path != "Cargo.toml");
     let without = members.filter(|(_, text)| !text.contains("[lints]\nworkspace = true")).map(|(path, _)| path);

@@ -8,6 +8,7 @@ use sigproof_harness::case::Case;
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::inject::Delivery;
+use sigproof_harness::model::entries;
 use sigproof_osnote::{Backend, Platform, backends};
 
 use crate::args::{ListArgs, ListFormat};
@@ -47,6 +48,10 @@ fn text() -> String {
             let _ = writeln!(text, "    {:wide$}  {}", setup.to_string(), table::expected(&setup.expected));
         }
     }
+    text += "\nModels: all setups above, and these of the core:\n\n";
+    for (name, setups) in core_models() {
+        let _ = writeln!(text, "{name}\n    {}", setups.join(", "));
+    }
     let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
     for backend in backends() {
         let _ = writeln!(text, "{}: {}\n  wake-up in a handler: {}", backend.name, backend.summary, backend.why);
@@ -58,6 +63,18 @@ fn text() -> String {
     }
     let _ = writeln!(text, "\nThis platform: {}, {}", Platform::current(), std::env::consts::ARCH);
     text
+}
+
+/// The models that belong to no case, with the setups of each.
+fn core_models() -> Vec<(&'static str, Vec<String>)> {
+    let mut all: Vec<(&str, Vec<String>)> = Vec::new();
+    for entry in entries().into_iter().filter(|entry| !cases().iter().any(|case| case.name() == entry.name)) {
+        match all.last_mut() {
+            Some((name, setups)) if *name == entry.name => setups.push(entry.setup.to_string()),
+            _ => all.push((entry.name, vec![entry.setup.to_string()])),
+        }
+    }
+    all
 }
 
 /// The notes as a table.
@@ -123,6 +140,20 @@ fn as_json() -> Value {
             "here": here(backend),
         })
     });
+    let models = entries().into_iter().map(|entry| {
+        let depth = entry.depth();
+        json!({
+            "name": entry.name,
+            "label": entry.label(),
+            "variant": entry.setup.variant,
+            "flavour": entry.setup.flavour,
+            "note": entry.setup.note_name(),
+            "mode": entry.setup.mode,
+            "expected": entry.expected(),
+            "deliveries": depth.deliveries,
+            "preemptions": depth.preemptions,
+        })
+    });
     let deliveries = Delivery::ALL.iter().map(
         |delivery| json!({"name": delivery.as_str(), "summary": delivery.summary(), "here": delivery.available()}),
     );
@@ -131,6 +162,7 @@ fn as_json() -> Value {
         "platform": Platform::current().as_str(),
         "arch": std::env::consts::ARCH,
         "cases": cases.collect::<Vec<_>>(),
+        "models": models.collect::<Vec<_>>(),
         "notes": notes.collect::<Vec<_>>(),
         "deliveries": deliveries.collect::<Vec<_>>(),
     })

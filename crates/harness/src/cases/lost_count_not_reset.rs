@@ -144,7 +144,7 @@ fn modelled<P: Practice>() -> Model {
         tally.close(numbers.given());
     })
     .handlers(2)
-    .depth(2, Some(3))
+    .depth(2, Some(1))
 }
 
 fn pipe() -> Result<&'static Backend, Failure> {
