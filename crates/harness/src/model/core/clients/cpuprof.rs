@@ -162,7 +162,7 @@ pub(super) fn foreign() -> Vec<(Setup, Model)> {
             drop(reader);
             log.close(&mut tally);
         })
-        .depth(2, Some(2))
+        .depth(2, Some(1))
     }
     // In order, since there is nothing to interleave: the array is full, the losses are reported once, the reports may be dropped themselves.
     fn full(settings: Settings) -> Model {

@@ -146,7 +146,7 @@ fn provoked(backend: &'static Backend, provocation: Provocation) -> Model {
         whole_cycle(&note, &payload);
     });
     let model = if safe { model } else { model.handlers(0) };
-    model.depth(1, Some(3))
+    model.depth(1, Some(2))
 }
 
 fn provoke(note: &Arc<Box<dyn Note>>, provocation: Provocation) {
