@@ -20,6 +20,15 @@ pub fn run(args: &TestArgs) -> Exit {
         output::complain(&remedy.unwrap_or_default());
         return tests;
     }
+    output::tell("== tests of the checker");
+    let checked = model::process::test().map_or_else(
+        |trouble| {
+            output::complain(&trouble.message);
+            trouble.exit
+        },
+        |()| Exit::AsExpected,
+    );
+    let tests = tests.worst(checked);
     output::tell("== cargo xtask model --quick");
     let modelled = model::run(&ModelArgs { quick: true, ..ModelArgs::default() });
     output::tell(&format!("== cargo xtask stress --coverage {}", args.coverage));

@@ -18,7 +18,9 @@
 //! 4. A bell that is full is a bell that is ringing: there is something to answer, and the answer finds `WOKEN`.
 //! 5. `clear` answers a ring that no sleeper has answered.
 //!
-//! Orderings: the fetch-or of `wakeup` releases the waker's work; the sleeper's loads and compare-and-swaps acquire it.
+//! Orderings: the fetch-or of `wakeup` releases the waker's work; the sleeper acquires it once it has answered the bell. That it then finds
+//! `WOKEN` rests on the bell: a write is seen before the read that gets it, by the locks of the kernel. POSIX does not promise that
+//! (POSIX.1-2017, 4.12), and every self-pipe needs it.
 //!
 //! Limits: if the bell itself is broken (its error is reported by both sides), a sleeper may sleep on.
 
@@ -94,14 +96,14 @@ impl<B: Doorbell> DoorbellNote<B> {
     }
 
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
-        // AcqRel: acquires from the fetch-or in `wakeup` if that came first, as do all below.
-        if self.word.fetch_or(SLEEPER, Ordering::AcqRel) & SLEEPER != 0 {
+        // Relaxed: it only tells of a second sleeper. What the waker has done is acquired once the bell has been answered.
+        if self.word.fetch_or(SLEEPER, Ordering::Relaxed) & SLEEPER != 0 {
             return Err(NoteError::TwoSleepers);
         }
         let slept = self.listen(deadline);
         if slept != Ok(Woken::ByTimeout) {
-            // Release: this sleep is over before the next sleeper's fetch-or.
-            self.word.fetch_and(!SLEEPER, Ordering::Release);
+            // Relaxed: who lets another thread sleep next tells it by other means.
+            self.word.fetch_and(!SLEEPER, Ordering::Relaxed);
         }
         slept
     }
@@ -109,22 +111,27 @@ impl<B: Doorbell> DoorbellNote<B> {
     /// Listens until woken or until the deadline. On `ByTimeout`, `SLEEPER` has been removed.
     fn listen(&self, deadline: Deadline) -> Result<Woken, NoteError> {
         loop {
-            if self.word.load(Ordering::Acquire) & TAKEN != 0 {
+            // Relaxed: `TAKEN` was set by a sleep before this one, which has acquired the waker's work.
+            if self.word.load(Ordering::Relaxed) & TAKEN != 0 {
                 return Ok(Woken::ByWakeup);
             }
             let heard = self.bell.answer(deadline.left())?;
+            // Acquire: pairs with the fetch-or in `wakeup`, for the waker's work.
             if heard == Heard::Ring && self.word.load(Ordering::Acquire) & WOKEN != 0 {
-                self.word.fetch_or(TAKEN, Ordering::AcqRel);
+                // Relaxed: read by sleepers, and by who clears: after this sleep.
+                self.word.fetch_or(TAKEN, Ordering::Relaxed);
                 return Ok(Woken::ByWakeup);
             }
             // A stray ring (invariant 2), a signal, or the end of the time.
             if deadline.passed() {
                 // Invariant 3. The loop ends: once this fails, `WOKEN` stays and its ring is on its way.
-                if self.word.compare_exchange(SLEEPER, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                // Relaxed: whoever is faster, nothing is passed on here.
+                if self.word.compare_exchange(SLEEPER, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                     return Ok(Woken::ByTimeout);
                 }
                 while self.bell.answer(None)? != Heard::Ring {}
-                self.word.fetch_or(TAKEN, Ordering::AcqRel);
+                // Acquire: pairs with the fetch-or in `wakeup`, for the waker's work.
+                self.word.fetch_or(TAKEN, Ordering::Acquire);
                 return Ok(Woken::ByWakeup);
             }
         }
@@ -133,13 +140,13 @@ impl<B: Doorbell> DoorbellNote<B> {
 
 impl<B: Doorbell> Note for DoorbellNote<B> {
     fn clear(&self) {
-        // Acquire: pairs with the fetch-or in `wakeup`.
-        let word = self.word.load(Ordering::Acquire);
+        // Relaxed: no wake-up is under way, so one that there was has been seen by other means.
+        let word = self.word.load(Ordering::Relaxed);
         if word & WOKEN != 0 && word & TAKEN == 0 {
             // Invariant 5. An error here is one that the next sleep reports.
             let _ = self.bell.hush();
         }
-        // Release: what was done before the clear is seen by whoever finds the word clear.
+        // Release: pairs with the fetch-or in `wakeup`: what was done before the clear is seen by the next waker.
         self.word.store(0, Ordering::Release);
     }
 
@@ -156,7 +163,7 @@ impl<B: Doorbell> Note for DoorbellNote<B> {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         let _errno = ErrnoGuard::new();
-        // Release: the waker's work, to the sleeper's acquires. Invariant 1.
+        // Release: the waker's work, to the sleeper's acquire. Acquire: pairs with the store in `clear`. Invariant 1.
         if self.word.fetch_or(WOKEN, Ordering::AcqRel) & WOKEN != 0 {
             return Err(NoteError::DoubleWakeup);
         }

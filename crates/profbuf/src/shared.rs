@@ -86,7 +86,8 @@ impl<W: Wake> Shared<W> {
     /// once. (Once more if its sleep fails and it withdraws.)
     #[inline]
     fn update(&self, change: impl Fn(Word) -> Word, decide: impl Fn(Word) -> Decision) -> Result<(), W::Error> {
-        // Acquire, here and at failure: pairs with the Release of `announce`, for the policy's look at `r`.
+        // Acquire, here and at failure: pairs with the Release of `announce`, for the policy's look at `r`, and so that the note's
+        // `clear` comes before our `wakeup`.
         let mut old = Word(self.w.load(Ordering::Acquire));
         loop {
             let mut new = change(old);
@@ -98,10 +99,9 @@ impl<W: Wake> Shared<W> {
                     new = new.without(READER_SLEEPING);
                 }
             }
-            // Success AcqRel. Release: pairs with the Acquire loads of `reader_view` and `settle`, for the words, tags, overflow or end
-            // of file written before. Acquire: pairs with the Release of `announce`, so that the note's `clear` comes before our
-            // `wakeup`.
-            match self.w.compare_exchange(old.0, new.0, Ordering::AcqRel, Ordering::Acquire) {
+            // Success Release: pairs with the Acquire loads of `reader_view` and `settle`, for the words, tags, overflow or end of
+            // file written before. What was read is what the load before has acquired.
+            match self.w.compare_exchange(old.0, new.0, Ordering::Release, Ordering::Acquire) {
                 Ok(_) if wake => return self.wake.wakeup(),
                 Ok(_) => return Ok(()),
                 Err(now) => old = Word(now),

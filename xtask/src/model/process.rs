@@ -13,25 +13,45 @@ use crate::{ci, model::Trouble};
 /// Below the usual target folder, so that neither build undoes the other.
 const FOLDER: &str = "loom";
 
+/// Where that build is: beside the folder that this executable is in.
+fn folder() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.ancestors().nth(2)?.to_owned()));
+    beside.unwrap_or_else(|| PathBuf::from("target")).join(FOLDER)
+}
+
+/// A cargo for that build.
+fn cargo_with_models(place: &Path) -> Command {
+    let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    flags += " --cfg loom";
+    let mut command = ci::cargo();
+    command.env("RUSTFLAGS", flags.trim_start()).env("CARGO_TARGET_DIR", place).stdin(Stdio::null());
+    command
+}
+
 /// Builds the program that explores.
 pub fn build() -> Result<PathBuf, Trouble> {
-    // Beside the folder that this executable is in.
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.ancestors().nth(2)?.to_owned()));
-    let place = beside.unwrap_or_else(|| PathBuf::from("target")).join(FOLDER);
+    let place = folder();
     let program = place.join("loom").join("sigproof-model");
     if !program.exists() {
         output::tell("building the models; the first time this takes about a minute");
     }
-    let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    flags += " --cfg loom";
-    let mut command = ci::cargo();
+    let mut command = cargo_with_models(&place);
     command.args(["build", "--quiet", "--profile", "loom", "--package", "sigproof-harness", "--bin", "sigproof-model"]);
-    command.arg("--target-dir").arg(&place).env("RUSTFLAGS", flags.trim_start()).stdin(Stdio::null());
     match ci::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
         (exit, why) => {
             Err(Trouble { exit, message: format!("the models cannot be built: {}", why.unwrap_or_default()) })
         }
+    }
+}
+
+/// Runs the tests of the checker itself, which need its build.
+pub fn test() -> Result<(), Trouble> {
+    let mut command = cargo_with_models(&folder());
+    command.args(["test", "--quiet", "--profile", "loom", "--package", "sigproof-shim", "--test", "model"]);
+    match ci::status(&mut command) {
+        (Exit::AsExpected, _) => Ok(()),
+        (exit, why) => Err(Trouble { exit, message: format!("the tests of the checker: {}", why.unwrap_or_default()) }),
     }
 }
 

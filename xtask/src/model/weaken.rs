@@ -6,7 +6,7 @@
 //! | survey | which models use which of them |
 //! | weaken | those models, quickly and then as deep as they go, until one fails or the time for it is over |
 //!
-//! A weakening that no model notices is either explained in [`kept`](super::kept), or is a fault: of the source, whose ordering is
+//! A weakening that no model notices is either explained in [`kept`], or is a fault: of the source, whose ordering is
 //! stronger than it needs to be, or of the models.
 
 use std::collections::BTreeMap;
@@ -175,8 +175,10 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>) -> Run {
     run.more.insert("ordering".into(), json!(place.ordering));
     run.more.insert("weakened_to".into(), json!(weakening.to));
     match (caught, kept::reason(place, weakening.to)) {
-        (Some(caught), _) => {
-            run.verdict = Verdict::AsExpected;
+        (Some(caught), kept) => {
+            run.verdict = if kept.is_none() { Verdict::AsExpected } else { Verdict::Unexpected };
+            run.reason =
+                kept.map(|_| "it is listed as unnoticed, but a model fails for it: take it off the list".to_owned());
             run.observed.insert(caught.outcome, 1);
             run.attempts = caught.executions;
             run.more.insert("caught_by".into(), json!(caught.label));
@@ -206,7 +208,8 @@ fn text(report: &Report, places: &[Place]) -> String {
         let said = match (run.observed.keys().next(), word("caught_by"), word("kept_because")) {
             (Some(outcome), Some(model), _) => {
                 caught += 1;
-                format!("{outcome} in {model}, {} executions", units::count(run.attempts))
+                let stale = run.reason.as_ref().map(|reason| format!("; {reason}")).unwrap_or_default();
+                format!("{outcome} in {model}, {} executions{stale}", units::count(run.attempts))
             }
             (_, _, Some(reason)) => {
                 kept += 1;

@@ -110,7 +110,7 @@ impl Case for DarwinProfbufBlockingRead {
         // A reader that polls takes few steps, so that nothing need be left out.
         let bound = match setup.mode {
             Some(Mode::NonBlocking) => None,
-            _ if has_second_handler(backend) => Some(1),
+            _ if has_second_handler(backend) => Some(2),
             _ => Some(3),
         };
         let model = match (setup.variant, setup.mode) {

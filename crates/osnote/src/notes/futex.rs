@@ -62,8 +62,8 @@ impl FutexNote {
     }
 
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
-        // AcqRel: announces this sleeper to the swap in `wakeup`; the failing load acquires from that swap.
-        match self.word.compare_exchange(CLEAR, SLEEPING, Ordering::AcqRel, Ordering::Acquire) {
+        // Success Relaxed: the swap in `wakeup` needs nothing of the sleeper but this word. Failure Acquire: pairs with that swap.
+        match self.word.compare_exchange(CLEAR, SLEEPING, Ordering::Relaxed, Ordering::Acquire) {
             Ok(_) => {}
             Err(WOKEN) => return Ok(Woken::ByWakeup),
             Err(_) => return Err(NoteError::TwoSleepers),
@@ -75,8 +75,8 @@ impl FutexNote {
                 return Ok(Woken::ByWakeup);
             }
             if waited.is_err() || deadline.passed() {
-                // Invariant 2. Acquire on failure: pairs with the swap in `wakeup`.
-                if self.word.compare_exchange(SLEEPING, CLEAR, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                // Invariant 2. Success Relaxed: as above. Failure Acquire: pairs with the swap in `wakeup`.
+                if self.word.compare_exchange(SLEEPING, CLEAR, Ordering::Relaxed, Ordering::Acquire).is_err() {
                     return Ok(Woken::ByWakeup);
                 }
                 waited?;
@@ -102,7 +102,7 @@ impl Note for FutexNote {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         let _errno = ErrnoGuard::new();
-        // AcqRel: releases the waker's work to the sleeper's acquires; acquires from the clear or the announcement that it replaces.
+        // AcqRel: releases the waker's work to the sleeper's acquires; acquires from the clear that it replaces.
         match self.word.swap(WOKEN, Ordering::AcqRel) {
             CLEAR => Ok(()),
             SLEEPING => Ok(futex::wake(&self.word, 1).map(drop)?),

@@ -19,8 +19,8 @@
 //! 3. An address in the key stays valid for ever: [`Semaphore`]'s first invariant. The waker's access needs no other.
 //! 4. `wakeup` touches no thread-local storage, and allocates nothing: what it calls beyond the swap is [`Semaphore::wakeup`].
 //!
-//! Orderings: the swap of `wakeup` releases the waker's work to the sleeper's acquires, and acquires the semaphore that the sleeper published
-//! with its address.
+//! Orderings: the swap of `wakeup` releases the waker's work to a sleeper that comes later, and acquires the semaphore that an earlier sleeper has
+//! published with its address; to that one the semaphore passes the work on.
 //!
 //! [`SemaNote`]'s second parameter is how the sleeper waits: in one go ([`Whole`]), or in intervals, as a runtime does that has something to poll
 //! (Go's `cgo_yield`). Cases replace it to rebuild a wrong test between the intervals.
@@ -144,8 +144,8 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
     /// What the key says now.
     #[must_use]
     pub fn key(&self) -> Key {
-        // Acquire: pairs with the swap in `wakeup`.
-        match self.key.load(Ordering::Acquire) {
+        // Relaxed: the waker's work is acquired with what it adds to the semaphore.
+        match self.key.load(Ordering::Relaxed) {
             CLEAR => Key::Clear,
             WOKEN => Key::Woken,
             _ => Key::Waiter,
@@ -155,8 +155,8 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
         let own = S::current()?;
         let address = core::ptr::from_ref(own).expose_provenance();
-        // Release: publishes the semaphore to the swap in `wakeup`. Acquire: pairs with that swap if it came first.
-        match self.key.compare_exchange(CLEAR, address, Ordering::AcqRel, Ordering::Acquire) {
+        // Success Release: publishes the semaphore to the swap in `wakeup`. Failure Acquire: pairs with that swap, which came first.
+        match self.key.compare_exchange(CLEAR, address, Ordering::Release, Ordering::Acquire) {
             Ok(_) => {}
             Err(WOKEN) => return Ok(Woken::ByWakeup),
             Err(_) => return Err(NoteError::TwoSleepers),
@@ -196,8 +196,8 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
 
     /// Removes this sleeper from the key and answers `unwoken`; or, if a wake-up was faster, takes what it has added or is about to.
     fn give_up(&self, own: &S, address: usize, unwoken: Result<Woken, NoteError>) -> Result<Woken, NoteError> {
-        // Acquire on failure: pairs with the swap in `wakeup`.
-        match self.key.compare_exchange(address, CLEAR, Ordering::AcqRel, Ordering::Acquire) {
+        // Relaxed: at success nothing is passed on; at failure the waker's work is acquired with what it adds to the semaphore.
+        match self.key.compare_exchange(address, CLEAR, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => unwoken,
             Err(_) => {
                 own.sleep(None)?;

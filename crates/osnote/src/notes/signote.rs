@@ -83,14 +83,15 @@ impl Slot {
 
     /// Empties the slot if it holds this pair.
     fn remove(&self, ends: &PipeEnds) {
-        // Release: the end of this note's use, to the `install` of the next. A failure is a slot that was replaced.
-        let _ = self.pair.compare_exchange(pack(ends), 0, Ordering::Release, Ordering::Relaxed);
+        // Relaxed: the `install` of the next needs nothing of this one. A failure is a slot that was replaced.
+        let _ = self.pair.compare_exchange(pack(ends), 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Whether a note is set up.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.pair.load(Ordering::Acquire) != 0
+        // Relaxed: a look, on which nothing rests.
+        self.pair.load(Ordering::Relaxed) != 0
     }
 
     /// The read end and the write end; numbers that no descriptor has, if the slot is empty.

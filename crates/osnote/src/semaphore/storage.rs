@@ -127,13 +127,14 @@ fn lease<S: Semaphore>() -> Result<Lease, NoteError> {
         leased: AtomicBool::new(true),
         semaphore: Box::new(S::create()?),
     }));
-    // Acquire: what this node's `next` leads to must be readable by who reads this node.
-    let mut head = nodes().0.load(Ordering::Acquire);
+    // Relaxed: not followed from here. Who reads this node acquires what its `next` leads to as well: the read-modify-write below goes on
+    // with the release of the push before it.
+    let mut head = nodes().0.load(Ordering::Relaxed);
     loop {
         // SAFETY: not yet published, so this thread's alone.
         unsafe { (*node).next = head };
         // Release: publishes the node to the acquire loads of HEAD.
-        match nodes().0.compare_exchange_weak(head, node, Ordering::AcqRel, Ordering::Acquire) {
+        match nodes().0.compare_exchange_weak(head, node, Ordering::Release, Ordering::Relaxed) {
             // SAFETY: published and never freed (invariant 1).
             Ok(_) => return Ok(Lease(unsafe { &*node })),
             Err(now) => head = now,

@@ -105,8 +105,8 @@ impl SigQueue {
     /// Queues `signo` no more. One that is in flight or in the queue is still received: see [`SigQueue::wait_until_idle`].
     pub fn disable(&self, signo: i32) -> bool {
         let Some(bit) = bit(signo) else { return false };
-        // Release: pairs with the acquire of the sender's increment of `delivering`, by way of `wait_until_idle`.
-        self.wanted.fetch_and(!bit, Ordering::Release);
+        // Relaxed: `wait_until_idle` passes it on, to the sender's increment of `delivering`.
+        self.wanted.fetch_and(!bit, Ordering::Relaxed);
         true
     }
 
@@ -119,10 +119,10 @@ impl SigQueue {
         let _errno = ErrnoGuard::new();
         let Some(bit) = bit(signo) else { return Ok(Sent::NotWanted) };
         // Acquire: if `wait_until_idle` came before this, its caller's `disable` is seen below (invariant 4).
-        self.delivering.fetch_add(1, Ordering::AcqRel);
+        self.delivering.fetch_add(1, Ordering::Acquire);
         let sent = self.deliver(bit);
-        // Release: pairs with the acquire in `wait_until_idle`.
-        self.delivering.fetch_sub(1, Ordering::AcqRel);
+        // Release: pairs with the acquire in `wait_until_idle`: what this handler did with the note is over.
+        self.delivering.fetch_sub(1, Ordering::Release);
         sent
     }
 
@@ -132,7 +132,7 @@ impl SigQueue {
             return Ok(Sent::NotWanted);
         }
         // Release: the handler's work, to the receiver's swap.
-        if self.mask.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+        if self.mask.fetch_or(bit, Ordering::Release) & bit != 0 {
             // Whoever has turned it on announces it (invariant 1), even if this thread's own interrupted code is the one.
             return Ok(Sent::Coalesced);
         }
@@ -146,7 +146,8 @@ impl SigQueue {
             let next = if seen == RECEIVING { IDLE } else { SENDING };
             // Also where it changes nothing (SENDING): it must be a read-modify-write to be ordered against the receiver's (invariant 1).
             // Release: the bit in the mask, to the receiver's acquire on this word. Acquire: the receiver's clear of the note.
-            match self.state.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Acquire) {
+            // Failure Relaxed: the next turn acquires.
+            match self.state.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(RECEIVING) => return self.note.wakeup(),
                 Ok(_) => return Ok(()),
                 Err(now) => seen = now,
@@ -157,7 +158,7 @@ impl SigQueue {
     /// Returns when no `send` that has seen its signal wanted is in flight: after a [`SigQueue::disable`], when no handler adds that
     /// signal to the queue any more. Ordinary code only; yields meanwhile.
     pub fn wait_until_idle(&self) {
-        // A read-modify-write: a `send` that is not counted here comes after it, and sees what this thread has disabled.
+        // A read-modify-write, Release: a `send` that is not counted here comes after it, and acquires what this thread has disabled.
         // Acquire: pairs with the release of the decrement.
         while self.delivering.fetch_add(0, Ordering::AcqRel) != 0 {
             thread::yield_now();
@@ -167,6 +168,7 @@ impl SigQueue {
     /// Whether the receiver has received all that was sent and sleeps, or is about to. A snapshot.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
-        self.state.load(Ordering::Acquire) == RECEIVING
+        // Relaxed: a look, on which nothing rests.
+        self.state.load(Ordering::Relaxed) == RECEIVING
     }
 }

@@ -23,7 +23,7 @@ impl Receiver {
     pub fn try_recv(&mut self) -> Option<i32> {
         if self.taken == 0 {
             // Acquire: pairs with the release of the sender's fetch-or.
-            self.taken = self.queue.mask.swap(0, Ordering::AcqRel);
+            self.taken = self.queue.mask.swap(0, Ordering::Acquire);
         }
         if self.taken == 0 {
             return None;
@@ -49,20 +49,22 @@ impl Receiver {
     /// Returns when there may be something to look at that the last look did not see.
     fn wait(&self) -> Result<(), NoteError> {
         let queue = &*self.queue;
-        // Release: the cleared note, to the sender that wakes it. Acquire: the bit of the sender that has announced.
-        match queue.state.compare_exchange(IDLE, RECEIVING, Ordering::AcqRel, Ordering::Acquire) {
+        // Success Release: the cleared note, to the sender that wakes it. Failure Relaxed: the exchange below acquires.
+        match queue.state.compare_exchange(IDLE, RECEIVING, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => {
                 let slept = queue.note.sleep();
                 if slept.is_err() {
                     // Not asleep, so no longer receiving. Failure: a sender has just taken the state to IDLE.
-                    let _ = queue.state.compare_exchange(RECEIVING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+                    // Relaxed: nothing but the state is passed on.
+                    let _ = queue.state.compare_exchange(RECEIVING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
                 }
                 slept?;
                 queue.note.clear();
             }
             Err(_) => {
                 // SENDING, as there is no other receiver; only this thread leaves that state. The look at the mask comes after (invariant 1).
-                let _ = queue.state.compare_exchange(SENDING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+                // Acquire: the bit of the sender that has announced itself. Failure: cannot be, and the next look tells.
+                let _ = queue.state.compare_exchange(SENDING, IDLE, Ordering::Acquire, Ordering::Relaxed);
             }
         }
         Ok(())

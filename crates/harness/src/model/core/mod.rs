@@ -2,10 +2,10 @@
 //!
 //! | file | what must hold |
 //! |---|---|
-//! | [`profbuf`] | every record once, in order, or counted; tags cleared; no lost and no double wake-up; the end after all else |
-//! | [`notes`] | one wake-up for each sleep, before, during and after it; a time-out that races with a wake-up |
-//! | [`clients`] | no signal lost by the queue; the profile log against its handlers |
-//! | [`contract`] | the note that checks its clients |
+//! | `profbuf` | every record once, in order, or counted; tags cleared; no lost and no double wake-up; the end after all else |
+//! | `notes` | one wake-up for each sleep, before, during and after it; a time-out that races with a wake-up |
+//! | `clients` | no signal lost by the queue; the profile log against its handlers |
+//! | `contract` | the note that checks its clients |
 
 use super::{Entry, Model};
 use crate::case::Setup;

@@ -1,9 +1,10 @@
 //! The queue of signals: no signal is lost, and none is received more often than it was queued.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sigproof_osnote::sigqueue::{Receiver, Sent, SigQueue, queue};
-use sigproof_osnote::{Note, backends};
+use sigproof_osnote::{Note, NoteError, Woken, backends};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::{AtomicU32, Ordering};
 
@@ -121,7 +122,7 @@ pub(super) fn senders() -> Vec<(Setup, Model)> {
 
 /// A handler on the receiver's thread sends 4, with something written before; another thread sends 1.
 pub(super) fn handler() -> Vec<(Setup, Model)> {
-    let model = |make: fn() -> Result<Box<dyn Note>, sigproof_osnote::NoteError>| {
+    let model = |make: fn() -> Result<Box<dyn Note>, NoteError>| {
         Model::new(move || {
             let (post, mut inbox) = Post::new(Contract::over(must(make())).0);
             model::handle("sender", model::SIGNAL, &[], {
@@ -203,4 +204,83 @@ pub(super) fn disable() -> Vec<(Setup, Model)> {
         inbox.close(&[]);
     });
     vec![(Setup::fixed(), model.depth(1, Some(3)))]
+}
+
+/// What is set up before a signal is enabled is seen by the sender that finds it wanted.
+pub(super) fn enable() -> Vec<(Setup, Model)> {
+    let model = Model::new(|| {
+        let (post, mut inbox) = Post::new(Contract::over_any().0);
+        post.queue.disable(1);
+        let sender = model::spawn("sender", {
+            let post = post.clone();
+            move || {
+                if must(post.queue.send(1)) != Sent::NotWanted {
+                    // SAFETY: as in `send_with`.
+                    let set_up = post.payloads[0].with(|cell| unsafe { *cell });
+                    ensure(set_up == 1, Outcome::CorruptRecord, || "1 was wanted before it was set up".to_owned());
+                }
+            }
+        });
+        // SAFETY: as in `send_with`.
+        post.payloads[0].with_mut(|cell| unsafe { *cell = 1 });
+        post.queue.enable(1);
+        sender.join();
+        let late = inbox.receiver.try_recv();
+        ensure(late.is_none_or(|signo| signo == 1), Outcome::CorruptRecord, || format!("{late:?} was never sent"));
+    });
+    vec![(Setup::fixed(), model.handlers(0).depth(0, None))]
+}
+
+/// A note whose wake-up touches what the user takes away once the queue is idle.
+struct Touched {
+    inner: Box<dyn Note>,
+    cell: Arc<Cell>,
+}
+
+struct Cell(UnsafeCell<()>);
+
+// SAFETY: nothing is in the cell; that its accesses are ordered is what is to be found out.
+unsafe impl Sync for Cell {}
+
+impl Note for Touched {
+    fn clear(&self) {
+        self.inner.clear();
+    }
+
+    fn sleep(&self) -> Result<(), NoteError> {
+        self.inner.sleep()
+    }
+
+    fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError> {
+        self.inner.sleep_timeout(timeout)
+    }
+
+    fn wakeup(&self) -> Result<(), NoteError> {
+        // In this order: the receiver may be gone when this thread is still in here.
+        let woken = self.inner.wakeup();
+        self.cell.0.with(|_| ());
+        woken
+    }
+}
+
+/// Disabled and idle: no handler is inside the note's wake-up any more, and none gets there.
+pub(super) fn idle() -> Vec<(Setup, Model)> {
+    let model = Model::new(|| {
+        let cell = Arc::new(Cell(UnsafeCell::new(())));
+        let note = Touched { inner: Contract::over_any().0, cell: cell.clone() };
+        let (post, mut inbox) = Post::new(Box::new(note));
+        let senders = [1, 2].map(|signo| {
+            let post = post.clone();
+            model::spawn("sender", move || post.send(signo))
+        });
+        // Asleep when one of them comes, so that it wakes.
+        inbox.until(&[1], &[]);
+        (1..=2).for_each(|signo| {
+            post.queue.disable(signo);
+        });
+        post.queue.wait_until_idle();
+        cell.0.with_mut(|_| ());
+        senders.into_iter().for_each(sigproof_shim::model::Joiner::join);
+    });
+    vec![(Setup::fixed(), model.handlers(0).depth(0, Some(2)))]
 }
