@@ -116,7 +116,7 @@ pub struct ModelArgs {
     /// One delivery more than the default, and one preemption more
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most one preemption in fixed variants: a first look, as a part of `test`
+    /// At most one preemption in fixed variants, but for those that are exhausted by default: a first look, as a part of `test`
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
     /// Time for the whole run, such as 90s or 10m

@@ -206,7 +206,7 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
         deliveries: if args.deep { Some(depth.deliveries + 1) } else { args.deliveries },
         preemptions: match entry.setup.variant {
             _ if args.deep => Some(depth.preemptions.map(|n| n + 1)),
-            Variant::Fixed if args.quick => Some(Some(depth.preemptions.map_or(1, |n| n.min(1)))),
+            Variant::Fixed if args.quick => Some(depth.preemptions.map(|n| n.min(1))),
             _ => asked,
         },
         budget: left.map(|left| left.as_secs_f64()),
