@@ -49,21 +49,24 @@ fn await_none(what: &str, is_one: impl Fn(&[String]) -> bool) {
     }
 }
 
-/// Sends a signal to a run that is in the midst of its first setup, and returns its code, output and error.
+/// Sends a signal to a stress whose first setup is done and whose second one takes the better part of an hour.
 fn interrupted(seed: &str, report: &str, send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
     let arguments = ["stress", "selftest-kill", "selftest-slow", "--rounds", "100000", "--attempts", "1"];
-    let mut command = sigproof_tests::xtask(&arguments);
-    command.args(["--jobs", "1", "--seed", seed, "--report", report]);
+    interrupted_after("[1/2]", &[&arguments[..], &["--jobs", "1", "--seed", seed, "--report", report]].concat(), send)
+}
+
+/// Sends a signal to a run once it has said `word`, and returns its code, output and error.
+fn interrupted_after(word: &str, arguments: &[&str], send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
+    let mut command = sigproof_tests::xtask(arguments);
     // A group of its own, as a shell gives it; the tests' own group is not to be hit.
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut child = Guarded(child);
     let (stdout, stderr) = (lines(child.0.stdout.take().unwrap()), lines(child.0.stderr.take().unwrap()));
     let mut said = String::new();
-    // Its first setup is done; the second one takes the better part of an hour.
     let started = Instant::now();
-    while !said.contains("[1/2]") {
+    while !said.contains(word) {
         // It goes on saying that it is at work, so silence alone would not do.
-        assert!(started.elapsed() < PATIENCE, "its first setup is not done: {said}");
+        assert!(started.elapsed() < PATIENCE, "it has not said {word}: {said}");
         said += &stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it ended, or says no more: {said}"));
     }
     send(Pid::from_raw(child.0.id().cast_signed()));
@@ -116,4 +119,22 @@ fn a_parent_that_is_killed_takes_its_children_with_it() {
     let (code, _, _) = interrupted("7004", "json=-", |pid| kill(pid, Signal::SIGKILL).unwrap());
     assert_eq!(code, None);
     assert_no_workers("7004");
+}
+
+#[rstest]
+#[case::key_in_a_terminal(|pid| killpg(pid, Signal::SIGINT).unwrap(), Some(130))]
+#[case::to_the_parent_alone(|pid| kill(pid, Signal::SIGINT).unwrap(), Some(130))]
+#[case::killed(|pid| kill(pid, Signal::SIGKILL).unwrap(), None)]
+fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code: Option<i32>) {
+    // The broken variant is done at once; the others are not done for hours.
+    let arguments = ["model", "cpuprof-signal-lock", "--jobs", "1", "--deliveries", "4", "--preemptions", "unbounded"];
+    let (found, stdout, stderr) = interrupted_after("[1/3]", &arguments, send);
+    assert_eq!(found, code, "{stderr}");
+    if code.is_some() {
+        assert!(stdout.contains("livelock") && stdout.contains("interrupted after 1 model: 1 as expected"), "{stdout}");
+    }
+    await_none("explorers are left", |line| {
+        line.first().is_some_and(|program| program.ends_with("sigproof-model"))
+            && line.iter().any(|word| word.contains("cpuprof-signal-lock/fixed"))
+    });
 }
