@@ -214,8 +214,13 @@ impl State {
             format!("{} ({:.0} %{comma}{})", r.label, r.fraction * 100.0, r.detail)
         });
         let running: Vec<_> = running.collect();
-        let after = units::seconds(self.started.elapsed().as_secs_f64());
-        format!("{}/{} done after {after}; running: {}", self.done, self.planned, running.join(", "))
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let after = units::seconds(elapsed);
+        // As if the rest took as long as what is done; at the beginning there is nothing to tell from.
+        let done = self.done as f64 + self.running.values().map(|r| r.fraction).sum::<f64>();
+        let rest = elapsed * (self.planned as f64 - done).max(0.0) / done;
+        let left = if done > 0.0 { format!(", about {} left", units::seconds(rest)) } else { String::new() };
+        format!("{}/{} done after {after}{left}; running: {}", self.done, self.planned, running.join(", "))
     }
 }
 

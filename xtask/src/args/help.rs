@@ -31,7 +31,7 @@ a handler runs at every point of the thread that the model interrupts, also whil
 first run builds the models, which takes about a minute.
 
 Examples:
-  cargo xtask model                                        every model, about a minute and a half
+  cargo xtask model                                        every model, about a minute
   cargo xtask model profbuf --note futex                   part of a name; one note
   cargo xtask model darwin-profbuf-blocking-read --variant broken    the counterexample, step by step
   cargo xtask model sigqueue --preemptions unbounded       exhaustive; exit code 3 if the time runs out

@@ -6,8 +6,8 @@
 //! | unexpected | an outcome that must never be; or one that must and is nowhere within the bounds; or no signal was ever delivered |
 //! | inconclusive | the time ran out, or an execution was too long, before the above could be told |
 //!
-//! A broken variant is explored until what must be seen was seen: first without preemptions, then with one, and so on, which finds a
-//! failure with few of them, and soon.
+//! A broken variant is explored until what must be seen was seen; each level of plans first without preemptions, then with one, and so
+//! on. That finds the failure with the shortest plan, and of that one with the fewest preemptions; and soon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -82,20 +82,13 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
     let depth = options.depth(entry);
     let mut found = Found::default();
     let broken = is_broken(entry.expected());
-    let first = if broken { 0 } else { depth.preemptions.unwrap_or(UNBOUNDED) };
-    for preemptions in first..=depth.preemptions.unwrap_or(UNBOUNDED) {
-        let bound = Some(preemptions).filter(|n| *n < UNBOUNDED);
-        let limits = Limits { preemptions: bound, until: options.until, ..Limits::default() };
-        levels(entry, options, depth.deliveries, &limits, observer, started, &mut found);
-        if found.unsupported || satisfied(&found, entry.expected()) {
-            break;
-        }
-    }
+    let bounds = if broken { rising(depth.preemptions) } else { vec![depth.preemptions] };
+    levels(entry, options, depth.deliveries, &bounds, observer, started, &mut found);
     let mut run = run_of(entry);
     judge(&mut run, &found, entry, depth);
     for (outcome, (_, failing)) in found.failing {
         // With one preemption more at a time, the first failure has the fewest.
-        let bound = if broken { None } else { depth.preemptions.or(Some(UNBOUNDED)) };
+        let bound = if broken { None } else { depth.preemptions.or(Some(RISING)) };
         run.add_finding(counterexample::finding(entry, bound, outcome, failing));
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
@@ -111,39 +104,50 @@ pub(super) fn run_of(entry: &Entry) -> Run {
     run
 }
 
-/// After so many preemptions a search that adds one at a time goes on with any number of them.
-const UNBOUNDED: u8 = 8;
+/// So many preemptions a search adds one at a time; after them it goes on with all that it may have.
+const RISING: u8 = 6;
 
-/// Explores level by level, within one bound of preemptions.
+/// No preemption, one, and so on, up to the bound.
+fn rising(bound: Option<u8>) -> Vec<Option<u8>> {
+    let last = bound.unwrap_or(u8::MAX);
+    (0..last.min(RISING)).map(Some).chain([bound]).collect()
+}
+
+/// Explores level by level, each within these bounds of preemptions, one after another.
 fn levels(
     entry: &Entry,
     options: &Options,
     deliveries: u32,
-    limits: &Limits,
+    bounds: &[Option<u8>],
     observer: &dyn Observer,
     started: Instant,
     found: &mut Found,
 ) {
     let mut level: Vec<Plan> = vec![Plan::default()];
-    let mut known = found.plans + 1;
+    let mut known = 0;
     for depth in 0..=deliveries {
+        // What the last bound, the widest, has seen.
         let mut next = BTreeSet::new();
-        let enough = AtomicBool::new(false);
-        in_parallel(entry, options, limits, &level, &enough, |plan, explored, choices| {
-            take(found, entry, &plan, &explored, choices, started);
-            if explored.carried_out > 0 && matches!(explored.end, End::Exhausted) && depth < deliveries {
-                plans::successors(&entry.model, &plan, explored.chances, &mut next);
+        for &preemptions in bounds {
+            known += level.len();
+            next.clear();
+            let enough = AtomicBool::new(false);
+            let limits = Limits { preemptions, until: options.until, ..Limits::default() };
+            in_parallel(entry, options, &limits, &level, &enough, |plan, explored, choices| {
+                take(found, entry, &plan, &explored, choices, started);
+                if explored.carried_out > 0 && matches!(explored.end, End::Exhausted) && depth < deliveries {
+                    plans::successors(&entry.model, &plan, explored.chances, &mut next);
+                }
+                observer.plans(entry, found.plans, known, found.executions);
+                if satisfied(found, entry.expected()) {
+                    enough.store(true, Ordering::Relaxed);
+                }
+            });
+            if satisfied(found, entry.expected()) || found.unsupported {
+                return;
             }
-            observer.plans(entry, found.plans, known, found.executions);
-            if satisfied(found, entry.expected()) {
-                enough.store(true, Ordering::Relaxed);
-            }
-        });
-        if satisfied(found, entry.expected()) || found.unsupported || next.is_empty() {
-            return;
         }
         level = next.into_iter().collect();
-        known += level.len();
     }
 }
 
@@ -305,4 +309,19 @@ pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer
             });
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Some(0), &[Some(0)])]
+    #[case(Some(2), &[Some(0), Some(1), Some(2)])]
+    #[case(Some(9), &[Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(9)])]
+    #[case(None, &[Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None])]
+    fn bounds_rise_to_what_was_asked_for(#[case] bound: Option<u8>, #[case] all: &[Option<u8>]) {
+        assert_eq!(rising(bound), all);
+    }
 }
