@@ -2,7 +2,11 @@
 //!
 //! [`explore`] runs a body under every interleaving of its threads and every result that the memory model allows its loads, for *one*
 //! [`Plan`]: which signals are delivered at which points of the target thread, which timed waits give up, which waits wake for nothing.
-//! The caller enumerates plans; a plan that was never [carried out](Exploration::carried_out) tells that there are no further ones.
+//! The caller enumerates plans, from the [chances](Exploration::chances) that were seen and from what was
+//! [carried out](Exploration::carried_out).
+//!
+//! Loom's search leaves out orders of operations that do not depend on each other. It takes some for independent that are not: `simulated`
+//! puts a gate before them (its `atomic` says which).
 //!
 //! # Signal points
 //!
@@ -14,10 +18,11 @@
 //! # Simulated kernel
 //!
 //! Futex, pthread mutex and condition variable, pipe, event counter, semaphore, signal mask, `errno`, the clock: what they do is done at
-//! once, without signal points inside; so are a read-write lock and a fork, of which descriptors are all that the child has. Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of
-//! pipes and event counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in every
-//! kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that is asleep brings with it: loom's
-//! `unpark` orders the waker before the woken.
+//! once, without signal points inside; so are a read-write lock and a fork, of which descriptors are all that the child has.
+//!
+//! Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of pipes and event counters; here a write
+//! is ordered before the read that gets it, as the lock of the pipe orders them in every kernel we know, and self-pipes rely on it. A
+//! futex orders nothing, beyond what waking a thread that is asleep brings with it: loom's `unpark` orders the waker before the woken.
 //!
 //! # Limits: what the model cannot see
 //!
