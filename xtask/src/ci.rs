@@ -126,7 +126,7 @@ fn line(done: &Done) -> String {
         Exit::Unexpected | Exit::Usage => "failed",
     };
     let remedy = done.remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
-    format!("{:<8}{word} ({}){remedy}", done.name, units::seconds(done.seconds))
+    format!("{:<14}{word} ({}){remedy}", done.name, units::seconds(done.seconds))
 }
 
 fn perform(step: &Step, args: &CiArgs) -> (Exit, Option<String>) {

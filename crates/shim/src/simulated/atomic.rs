@@ -4,7 +4,7 @@
 //!
 //! Loom remembers one access of each atomic, the last, to find out which orders of two operations matter. A load hides the loads before it:
 //! of a load by one thread, and a load and a store by another, loom tries only the order that it came to first. So each thread has a
-//! [gate](Readers) of its own at each atomic, passed by the thread before it loads, and by others before they write.
+//! gate of its own at each atomic, passed by the thread before it loads, and by others before they write.
 
 use std::fmt;
 use std::format;
