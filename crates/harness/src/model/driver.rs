@@ -314,6 +314,8 @@ pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Setup;
+    use crate::model::Model;
     use rstest::rstest;
 
     #[rstest]
@@ -323,5 +325,45 @@ mod tests {
     #[case(None, &[Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), None])]
     fn bounds_rise_to_what_was_asked_for(#[case] bound: Option<u8>, #[case] all: &[Option<u8>]) {
         assert_eq!(rising(bound), all);
+    }
+
+    /// What a model whose body installs one handler amounts to.
+    fn judged(setup: Setup, found: &Found, deliveries: u32) -> Run {
+        let entry = Entry { name: "a-model", setup, model: Model::new(|| {}) };
+        let mut run = run_of(&entry);
+        judge(&mut run, found, &entry, Depth { deliveries, ..Depth::DEFAULT });
+        run
+    }
+
+    fn failing(outcome: Outcome) -> BTreeMap<Outcome, (u64, Failing)> {
+        let failing = Failing { plan: Plan::default(), choices: None, sentence: "it failed".to_owned(), seconds: 0.1 };
+        [(outcome, (1, failing))].into()
+    }
+
+    fn well() -> Found {
+        Found { executions: 9, plans: 3, signals: 2, well: 9, ..Found::default() }
+    }
+
+    #[rstest]
+    #[case::all_well(Setup::fixed(), well(), 1, Verdict::AsExpected)]
+    #[case::no_signal_came(Setup::fixed(), Found { signals: 0, ..well() }, 1, Verdict::Unexpected)]
+    #[case::none_was_to_come(Setup::fixed(), Found { signals: 0, ..well() }, 0, Verdict::AsExpected)]
+    #[case::a_bug(Setup::fixed(), Found { failing: failing(Outcome::Crash), ..well() }, 1, Verdict::Unexpected)]
+    #[case::the_bug(Setup::broken(Outcome::Late), Found { failing: failing(Outcome::Late), ..well() }, 1, Verdict::AsExpected)]
+    #[case::another_bug(Setup::broken(Outcome::Late), Found { failing: failing(Outcome::Crash), ..well() }, 1, Verdict::Unexpected)]
+    #[case::no_bug(Setup::broken(Outcome::Late), well(), 1, Verdict::Unexpected)]
+    #[case::no_bug_so_far(Setup::broken(Outcome::Late), well(), 0, Verdict::Inconclusive)]
+    #[case::out_of_time(Setup::fixed(), Found { stopped: Some("time budget".to_owned()), ..well() }, 1, Verdict::Inconclusive)]
+    #[case::no_models(Setup::fixed(), Found { unsupported: true, ..Found::default() }, 1, Verdict::Skipped)]
+    fn verdicts(#[case] setup: Setup, #[case] found: Found, #[case] deliveries: u32, #[case] verdict: Verdict) {
+        let run = judged(setup, &found, deliveries);
+        assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+        assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected);
+    }
+
+    #[test]
+    fn a_bound_is_never_called_exhausted() {
+        let run = judged(Setup::fixed(), &well(), 1);
+        assert_eq!((&run.more["exhausted"], &run.more["not_exhausted"]), (&json!(false), &json!("preemption bound 3")));
     }
 }
