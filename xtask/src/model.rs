@@ -152,48 +152,80 @@ fn in_parallel(
 }
 
 /// Explores the chosen models; what they came to, in their order, and what went wrong beside.
+///
+/// A budget is shared out: each model gets its part of what is left, so that a few large ones do not use up all of it; those that were
+/// not done with theirs are explored again, as long as there is more for each than it had.
 fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
     let progress = Progress::start();
-    progress.event(progress::Event::Planned { count: chosen.len(), thing: "model" });
     let until = args.budget.map(|budget| Instant::now() + budget);
+    let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
     let runs = Mutex::new(BTreeMap::new());
-    // With few models the plans of each are shared out.
-    let (outer, inner) = if chosen.len() >= jobs(args) { (jobs(args), 1) } else { (chosen.len(), jobs(args)) };
-    let trouble = in_parallel(outer, chosen.len(), stop, |index| {
-        let entry = &chosen[index];
-        let label = entry.label();
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let run = if left == Some(Duration::ZERO) {
-            Some(not_begun(entry))
-        } else {
-            progress.event(progress::Event::Started { index, label: label.clone() });
-            let selection = Selection { labels: vec![label], ..Selection::default() };
-            let order = Order::Explore { selection, bounds: bounds(args, entry, left, inner) };
-            let mut done = None;
-            Explorer::start(program, &order)?.events(|event| {
-                match event {
-                    Event::Done(_, run) => done = Some(*run),
-                    Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
-                        index,
-                        fraction: done as f64 / known.max(1) as f64,
-                        detail: format!("plan {done} of {known} so far, {} executions", units::count(executions)),
-                    }),
-                    _ => {}
+    let mut open: Vec<usize> = (0..chosen.len()).collect();
+    let mut thing = "model";
+    let trouble = loop {
+        progress.event(progress::Event::Planned { count: open.len(), thing });
+        // With few models the plans of each are shared out.
+        let (outer, inner) = if open.len() >= jobs(args) { (jobs(args), 1) } else { (open.len(), jobs(args)) };
+        let share = |of: usize| left().map(|left| left.min(left.mul_f64(outer as f64 / of.max(1) as f64)));
+        let first_share = share(open.len());
+        let trouble = in_parallel(outer, open.len(), stop, |n| {
+            let index = open[n];
+            let bounds = bounds(args, &chosen[index], share(open.len() - n), inner);
+            if let Some(run) = explore_one(program, &chosen[index], index, bounds, stop, &progress)? {
+                progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
+                if let Ok(mut runs) = runs.lock() {
+                    runs.insert(index, run);
                 }
-                !stop.load(Ordering::Relaxed)
-            })?;
-            done
-        };
-        if let Some(run) = run {
-            progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
-            if let Ok(mut runs) = runs.lock() {
-                runs.insert(index, run);
             }
+            Ok(())
+        });
+        let out_of_time = |run: &Run| run.more.get("not_exhausted").is_some_and(|why| *why == OUT_OF_TIME);
+        open = runs.lock().map_or_else(
+            |_| Vec::new(),
+            |runs| runs.iter().filter(|(_, run)| out_of_time(run)).map(|(index, _)| *index).collect(),
+        );
+        let next_share = left().map(|left| left.mul_f64(jobs(args) as f64 / open.len().max(1) as f64));
+        if open.is_empty() || trouble.is_some() || stop.load(Ordering::Relaxed) || next_share <= first_share {
+            break trouble;
         }
-        Ok(())
-    });
+        thing = "unfinished model";
+    };
     progress.finish();
     (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
+}
+
+/// Why a model is not exhausted that the budget was too small for: in the driver's words.
+const OUT_OF_TIME: &str = "time budget";
+
+/// Explores one model in a process of its own. `None`: it was stopped.
+fn explore_one(
+    program: &Path,
+    entry: &Entry,
+    index: usize,
+    bounds: Bounds,
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<Option<Run>, Trouble> {
+    if bounds.budget == Some(0.0) {
+        return Ok(Some(not_begun(entry)));
+    }
+    let label = entry.label();
+    progress.event(progress::Event::Started { index, label: label.clone() });
+    let selection = Selection { labels: vec![label], ..Selection::default() };
+    let mut found = None;
+    Explorer::start(program, &Order::Explore { selection, bounds })?.events(|event| {
+        match event {
+            Event::Done(_, run) => found = Some(*run),
+            Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
+                index,
+                fraction: done as f64 / known.max(1) as f64,
+                detail: format!("plan {done} of {known} so far, {} executions", units::count(executions)),
+            }),
+            _ => {}
+        }
+        !stop.load(Ordering::Relaxed)
+    })?;
+    Ok(found)
 }
 
 fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) -> Bounds {
@@ -221,8 +253,8 @@ fn not_begun(entry: &Entry) -> Run {
     run.note = entry.setup.note_name().map(str::to_owned);
     run.mode = entry.setup.mode;
     run.verdict = Verdict::Inconclusive;
-    run.reason = Some("not exhausted: time budget; it was not begun".to_owned());
+    run.reason = Some(format!("not exhausted: {OUT_OF_TIME}; it was not begun"));
     run.more.insert("exhausted".into(), json!(false));
-    run.more.insert("not_exhausted".into(), json!("time budget"));
+    run.more.insert("not_exhausted".into(), json!(OUT_OF_TIME));
     run
 }

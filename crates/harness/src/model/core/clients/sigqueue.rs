@@ -6,7 +6,7 @@ use std::time::Duration;
 use sigproof_osnote::sigqueue::{Receiver, Sent, SigQueue, queue};
 use sigproof_osnote::{Note, NoteError, Woken, backends};
 use sigproof_shim::cell::UnsafeCell;
-use sigproof_shim::native::atomic::{AtomicU32, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::super::contract::Contract;
 use crate::case::{Outcome, Setup};
@@ -120,14 +120,15 @@ pub(super) fn senders() -> Vec<(Setup, Model)> {
     vec![(setup("two"), model.handlers(0).depth(0, Some(2))), (setup("one"), alone.handlers(0).depth(0, Some(4)))]
 }
 
-/// A handler on the receiver's thread sends 4, with something written before; another thread sends 1.
+/// A handler on the receiver's thread sends 4, the first time with something written before; another thread sends 1.
 pub(super) fn handler() -> Vec<(Setup, Model)> {
     let model = |make: fn() -> Result<Box<dyn Note>, NoteError>| {
         Model::new(move || {
             let (post, mut inbox) = Post::new(Contract::over(must(make())).0);
             model::handle("sender", model::SIGNAL, &[], {
-                let post = post.clone();
-                move || post.send_with(4)
+                let (post, again) = (post.clone(), AtomicBool::new(false));
+                // What was written is the receiver's from the first time on.
+                move || if again.swap(true, Ordering::Relaxed) { post.send(4) } else { post.send_with(4) }
             });
             let sender = model::spawn("other sender", {
                 let post = post.clone();
