@@ -236,6 +236,7 @@ impl<S: Semaphore, L: SleepLoop> Note for SemaNote<S, L> {
     }
 
     fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
+        // Acquire: pairs with the compare-and-swap of the sleeper, which has published its semaphore.
         match (provocation, self.key.load(Ordering::Acquire)) {
             (Provocation::FullDoorbell, _) => Err(NoteError::Unsupported { what: provocation.as_str() }),
             // Nobody sleeps: disturbing this thread's own does no more than tell whether it can be done.
