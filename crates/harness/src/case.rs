@@ -1,7 +1,6 @@
 //! The vocabulary of the casebook: what a case is, which ways there are to run it, what can come of it and what must.
 
 use core::fmt;
-use core::str::FromStr;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -12,13 +11,14 @@ use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
 use sigproof_shim::native::os::OsError;
 
 use crate::model::Model;
+use crate::step::Window;
 use crate::worker::Attempt;
 
 /// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant,)+ }
 
         impl $name {
@@ -31,17 +31,17 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl core::str::FromStr for $name {
+            type Err = $crate::case::UnknownWord;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or_else(|| UnknownWord {
+            fn from_str(word: &str) -> Result<Self, $crate::case::UnknownWord> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or_else(|| $crate::case::UnknownWord {
                     what: $what,
                     word: word.to_owned(),
                     known: Self::ALL.iter().map(|v| v.as_str()).collect(),
@@ -62,6 +62,8 @@ pub struct UnknownWord {
     /// What could have been.
     pub known: Vec<&'static str>,
 }
+
+pub(crate) use words;
 
 words! {
     /// The side of a case.
@@ -351,6 +353,11 @@ pub trait Case: Sync {
     /// The model of a setup, if it has one.
     fn model(&self, _setup: &Setup) -> Option<Model> {
         None
+    }
+
+    /// The windows of a setup in which a signal is to be delivered at every instruction.
+    fn windows(&self, _setup: &Setup) -> Vec<Window> {
+        Vec::new()
     }
 
     /// What this machine lacks for a setup, beyond its note: the reason and the remedy.

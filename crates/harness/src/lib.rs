@@ -19,6 +19,7 @@
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
+//! | [`step`] | a real signal at every instruction of a window |
 //! | [`hang`] | deciding that a child is stuck, without a time-out |
 //! | [`diagnose`] | stacks, owners and the sentence that says it all |
 //! | [`report`], [`exit`] | the machine-readable report and the exit codes |
@@ -33,6 +34,7 @@ pub mod model;
 pub mod page;
 pub mod records;
 pub mod report;
+pub mod step;
 pub mod stress;
 pub mod supervise;
 pub mod worker;
