@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sigproof_harness::worker;
+use sigproof_harness::{step, worker};
 
 mod args;
 mod ci;
@@ -25,8 +25,10 @@ mod units;
 fn main() -> ExitCode {
     // The children of a run are this executable too; they are not for users, and clap need not know them.
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == worker::VERB) {
-        return worker::main(arguments);
+    match arguments.next() {
+        Some(first) if first == worker::VERB => return worker::main(arguments),
+        Some(first) if first == step::worker::VERB => return step::worker::main(arguments),
+        _ => {}
     }
     let exit = match args::Cli::parse().verb {
         args::Verb::Stress(args) => stress::run(&args),

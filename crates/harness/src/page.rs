@@ -82,6 +82,17 @@ pub struct Page {
 }
 
 impl Page {
+    /// As it was when it was made. Only while no child has it.
+    pub(crate) fn reset(&self) {
+        for word in [&self.state, &self.outcome, &self.stop, &self.handler_depth, &self.detail_len] {
+            word.store(0, Ordering::Relaxed);
+        }
+        let signals = [&self.armed, &self.begun, &self.ended, &self.early, &self.inside, &self.asleep, &self.late];
+        for word in signals.into_iter().chain([&self.rounds, &self.errno_spoiled, &self.ticks]) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// What changes while the child makes progress.
     pub fn progress(&self) -> u64 {
         [&self.rounds, &self.begun, &self.ended, &self.ticks]

@@ -52,6 +52,15 @@ impl From<WriteError<NoteError>> for Fault {
     }
 }
 
+/// What a handler does with signals that come while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nesting {
+    /// It keeps all of them out.
+    Masked,
+    /// It lets them in, its own included.
+    Open,
+}
+
 /// Where the target is, seen from the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -82,7 +91,7 @@ pub(super) fn delay_ns() -> i64 {
 }
 
 /// Sets the statics and installs the handler. `aimed`: the thread that the signals hit is the one whose window it is.
-pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool) -> io::Result<()> {
+pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool, nesting: Nesting) -> io::Result<()> {
     // Invariant 1: before sigaction. Release pairs with the acquire in `on_signal`, should it run on another thread.
     BODY.store(Box::into_raw(Box::new(body)), Ordering::Release);
     AIMED.store(aimed, Ordering::Relaxed);
@@ -92,7 +101,13 @@ pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool) -> 
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-        libc::sigfillset(&raw mut action.sa_mask);
+        match nesting {
+            Nesting::Masked => libc::sigfillset(&raw mut action.sa_mask),
+            Nesting::Open => {
+                action.sa_flags |= libc::SA_NODEFER;
+                libc::sigemptyset(&raw mut action.sa_mask)
+            }
+        };
         libc::sigaction(SIGNAL, &raw const action, core::ptr::null_mut())
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -30,6 +30,7 @@ use sigproof_shim::native::hint;
 
 pub use delivery::Delivery;
 pub use handler::Fault;
+use handler::Nesting;
 
 use crate::page::Page;
 
@@ -53,7 +54,7 @@ impl Injector {
     /// # Errors
     /// The platform has no such delivery ([`io::ErrorKind::Unsupported`]), or has run out of timers or threads.
     pub fn new(page: &'static Page, delivery: Delivery, seed: u64, body: &'static Body) -> io::Result<Self> {
-        handler::install(page, body, true)?;
+        handler::install(page, body, true, Nesting::Masked)?;
         let source = delivery.open(page)?;
         mask(libc::SIG_UNBLOCK)?;
         Ok(Self { page, source, jitter: fastrand::Rng::with_seed(seed) })
@@ -109,7 +110,16 @@ pub fn shield() -> io::Result<()> {
 /// # Errors
 /// As `sigaction`.
 pub fn install(page: &'static Page, body: &'static Body) -> io::Result<()> {
-    handler::install(page, body, false)?;
+    handler::install(page, body, false, Nesting::Masked)?;
+    mask(libc::SIG_UNBLOCK)
+}
+
+/// The same, but the handler lets every signal in, its own included.
+///
+/// # Errors
+/// As `sigaction`.
+pub fn install_nesting(page: &'static Page, body: &'static Body) -> io::Result<()> {
+    handler::install(page, body, false, Nesting::Open)?;
     mask(libc::SIG_UNBLOCK)
 }
 

@@ -33,6 +33,7 @@ use crate::cases;
 pub mod core;
 pub mod engine;
 pub mod map;
+mod slate;
 pub mod stage;
 pub mod sweep;
 pub mod token;
@@ -161,8 +162,8 @@ pub fn entries() -> Vec<Entry> {
 pub struct Boundary {
     /// The instruction that comes next; for a sleeper, the one after its system call.
     pub pc: u64,
-    /// The stack pointer.
-    pub sp: u64,
+    /// How deep the stack is, in bytes below where it was at the path's first boundary: each child has its stack elsewhere.
+    pub depth: u64,
     /// Not before that instruction, but asleep in the system call before it.
     pub asleep: bool,
 }

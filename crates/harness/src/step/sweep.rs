@@ -1,1 +1,243 @@
-//! To be written.
+//! All boundaries of a window, one after the other, and what it amounts to.
+//!
+//! 1. The path is written down, until two in a row are the same.
+//! 2. At each of its boundaries a signal is delivered, in an execution of its own. One that goes astray is tried again, and counted.
+//! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the handler's own path; the first one then comes
+//!    at the beginning, at the end, and wherever the target sleeps.
+//! 4. The first boundary of each vulnerable range is visited once more, and what stands still there is diagnosed.
+//!
+//! What was judged at a glance is judged again, all of it, if the diagnosis knows better.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::engine::{self, Ended, Engine, Kind, Shot, Trouble};
+use super::{Boundary, Entry, Judged, Swept};
+use crate::case::Outcome;
+use crate::report::{Finding, Run, Technique};
+
+mod verdict;
+
+/// How often an execution that goes astray is tried again.
+const TRIES: u32 = 5;
+
+/// How often a path is written down until two in a row agree.
+const RECORDINGS: u32 = 6;
+
+/// How many ranges are diagnosed.
+const DIAGNOSED: usize = 12;
+
+/// Told while a window is swept.
+pub trait Observer {
+    /// So many of the boundaries are done.
+    fn boundary(&self, done: usize, known: usize);
+}
+
+impl Observer for () {
+    fn boundary(&self, _done: usize, _known: usize) {}
+}
+
+/// A second signal: the first one's boundary, and the handler's own path with what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nested {
+    /// Where the first signal came.
+    pub first: usize,
+    /// The handler's.
+    pub swept: Swept,
+}
+
+/// Everything that was seen of a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// The window's path.
+    pub swept: Swept,
+    /// What came of it without a signal.
+    pub without: Option<Outcome>,
+    /// Two signals.
+    pub nested: Vec<Nested>,
+    /// The first boundary of a vulnerable range, and what was found out there.
+    pub findings: Vec<(usize, Finding)>,
+    /// Executions.
+    pub executions: u64,
+    /// Seconds that they took.
+    pub seconds: f64,
+    /// When the first bad outcome was seen.
+    pub first_seconds: Option<f64>,
+}
+
+impl Seen {
+    /// How often each outcome was seen, two signals included.
+    pub fn observed(&self) -> BTreeMap<Outcome, u64> {
+        let all = self.nested.iter().map(|nested| &nested.swept).chain([&self.swept]);
+        let mut observed = BTreeMap::new();
+        for outcome in all.flat_map(|swept| swept.judged.iter().filter_map(|judged| judged.outcome)) {
+            *observed.entry(outcome).or_default() += 1;
+        }
+        observed
+    }
+}
+
+/// Sweeps a window, or visits one boundary of it.
+pub fn sweep(entry: &Entry, kind: Kind, only: Option<usize>, observer: &dyn Observer) -> Run {
+    let started = Instant::now();
+    let looked = look(entry, kind, only, observer);
+    let mut run = run_of(entry, kind);
+    match looked {
+        Ok(seen) => verdict::judge(&mut run, entry, &seen, only),
+        Err(trouble) => verdict::refuse(&mut run, &trouble),
+    }
+    run.elapsed_seconds = started.elapsed().as_secs_f64();
+    run
+}
+
+/// A run of this window, with nothing in it.
+pub fn run_of(entry: &Entry, kind: Kind) -> Run {
+    let mut run = Run::new(Technique::Step, entry.name, entry.setup.variant, entry.expected().clone());
+    run.flavour = entry.setup.flavour.map(str::to_owned);
+    run.note = entry.setup.note_name().map(str::to_owned);
+    run.mode = entry.setup.mode;
+    run.more.insert("window".into(), entry.window.name.into());
+    run.more.insert("engine".into(), kind.as_str().into());
+    run
+}
+
+fn look(entry: &Entry, kind: Kind, only: Option<usize>, observer: &dyn Observer) -> Result<Seen, Trouble> {
+    let mut sweeper = Sweeper::new(engine::open(kind, entry)?);
+    let (path, without) = sweeper.record()?;
+    sweeper.seen.without = Some(without);
+    if let Some(only) = only {
+        if only >= path.len() {
+            return Err(Trouble::NoSuchBoundary { asked: only, boundaries: path.len() });
+        }
+        let judged = sweeper.visit(Shot { path: &path, at: only, second: None, explain: true })?;
+        sweeper.seen.swept.judged = vec![judged];
+        sweeper.seen.swept.path = path;
+        return Ok(sweeper.seen);
+    }
+    let mut judged = Vec::with_capacity(path.len());
+    for at in 0..path.len() {
+        judged.push(sweeper.visit(Shot { path: &path, at, second: None, explain: false })?);
+        observer.boundary(at + 1, path.len());
+    }
+    if entry.window.nests {
+        sweeper.nested(&path, &judged, observer)?;
+    }
+    sweeper.diagnose(&path, &mut judged)?;
+    sweeper.seen.swept = Swept { path, judged };
+    Ok(sweeper.seen)
+}
+
+/// An engine, and what it has seen.
+struct Sweeper {
+    engine: Box<dyn Engine>,
+    seen: Seen,
+    started: Instant,
+}
+
+impl Sweeper {
+    fn new(engine: Box<dyn Engine>) -> Self {
+        Self { engine, seen: Seen::default(), started: Instant::now() }
+    }
+
+    /// The path, and what came of it without a signal.
+    fn record(&mut self) -> Result<(Vec<Boundary>, Outcome), Trouble> {
+        let mut last: Option<engine::Recorded> = None;
+        let mut trouble = Trouble::Astray("the path is another each time".to_owned());
+        for _ in 0..RECORDINGS {
+            match self.engine.record() {
+                Ok(recorded) if last.as_ref().is_some_and(|last| last.path == recorded.path) => {
+                    return Ok((recorded.path, recorded.ended.outcome));
+                }
+                Ok(recorded) => last = Some(recorded),
+                Err(astray @ Trouble::Astray(_)) => trouble = astray,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(trouble)
+    }
+
+    /// One execution with a signal; a few, if it goes astray.
+    fn visit(&mut self, shot: Shot<'_>) -> Result<Judged, Trouble> {
+        let mut retries = 0;
+        loop {
+            let started = Instant::now();
+            let ended = self.engine.inject(shot);
+            self.seen.executions += 1;
+            self.seen.seconds += started.elapsed().as_secs_f64();
+            match ended {
+                Ok(ended) => return Ok(self.take(shot.at, ended, retries)),
+                Err(Trouble::Astray(detail)) if retries == TRIES => {
+                    return Ok(Judged { outcome: None, detail, retries });
+                }
+                Err(Trouble::Astray(_)) => retries += 1,
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, ended: Ended, retries: u32) -> Judged {
+        if ended.outcome != Outcome::Delivered && self.seen.first_seconds.is_none() {
+            self.seen.first_seconds = Some(self.started.elapsed().as_secs_f64());
+        }
+        if let Some(finding) = ended.finding {
+            self.seen.findings.push((at, finding));
+        }
+        Judged { outcome: Some(ended.outcome), detail: ended.detail, retries }
+    }
+
+    /// Two signals, for a few places of the first.
+    fn nested(&mut self, path: &[Boundary], judged: &[Judged], observer: &dyn Observer) -> Result<(), Trouble> {
+        let well = |at: &usize| judged[*at].outcome == Some(Outcome::Delivered);
+        let sleeps = (0..path.len()).filter(|at| path[*at].asleep);
+        let mut firsts: Vec<usize> = [0, path.len() - 1].into_iter().chain(sleeps).filter(well).collect();
+        firsts.sort_unstable();
+        for first in firsts {
+            let handler = match self.engine.record_handler(path, first) {
+                Ok(handler) => handler,
+                // An engine that cannot look into handlers has done what it can.
+                Err(Trouble::Incapable { .. }) => return Ok(()),
+                Err(Trouble::Astray(_)) => continue,
+                Err(other) => return Err(other),
+            };
+            let mut swept = Swept { path: handler, judged: Vec::new() };
+            for second in 0..swept.path.len() {
+                let shot = Shot { path, at: first, second: Some((&swept.path, second)), explain: false };
+                swept.judged.push(self.visit(shot)?);
+                observer.boundary(second + 1, swept.path.len());
+            }
+            self.seen.nested.push(Nested { first, swept });
+        }
+        Ok(())
+    }
+
+    /// A closer look at the beginning of each vulnerable range.
+    fn diagnose(&mut self, path: &[Boundary], judged: &mut [Judged]) -> Result<(), Trouble> {
+        self.seen.findings.clear();
+        for (first, last) in ranges(judged).into_iter().take(DIAGNOSED) {
+            let closer = self.visit(Shot { path, at: first, second: None, explain: true })?;
+            if closer.outcome != judged[first].outcome {
+                for at in first..=last {
+                    judged[at] = self.visit(Shot { path, at, second: None, explain: true })?;
+                }
+            } else {
+                judged[first].detail = closer.detail;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first and the last boundary of each run of the same bad outcome.
+fn ranges(judged: &[Judged]) -> Vec<(usize, usize)> {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for (at, this) in judged.iter().enumerate() {
+        match this.outcome {
+            None | Some(Outcome::Delivered) => {}
+            outcome => match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == at && judged[*last].outcome == outcome => *last = at,
+                _ => ranges.push((at, at)),
+            },
+        }
+    }
+    ranges
+}

@@ -2,10 +2,19 @@
 //!
 //! It has one thread, so that it can fork children in which every address is the same.
 
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Kind, Probe};
+use super::engine::{self, Kind, Probe};
+use super::sweep::{self, Observer};
+use super::{Entry, entries};
 use crate::report::Run;
+use crate::worker::leash;
 
 /// The first argument that makes an executable such a process.
 pub const VERB: &str = "__step";
@@ -51,4 +60,63 @@ pub enum Event {
     Done(Box<Run>),
     /// The order cannot be carried out.
     Refused(String),
+}
+
+/// Carries out orders until there are no more. The arguments: which of several such processes this is, so that each has a processor of its own.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let number = arguments.next().and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
+    if let Err(error) = leash::tie(std::os::unix::process::parent_id()) {
+        tell(&Event::Refused(format!("no leash: {error}")));
+        return ExitCode::FAILURE;
+    }
+    // Without it everything works, at a quarter of the speed.
+    let _ = engine::settle_down(number);
+    for line in io::stdin().lines() {
+        let Ok(line) = line else { return ExitCode::FAILURE };
+        match serde_json::from_str(&line) {
+            Ok(order) => tell(&carry_out(order)),
+            Err(error) => tell(&Event::Refused(format!("bad order: {error}"))),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn carry_out(order: Order) -> Event {
+    match order {
+        Order::Probe => Event::Probed(engine::probe()),
+        Order::Sweep { label, engine, only } => match find(&label) {
+            Some(entry) => Event::Done(Box::new(sweep::sweep(&entry, engine, only, &Teller::default()))),
+            None => Event::Refused(format!("no window is called '{label}'")),
+        },
+        Order::Replay { .. } => Event::Refused("not built yet".to_owned()),
+    }
+}
+
+fn find(label: &str) -> Option<Entry> {
+    entries().into_iter().find(|entry| entry.label() == label)
+}
+
+/// How often progress is told, at most.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Tells progress, not too often.
+#[derive(Default)]
+struct Teller(Cell<Option<Instant>>);
+
+impl Observer for Teller {
+    fn boundary(&self, done: usize, known: usize) {
+        if self.0.get().is_none_or(|last| last.elapsed() >= EVERY) {
+            self.0.set(Some(Instant::now()));
+            tell(&Event::Progress { done, known });
+        }
+    }
+}
+
+/// A line. If nobody takes it, there is nobody to go on for.
+fn tell(event: &Event) {
+    let line = serde_json::to_string(event).unwrap_or_default() + "\n";
+    let mut out = io::stdout().lock();
+    if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(1);
+    }
 }

@@ -95,7 +95,7 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
         };
         if let Some(stuck) = stuck {
             let elapsed = started.elapsed();
-            let (outcome, finding) = explain(&child, stuck);
+            let (outcome, finding) = explain(child.pid(), child.page(), stuck);
             break (End::Outcome(outcome), Some(finding), elapsed);
         }
         thread::sleep(PERIOD);
@@ -114,7 +114,7 @@ fn interrupted(status: ExitStatus) -> bool {
 }
 
 /// What came of a child that has ended.
-fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() -> String) -> (End, Option<Finding>) {
+pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() -> String) -> (End, Option<Finding>) {
     let crash = |sentence: String| {
         let words = last_words();
         let finding = Finding { text: words, ..Finding::new(Outcome::Crash, sentence) };
@@ -138,19 +138,14 @@ fn signal_name(signal: i32) -> &'static str {
 }
 
 /// What came of a child that is stuck, and why.
-fn explain(child: &Child, stuck: Stuck) -> (Outcome, Finding) {
-    match diagnose::diagnose(child.pid(), stuck, &Hints::default()) {
+pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck) -> (Outcome, Finding) {
+    match diagnose::diagnose(pid, stuck, &Hints::default()) {
         Ok(diagnosis) => {
-            let outcome = outcome(diagnosis.kind, child.page());
+            let outcome = outcome(diagnosis.kind, page);
             (outcome, finding(outcome, &diagnosis))
         }
         Err(error) => {
-            let outcome = undiagnosed(child.page(), stuck);
-            let what = match outcome {
-                Outcome::SelfDeadlock => "a thread is blocked inside its signal handler",
-                Outcome::Livelock => "a thread spins inside its signal handler",
-                _ => "every thread sleeps and nothing is left to wake one",
-            };
+            let (outcome, what) = undiagnosed(page, stuck);
             (outcome, Finding::new(outcome, format!("{what} (no stacks: {error})")))
         }
     }
@@ -176,12 +171,13 @@ fn finding(outcome: Outcome, diagnosis: &Diagnosis) -> Finding {
     }
 }
 
-/// The kind of a hang, by what the child itself has noted.
-fn undiagnosed(page: &Page, stuck: Stuck) -> Outcome {
+/// The kind of a hang, by what the child itself has noted, and in words.
+pub(crate) fn undiagnosed(page: &Page, stuck: Stuck) -> (Outcome, &'static str) {
     match (stuck, page.handler_depth.load(Ordering::Relaxed) > 0) {
-        (Stuck::Spinning { .. }, _) => Outcome::Livelock,
-        (Stuck::AllAsleep, true) => Outcome::SelfDeadlock,
-        (Stuck::AllAsleep, false) => Outcome::LostWakeup,
+        (Stuck::Spinning { .. }, true) => (Outcome::Livelock, "a thread spins inside its signal handler"),
+        (Stuck::Spinning { .. }, false) => (Outcome::Livelock, "a thread spins"),
+        (Stuck::AllAsleep, true) => (Outcome::SelfDeadlock, "a thread is blocked inside its signal handler"),
+        (Stuck::AllAsleep, false) => (Outcome::LostWakeup, "every thread sleeps and nothing is left to wake one"),
     }
 }
 

@@ -7,7 +7,7 @@ pub(crate) const NEEDS_PIPE: bool = cfg!(not(target_os = "linux"));
 
 /// Ties this process to `parent`. Called while it has one thread.
 #[cfg(target_os = "linux")]
-pub(super) fn tie(parent: u32) -> io::Result<()> {
+pub(crate) fn tie(parent: u32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
         return Err(io::Error::last_os_error());
@@ -21,7 +21,7 @@ pub(super) fn tie(parent: u32) -> io::Result<()> {
 
 /// Ties this process to `parent`: the standard output is the read end of a pipe that the parent holds open.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn tie(_parent: u32) -> io::Result<()> {
+pub(crate) fn tie(_parent: u32) -> io::Result<()> {
     crate::inject::shield()?;
     std::thread::Builder::new().name("leash".into()).spawn(|| {
         let mut byte = 0_u8;

@@ -1,8 +1,30 @@
 //! How a boundary is reached and a signal delivered there.
+//!
+//! | engine | reaches a boundary by | where | holds other threads |
+//! |---|---|---|---|
+//! | `breakpoint` | a hardware breakpoint at the nearest instruction that is met once, single steps from there | Linux, x86_64 | yes |
+//! | `single-step` | single steps (`PTRACE_SINGLESTEP`) | Linux | yes |
+//! | `trap-flag` | the processor's trap flag, set by a signal handler | Linux, x86_64, without ptrace | no |
+//!
+//! An engine keeps one child as long as it is well, and starts another when it is not. Whatever the child does, each call comes back.
+//!
+//! Sources: ptrace(2), Intel SDM vol. 3B chapter 18 (debug registers, RFLAGS.TF and RF).
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::words;
+use super::{Boundary, Entry};
+use crate::case::{Outcome, words};
+use crate::report::Finding;
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as target;
+#[cfg(target_os = "linux")]
+use linux as target;
 
 words! {
     /// The means.
@@ -23,4 +45,115 @@ pub struct Probe {
     pub engine: Kind,
     /// Why it does not work here, and what would help; `None` if it works.
     pub lacks: Option<String>,
+}
+
+/// Why a sweep cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The engine cannot do what the window needs: no fault of the window.
+    #[error("engine {engine} cannot {what}")]
+    Incapable {
+        /// Which.
+        engine: Kind,
+        /// What.
+        what: &'static str,
+    },
+    /// The kernel refused something.
+    #[error("{call}: {error}")]
+    System {
+        /// What was asked.
+        call: &'static str,
+        /// What it said.
+        error: std::io::Error,
+    },
+    /// The child does not do what it does every time.
+    #[error("{0}")]
+    Astray(String),
+    /// A boundary was asked for that there is not.
+    #[error("the window has {boundaries} boundaries, numbered from 0; there is no number {asked}")]
+    NoSuchBoundary {
+        /// Which.
+        asked: usize,
+        /// How many there are.
+        boundaries: usize,
+    },
+    /// The path is longer than anybody would want to wait for.
+    #[error("the window has more than {0} boundaries")]
+    TooLong(usize),
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What was seen, for a bad one.
+    pub detail: String,
+    /// What was found out, if it was asked for and there was anything to find out.
+    pub finding: Option<Finding>,
+}
+
+/// The window without a signal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Its path.
+    pub path: Vec<Boundary>,
+    /// What came of it.
+    pub ended: Ended,
+}
+
+/// A signal to be delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Shot<'a> {
+    /// The window's path.
+    pub path: &'a [Boundary],
+    /// Which of its boundaries.
+    pub at: usize,
+    /// A second signal: the path of the handler that the first one runs, and which of its boundaries.
+    pub second: Option<(&'a [Boundary], usize)>,
+    /// Whether to find out what there is to find out about a bad end.
+    pub explain: bool,
+}
+
+/// One way to reach boundaries.
+pub trait Engine {
+    /// The path of the window, without a signal.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn record(&mut self) -> Result<Recorded, Trouble>;
+
+    /// The path of the handler that a signal at this boundary runs.
+    ///
+    /// # Errors
+    /// [`Trouble`]; [`Trouble::Incapable`] for an engine that cannot look into handlers.
+    fn record_handler(&mut self, path: &[Boundary], at: usize) -> Result<Vec<Boundary>, Trouble>;
+
+    /// One execution with a signal.
+    ///
+    /// # Errors
+    /// [`Trouble::Astray`] if the boundary was not reached; else what cannot be helped by trying again.
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble>;
+}
+
+/// Tries every engine.
+pub fn probe() -> Vec<Probe> {
+    Kind::ALL.iter().map(|&engine| Probe { engine, lacks: target::lacks(engine) }).collect()
+}
+
+/// An engine for this window. The calling process has no other thread.
+///
+/// # Errors
+/// [`Trouble::System`]; [`Trouble::Incapable`] where the engine cannot do what the window needs.
+pub fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
+    target::open(kind, entry)
+}
+
+/// Keeps this process, and the children that it will have, on one processor, the `number`-th that it may use; and lets its waits end on time.
+///
+/// # Errors
+/// Those of `sched_setaffinity`.
+pub fn settle_down(number: usize) -> std::io::Result<()> {
+    target::settle_down(number)
 }

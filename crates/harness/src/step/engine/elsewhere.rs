@@ -1,0 +1,16 @@
+//! Where there is no engine.
+
+use super::{Engine, Kind, Trouble};
+use crate::step::Entry;
+
+pub(super) fn lacks(_kind: Kind) -> Option<String> {
+    Some("stepping needs Linux; run it there, or in a Linux container".to_owned())
+}
+
+pub(super) fn open(kind: Kind, _entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
+    Err(Trouble::Incapable { engine: kind, what: "do anything on this platform" })
+}
+
+pub(super) fn settle_down(_number: usize) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! The process in which the window runs: forked by the sweeping process, which has one thread, so that every address in it is the same each time.
+//!
+//! It is ended and reaped when this is dropped, and dies with the sweeping process whatever happens to that.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{ForkResult, Pid, fork};
+use sigproof_shim::native::atomic::Ordering;
+use sigproof_shim::native::os::thread::yield_now;
+
+use super::refused;
+use crate::case::{Failure, Outcome};
+use crate::hang::procfs::{RunAccount, parse_schedstat, thread_stat};
+use crate::hang::{Look, Watch};
+use crate::page::{Page, Shared};
+use crate::step::engine::Trouble;
+use crate::step::slate::Slate;
+use crate::step::stage::{self, GO_ON, OVER, Stage};
+use crate::step::{Entry, Play, Window};
+
+/// How long threads may take to come to rest.
+const REST: Duration = Duration::from_secs(2);
+
+/// How long the sweeping process waits for a sign of its child before it looks for itself, in nanoseconds.
+const QUIET_NS: i64 = 60_000;
+
+/// How a child leaves that has panicked.
+const PANICKED: libc::c_int = 101;
+
+/// What both sides have mapped: one for all children of this process, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    pub page: &'static Page,
+    pub slate: &'static Slate,
+}
+
+impl Memory {
+    pub(super) fn get() -> Result<Self, Trouble> {
+        static MADE: OnceLock<Memory> = OnceLock::new();
+        if let Some(made) = MADE.get() {
+            return Ok(*made);
+        }
+        let made = || Ok(Self { page: Shared::create()?.0.leak(), slate: Slate::make()? });
+        let made = made().map_err(|error| Trouble::System { call: "mapping shared memory", error })?;
+        Ok(*MADE.get_or_init(|| made))
+    }
+}
+
+/// A child.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub pid: Pid,
+    pub memory: Memory,
+    pub watch: Watch,
+    /// Whether it has been reaped.
+    pub reaped: bool,
+    /// Whether the helper has been called in this execution.
+    pub called: bool,
+}
+
+impl Child {
+    /// Starts one, which waits for [`go`](Self::go).
+    pub(super) fn start(entry: &Entry, steps_itself: bool) -> Result<Self, Trouble> {
+        let memory = Memory::get()?;
+        memory.page.reset();
+        memory.slate.reset();
+        memory.slate.steps_itself.store(u32::from(steps_itself), Ordering::Relaxed);
+        // Before the fork: a signal that the child waits for must find it blocked there.
+        signals().thread_block().map_err(refused("pthread_sigmask"))?;
+        // SAFETY: this process has one thread, so that the child may do whatever it likes.
+        match unsafe { fork() }.map_err(refused("fork"))? {
+            ForkResult::Child => perform(&entry.window, memory),
+            ForkResult::Parent { child: pid } => {
+                Ok(Self { pid, memory, watch: Watch::new(pid.as_raw().cast_unsigned()), reaped: false, called: false })
+            }
+        }
+    }
+
+    /// Lets it begin.
+    pub(super) fn go(&self) -> Result<(), Trouble> {
+        self.send(self.pid.as_raw().cast_unsigned(), GO_ON)
+    }
+
+    /// Sends a signal to one of its threads.
+    pub(super) fn send(&self, tid: u32, signal: libc::c_int) -> Result<(), Trouble> {
+        // SAFETY: no memory is touched; the ids are those of a child that is not reaped.
+        let result = unsafe { libc::syscall(libc::SYS_tgkill, self.pid.as_raw(), tid, signal) };
+        if result == 0 { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
+    }
+
+    /// Sends the signal that is judged, to the target or the bystander.
+    pub(super) fn signal(&self, tid: u32) -> Result<(), Trouble> {
+        self.memory.page.armed.fetch_add(1, Ordering::Release);
+        self.send(tid, crate::inject::SIGNAL)
+    }
+
+    /// Whether a handler is on some thread's stack.
+    pub(super) fn in_handler(&self) -> bool {
+        self.memory.page.handler_depth.load(Ordering::Relaxed) > 0
+    }
+
+    /// Calls the helper, if there is one and it was not called in this execution. Whether it was.
+    pub(super) fn call_helper(&mut self) -> Result<bool, Trouble> {
+        let helper = self.memory.slate.helper.load(Ordering::Relaxed);
+        if helper == 0 || self.called {
+            return Ok(false);
+        }
+        self.called = true;
+        self.memory.slate.calls.fetch_add(1, Ordering::Relaxed);
+        self.send(helper, GO_ON)?;
+        Ok(true)
+    }
+
+    /// One look at whether it is stuck.
+    pub(super) fn look(&mut self) -> Look {
+        let page = self.memory.page;
+        self.watch.look(page.progress(), page.signals_idle())
+    }
+
+    /// Whether the target sleeps. If nobody else runs, only others can wake it.
+    pub(super) fn target_sleeps(&self) -> bool {
+        self.asleep(&[self.pid.as_raw().cast_unsigned()])
+    }
+
+    /// Waits until all of these threads sleep. Whether they do.
+    pub(super) fn settle(&self, tids: &[u32]) -> bool {
+        let started = Instant::now();
+        while !self.asleep(tids) {
+            if started.elapsed() > REST {
+                return false;
+            }
+            std::thread::sleep(Duration::from_micros(10));
+        }
+        true
+    }
+
+    /// Whether all of these threads sleep, and did not run in between two looks. One that has ended sleeps well.
+    fn asleep(&self, tids: &[u32]) -> bool {
+        let look = || tids.iter().map(|tid| self.sleeper(*tid)).collect::<Option<Vec<_>>>();
+        let Some(first) = look() else { return false };
+        yield_now();
+        look() == Some(first)
+    }
+
+    fn sleeper(&self, tid: u32) -> Option<Option<RunAccount>> {
+        let pid = self.pid.as_raw().cast_unsigned();
+        let Some(stat) = thread_stat(pid, tid) else { return Some(None) };
+        match stat.state {
+            'Z' | 'X' => Some(None),
+            'S' => {
+                let account = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?;
+                parse_schedstat(&account).map(Some)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // Neither fails for a child that is not reaped.
+            let _ = kill(self.pid, Signal::SIGKILL);
+            // SAFETY: no status is asked for.
+            while unsafe { libc::waitpid(self.pid.as_raw(), core::ptr::null_mut(), libc::__WALL) } < 0
+                && Errno::last() == Errno::EINTR
+            {}
+        }
+    }
+}
+
+/// What the sweeping process waits for, and what its children do.
+fn signals() -> SigSet {
+    let numbers = [libc::SIGCHLD, OVER, GO_ON];
+    numbers.into_iter().filter_map(|number| Signal::try_from(number).ok()).collect()
+}
+
+/// Waits for a sign of the child, for a while. Whether it was that an execution is over.
+pub(super) fn await_sign() -> bool {
+    let time = libc::timespec { tv_sec: 0, tv_nsec: QUIET_NS };
+    // SAFETY: the set is initialised before it is used, and all pointers are to live locals.
+    unsafe {
+        let mut set = core::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::sigaddset(&raw mut set, OVER);
+        libc::sigtimedwait(&raw const set, core::ptr::null_mut(), &raw const time) == OVER
+    }
+}
+
+/// The child's whole life.
+fn perform(window: &Window, memory: Memory) -> ! {
+    // SAFETY: PR_SET_PDEATHSIG and PR_SET_NAME take a number and a string that ends with a zero.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_NAME, c"target".as_ptr());
+    }
+    let played = panic::catch_unwind(AssertUnwindSafe(|| play(&window.play, window, memory)));
+    match played {
+        Ok(Ok(())) => memory.page.set_done(),
+        Ok(Err(Failure { outcome, detail })) => memory.page.set_failed(outcome, &detail),
+        Err(_) => stage::leave(PANICKED),
+    }
+    stage::leave(0)
+}
+
+fn play(play: &Play, window: &Window, memory: Memory) -> Result<(), Failure> {
+    let mut stage = Stage::new(memory.page, memory.slate, window)
+        .map_err(|error| Failure::new(Outcome::Crash, format!("the stage could not be set up: {error}")))?;
+    memory.page.set_running();
+    play(&mut stage)
+}

@@ -1,0 +1,48 @@
+//! The engines on Linux.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `child` | the process in which the window runs: its start, its end, its threads |
+//! | `arch` | registers and breakpoints |
+//! | `tracee` | one ptrace stop after another |
+//! | `ptrace` | the engines that trace |
+//! | `trap_flag` | the engine that does not |
+//! | `probe` | whether they work here |
+
+mod arch;
+mod child;
+mod probe;
+mod ptrace;
+mod tracee;
+mod trap_flag;
+
+pub(super) use probe::lacks;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use super::{Engine, Kind, Trouble};
+use crate::step::Entry;
+
+pub(super) fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
+    Ok(match kind {
+        Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, entry)?),
+        Kind::TrapFlag => Box::new(trap_flag::TrapFlag::new(entry)?),
+    })
+}
+
+/// Takes a failed call of nix for what it is.
+fn refused(call: &'static str) -> impl FnOnce(nix::errno::Errno) -> Trouble {
+    move |errno| Trouble::System { call, error: errno.into() }
+}
+
+pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
+    // SAFETY: takes a number, of nanoseconds, and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+    let own = Pid::from_raw(0);
+    let allowed = sched_getaffinity(own)?;
+    let usable: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true)).collect();
+    let mut only = CpuSet::new();
+    only.set(usable[number % usable.len().max(1)])?;
+    Ok(sched_setaffinity(own, &only)?)
+}

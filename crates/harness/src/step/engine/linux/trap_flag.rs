@@ -1,0 +1,236 @@
+//! The engine that does not trace: the target steps itself, and this watches from outside, through `/proc` and what both have mapped.
+//!
+//! An execution is begun by a signal to the target, and ended by one from it. A sleep is seen as such; where in the path it lies is told by how many
+//! boundaries have been written down by then.
+
+use std::time::Instant;
+
+use sigproof_shim::native::atomic::Ordering;
+
+use super::child::{self, Child};
+use super::ptrace::{End, PATIENCE, judge};
+use super::refused;
+use crate::hang::{Look, Stuck};
+use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
+use crate::step::slate::task;
+use crate::step::stage::GO_ON;
+use crate::step::{Boundary, Entry, Interrupted};
+
+/// See the module.
+pub(super) struct TrapFlag {
+    entry: Entry,
+    live: Option<Child>,
+    warms_up: bool,
+}
+
+/// What is to happen in an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Run,
+    Record,
+    /// Before this trap's instruction.
+    Before(u64),
+    /// In this sleep, counted from 0.
+    Asleep(usize),
+}
+
+impl TrapFlag {
+    pub(super) fn new(entry: &Entry) -> Result<Self, Trouble> {
+        if entry.window.interrupted == Interrupted::Bystander {
+            return Err(incapable("hold the target while a bystander is interrupted"));
+        }
+        Ok(Self { entry: entry.clone(), live: None, warms_up: true })
+    }
+
+    fn live(&mut self) -> Result<Child, Trouble> {
+        if let Some(mut live) = self.live.take() {
+            live.called = false;
+            return Ok(live);
+        }
+        let child = self.start_cold()?;
+        if child.memory.slate.others.load(Ordering::Relaxed) > 0 {
+            return Err(incapable("hold other threads"));
+        }
+        if !self.warms_up {
+            return Ok(child);
+        }
+        match self.execute(child, Task::Run)? {
+            (End::Round, mut child, _) => {
+                child.called = false;
+                Ok(child)
+            }
+            _ => {
+                self.warms_up = false;
+                self.start_cold()
+            }
+        }
+    }
+
+    fn start_cold(&self) -> Result<Child, Trouble> {
+        let mut child = Child::start(&self.entry, true)?;
+        child.go()?;
+        match self.to_next(&mut child, Task::Run)? {
+            (End::Round, _) => Ok(child),
+            (End::Left(status), _) => {
+                let detail = judge::of_end(child.memory.page.state(), status).detail;
+                Err(Trouble::Astray(format!("it ended before its first window: {detail}")))
+            }
+            _ => Err(Trouble::Astray("it does not come to its first window".to_owned())),
+        }
+    }
+
+    /// One execution. With it, after how many boundaries the target slept.
+    fn execute(&self, mut child: Child, task: Task) -> Result<(End, Child, Vec<usize>), Trouble> {
+        let slate = child.memory.slate;
+        slate.len.store(0, Ordering::Relaxed);
+        slate.boundary.store(if let Task::Before(trap) = task { trap } else { 0 }, Ordering::Relaxed);
+        let word = match task {
+            Task::Run | Task::Asleep(_) => task::RUN,
+            Task::Record => task::RECORD,
+            Task::Before(_) => task::INJECT,
+        };
+        slate.task.store(word, Ordering::Release);
+        child.send(child.pid.as_raw().cast_unsigned(), GO_ON)?;
+        let (end, sleeps) = self.to_next(&mut child, task)?;
+        Ok((end, child, sleeps))
+    }
+
+    /// Waits until the target is before its next execution.
+    fn to_next(&self, child: &mut Child, task: Task) -> Result<(End, Vec<usize>), Trouble> {
+        let started = Instant::now();
+        let (page, slate) = (child.memory.page, child.memory.slate);
+        let mut sleeps = Vec::new();
+        let mut counted = 0;
+        let target = child.pid.as_raw().cast_unsigned();
+        loop {
+            if child::await_sign() {
+                return Ok((End::Round, sleeps));
+            }
+            if let Some(status) = child.ended()? {
+                return Ok((End::Left(status), sleeps));
+            }
+            if started.elapsed() > PATIENCE {
+                return Ok((End::Endless, sleeps));
+            }
+            if slate.inside.load(Ordering::Relaxed) != 0 && !child.in_handler() && child.target_sleeps() {
+                let written = slate.len.load(Ordering::Acquire) as usize;
+                // The same sleep, seen again, is where it was.
+                let fresh = task != Task::Record || sleeps.last() != Some(&written);
+                if fresh && task == Task::Record {
+                    sleeps.push(written);
+                }
+                if let Task::Asleep(number) = task
+                    && page.armed.load(Ordering::Relaxed) == page.begun.load(Ordering::Relaxed)
+                {
+                    counted += 1;
+                    if counted == number + 1 {
+                        child.signal(target)?;
+                        continue;
+                    }
+                }
+                if child.call_helper()? {
+                    continue;
+                }
+                if self.entry.window.again_while_asleep && matches!(task, Task::Before(_) | Task::Asleep(_)) {
+                    child.signal(target)?;
+                    continue;
+                }
+            }
+            match child.look() {
+                Look::Stuck(stuck) => return Ok((End::Stuck(stuck), sleeps)),
+                Look::Unwatchable(_) if started.elapsed() > PATIENCE / 2 => {
+                    return Ok((End::Stuck(Stuck::AllAsleep), sleeps));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, end: End, child: Child, explain: bool) -> Result<Ended, Trouble> {
+        match end {
+            End::Round => {
+                self.live = Some(child);
+                Ok(judge::well())
+            }
+            End::Left(status) => Ok(judge::of_end(child.memory.page.state(), status)),
+            End::Stuck(stuck) if explain => Ok(judge::explained(&child, stuck)),
+            End::Stuck(stuck) => Ok(judge::at_a_glance(&child, stuck)),
+            End::Endless => Err(Trouble::Astray(format!("neither an end nor a standstill in {PATIENCE:?}"))),
+        }
+    }
+}
+
+fn incapable(what: &'static str) -> Trouble {
+    Trouble::Incapable { engine: Kind::TrapFlag, what }
+}
+
+impl Engine for TrapFlag {
+    fn record(&mut self) -> Result<Recorded, Trouble> {
+        let live = self.live()?;
+        let (end, child, sleeps) = self.execute(live, Task::Record)?;
+        let slate = child.memory.slate;
+        let written = slate.len.load(Ordering::Acquire) as usize;
+        if written >= slate.path.len() {
+            return Err(Trouble::TooLong(written));
+        }
+        if let End::Left(status) = end
+            && std::os::unix::process::ExitStatusExt::signal(&status) == Some(libc::SIGTRAP)
+        {
+            return Err(incapable("step a window that blocks SIGTRAP"));
+        }
+        let mut path = Vec::with_capacity(written + sleeps.len());
+        for (number, [pc, depth]) in slate.path[..written].iter().enumerate() {
+            let (pc, depth) = (pc.load(Ordering::Relaxed), depth.load(Ordering::Relaxed));
+            if sleeps.contains(&number) {
+                path.push(Boundary { pc, depth, asleep: true });
+            }
+            path.push(Boundary { pc, depth, asleep: false });
+        }
+        let ended = self.finish(end, child, true)?;
+        Ok(Recorded { path, ended })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+        Err(incapable("step through a handler"))
+    }
+
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        let live = self.live()?;
+        let sleeps_before = shot.path[..shot.at].iter().filter(|boundary| boundary.asleep).count();
+        let task = match shot.path[shot.at].asleep {
+            true => Task::Asleep(sleeps_before),
+            false => Task::Before((shot.at - sleeps_before) as u64),
+        };
+        let (page, slate) = (live.memory.page, live.memory.slate);
+        let before = page.armed.load(Ordering::Relaxed);
+        let (end, child, _) = self.execute(live, task)?;
+        if page.armed.load(Ordering::Relaxed) == before {
+            return Err(Trouble::Astray("the boundary was not reached".to_owned()));
+        }
+        if let Task::Before(trap) = task {
+            let [pc, depth] = &slate.path[trap as usize];
+            let (pc, depth) = (pc.load(Ordering::Relaxed), depth.load(Ordering::Relaxed));
+            let wanted = shot.path[shot.at];
+            if (pc, depth) != (wanted.pc, wanted.depth) {
+                return Err(Trouble::Astray(format!("boundary {} was to be at {:#x}, and is at {pc:#x}", shot.at, wanted.pc)));
+            }
+        }
+        self.finish(end, child, shot.explain)
+    }
+}
+
+impl Child {
+    /// How it ended, if it has.
+    fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Trouble> {
+        let mut status = 0;
+        // SAFETY: the status is a live local.
+        match unsafe { libc::waitpid(self.pid.as_raw(), &raw mut status, libc::WNOHANG) } {
+            0 => Ok(None),
+            -1 => Err(refused("waitpid")(nix::errno::Errno::last())),
+            _ => {
+                self.reaped = true;
+                Ok(Some(std::os::unix::process::ExitStatusExt::from_raw(status)))
+            }
+        }
+    }
+}

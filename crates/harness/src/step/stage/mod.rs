@@ -1,0 +1,291 @@
+//! The side of the process that is interrupted: what a window's [`Play`](super::Play) is given.
+//!
+//! ```text
+//! target      set up ── another ── prepare ── | window | ── check ── another ── ..
+//!                                             ^mark    ^mark
+//! helper      waits ........................... acts, once the target sleeps
+//! bystander   waits ....................... its handler runs, the target held at a boundary   (if it is the one that is interrupted)
+//! others      held until the signal comes, or the target sleeps; then free
+//! ```
+//!
+//! Between the marks nothing runs but the window, the handlers, and what was let go. `another` tells whether all that was sent was handled, exactly once,
+//! whether a handler left `errno` changed, and whether the table of descriptors is what it was.
+//!
+//! Helper and bystander wait for a *signal* of the sweeping process, not on memory or a descriptor that it shares: so that to
+//! [`hang`](crate::hang), which knows what others could wake, they are asleep for good.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use sigproof_shim::native::atomic::{Ordering, compiler_fence};
+
+use super::slate::{OTHERS, Slate};
+use super::{Interrupted, Window};
+use crate::case::{Failure, Outcome};
+use crate::inject::{self, Fault};
+use crate::page::Page;
+
+mod target;
+mod trap_flag;
+
+/// The signal by which the sweeping process tells a thread to go on.
+pub(super) const GO_ON: libc::c_int = libc::SIGUSR2;
+
+/// The signal by which a target that steps itself tells the sweeping process that an execution is over.
+pub(super) const OVER: libc::c_int = libc::SIGUSR1;
+
+/// The descriptors that are looked at, from 0 on.
+const DESCRIPTORS: libc::c_int = 64;
+
+/// What a window's process has.
+#[derive(Debug)]
+pub struct Stage {
+    page: &'static Page,
+    slate: &'static Slate,
+    interrupted: Interrupted,
+    nests: bool,
+    /// Told by the helper when it has acted.
+    helped: Option<Receiver<()>>,
+    calls: u64,
+    /// Told by the bystander when its handler has run.
+    passed: Option<Receiver<()>>,
+    /// Signals accounted for in earlier executions.
+    handled: u64,
+    descriptors: Option<u64>,
+}
+
+impl Stage {
+    /// The stage of this process, once it may begin. Called by its only thread.
+    pub(super) fn new(page: &'static Page, slate: &'static Slate, window: &Window) -> io::Result<Self> {
+        block(inject::SIGNAL)?;
+        block(GO_ON)?;
+        wait_for(GO_ON);
+        if slate.steps_itself.load(Ordering::Relaxed) != 0 {
+            trap_flag::install(page, slate)?;
+        }
+        Ok(Self {
+            page,
+            slate,
+            interrupted: window.interrupted,
+            nests: window.nests,
+            helped: None,
+            calls: 0,
+            passed: None,
+            handled: 0,
+            descriptors: None,
+        })
+    }
+
+    /// Installs the handler; `body` is told whether it has interrupted itself. Called once, before the first execution.
+    ///
+    /// # Errors
+    /// Those of `sigaction`, or of a thread that cannot be started.
+    pub fn handler(&mut self, body: impl Fn(bool) -> Result<(), Fault> + Sync + 'static) -> Result<(), Failure> {
+        let page = self.page;
+        let body = Box::leak(Box::new(move || body(page.handler_depth.load(Ordering::Relaxed) > 1)));
+        if self.nests { inject::install_nesting(page, body)? } else { inject::install(page, body)? }
+        if self.interrupted == Interrupted::Bystander {
+            inject::shield()?;
+            let (tell, passed) = mpsc::channel();
+            let slate = self.slate;
+            self.start("bystander", move |ready| {
+                slate.bystander.store(target::thread_id(), Ordering::Relaxed);
+                ready();
+                loop {
+                    suspend();
+                    if tell.send(()).is_err() {
+                        return Ok(());
+                    }
+                }
+            })?;
+            self.passed = Some(passed);
+        }
+        Ok(())
+    }
+
+    /// A thread that acts once in an execution, when the target sleeps and no handler runs. Called at most once, before the first execution.
+    ///
+    /// # Errors
+    /// Those of a thread that cannot be started.
+    pub fn helper(&mut self, mut act: impl FnMut() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+        let (tell, helped) = mpsc::channel();
+        let slate = self.slate;
+        self.start("helper", move |ready| {
+            slate.helper.store(target::thread_id(), Ordering::Relaxed);
+            ready();
+            loop {
+                wait_for(GO_ON);
+                act()?;
+                if tell.send(()).is_err() {
+                    return Ok(());
+                }
+            }
+        })?;
+        self.helped = Some(helped);
+        Ok(())
+    }
+
+    /// A thread that takes part, and is held from the beginning of a window to the signal, or to the target's sleep. Called before the first execution.
+    ///
+    /// # Errors
+    /// Those of a thread that cannot be started, or one thread too many.
+    pub fn other(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let slate = self.slate;
+        if slate.others.load(Ordering::Relaxed) as usize >= OTHERS {
+            return Err(Failure::new(Outcome::Crash, format!("more than {OTHERS} other threads")));
+        }
+        self.start(name, move |ready| {
+            let number = slate.others.fetch_add(1, Ordering::Relaxed) as usize;
+            slate.other[number].store(target::thread_id(), Ordering::Relaxed);
+            ready();
+            body()
+        })
+    }
+
+    fn start(
+        &self,
+        name: &'static str,
+        body: impl FnOnce(&dyn Fn()) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let page = self.page;
+        let (tell, ready): (Sender<()>, Receiver<()>) = mpsc::channel();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let result = body(&|| {
+                // Nobody listens only if the process is on its way out.
+                let _ = tell.send(());
+            });
+            if let Err(Failure { outcome, detail }) = result {
+                page.set_failed(outcome, &detail);
+                leave(0);
+            }
+        })?;
+        ready.recv().map_err(|_| Failure::new(Outcome::Crash, format!("thread {name} did not start")))
+    }
+
+    /// Ends an execution, if there was one, and says whether there is to be another.
+    ///
+    /// # Errors
+    /// A signal that was not handled exactly once, an `errno` or a table of descriptors that is not as it was.
+    pub fn another(&mut self) -> Result<bool, Failure> {
+        if self.descriptors.is_some() {
+            self.account()?;
+            self.page.rounds.fetch_add(1, Ordering::Relaxed);
+        }
+        self.descriptors = Some(open_descriptors());
+        if self.slate.steps_itself.load(Ordering::Relaxed) != 0 {
+            // SAFETY: no preconditions; the parent is the sweeping process, which has the signal blocked.
+            unsafe { libc::kill(libc::getppid(), OVER) };
+            wait_for(GO_ON);
+        }
+        Ok(!self.page.stopping())
+    }
+
+    fn account(&mut self) -> Result<(), Failure> {
+        let called = self.slate.calls.load(Ordering::Relaxed);
+        while self.calls < called {
+            self.calls += 1;
+            gone(self.helped.as_ref(), "helper")?;
+        }
+        let (page, before) = (self.page, self.handled);
+        let sent = page.armed.load(Ordering::Relaxed);
+        if self.passed.is_some() {
+            for _ in before..sent {
+                gone(self.passed.as_ref(), "bystander")?;
+            }
+        }
+        let handled = page.ended.load(Ordering::Acquire);
+        if handled != sent {
+            let (handled, sent) = (handled.wrapping_sub(before), sent.wrapping_sub(before));
+            return Err(Failure::new(
+                Outcome::CorruptRecord,
+                format!("{sent} signals were sent, and the handler ran {handled} times"),
+            ));
+        }
+        self.handled = handled;
+        if page.errno_spoiled.load(Ordering::Relaxed) > 0 {
+            return Err(Failure::new(Outcome::ErrnoSpoiled, "the handler left errno changed"));
+        }
+        let (was, is) = (self.descriptors.unwrap_or_default(), open_descriptors());
+        if was != is {
+            let detail = format!("descriptors {:?} were open before, {:?} after", numbers(was), numbers(is));
+            return Err(Failure::new(Outcome::DescriptorLeak, detail));
+        }
+        Ok(())
+    }
+
+    /// The window itself: once in an execution.
+    #[inline(always)]
+    pub fn window<R>(&mut self, window: impl FnOnce() -> R) -> R {
+        target::mark();
+        compiler_fence(Ordering::SeqCst);
+        let result = window();
+        compiler_fence(Ordering::SeqCst);
+        target::mark();
+        result
+    }
+}
+
+fn gone(from: Option<&Receiver<()>>, who: &str) -> Result<(), Failure> {
+    let told = from.is_some_and(|from| from.recv().is_ok());
+    if told { Ok(()) } else { Err(Failure::new(Outcome::Crash, format!("the {who} is gone"))) }
+}
+
+/// Ends the process at once, whatever its other threads do.
+pub(super) fn leave(code: libc::c_int) -> ! {
+    // SAFETY: does not return; nothing of this process is needed any more.
+    unsafe { libc::_exit(code) }
+}
+
+fn set_of(signal: libc::c_int) -> libc::sigset_t {
+    // SAFETY: a zeroed set is an object that sigemptyset may initialise; the signal is valid.
+    unsafe {
+        let mut set = core::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        set
+    }
+}
+
+fn block(signal: libc::c_int) -> io::Result<()> {
+    let set = set_of(signal);
+    // SAFETY: the set is initialised; the old mask is not asked for.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Sleeps until this signal, which is blocked, is sent to this thread.
+fn wait_for(signal: libc::c_int) {
+    let set = set_of(signal);
+    let mut number = 0;
+    // SAFETY: the set is initialised, and the number a live local. An error other than EINTR there is not: the set is valid.
+    while unsafe { libc::sigwait(&raw const set, &raw mut number) } != 0 {}
+}
+
+/// Sleeps until the handler has run in this thread.
+fn suspend() {
+    // SAFETY: the mask is initialised by pthread_sigmask before it is changed and used.
+    unsafe {
+        let mut mask = core::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, core::ptr::null(), &raw mut mask);
+        libc::sigdelset(&raw mut mask, inject::SIGNAL);
+        libc::sigsuspend(&raw const mask);
+    }
+}
+
+/// Which descriptors are open, a bit for each.
+fn open_descriptors() -> u64 {
+    // SAFETY: F_GETFD of any number touches no memory.
+    let open = |fd: &libc::c_int| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0;
+    (0..DESCRIPTORS).filter(open).fold(0, |set, fd| set | 1 << fd)
+}
+
+fn numbers(set: u64) -> Vec<libc::c_int> {
+    (0..DESCRIPTORS).filter(|fd| set & 1 << fd != 0).collect()
+}

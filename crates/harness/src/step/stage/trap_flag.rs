@@ -1,0 +1,91 @@
+//! Stepping oneself: the processor traps after every instruction while its trap flag is set, and the handler of that trap counts.
+//!
+//! | trap | the handler |
+//! |---|---|
+//! | the first mark | sets the flag |
+//! | after an instruction | writes the boundary down, or sends the signal if it is the one, and clears the flag |
+//! | the second mark | clears the flag |
+//!
+//! The signal is blocked while the trap's handler runs, and so delivered as that returns: at the boundary, as if the handler had not been there.
+//!
+//! The handler may interrupt anything: it calls nothing but `gettid` and `tgkill`, and writes to atomics.
+//!
+//! Limits: a return from a system call traps one instruction late, so the boundary right after each call is not reached; a window that
+//! blocks SIGTRAP kills its process.
+
+use std::io;
+
+use sigproof_shim::native::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::super::slate::{PATH, Slate, task};
+use crate::inject;
+use crate::page::Page;
+
+mod context;
+
+use context::Interrupted;
+
+static SLATE: AtomicPtr<Slate> = AtomicPtr::new(core::ptr::null_mut());
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
+/// Traps since the first mark.
+static TRAPS: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a process can step itself here.
+pub(super) fn install(page: &'static Page, slate: &'static Slate) -> io::Result<()> {
+    PAGE.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
+    SLATE.store(core::ptr::from_ref(slate).cast_mut(), Ordering::Release);
+    // SAFETY: a zeroed sigaction is valid; `on_trap` has the signature that SA_SIGINFO asks for; the mask is initialised.
+    let result = unsafe {
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = on_trap as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigfillset(&raw mut action.sa_mask);
+        libc::sigaction(libc::SIGTRAP, &raw const action, core::ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+extern "C" fn on_trap(_signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: set before the handler was installed, to what lives as long as the process.
+    let (page, slate) = unsafe { (&*PAGE.load(Ordering::Acquire), &*SLATE.load(Ordering::Acquire)) };
+    // SAFETY: what the kernel has given to this very handler.
+    let mut interrupted = unsafe { Interrupted::new(context) };
+    // SAFETY: as above.
+    let mark = context::is_mark(unsafe { (*info).si_code });
+    let task = slate.task.load(Ordering::Relaxed);
+    let traps = match (mark, slate.inside.load(Ordering::Relaxed) != 0) {
+        (true, false) => {
+            slate.inside.store(1, Ordering::Relaxed);
+            slate.base.store(interrupted.sp(), Ordering::Relaxed);
+            TRAPS.store(0, Ordering::Relaxed);
+            interrupted.set_flag(task != task::RUN);
+            0
+        }
+        (true, true) => {
+            slate.inside.store(0, Ordering::Relaxed);
+            interrupted.set_flag(false);
+            return;
+        }
+        (false, _) => TRAPS.fetch_add(1, Ordering::Relaxed) + 1,
+    };
+    match task {
+        task::RECORD => record(slate, &interrupted, traps as usize),
+        task::INJECT if traps == slate.boundary.load(Ordering::Relaxed) => {
+            interrupted.set_flag(false);
+            record(slate, &interrupted, traps as usize);
+            // Counted before it is sent, so that the sweeping process never takes a signal on its way for none.
+            page.armed.fetch_add(1, Ordering::Release);
+            context::signal_self(inject::SIGNAL);
+        }
+        _ => {}
+    }
+}
+
+fn record(slate: &Slate, interrupted: &Interrupted, at: usize) {
+    if let Some([pc, depth]) = slate.path.get(at) {
+        pc.store(interrupted.pc(), Ordering::Relaxed);
+        let base = slate.base.load(Ordering::Relaxed);
+        depth.store(base.wrapping_sub(interrupted.sp()), Ordering::Relaxed);
+    }
+    slate.len.store((at + 1).min(PATH) as u64, Ordering::Release);
+}
