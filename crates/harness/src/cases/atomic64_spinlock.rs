@@ -13,6 +13,8 @@
 //! | broken | spins for the lock | livelock |
 //! | fixed | tries the lock; if it is held, counts a dropped sample | every sample counted once |
 //!
+//! Stepped, the window is one addition, and a second signal may interrupt the handler of the first.
+//!
 //! In the model a second thread's handler takes a sample, so that the lock is also met taken by somebody who will give it back.
 
 use sigproof_shim::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,6 +25,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::model::{self, Model, ensure};
 use crate::records::Account;
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// How often ordinary code adds in one window.
@@ -124,6 +127,11 @@ impl Case for Atomic64Spinlock {
         account.close(added + counters.taken.load(Ordering::Relaxed))
     }
 
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let variant = setup.variant;
+        vec![Window::new("add", move |stage| stepped(variant, stage)).nests()]
+    }
+
     fn model(&self, setup: &Setup) -> Option<Model> {
         let variant = setup.variant;
         let model = Model::new(move || {
@@ -144,4 +152,23 @@ impl Case for Atomic64Spinlock {
         });
         Some(model.depth(2, None))
     }
+}
+
+/// The window is one addition; a second signal finds the first one's handler at its own.
+fn stepped(variant: Variant, stage: &mut Stage) -> Result<(), Failure> {
+    let counters: &'static Counters = Box::leak(Box::default());
+    stage.handler(move |_| {
+        counters.sample(variant);
+        Ok(())
+    })?;
+    let mut added = 0;
+    while stage.another()? {
+        stage.window(|| counters.samples.add(1));
+        added += 1;
+        let mut account = Account::default();
+        account.deliver_unseen(counters.samples.total());
+        account.lose(u64::from(counters.dropped.load(Ordering::Relaxed)));
+        account.close(added + counters.taken.load(Ordering::Relaxed))?;
+    }
+    Ok(())
 }

@@ -35,10 +35,14 @@ use crate::inject::{Injector, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// The profile's buffer.
 const SETTINGS: Settings = Settings { words: 1 << 10, tags: 1 << 8, ..Settings::new(SIGNAL) };
+
+/// Small, as one is made for each window.
+const STEPPED: Settings = Settings { words: 64, tags: 8, ..Settings::new(SIGNAL) };
 
 /// As small as it gets: two records, the first of which is the rate.
 const MODELLED: Settings = Settings { words: 8, tags: 2, ..Settings::new(model::SIGNAL) };
@@ -113,6 +117,16 @@ impl Case for CpuprofSignalLock {
             (Variant::Fixed, Some(TRY_LOCK)) => run::<Sound<TrySpin>>(attempt),
             (Variant::Fixed, _) => run::<Sound<MaskedSpin>>(attempt),
         }
+    }
+
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let play = match (setup.variant, setup.flavour) {
+            (Variant::Broken, _) => stepped::<Sound<NakedSpin>>,
+            (Variant::Fixed, Some(TRY_LOCK)) => stepped::<Sound<TrySpin>>,
+            (Variant::Fixed, _) => stepped::<Sound<MaskedSpin>>,
+        };
+        let window = |name, change| Window::new(name, move |stage| play(change, stage));
+        vec![window("refused", Change::Refused), window("off", Change::Off), window("on", Change::On)]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -240,4 +254,53 @@ fn finish<P: Practice>(
             ProfileRead::EndOfProfile => return Ok(()),
         }
     }
+}
+
+/// A change of the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Refused,
+    Off,
+    On,
+}
+
+/// The window is one change of the rate; each execution has a profile of its own, and one after it, which reports what was lost.
+fn stepped<P: Practice>(change: Change, stage: &mut Stage) -> Result<(), Failure> {
+    let ledger: &'static Ledger = Box::leak(Box::default());
+    let off: &'static AtomicU64 = Box::leak(Box::default());
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, STEPPED)?));
+    stage.handler(move |_| {
+        let stack = ledger.next();
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER.
+        if unsafe { prof.add(0, tag_of(&stack), &stack) }? == Added::Off {
+            off.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    let mut account = Account::default();
+    while stage.another()? {
+        let reader = match change {
+            Change::On => on(stage.window(|| prof.set_rate(HZ))?)?,
+            Change::Refused => {
+                let reader = on(prof.set_rate(HZ)?)?;
+                stage.window(|| refused(prof))?;
+                reader
+            }
+            Change::Off => {
+                let reader = on(prof.set_rate(HZ)?)?;
+                stage.window(|| prof.set_rate(0))?;
+                reader
+            }
+        };
+        // A second time it is without effect.
+        prof.set_rate(0)?;
+        finish(reader, |entries| account.take_profile(entries))?;
+        // What was lost after the last sample of a profile is reported by the next one.
+        let last = on(prof.set_rate(HZ)?)?;
+        prof.set_rate(0)?;
+        finish(last, |entries| account.take_profile(entries))?;
+        account.lose(off.swap(0, Ordering::Relaxed));
+        account.close(ledger.written())?;
+    }
+    Ok(())
 }

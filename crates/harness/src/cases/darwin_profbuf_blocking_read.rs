@@ -29,11 +29,12 @@ use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Grade, Mode, Outcome, Setup, Variant};
-use crate::inject::SIGNAL;
+use crate::case::{Case, Expected, Failure, Grade, Mode, Outcome, Setup, Variant};
+use crate::inject::{Fault, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// A ring that wraps often. The reader keeps up: one signal a round.
@@ -102,6 +103,19 @@ impl Case for DarwinProfbufBlockingRead {
             (Variant::Fixed, Some(Mode::NonBlocking)) if safe => run::<Polls>(setup, attempt),
             (Variant::Fixed, _) => run::<Sound>(setup, attempt),
         }
+    }
+
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let Some(backend) = setup.note else { return Vec::new() };
+        let safe = backend.wakeup == SignalSafety::Safe;
+        let play = match (setup.variant, setup.mode) {
+            (Variant::Broken, _) => stepped::<Blocks>,
+            (Variant::Fixed, Some(Mode::NonBlocking)) if safe => stepped::<Polls>,
+            (Variant::Fixed, _) => stepped::<Sound>,
+        };
+        let play = move |stage: &mut Stage| play(backend, stage);
+        // A handler that interrupts another thread than the reader waits for its mutex, and gets it.
+        vec![Window::new("read", play), Window::new("read-bystander", play).on_bystander().expect(Expected::delivered())]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -216,4 +230,40 @@ fn run<P: Practice>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
             ProfileRead::EndOfProfile => return account.close(LEDGER.written()),
         }
     }
+}
+
+/// The window is a read of an empty buffer; once the reader sleeps, another thread's sample wakes it.
+fn stepped<P: Practice>(backend: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
+    let ledger: &'static Ledger = Box::leak(Box::default());
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(backend, SETTINGS)?));
+    let Switched::On(mut reader) = prof.set_rate(100)? else {
+        return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
+    };
+    let sample = move || -> Result<(), Fault> {
+        let stack = ledger.next();
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER; or in the helper, which no signal reaches.
+        unsafe { prof.add(0, tag_of(&stack), &stack) }?;
+        Ok(())
+    };
+    stage.handler(move |_| sample())?;
+    stage.helper(move || sample().map_err(Failure::from))?;
+    let mut account = Account::default();
+    let mut first = true;
+    while stage.another()? {
+        // The rate, and what came too late for the last window.
+        while let ProfileRead::Entries(entries) = reader.read_with(ReadMode::NonBlocking)? {
+            account.take_profile(entries)?;
+        }
+        if !core::mem::take(&mut first) {
+            account.close(ledger.written())?;
+        }
+        match stage.window(|| reader.read())? {
+            ProfileRead::Entries(entries) => account.take_profile(entries)?,
+            ProfileRead::Empty => {}
+            ProfileRead::EndOfProfile => {
+                return Err(Failure::new(Outcome::CorruptRecord, "the profile ended before it did"));
+            }
+        }
+    }
+    Ok(())
 }

@@ -18,16 +18,18 @@
 //! In the model another thread sends too, but only if it has not seen that the handler has: so that the handler's wake-up is needed where it comes
 //! first, and the receiver is not alone with a signal that comes too late for its sleep.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use sigproof_osnote::sigqueue::{self, Sent, SigQueue};
 use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_shim::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup};
+use crate::case::{Case, Expected, Failure, Outcome, Setup};
 use crate::inject::{Fault, SIGNAL};
 use crate::model::{self, Model, ensure, must};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// The case.
@@ -92,6 +94,16 @@ impl Case for DarwinSigqueueNote {
         }
     }
 
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let Some(note) = setup.note else { return Vec::new() };
+        let receive = move |stage: &mut Stage| stepped_receive(note, stage);
+        vec![
+            Window::new("receive", receive).nests(),
+            Window::new("receive-bystander", receive).on_bystander().expect(Expected::delivered()),
+            Window::new("send", move |stage| stepped_send(note, stage)),
+        ]
+    }
+
     fn model(&self, setup: &Setup) -> Option<Model> {
         // A note over a descriptor takes more steps.
         setup.note.map(|note| modelled(note).depth(2, Some(if note.descriptors == 0 { 3 } else { 2 })))
@@ -141,4 +153,90 @@ fn modelled(backend: &'static Backend) -> Model {
             format!("signals {sent:?} were queued, and {received:?} came out")
         });
     })
+}
+
+/// The signals that are sent, stepped: by the window's own code, or its helper; by the handler; by one that has interrupted that.
+const SENT: [i32; 3] = [model::OTHER, SIGNAL, libc::SIGHUP];
+
+/// What was put into a queue, a bit for each of [`SENT`], and is to come out.
+#[derive(Default)]
+struct Due(AtomicU32);
+
+impl Due {
+    fn send(&self, queue: &SigQueue, which: usize) -> Result<(), Fault> {
+        // Before it can come out.
+        self.0.fetch_or(1 << which, Ordering::Relaxed);
+        match queue.send(SENT[which])? {
+            Sent::Queued => Ok(()),
+            Sent::Coalesced | Sent::NotWanted => {
+                Err(Fault { outcome: Outcome::CorruptRecord, detail: "a signal was in the queue already, or turned away" })
+            }
+        }
+    }
+
+    fn come_out(&self, signo: i32) -> Result<(), Failure> {
+        let bit = SENT.iter().position(|sent| *sent == signo).map_or(0, |which| 1 << which);
+        match self.0.fetch_and(!bit, Ordering::Relaxed) & bit {
+            0 => Err(Failure::new(Outcome::CorruptRecord, format!("signal {signo} came out and was not sent"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// The window is a receive from an empty queue; once the receiver sleeps, another thread sends.
+fn stepped_receive(note: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
+    let (queue, mut receiver) = sigqueue::queue((note.make)()?);
+    for signo in SENT {
+        queue.enable(signo);
+    }
+    let due = Arc::new(Due::default());
+    stage.handler({
+        let (queue, due) = (Arc::clone(&queue), Arc::clone(&due));
+        move |nested| due.send(&queue, 1 + usize::from(nested))
+    })?;
+    stage.helper({
+        let (queue, due) = (Arc::clone(&queue), Arc::clone(&due));
+        move || due.send(&queue, 0).map_err(Failure::from)
+    })?;
+    while stage.another()? {
+        while let Some(late) = receiver.try_recv() {
+            due.come_out(late)?;
+        }
+        if !due.is_none() {
+            return Err(Failure::new(Outcome::CorruptRecord, "a signal that was queued did not come out"));
+        }
+        let received = stage.window(|| receiver.recv())?;
+        due.come_out(received)?;
+    }
+    Ok(())
+}
+
+/// The window is a send while another thread sleeps in a receive; the handler sends, too.
+fn stepped_send(note: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
+    let (queue, mut receiver) = sigqueue::queue((note.make)()?);
+    for signo in SENT {
+        queue.enable(signo);
+    }
+    let due = Arc::new(Due::default());
+    let (tell, received) = mpsc::channel();
+    stage.other("receiver", move || {
+        // Nobody listens only if the process is on its way out.
+        while tell.send(receiver.recv()?).is_ok() {}
+        Ok(())
+    })?;
+    stage.handler({
+        let (queue, due) = (Arc::clone(&queue), Arc::clone(&due));
+        move |_| due.send(&queue, 1)
+    })?;
+    while stage.another()? {
+        stage.window(|| due.send(&queue, 0))?;
+        while !due.is_none() {
+            due.come_out(received.recv().map_err(|_| Failure::new(Outcome::Crash, "the receiver is gone"))?)?;
+        }
+    }
+    Ok(())
 }

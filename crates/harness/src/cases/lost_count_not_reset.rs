@@ -26,10 +26,11 @@ use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
-use crate::inject::{self, SIGNAL};
+use crate::inject::{self, Fault, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// The profile's buffer: with room for all the foreign stacks that are kept.
@@ -89,6 +90,14 @@ impl Case for LostCountNotReset {
             Variant::Broken => run::<Reads>(attempt),
             Variant::Fixed => run::<Sound>(attempt),
         }
+    }
+
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let play = match setup.variant {
+            Variant::Broken => stepped::<Reads>,
+            Variant::Fixed => stepped::<Sound>,
+        };
+        vec![Window::new("read", play)]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -186,4 +195,37 @@ fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
         account.take_profile(entries)?;
     }
     account.close(LEDGER.written())
+}
+
+/// The window is a read after a foreign stack was lost. The handler's sample is the first chance to report that, another one after the window
+/// the second.
+fn stepped<P: Practice>(stage: &mut Stage) -> Result<(), Failure> {
+    let ledger: &'static Ledger = Box::leak(Box::default());
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
+    let Switched::On(mut reader) = prof.set_rate(100)? else {
+        return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
+    };
+    let sample = move || -> Result<(), Fault> {
+        let stack = ledger.next();
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER, or where no signal comes.
+        unsafe { prof.add(0, tag_of(&stack), &stack) }?;
+        Ok(())
+    };
+    stage.handler(move |_| sample())?;
+    let mut account = Account::default();
+    let mut foreign = 0;
+    while stage.another()? {
+        // SAFETY: no signal comes outside of the window.
+        unsafe { prof.add_foreign(TOO_LONG) };
+        foreign += 1;
+        if let ProfileRead::Entries(entries) = stage.window(|| reader.read_with(ReadMode::NonBlocking))? {
+            account.take_profile(entries)?;
+        }
+        sample().map_err(Failure::from)?;
+        while let ProfileRead::Entries(entries) = reader.read_with(ReadMode::NonBlocking)? {
+            account.take_profile(entries)?;
+        }
+        account.close(ledger.written() + foreign)?;
+    }
+    Ok(())
 }

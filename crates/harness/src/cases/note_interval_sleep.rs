@@ -32,6 +32,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// The length of an interval, in microseconds.
@@ -39,6 +40,9 @@ const INTERVAL: u64 = 50;
 
 /// The waker waits up to so many turns of a spin before it wakes: none to a few intervals.
 const SPIN: u32 = 4_000;
+
+/// An interval that does not end by itself, in microseconds.
+const HOUR: u64 = 3_600_000_000;
 
 /// The case.
 pub(super) static CASE: NoteIntervalSleep = NoteIntervalSleep;
@@ -53,6 +57,17 @@ impl SleepLoop for WhileClear {
 
     fn keep_sleeping(key: Key) -> bool {
         key == Key::Clear
+    }
+}
+
+/// The same, in intervals that do not end by themselves.
+enum WhileClearAnHour {}
+
+impl SleepLoop for WhileClearAnHour {
+    const INTERVAL: Option<Duration> = Intervals::<HOUR>::INTERVAL;
+
+    fn keep_sleeping(key: Key) -> bool {
+        WhileClear::keep_sleeping(key)
     }
 }
 
@@ -78,6 +93,14 @@ impl Case for NoteIntervalSleep {
             Variant::Broken => run::<WhileClear>(attempt),
             Variant::Fixed => run::<Intervals<INTERVAL>>(attempt),
         }
+    }
+
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let play = match setup.variant {
+            Variant::Broken => stepped::<WhileClearAnHour>,
+            Variant::Fixed => stepped::<Intervals<HOUR>>,
+        };
+        vec![Window::new("sleep", play).on_bystander()]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -152,6 +175,32 @@ fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
             hint::spin_loop();
         }
         page.rounds.store(round, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The window is a sleep; its waker is another thread's handler, or a helper. The interval is so long that none ends: the wrong test
+/// is made before the first one.
+fn stepped<L: SleepLoop>(stage: &mut Stage) -> Result<(), Failure> {
+    let note = Arc::new(SemaNote::<PthreadSemaphore, L>::new());
+    let woken = Arc::new(AtomicBool::new(false));
+    let wake = || {
+        let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
+        move || if woken.swap(true, Ordering::AcqRel) { Ok(()) } else { note.wakeup() }
+    };
+    let (in_handler, in_helper) = (wake(), wake());
+    stage.handler(move |_| Ok(in_handler()?))?;
+    stage.helper(move || Ok(in_helper()?))?;
+    while stage.another()? {
+        note.clear();
+        woken.store(false, Ordering::Relaxed);
+        stage.window(|| note.sleep())?;
+        if !woken.load(Ordering::Acquire) {
+            return Err(Failure::new(
+                Outcome::SpuriousWakeup,
+                "the sleep returned before anybody had called wakeup",
+            ));
+        }
     }
     Ok(())
 }

@@ -19,17 +19,19 @@
 //!
 //! The model needs no signal for that: it preempts the writer there.
 
+use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
 use sigproof_osnote::{Backend, Note, SignalSafety, backends};
-use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy};
+use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy, Written};
 use sigproof_shim::native::hint;
 
 use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, ensure, must};
 use crate::records::{Account, Ledger, tag_of};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.
@@ -93,6 +95,16 @@ impl Case for ProfbufDoubleWakeup {
             (Variant::Fixed, Some(HALF_FULL)) => run::<HalfFull>(setup, attempt),
             (Variant::Fixed, _) => run::<EveryRecord>(setup, attempt),
         }
+    }
+
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let Some(backend) = setup.note else { return Vec::new() };
+        let play = match (setup.variant, setup.flavour) {
+            (Variant::Broken, _) => stepped::<KeepsFlag>,
+            (Variant::Fixed, Some(HALF_FULL)) => stepped::<HalfFull>,
+            (Variant::Fixed, _) => stepped::<EveryRecord>,
+        };
+        vec![Window::new("write", move |stage| play(backend, stage))]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -172,4 +184,55 @@ fn read_to_end<P: WakePolicy>(mut reader: Reader<Box<dyn Note>, P>) -> Result<Ac
             Read::EndOfFile => return Ok(account),
         }
     }
+}
+
+/// The window is two writes, of which the second finds no room while the reader is held. The signal lets the reader go until it sleeps again; its
+/// handler does nothing.
+fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
+    let (mut writer, mut reader) = sigproof_profbuf::new::<_, P>(CONFIG, (backend.make)()?)?;
+    let (tell, told) = mpsc::channel();
+    stage.other("reader", move || {
+        let mut account = Account::default();
+        loop {
+            match reader.read(ReadMode::Blocking)? {
+                Read::Records(records) => account.take(records)?,
+                Read::Empty => {
+                    return Err(Failure::new(Outcome::SpuriousWakeup, "a blocking read returned empty-handed"));
+                }
+                Read::EndOfFile => return Ok(()),
+            }
+            // Nobody listens only if the process is on its way out.
+            if tell.send((account.delivered, account.lost)).is_err() {
+                return Ok(());
+            }
+        }
+    })?;
+    stage.handler(|_| Ok(()))?;
+    let ledger = Ledger::new();
+    let (mut stored, mut dropped) = (0, 0);
+    let mut write = |count: usize| -> Result<(u64, u64), Failure> {
+        for _ in 0..count {
+            let stack = ledger.next();
+            match writer.write(0, tag_of(&stack), &[], &stack)? {
+                Written::Stored => stored += 1,
+                Written::Dropped => dropped += 1,
+            }
+        }
+        Ok((stored, dropped))
+    };
+    let mut seen = (0, 0);
+    // What is stored comes out without another write; what was dropped is reported by the next one.
+    let mut await_reader = |stored, dropped| -> Result<(), Failure> {
+        while seen.0 < stored || seen.1 < dropped {
+            seen = told.recv().map_err(|_| Failure::new(Outcome::Crash, "the reader is gone"))?;
+        }
+        if seen.1 > dropped { Err(Failure::new(Outcome::CorruptRecord, "more was lost than dropped")) } else { Ok(()) }
+    };
+    while stage.another()? {
+        let (stored, dropped) = stage.window(|| write(2))?;
+        await_reader(stored, 0)?;
+        let (stored, _) = write(1)?;
+        await_reader(stored, dropped)?;
+    }
+    Ok(())
 }

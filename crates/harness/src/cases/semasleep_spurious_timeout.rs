@@ -32,6 +32,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// How long a sleep is to last.
@@ -118,17 +119,17 @@ impl Semaphore for Observed {
 }
 
 /// The same, with the loop as it was.
-struct Restarting(Observed);
+struct Restarting<S>(S);
 
-impl Watched for Restarting {
+impl<S: Watched> Watched for Restarting<S> {
     fn watch(&self) -> &Watch {
         self.0.watch()
     }
 }
 
-impl Semaphore for Restarting {
+impl<S: Semaphore> Semaphore for Restarting<S> {
     fn create() -> Result<Self, NoteError> {
-        Observed::create().map(Self)
+        S::create().map(Self)
     }
 
     fn wait_once(&self, timeout: Option<Duration>) -> Result<WaitOnce, NoteError> {
@@ -174,14 +175,22 @@ impl Case for SemasleepSpuriousTimeout {
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
         match setup.variant {
-            Variant::Broken => run::<Restarting>(attempt),
+            Variant::Broken => run::<Restarting<Observed>>(attempt),
             Variant::Fixed => run::<Observed>(attempt),
         }
     }
 
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let play = match setup.variant {
+            Variant::Broken => stepped::<Restarting<Asked>>,
+            Variant::Fixed => stepped::<Asked>,
+        };
+        vec![Window::new("sleep", play)]
+    }
+
     fn model(&self, setup: &Setup) -> Option<Model> {
         Some(match setup.variant {
-            Variant::Broken => modelled::<Restarting>(),
+            Variant::Broken => modelled::<Restarting<Observed>>(),
             Variant::Fixed => modelled::<Observed>(),
         })
     }
@@ -256,6 +265,78 @@ fn sleeps<S: Watched>(note: &SemaNote<S, Whole>, attempt: &Attempt) -> Result<()
             return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep that nobody wakes said that it was woken"));
         }
         attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// A time-out that does not come to its end while a window is swept.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A semaphore that remembers what its waits were asked for: stepped, no time goes by, and *late* is a wait that is asked for as much as the one
+/// before it.
+struct Asked {
+    semaphore: PosixSemaphore,
+    /// The last time-out of the sleep under way, in nanoseconds; 0 before its first wait.
+    last: AtomicU64,
+    late: AtomicBool,
+}
+
+/// What is built on one.
+trait Asking: Semaphore {
+    fn asked(&self) -> &Asked;
+}
+
+impl Asking for Asked {
+    fn asked(&self) -> &Asked {
+        self
+    }
+}
+
+impl<S: Asking> Asking for Restarting<S> {
+    fn asked(&self) -> &Asked {
+        self.0.asked()
+    }
+}
+
+impl Semaphore for Asked {
+    fn create() -> Result<Self, NoteError> {
+        Ok(Self { semaphore: PosixSemaphore::create()?, last: AtomicU64::new(0), late: AtomicBool::new(false) })
+    }
+
+    fn wait_once(&self, timeout: Option<Duration>) -> Result<WaitOnce, NoteError> {
+        let asked = timeout.map_or(0, nanoseconds);
+        let last = self.last.swap(asked, Ordering::Relaxed);
+        if last != 0 && asked >= last {
+            self.late.store(true, Ordering::Relaxed);
+        }
+        self.semaphore.wait_once(timeout)
+    }
+
+    fn wakeup(&self) -> Result<(), NoteError> {
+        self.semaphore.wakeup()
+    }
+}
+
+/// The window is a timed sleep, which the helper ends once the target sleeps; a signal while it does ends the wait below.
+fn stepped<S: Asking>(stage: &mut Stage) -> Result<(), Failure> {
+    let note = Arc::new(SemaNote::<S, Whole>::new());
+    stage.handler(|_| Ok(()))?;
+    stage.helper({
+        let note = Arc::clone(&note);
+        move || Ok(note.wakeup()?)
+    })?;
+    let asked = S::current()?.asked();
+    while stage.another()? {
+        note.clear();
+        asked.last.store(0, Ordering::Relaxed);
+        let woken = stage.window(|| note.sleep_timeout(HOUR))?;
+        if asked.late.load(Ordering::Relaxed) {
+            let detail = "a wait that a signal had ended began again, with no less than its whole time-out";
+            return Err(Failure::new(Outcome::Late, detail));
+        }
+        if woken == Woken::ByTimeout {
+            return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep of an hour said that its time was over"));
+        }
     }
     Ok(())
 }

@@ -18,7 +18,7 @@
 //! In the model the second set-up itself is what the signal interrupts, and the sleeper sleeps in another thread; what no signal has woken is
 //! woken after.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, mpsc};
 use std::thread;
 
 use sigproof_osnote::notes::signote::{SetUp, SigNote, Slot, set_up_in};
@@ -30,6 +30,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, must};
+use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
 /// The second set-up comes after up to so many turns of a spin.
@@ -102,6 +103,11 @@ impl Case for SignoteDuplicateSetup {
         Ok(())
     }
 
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let how = how(setup);
+        vec![Window::new("set-up", move |stage| stepped(how, stage))]
+    }
+
     fn model(&self, setup: &Setup) -> Option<Model> {
         let how = how(setup);
         let model = Model::new(move || {
@@ -128,4 +134,43 @@ impl Case for SignoteDuplicateSetup {
         });
         Some(model.depth(1, None))
     }
+}
+
+/// The window is the second set-up, while another thread sleeps on the note; who has not been woken by the handler is woken after.
+fn stepped(how: SetUp, stage: &mut Stage) -> Result<(), Failure> {
+    let (order, orders) = mpsc::channel::<Arc<SigNote>>();
+    let (tell, told) = mpsc::channel();
+    stage.other("sleeper", move || {
+        for note in orders {
+            let slept = note.sleep();
+            drop(note);
+            // Nobody listens only if the process is on its way out.
+            if tell.send(slept).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    let present: &'static AtomicPtr<SigNote> = Box::leak(Box::default());
+    let woken: &'static AtomicBool = Box::leak(Box::default());
+    let wake = move || {
+        if woken.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        // SAFETY: set before the window, and alive until the execution is over.
+        unsafe { &*present.load(Ordering::Relaxed) }.wakeup()
+    };
+    stage.handler(move |_| Ok(wake()?))?;
+    let gone = |_| Failure::new(Outcome::Crash, "the sleeper is gone");
+    while stage.another()? {
+        let first = Arc::new(set_up_in(slot(), how)?);
+        present.store(Arc::as_ptr(&first).cast_mut(), Ordering::Relaxed);
+        woken.store(false, Ordering::Relaxed);
+        order.send(Arc::clone(&first)).map_err(|_| Failure::new(Outcome::Crash, "the sleeper is gone"))?;
+        // Kept, if there is one, until all is over, as above.
+        let _second = stage.window(|| set_up_in(slot(), how));
+        wake()?;
+        told.recv().map_err(gone)??;
+    }
+    Ok(())
 }

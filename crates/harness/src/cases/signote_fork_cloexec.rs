@@ -30,7 +30,9 @@ use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
 
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::inject::Fault;
 use crate::model::{self, Model, ensure, must};
+use crate::step::{Stage, Window};
 use crate::worker::{Attempt, VERB};
 
 /// A fork is long; so many rounds make one.
@@ -116,6 +118,11 @@ impl Case for SignoteForkCloexec {
         })
     }
 
+    fn windows(&self, setup: &Setup) -> Vec<Window> {
+        let recipe = recipe(setup);
+        vec![Window::new("make", move |stage| stepped(recipe, stage)).on_bystander().forks()]
+    }
+
     fn model(&self, setup: &Setup) -> Option<Model> {
         let recipe = recipe(setup);
         let model = Model::new(move || {
@@ -162,6 +169,24 @@ fn forks(attempt: &Attempt, child: &Program, recipe: &dyn PipeRecipe) -> Result<
             }
         }
         attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The window is the making of a pipe; the handler, in another thread, forks.
+fn stepped(recipe: &'static dyn PipeRecipe, stage: &mut Stage) -> Result<(), Failure> {
+    let child = Program::new()?;
+    stage.handler(move |_| match child.fork() {
+        Ok(CLEAN) => Ok(()),
+        Ok(NO_EXEC) => Err(Fault { outcome: Outcome::Crash, detail: "the child could not execute this program" }),
+        Ok(_) => Err(Fault {
+            outcome: Outcome::DescriptorLeak,
+            detail: "a child that was forked here still had an end of the pipe after its exec",
+        }),
+        Err(_) => Err(Fault { outcome: Outcome::Crash, detail: "the process could not be forked" }),
+    })?;
+    while stage.another()? {
+        drop(stage.window(|| cloexec::pipe_with(recipe))?);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use sigproof_shim::native::os::errno;
 
 use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};
-use crate::case::Outcome;
+use crate::case::{Failure, Outcome};
 use crate::page::Page;
 
 /// A bad outcome seen inside the handler: made without allocation.
@@ -40,6 +40,12 @@ impl From<NoteError> for Fault {
             NoteError::TwoSleepers => Self { outcome: Outcome::Crash, detail: "a second sleeper on the note" },
             _ => Self { outcome: Outcome::Crash, detail: "waking the note failed in the handler" },
         }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.outcome, fault.detail)
     }
 }
 
