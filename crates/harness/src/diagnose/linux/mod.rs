@@ -29,11 +29,11 @@ use crate::hang::procfs::{self, Syscall, parse_syscall, thread_ids, thread_stat}
 use arch::Registers;
 use images::Images;
 use memory::Memory;
-pub use symbols::Symbols;
 use std::fs;
 use std::thread;
 use std::time::Instant;
 use stop::Stopped;
+pub use symbols::Symbols;
 
 /// One thread while it is being looked at.
 struct Subject {
