@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | the map as data, and how it is made from a sweep |
-//! | [`text`](self) | the map for people |
+//! | `text` | the map for people |
 //! | [`instruction`] | one instruction as text |
 //!
 //! A map holds names and distances only, no address: two sweeps of one build give equal maps wherever the kernel puts their code.
