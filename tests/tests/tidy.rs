@@ -22,6 +22,7 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/inject/delivery/mod.rs",
     "crates/harness/src/inject/pc.rs",
     "crates/harness/src/report/host.rs",
+    "crates/harness/src/step/map/instruction.rs",
     "crates/harness/src/supervise/deadline.rs",
     "crates/harness/src/worker/leash.rs",
     "crates/harness/tests/diagnose/main.rs",

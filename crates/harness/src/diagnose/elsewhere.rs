@@ -1,6 +1,6 @@
 //! The diagnosis where another process cannot be looked into by these means: same shape, no result.
 
-use super::{DiagnoseError, Diagnosis, Hints};
+use super::{DiagnoseError, Diagnosis, Hints, Place, Places};
 use crate::hang::Stuck;
 
 /// Always [`DiagnoseError::Unsupported`].
@@ -13,3 +13,34 @@ pub fn diagnose(_pid: u32, _stuck: Stuck, _hints: &Hints) -> Result<Diagnosis, D
 
 /// Nothing to read ahead.
 pub fn warm_up() {}
+
+/// Nothing is known of any address.
+#[derive(Debug)]
+pub struct Symbols(());
+
+impl Symbols {
+    /// Those of this process: none.
+    pub fn of_self() -> Self {
+        Self(())
+    }
+
+    /// Nothing but the address.
+    pub fn place(&self, pc: u64) -> Place {
+        Place { pc, object_offset: pc, ..Place::default() }
+    }
+
+    /// No bytes.
+    pub fn code(&self, _pc: u64, _length: usize) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+impl Places for Symbols {
+    fn place(&self, pc: u64) -> Place {
+        Self::place(self, pc)
+    }
+
+    fn code(&self, pc: u64, length: usize) -> Vec<u8> {
+        Self::code(self, pc, length)
+    }
+}

@@ -11,6 +11,8 @@
 //! [`diagnose`] is called once [`hang`](crate::hang) has said that the child is stuck. Parsed object files are kept for the life of this
 //! process, so the second diagnosis of the same executable is several times cheaper than the first; [`warm_up`] pays ahead.
 //!
+//! [`Symbols`] says what lies at an address of this process, for those who look at code that nobody is stuck in.
+//!
 //! # Invariants
 //! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status stays unread.
 //! 2. Nothing but a regular file is read as an object file: a mapping's path may name a device, or nothing any more.
@@ -24,13 +26,15 @@
 mod elsewhere;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
+mod place;
 mod render;
 mod report;
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use elsewhere::{diagnose, warm_up};
+pub use elsewhere::{Symbols, diagnose, warm_up};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::{diagnose, warm_up};
+pub use linux::{Symbols, diagnose, warm_up};
+pub use place::{Place, Places};
 pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, ResourceKind, ThreadReport};
 
 use std::time::Duration;

@@ -174,6 +174,8 @@ impl Elf {
 struct Entry {
     address: u64,
     size: u64,
+    /// Where its section ends, and so everything in it.
+    limit: u64,
     name: &'static str,
     global: bool,
 }
@@ -195,7 +197,9 @@ impl Symbols {
             let Ok(name) = symbol.name() else { continue };
             if symbol.is_definition() && symbol.address() != 0 && !name.is_empty() {
                 let (address, size) = (symbol.address(), symbol.size());
-                into.push(Entry { address, size, name: unversioned(name), global: symbol.is_global() });
+                let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+                let limit = section.map_or(u64::MAX, |section| section.address().saturating_add(section.size()));
+                into.push(Entry { address, size, limit, name: unversioned(name), global: symbol.is_global() });
             }
         }
     }
@@ -212,7 +216,7 @@ fn unversioned(name: &'static str) -> &'static str {
 
 /// Symbols by address, one per address.
 #[derive(Default)]
-struct Table(Vec<(u64, u64, &'static str)>);
+struct Table(Vec<Entry>);
 
 /// How far back a symbol may start that covers an address although others start in between.
 const NESTING: usize = 16;
@@ -226,18 +230,46 @@ impl Table {
             a.address.cmp(&b.address).then_with(|| rank(a).cmp(&rank(b)))
         });
         entries.dedup_by_key(|entry| entry.address);
-        Self(entries.into_iter().map(|entry| (entry.address, entry.size, entry.name)).collect())
+        Self(entries)
     }
 
     fn find(&self, address: u64) -> Option<(&'static str, u64)> {
-        let end = self.0.partition_point(|&(start, ..)| start <= address);
+        let end = self.0.partition_point(|entry| entry.address <= address);
         let candidates = self.0[..end].iter().rev().take(NESTING);
-        let mut sized = candidates.filter(|&&(start, size, _)| address - start < size);
-        if let Some(&(start, _, name)) = sized.next() {
-            return Some((name, address - start));
+        let mut sized = candidates.filter(|entry| address - entry.address < entry.size);
+        if let Some(entry) = sized.next() {
+            return Some((entry.name, address - entry.address));
         }
-        // Hand-written assembly often has no size: such a symbol reaches up to the next.
-        let &(start, size, name) = self.0[..end].last()?;
-        (size == 0).then_some((name, address - start))
+        // Hand-written assembly often has no size: such a symbol reaches up to the next, but not into another section. What follows
+        // `_fini` may be the linkage table.
+        let entry = self.0[..end].last()?;
+        (entry.size == 0 && address < entry.limit).then_some((entry.name, address - entry.address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::sized(0x1004, Some(("sized", 4)))]
+    #[case::behind_it(0x1010, None)]
+    #[case::nested(0x1108, Some(("inner", 0)))]
+    #[case::around_it(0x110c, Some(("outer", 0xc)))]
+    #[case::up_to_the_next(0x11ff, Some(("assembly", 0x7f)))]
+    #[case::end_of_section(0x1208, Some(("_fini", 8)))]
+    #[case::next_section(0x1209, None)]
+    #[case::before_all(0xfff, None)]
+    fn what_covers_an_address(#[case] address: u64, #[case] expected: Option<(&'static str, u64)>) {
+        let entry = |address, size, limit, name| Entry { address, size, limit, name, global: true };
+        let table = Table::new(vec![
+            entry(0x1200, 0, 0x1209, "_fini"),
+            entry(0x1180, 0, 0x1200, "assembly"),
+            entry(0x1108, 4, 0x1200, "inner"),
+            entry(0x1100, 0x40, 0x1200, "outer"),
+            entry(0x1000, 0x10, 0x1200, "sized"),
+        ]);
+        assert_eq!(table.find(address), expected);
     }
 }

@@ -4,7 +4,7 @@ use super::arch::Unwinder;
 use super::elf::{self, Elf};
 use super::lines::demangled;
 use super::memory::Memory;
-use crate::diagnose::Frame;
+use crate::diagnose::{Frame, Place};
 use crate::hang::procfs::Mapping;
 use framehop::{ExplicitModuleSectionInfo, Module, Unwinder as _};
 use sigproof_shim::sync::Arc;
@@ -83,6 +83,21 @@ impl Images {
         let (function, file, line) = outermost.map_or((None, None, None), |o| (o.function, o.file, o.line));
         frames.push(Frame { symbol: symbol.or(function), offset, object, file, line, ..bare });
         frames
+    }
+
+    /// What lies at `pc`, an instruction that is to be executed.
+    pub(super) fn place(&self, pc: u64) -> Place {
+        let Some(image) = self.find(pc) else { return Place { pc, object_offset: pc, ..Place::default() } };
+        let object_offset = pc.wrapping_sub(image.bias);
+        let (symbol, offset) = match image.elf.function(object_offset) {
+            Some((name, offset)) => (Some(demangled(name)), offset),
+            None => (None, 0),
+        };
+        let frames = self.frames(pc, false);
+        let source = frames.iter().find(|frame| frame.is_ours()).or(frames.first());
+        let (file, line) = source.map_or((None, None), |frame| (frame.file.clone(), frame.line));
+        let inlined = frames.into_iter().filter(|frame| frame.inlined).filter_map(|frame| frame.symbol).collect();
+        Place { pc, symbol, offset, inlined, object: Some(image.elf.name.clone()), object_offset, file, line }
     }
 
     /// The name of the static variable at `address`, with the distance from its start if there is one.

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
 
-const PAGE: u64 = 4096;
+/// The unit that is read; a page of the machine is one or several of it.
+pub(super) const PAGE: u64 = 4096;
 
 /// A view of the memory of one process, named by a living thread of it. Valid only as long as nothing in it runs.
 #[derive(Debug)]

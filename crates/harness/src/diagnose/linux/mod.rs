@@ -7,6 +7,7 @@
 //! | `arch` | registers and signal frames |
 //! | `elf`, `lines` | object files and what they say of an address |
 //! | `images` | which object file is where in the child |
+//! | `symbols` | which code is where in this process |
 //! | `unwind` | stacks |
 //! | `waits` | what a thread waits for, and whose it is |
 //! | `verdict` | the kind of hang and the sentence |
@@ -17,6 +18,7 @@ mod images;
 mod lines;
 mod memory;
 mod stop;
+mod symbols;
 mod unwind;
 mod verdict;
 mod waits;
@@ -31,6 +33,7 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 use stop::Stopped;
+pub use symbols::Symbols;
 
 /// One thread while it is being looked at.
 struct Subject {
