@@ -222,17 +222,22 @@ fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Resul
     };
     let mut seen = (0, 0);
     // What is stored comes out without another write; what was dropped is reported by the next one.
-    let mut await_reader = |stored, dropped| -> Result<(), Failure> {
-        while seen.0 < stored || seen.1 < dropped {
+    let mut await_reader = |stored, reported, dropped| -> Result<(), Failure> {
+        while seen.0 < stored || seen.1 < reported {
             seen = told.recv().map_err(|_| Failure::new(Outcome::Crash, "the reader is gone"))?;
         }
-        if seen.1 > dropped { Err(Failure::new(Outcome::CorruptRecord, "more was lost than dropped")) } else { Ok(()) }
+        match seen.1 {
+            lost if lost <= dropped => Ok(()),
+            lost => {
+                Err(Failure::new(Outcome::CorruptRecord, format!("{dropped} were dropped, {lost} reported as lost")))
+            }
+        }
     };
     while stage.another()? {
         let (stored, dropped) = stage.window(|| write(2))?;
-        await_reader(stored, 0)?;
-        let (stored, _) = write(1)?;
-        await_reader(stored, dropped)?;
+        await_reader(stored, 0, dropped)?;
+        let (stored, dropped_since) = write(1)?;
+        await_reader(stored, dropped, dropped_since)?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ use crate::cases;
 
 pub mod core;
 pub mod engine;
+mod follow;
 pub mod map;
 mod slate;
 pub mod stage;

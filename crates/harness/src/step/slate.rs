@@ -6,6 +6,8 @@
 use std::io;
 use std::num::NonZero;
 
+use super::Boundary;
+use super::follow::Path;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use sigproof_shim::native::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -31,6 +33,8 @@ pub(super) mod task {
 pub(super) struct Slate {
     /// Whether a target that steps itself is between its marks.
     pub inside: AtomicU32,
+    /// The target's thread id, or 0.
+    pub target: AtomicU32,
     /// The helper's thread id, or 0.
     pub helper: AtomicU32,
     /// How often the helper was called.
@@ -47,12 +51,24 @@ pub(super) struct Slate {
     pub task: AtomicU32,
     /// The boundary to inject at, counted in traps.
     pub boundary: AtomicU64,
+    /// Whether the target left the path before its boundary.
+    pub astray: AtomicU32,
+    /// Where the vDSO is: its first address, and the one behind it.
+    pub vdso: [AtomicU64; 2],
     /// The stack pointer at the first mark.
     pub base: AtomicU64,
     /// How many boundaries are written down.
     pub len: AtomicU64,
     /// The boundaries: program counter and depth of the stack.
     pub path: [[AtomicU64; 2]; PATH],
+}
+
+impl Path for Slate {
+    fn at(&self, number: usize) -> Option<Boundary> {
+        let [pc, depth] = self.path.get(number)?;
+        let (pc, depth) = (pc.load(Ordering::Relaxed), depth.load(Ordering::Relaxed));
+        Some(Boundary { pc, depth, asleep: false })
+    }
 }
 
 impl Slate {
@@ -68,11 +84,19 @@ impl Slate {
 
     /// As it was when it was made, but for the path, which is as long as it says.
     pub(super) fn reset(&self) {
-        for word in [&self.inside, &self.helper, &self.bystander, &self.others, &self.steps_itself, &self.task] {
+        for word in [&self.target, &self.inside, &self.astray, &self.helper, &self.bystander, &self.others, &self.steps_itself, &self.task] {
             word.store(0, Ordering::Relaxed);
         }
         for word in [&self.calls, &self.boundary, &self.len] {
             word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes down a boundary.
+    pub(super) fn write(&self, at: usize, boundary: Boundary) {
+        if let Some([pc, depth]) = self.path.get(at) {
+            pc.store(boundary.pc, Ordering::Relaxed);
+            depth.store(boundary.depth, Ordering::Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! All boundaries of a window, one after the other, and what it amounts to.
 //!
-//! 1. The path is written down, until two in a row are the same.
+//! 1. The path is written down, until two are the same.
 //! 2. At each of its boundaries a signal is delivered, in an execution of its own. One that goes astray is tried again, and counted.
 //! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the handler's own path; the first one then comes
 //!    at the beginning, at the end, and wherever the target sleeps.
@@ -21,8 +21,8 @@ mod verdict;
 /// How often an execution that goes astray is tried again.
 const TRIES: u32 = 5;
 
-/// How often a path is written down until two in a row agree.
-const RECORDINGS: u32 = 6;
+/// How often a path is written down until two agree.
+const RECORDINGS: u32 = 12;
 
 /// How many ranges are diagnosed.
 const DIAGNOSED: usize = 12;
@@ -66,11 +66,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// How often each outcome was seen, two signals included.
+    /// How often each outcome was seen: with one signal, with two, and a bad one without any.
     pub fn observed(&self) -> BTreeMap<Outcome, u64> {
         let all = self.nested.iter().map(|nested| &nested.swept).chain([&self.swept]);
         let mut observed = BTreeMap::new();
-        for outcome in all.flat_map(|swept| swept.judged.iter().filter_map(|judged| judged.outcome)) {
+        let without = self.without.filter(|outcome| *outcome != Outcome::Delivered);
+        for outcome in without.into_iter().chain(all.flat_map(|swept| swept.judged.iter().filter_map(|judged| judged.outcome))) {
             *observed.entry(outcome).or_default() += 1;
         }
         observed
@@ -141,14 +142,14 @@ impl Sweeper {
 
     /// The path, and what came of it without a signal.
     fn record(&mut self) -> Result<(Vec<Boundary>, Outcome), Trouble> {
-        let mut last: Option<engine::Recorded> = None;
+        let mut before: Vec<engine::Recorded> = Vec::new();
         let mut trouble = Trouble::Astray("the path is another each time".to_owned());
         for _ in 0..RECORDINGS {
             match self.engine.record() {
-                Ok(recorded) if last.as_ref().is_some_and(|last| last.path == recorded.path) => {
+                Ok(recorded) if before.iter().any(|other| other.path == recorded.path) => {
                     return Ok((recorded.path, recorded.ended.outcome));
                 }
-                Ok(recorded) => last = Some(recorded),
+                Ok(recorded) => before.push(recorded),
                 Err(astray @ Trouble::Astray(_)) => trouble = astray,
                 Err(other) => return Err(other),
             }

@@ -74,5 +74,5 @@ impl Places for Drawn {
 
 /// A path over these addresses, awake.
 pub(in crate::step) fn path(addresses: &[u64]) -> Vec<Boundary> {
-    addresses.iter().map(|pc| Boundary { pc: *pc, sp: 0x7ffe_0000, asleep: false }).collect()
+    addresses.iter().map(|pc| Boundary { pc: *pc, depth: 64, asleep: false }).collect()
 }

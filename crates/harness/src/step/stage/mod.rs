@@ -32,7 +32,7 @@ mod trap_flag;
 /// The signal by which the sweeping process tells a thread to go on.
 pub(super) const GO_ON: libc::c_int = libc::SIGUSR2;
 
-/// The signal by which a target that steps itself tells the sweeping process that an execution is over.
+/// The signal by which the target tells the sweeping process that it is there, and, where it steps itself, that an execution is over.
 pub(super) const OVER: libc::c_int = libc::SIGUSR1;
 
 /// The descriptors that are looked at, from 0 on.
@@ -56,10 +56,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The stage of this process, once it may begin. Called by its only thread.
+    /// The stage of the calling thread, the target, once it may begin.
     pub(super) fn new(page: &'static Page, slate: &'static Slate, window: &Window) -> io::Result<Self> {
         block(inject::SIGNAL)?;
         block(GO_ON)?;
+        slate.target.store(target::thread_id(), Ordering::Relaxed);
+        tell_parent();
         wait_for(GO_ON);
         if slate.steps_itself.load(Ordering::Relaxed) != 0 {
             trap_flag::install(page, slate)?;
@@ -178,8 +180,7 @@ impl Stage {
         }
         self.descriptors = Some(open_descriptors());
         if self.slate.steps_itself.load(Ordering::Relaxed) != 0 {
-            // SAFETY: no preconditions; the parent is the sweeping process, which has the signal blocked.
-            unsafe { libc::kill(libc::getppid(), OVER) };
+            tell_parent();
             wait_for(GO_ON);
         }
         Ok(!self.page.stopping())
@@ -277,6 +278,12 @@ fn suspend() {
         libc::sigdelset(&raw mut mask, inject::SIGNAL);
         libc::sigsuspend(&raw const mask);
     }
+}
+
+/// Tells the sweeping process that it is its turn.
+fn tell_parent() {
+    // SAFETY: no preconditions; the parent is the sweeping process, which has the signal blocked.
+    unsafe { libc::kill(libc::getppid(), OVER) };
 }
 
 /// Which descriptors are open, a bit for each.

@@ -13,12 +13,14 @@
 //! Limits: a return from a system call traps one instruction late, so the boundary right after each call is not reached; a window that
 //! blocks SIGTRAP kills its process.
 
+use core::ops::Range;
 use std::io;
 
 use sigproof_shim::native::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::super::slate::{PATH, Slate, task};
-use crate::inject;
+use super::super::{Boundary, follow};
+use crate::inject::SIGNAL;
 use crate::page::Page;
 
 mod context;
@@ -27,8 +29,8 @@ use context::Interrupted;
 
 static SLATE: AtomicPtr<Slate> = AtomicPtr::new(core::ptr::null_mut());
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
-/// Traps since the first mark.
-static TRAPS: AtomicU64 = AtomicU64::new(0);
+/// Where on the path the target is.
+static AT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether a process can step itself here.
 pub(super) fn install(page: &'static Page, slate: &'static Slate) -> io::Result<()> {
@@ -53,39 +55,55 @@ extern "C" fn on_trap(_signal: libc::c_int, info: *mut libc::siginfo_t, context:
     // SAFETY: as above.
     let mark = context::is_mark(unsafe { (*info).si_code });
     let task = slate.task.load(Ordering::Relaxed);
-    let traps = match (mark, slate.inside.load(Ordering::Relaxed) != 0) {
+    match (mark, slate.inside.load(Ordering::Relaxed) != 0) {
         (true, false) => {
             slate.inside.store(1, Ordering::Relaxed);
             slate.base.store(interrupted.sp(), Ordering::Relaxed);
-            TRAPS.store(0, Ordering::Relaxed);
+            AT.store(0, Ordering::Relaxed);
             interrupted.set_flag(task != task::RUN);
-            0
         }
         (true, true) => {
             slate.inside.store(0, Ordering::Relaxed);
             interrupted.set_flag(false);
             return;
         }
-        (false, _) => TRAPS.fetch_add(1, Ordering::Relaxed) + 1,
-    };
+        (false, _) => {}
+    }
+    let depth = slate.base.load(Ordering::Relaxed).wrapping_sub(interrupted.sp());
+    let here = Boundary { pc: interrupted.pc(), depth, asleep: false };
     match task {
-        task::RECORD => record(slate, &interrupted, traps as usize),
-        task::INJECT if traps == slate.boundary.load(Ordering::Relaxed) => {
-            interrupted.set_flag(false);
-            record(slate, &interrupted, traps as usize);
-            // Counted before it is sent, so that the sweeping process never takes a signal on its way for none.
-            page.armed.fetch_add(1, Ordering::Release);
-            context::signal_self(inject::SIGNAL);
-        }
+        task::RECORD => record(slate, here, mark),
+        task::INJECT => inject(page, slate, &mut interrupted, here, mark),
         _ => {}
     }
 }
 
-fn record(slate: &Slate, interrupted: &Interrupted, at: usize) {
-    if let Some([pc, depth]) = slate.path.get(at) {
-        pc.store(interrupted.pc(), Ordering::Relaxed);
-        let base = slate.base.load(Ordering::Relaxed);
-        depth.store(base.wrapping_sub(interrupted.sp()), Ordering::Relaxed);
-    }
+fn record(slate: &Slate, here: Boundary, first: bool) {
+    let len = if first { 0 } else { slate.len.load(Ordering::Relaxed) as usize };
+    // A turn that is made again.
+    let at = follow::again(slate, len, &here, &vdso(slate)).unwrap_or(len);
+    slate.write(at, here);
     slate.len.store((at + 1).min(PATH) as u64, Ordering::Release);
+}
+
+fn inject(page: &Page, slate: &Slate, interrupted: &mut Interrupted, here: Boundary, first: bool) {
+    let at = AT.load(Ordering::Relaxed) as usize;
+    let at = if first { Some(0) } else { follow::next(slate, at, &here, &vdso(slate)) };
+    let Some(at) = at else {
+        interrupted.set_flag(false);
+        slate.astray.store(1, Ordering::Relaxed);
+        return;
+    };
+    AT.store(at as u64, Ordering::Relaxed);
+    if at as u64 == slate.boundary.load(Ordering::Relaxed) {
+        interrupted.set_flag(false);
+        // Counted before it is sent, so that the sweeping process never takes a signal on its way for none.
+        page.armed.fetch_add(1, Ordering::Release);
+        context::signal_self(SIGNAL);
+    }
+}
+
+fn vdso(slate: &Slate) -> Range<u64> {
+    let [start, end] = &slate.vdso;
+    start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)
 }

@@ -1,9 +1,14 @@
 //! The process in which the window runs: forked by the sweeping process, which has one thread, so that every address in it is the same each time.
 //!
+//! The target is a thread of its own, so that its memory comes from an arena of its own: what the sweeping process has allocated before the fork
+//! leaves no trace in the allocator's path.
+//!
 //! It is ended and reaped when this is dropped, and dies with the sweeping process whatever happens to that.
 
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,7 +19,7 @@ use sigproof_shim::native::os::thread::yield_now;
 
 use super::refused;
 use crate::case::{Failure, Outcome};
-use crate::hang::procfs::{RunAccount, parse_schedstat, thread_stat};
+use crate::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
 use crate::hang::{Look, Watch};
 use crate::page::{Page, Shared};
 use crate::step::engine::Trouble;
@@ -32,21 +37,25 @@ const QUIET_NS: i64 = 60_000;
 const PANICKED: libc::c_int = 101;
 
 /// What both sides have mapped: one for all children of this process, one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
     pub page: &'static Page,
     pub slate: &'static Slate,
+    /// Where the vDSO is; nowhere, if there is none.
+    pub vdso: Range<u64>,
 }
 
 impl Memory {
     pub(super) fn get() -> Result<Self, Trouble> {
         static MADE: OnceLock<Memory> = OnceLock::new();
         if let Some(made) = MADE.get() {
-            return Ok(*made);
+            return Ok(made.clone());
         }
-        let made = || Ok(Self { page: Shared::create()?.0.leak(), slate: Slate::make()? });
+        let vdso = maps(std::process::id()).into_iter().find(|map| map.path == "[vdso]");
+        let vdso = vdso.map_or(0..0, |map| map.start..map.end);
+        let made = || Ok(Self { page: Shared::create()?.0.leak(), slate: Slate::make()?, vdso });
         let made = made().map_err(|error| Trouble::System { call: "mapping shared memory", error })?;
-        Ok(*MADE.get_or_init(|| made))
+        Ok(MADE.get_or_init(|| made).clone())
     }
 }
 
@@ -54,6 +63,8 @@ impl Memory {
 #[derive(Debug)]
 pub(super) struct Child {
     pub pid: Pid,
+    /// The thread that is in the window.
+    pub target: Pid,
     pub memory: Memory,
     pub watch: Watch,
     /// Whether it has been reaped.
@@ -69,20 +80,42 @@ impl Child {
         memory.page.reset();
         memory.slate.reset();
         memory.slate.steps_itself.store(u32::from(steps_itself), Ordering::Relaxed);
+        memory.slate.vdso[0].store(memory.vdso.start, Ordering::Relaxed);
+        memory.slate.vdso[1].store(memory.vdso.end, Ordering::Relaxed);
         // Before the fork: a signal that the child waits for must find it blocked there.
         signals().thread_block().map_err(refused("pthread_sigmask"))?;
         // SAFETY: this process has one thread, so that the child may do whatever it likes.
         match unsafe { fork() }.map_err(refused("fork"))? {
-            ForkResult::Child => perform(&entry.window, memory),
+            ForkResult::Child => perform(&entry.window, &memory),
             ForkResult::Parent { child: pid } => {
-                Ok(Self { pid, memory, watch: Watch::new(pid.as_raw().cast_unsigned()), reaped: false, called: false })
+                let watch = Watch::new(pid.as_raw().cast_unsigned());
+                let mut child = Self { pid, target: pid, memory, watch, reaped: false, called: false };
+                child.await_target()?;
+                Ok(child)
             }
         }
     }
 
+    /// Waits until the target is there.
+    fn await_target(&mut self) -> Result<(), Trouble> {
+        let started = Instant::now();
+        while !await_sign() {
+            if started.elapsed() > REST {
+                return Err(Trouble::Astray("the child does not start".to_owned()));
+            }
+        }
+        self.target = Pid::from_raw(self.memory.slate.target.load(Ordering::Relaxed).cast_signed());
+        Ok(())
+    }
+
+    /// The id of the target.
+    pub(super) fn target_id(&self) -> u32 {
+        self.target.as_raw().cast_unsigned()
+    }
+
     /// Lets it begin.
     pub(super) fn go(&self) -> Result<(), Trouble> {
-        self.send(self.pid.as_raw().cast_unsigned(), GO_ON)
+        self.send(self.target_id(), GO_ON)
     }
 
     /// Sends a signal to one of its threads.
@@ -123,7 +156,7 @@ impl Child {
 
     /// Whether the target sleeps. If nobody else runs, only others can wake it.
     pub(super) fn target_sleeps(&self) -> bool {
-        self.asleep(&[self.pid.as_raw().cast_unsigned()])
+        self.asleep(&[self.target_id()])
     }
 
     /// Waits until all of these threads sleep. Whether they do.
@@ -133,7 +166,7 @@ impl Child {
             if started.elapsed() > REST {
                 return false;
             }
-            std::thread::sleep(Duration::from_micros(10));
+            thread::sleep(Duration::from_micros(10));
         }
         true
     }
@@ -193,22 +226,26 @@ pub(super) fn await_sign() -> bool {
 }
 
 /// The child's whole life.
-fn perform(window: &Window, memory: Memory) -> ! {
-    // SAFETY: PR_SET_PDEATHSIG and PR_SET_NAME take a number and a string that ends with a zero.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        libc::prctl(libc::PR_SET_NAME, c"target".as_ptr());
-    }
-    let played = panic::catch_unwind(AssertUnwindSafe(|| play(&window.play, window, memory)));
-    match played {
-        Ok(Ok(())) => memory.page.set_done(),
-        Ok(Err(Failure { outcome, detail })) => memory.page.set_failed(outcome, &detail),
-        Err(_) => stage::leave(PANICKED),
-    }
-    stage::leave(0)
+fn perform(window: &Window, memory: &Memory) -> ! {
+    // SAFETY: PR_SET_PDEATHSIG takes a number.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    thread::scope(|scope| {
+        let target = thread::Builder::new().name("target".to_owned());
+        let target = target.spawn_scoped(scope, || {
+            match panic::catch_unwind(AssertUnwindSafe(|| play(&window.play, window, memory))) {
+                Ok(Ok(())) => memory.page.set_done(),
+                Ok(Err(Failure { outcome, detail })) => memory.page.set_failed(outcome, &detail),
+                Err(_) => stage::leave(PANICKED),
+            }
+            stage::leave(0)
+        });
+        // Nothing comes of it: either it was not started, or it ends the process.
+        let _ = target.map(|target| target.join());
+    });
+    stage::leave(PANICKED)
 }
 
-fn play(play: &Play, window: &Window, memory: Memory) -> Result<(), Failure> {
+fn play(play: &Play, window: &Window, memory: &Memory) -> Result<(), Failure> {
     let mut stage = Stage::new(memory.page, memory.slate, window)
         .map_err(|error| Failure::new(Outcome::Crash, format!("the stage could not be set up: {error}")))?;
     memory.page.set_running();

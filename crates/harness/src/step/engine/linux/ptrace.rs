@@ -149,7 +149,7 @@ impl Ptrace {
     /// The thread that the signal hits.
     fn hit(&self, live: &Tracee) -> u32 {
         match self.entry.window.interrupted {
-            Interrupted::Target => live.child.pid.as_raw().cast_unsigned(),
+            Interrupted::Target => live.child.target_id(),
             Interrupted::Bystander => live.child.memory.slate.bystander.load(Ordering::Relaxed),
         }
     }
@@ -159,7 +159,8 @@ impl Ptrace {
         let Some(live) = live else { return Err(Trouble::Astray("the child is gone".to_owned())) };
         match end {
             End::Round => {
-                self.live = Some(live);
+                // What a child does the first time only is a part of the path, if it does not warm up.
+                self.live = self.warms_up.then_some(live);
                 Ok(judge::well())
             }
             End::Left(status) => Ok(judge::of_end(live.child.memory.page.state(), status)),
@@ -235,8 +236,9 @@ impl Engine for Ptrace {
                 self.fire(&mut live, at, Go::Step)?;
                 live.expect("the handler's first instruction", |stop| stop == Stop::Trap)?;
                 advance::advance(&mut live, self.kind, handler, second)?;
-                live.child.memory.page.armed.fetch_add(1, Ordering::Release);
-                live.go(Go::On, Some(SIGNAL))?;
+                // Sent, not injected: the stop at a handler's first instruction is none that a signal could be put in for.
+                live.child.signal(live.child.target_id())?;
+                live.go(Go::On, None)?;
             }
         }
         let (end, live) = self.run_on(live, false, false)?;
@@ -277,6 +279,9 @@ impl Tracee {
                 return Ok(stop);
             }
             match stop {
+                Stop::Quiet if self.child.target_sleeps() => {
+                    return Err(Trouble::Astray(format!("{what} was to come, and the target sleeps")));
+                }
                 Stop::Quiet if started.elapsed() < PATIENCE => {}
                 other => return Err(Trouble::Astray(format!("{what} was to come, and {} came", judge::word(other)))),
             }

@@ -62,7 +62,7 @@ pub(super) struct Tracee {
 impl Tracee {
     /// Takes hold of a child that waits to begin, and lets it.
     pub(super) fn seize(child: Child) -> Result<Self, Trouble> {
-        ptrace::seize(child.pid, Options::PTRACE_O_EXITKILL).map_err(refused("ptrace(PTRACE_SEIZE)"))?;
+        ptrace::seize(child.target, Options::PTRACE_O_EXITKILL).map_err(refused("ptrace(PTRACE_SEIZE)"))?;
         let tracee = Self { child, others: Vec::new(), held: false, base: 0 };
         tracee.child.go()?;
         Ok(tracee)
@@ -81,62 +81,66 @@ impl Tracee {
     /// Lets the stopped target go on, with this signal.
     pub(super) fn go(&self, how: Go, signal: Option<libc::c_int>) -> Result<(), Trouble> {
         let signal = signal.and_then(|number| Signal::try_from(number).ok());
-        match how {
-            Go::On => ptrace::cont(self.child.pid, signal).map_err(refused("ptrace(PTRACE_CONT)")),
-            Go::Step => ptrace::step(self.child.pid, signal).map_err(refused("ptrace(PTRACE_SINGLESTEP)")),
+        let gone = match how {
+            Go::On => ptrace::cont(self.child.target, signal),
+            Go::Step => ptrace::step(self.child.target, signal),
+        };
+        match gone {
+            // It was killed meanwhile: its end is what is heard of it next.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(refused("ptrace(PTRACE_CONT)")(error)),
         }
     }
 
     /// Where the stopped target is: program counter, and the stack's depth below the first mark.
     pub(super) fn place(&self) -> Result<Boundary, Trouble> {
-        let (pc, sp) = arch::place(self.child.pid).map_err(refused("ptrace(PTRACE_GETREGS)"))?;
+        let (pc, sp) = arch::place(self.child.target).map_err(stopped("ptrace(PTRACE_GETREGS)"))?;
         Ok(Boundary { pc, depth: self.base.wrapping_sub(sp), asleep: false })
     }
 
     /// Takes the place where it is stopped for the first mark.
     pub(super) fn at_first_mark(&mut self) -> Result<(), Trouble> {
-        (_, self.base) = arch::place(self.child.pid).map_err(refused("ptrace(PTRACE_GETREGS)"))?;
+        (_, self.base) = arch::place(self.child.target).map_err(stopped("ptrace(PTRACE_GETREGS)"))?;
         Ok(())
     }
 
     /// Sets the breakpoint of the stopped target, or clears it.
     pub(super) fn breakpoint(&self, at: Option<u64>) -> Result<(), Trouble> {
-        arch::breakpoint(self.child.pid, at).map_err(refused("ptrace(PTRACE_POKEUSER)"))
+        arch::breakpoint(self.child.target, at).map_err(stopped("ptrace(PTRACE_POKEUSER)"))
     }
 
     /// The next thing that is heard of the running target.
     pub(super) fn wait(&mut self) -> Result<Stop, Trouble> {
         loop {
-            if let Some(status) = state_change(self.child.pid, libc::WNOHANG)? {
+            if let Some(status) = state_change(self.child.target, libc::WNOHANG)?
+                && libc::WIFSTOPPED(status)
+            {
                 return self.understand(status);
             }
+            // The end of the process is not told before that of its traced threads.
+            for other in &self.others {
+                let _ = state_change(*other, libc::WNOHANG);
+            }
+            if let Some(status) = state_change(self.child.pid, libc::WNOHANG)? {
+                self.child.reaped = true;
+                return Ok(Stop::Ended(ExitStatus::from_raw(status)));
+            }
             if !child::await_sign() {
-                // The end of the process is not told before that of its traced threads.
-                for other in &self.others {
-                    let _ = state_change(*other, libc::WNOHANG);
-                }
-                if let Some(status) = state_change(self.child.pid, libc::WNOHANG)? {
-                    return self.understand(status);
-                }
                 return Ok(Stop::Quiet);
             }
         }
     }
 
-    fn understand(&mut self, status: libc::c_int) -> Result<Stop, Trouble> {
-        if !libc::WIFSTOPPED(status) {
-            self.child.reaped = true;
-            return Ok(Stop::Ended(ExitStatus::from_raw(status)));
-        }
+    fn understand(&self, status: libc::c_int) -> Result<Stop, Trouble> {
         if status >> 16 != 0 {
             return Ok(Stop::Interrupted);
         }
         match libc::WSTOPSIG(status) {
             libc::SIGTRAP => {
-                let pid = self.child.pid;
-                let info = ptrace::getsiginfo(pid).map_err(refused("ptrace(PTRACE_GETSIGINFO)"))?;
+                let target = self.child.target;
+                let info = ptrace::getsiginfo(target).map_err(stopped("ptrace(PTRACE_GETSIGINFO)"))?;
                 if arch::is_mark(info.si_code) {
-                    arch::pass_mark(pid).map_err(refused("ptrace(PTRACE_SETREGS)"))?;
+                    arch::pass_mark(target).map_err(stopped("ptrace(PTRACE_SETREGS)"))?;
                     return Ok(Stop::Mark);
                 }
                 Ok(Stop::Trap)
@@ -188,7 +192,7 @@ impl Tracee {
 
     /// Lets go of every thread, so that somebody else may trace them. The child goes on as it was.
     pub(super) fn detach(&mut self) -> Result<(), Trouble> {
-        for tid in self.others.iter().copied().chain([self.child.pid]) {
+        for tid in self.others.iter().copied().chain([self.child.target]) {
             if ptrace::interrupt(tid).is_ok() && state_change(tid, 0)?.is_some_and(|status| libc::WIFSTOPPED(status)) {
                 // Fails only for a thread that was killed.
                 let _ = ptrace::detach(tid, None);
@@ -205,7 +209,7 @@ impl Drop for Tracee {
             return;
         }
         let _ = nix::sys::signal::kill(self.child.pid, Signal::SIGKILL);
-        for other in &self.others {
+        for other in self.others.iter().chain([&self.child.target]) {
             // Until it has ended: its end is for its tracer to collect, and comes before the process's.
             while let Ok(Some(status)) = state_change(*other, 0) {
                 if !libc::WIFSTOPPED(status) {
@@ -213,6 +217,14 @@ impl Drop for Tracee {
                 }
             }
         }
+    }
+}
+
+/// Takes a call for what it is that failed for a stopped thread: it may have been killed meanwhile.
+fn stopped(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
+    move |errno| match errno {
+        Errno::ESRCH => Trouble::Astray("the process was killed".to_owned()),
+        errno => refused(call)(errno),
     }
 }
 

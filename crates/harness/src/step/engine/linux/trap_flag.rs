@@ -12,7 +12,8 @@ use super::ptrace::{End, PATIENCE, judge};
 use super::refused;
 use crate::hang::{Look, Stuck};
 use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
-use crate::step::slate::task;
+use crate::step::follow::Path;
+use crate::step::slate::{PATH, task};
 use crate::step::stage::GO_ON;
 use crate::step::{Boundary, Entry, Interrupted};
 
@@ -90,7 +91,7 @@ impl TrapFlag {
             Task::Before(_) => task::INJECT,
         };
         slate.task.store(word, Ordering::Release);
-        child.send(child.pid.as_raw().cast_unsigned(), GO_ON)?;
+        child.send(child.target_id(), GO_ON)?;
         let (end, sleeps) = self.to_next(&mut child, task)?;
         Ok((end, child, sleeps))
     }
@@ -101,7 +102,7 @@ impl TrapFlag {
         let (page, slate) = (child.memory.page, child.memory.slate);
         let mut sleeps = Vec::new();
         let mut counted = 0;
-        let target = child.pid.as_raw().cast_unsigned();
+        let target = child.target_id();
         loop {
             if child::await_sign() {
                 return Ok((End::Round, sleeps));
@@ -149,7 +150,8 @@ impl TrapFlag {
     fn finish(&mut self, end: End, child: Child, explain: bool) -> Result<Ended, Trouble> {
         match end {
             End::Round => {
-                self.live = Some(child);
+                // As with ptrace.
+                self.live = self.warms_up.then_some(child);
                 Ok(judge::well())
             }
             End::Left(status) => Ok(judge::of_end(child.memory.page.state(), status)),
@@ -170,7 +172,7 @@ impl Engine for TrapFlag {
         let (end, child, sleeps) = self.execute(live, Task::Record)?;
         let slate = child.memory.slate;
         let written = slate.len.load(Ordering::Acquire) as usize;
-        if written >= slate.path.len() {
+        if written >= PATH {
             return Err(Trouble::TooLong(written));
         }
         if let End::Left(status) = end
@@ -179,12 +181,11 @@ impl Engine for TrapFlag {
             return Err(incapable("step a window that blocks SIGTRAP"));
         }
         let mut path = Vec::with_capacity(written + sleeps.len());
-        for (number, [pc, depth]) in slate.path[..written].iter().enumerate() {
-            let (pc, depth) = (pc.load(Ordering::Relaxed), depth.load(Ordering::Relaxed));
+        for (number, boundary) in (0..written).filter_map(|number| Some((number, slate.at(number)?))) {
             if sleeps.contains(&number) {
-                path.push(Boundary { pc, depth, asleep: true });
+                path.push(Boundary { asleep: true, ..boundary });
             }
-            path.push(Boundary { pc, depth, asleep: false });
+            path.push(boundary);
         }
         let ended = self.finish(end, child, true)?;
         Ok(Recorded { path, ended })
@@ -202,18 +203,15 @@ impl Engine for TrapFlag {
             false => Task::Before((shot.at - sleeps_before) as u64),
         };
         let (page, slate) = (live.memory.page, live.memory.slate);
+        let awake = shot.path.iter().filter(|boundary| !boundary.asleep);
+        awake.enumerate().for_each(|(number, boundary)| slate.write(number, *boundary));
+        slate.astray.store(0, Ordering::Relaxed);
         let before = page.armed.load(Ordering::Relaxed);
         let (end, child, _) = self.execute(live, task)?;
         if page.armed.load(Ordering::Relaxed) == before {
-            return Err(Trouble::Astray("the boundary was not reached".to_owned()));
-        }
-        if let Task::Before(trap) = task {
-            let [pc, depth] = &slate.path[trap as usize];
-            let (pc, depth) = (pc.load(Ordering::Relaxed), depth.load(Ordering::Relaxed));
-            let wanted = shot.path[shot.at];
-            if (pc, depth) != (wanted.pc, wanted.depth) {
-                return Err(Trouble::Astray(format!("boundary {} was to be at {:#x}, and is at {pc:#x}", shot.at, wanted.pc)));
-            }
+            let left = slate.astray.load(Ordering::Relaxed) != 0;
+            let what = if left { "the target left the path before the boundary" } else { "the boundary was not reached" };
+            return Err(Trouble::Astray(what.to_owned()));
         }
         self.finish(end, child, shot.explain)
     }

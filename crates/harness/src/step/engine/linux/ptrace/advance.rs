@@ -4,6 +4,9 @@
 //! anchor is chosen so that this takes the fewest stops. Iterations of a repeated instruction share an address; a breakpoint meets such an instruction
 //! once, and steps do the rest.
 //!
+//! The vDSO reads a clock again if the kernel has changed it meanwhile; at the pace of single steps that is often, and at full speed next to never. Such
+//! turns are left out of the path, and followed where they come ([`follow`]).
+//!
 //! A sleep is passed by a step over the system call: others and the helper act, rest again, and the step comes to its end.
 
 use std::time::Instant;
@@ -11,6 +14,7 @@ use std::time::Instant;
 use super::{LONGEST, PATIENCE, judge};
 use crate::hang::Look;
 use crate::step::Boundary;
+use crate::step::follow;
 use crate::step::engine::linux::tracee::{Go, Stop, Tracee};
 use crate::step::engine::{Kind, Trouble};
 use judge::End;
@@ -27,6 +31,10 @@ pub(super) fn record(live: &mut Tracee, until: Option<u64>) -> Result<(Vec<Bound
         // Woken behind its system call: that is where the sleeper was.
         if let Some(last @ Boundary { asleep: true, .. }) = path.last_mut() {
             last.pc = pc;
+        }
+        // A turn that is made again.
+        if let Some(again) = follow::again(path.as_slice(), path.len(), &here, &live.child.memory.vdso) {
+            path.truncate(again);
         }
         path.push(here);
         if path.len() > LONGEST {
@@ -108,9 +116,15 @@ fn cover(live: &mut Tracee, kind: Kind, path: &[Boundary], from: usize, to: usiz
         }
         live.breakpoint(None)?;
     }
-    for _ in anchor..to {
+    let mut at = anchor;
+    while at < to {
         live.go(Go::Step, None)?;
         live.expect("the next instruction", |stop| stop == Stop::Trap)?;
+        let here = live.place()?;
+        at = match follow::next(path, at, &here, &live.child.memory.vdso) {
+            Some(next) => next,
+            None => return verify(live, path, at + 1),
+        };
     }
     verify(live, path, to)
 }
