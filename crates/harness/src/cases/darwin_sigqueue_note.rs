@@ -197,7 +197,7 @@ fn stepped_receive(note: &'static Backend, stage: &mut Stage) -> Result<(), Fail
     let due = Arc::new(Due::default());
     stage.handler({
         let (queue, due) = (Arc::clone(&queue), Arc::clone(&due));
-        move |nested| due.send(&queue, 1 + usize::from(nested))
+        move |begun| due.send(&queue, if begun == 0 { 1 } else { 2 })
     })?;
     stage.helper({
         let (queue, due) = (Arc::clone(&queue), Arc::clone(&due));

@@ -191,6 +191,8 @@ fn stepped<L: SleepLoop>(stage: &mut Stage) -> Result<(), Failure> {
     let (in_handler, in_helper) = (wake(), wake());
     stage.handler(move |_| Ok(in_handler()?))?;
     stage.helper(move || Ok(in_helper()?))?;
+    // Made before, so that the first sleep is as any other.
+    PthreadSemaphore::current()?;
     while stage.another()? {
         note.clear();
         woken.store(false, Ordering::Relaxed);

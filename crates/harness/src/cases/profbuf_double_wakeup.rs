@@ -104,7 +104,7 @@ impl Case for ProfbufDoubleWakeup {
             (Variant::Fixed, Some(HALF_FULL)) => stepped::<HalfFull>,
             (Variant::Fixed, _) => stepped::<EveryRecord>,
         };
-        vec![Window::new("write", move |stage| play(backend, stage))]
+        vec![Window::new("write", move |stage| play(backend, stage)).alone()]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -186,7 +186,7 @@ fn read_to_end<P: WakePolicy>(mut reader: Reader<Box<dyn Note>, P>) -> Result<Ac
     }
 }
 
-/// The window is two writes, of which the second finds no room while the reader is held. The signal lets the reader go until it sleeps again; its
+/// The window is three writes. The reader is held, so that the second finds no room; the signal lets the reader go until it sleeps again, and its
 /// handler does nothing.
 fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
     let (mut writer, mut reader) = sigproof_profbuf::new::<_, P>(CONFIG, (backend.make)()?)?;
@@ -234,7 +234,7 @@ fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Resul
         }
     };
     while stage.another()? {
-        let (stored, dropped) = stage.window(|| write(2))?;
+        let (stored, dropped) = stage.window(|| write(3))?;
         await_reader(stored, 0, dropped)?;
         let (stored, dropped_since) = write(1)?;
         await_reader(stored, dropped, dropped_since)?;

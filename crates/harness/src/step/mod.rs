@@ -66,6 +66,8 @@ pub struct Window {
     pub(crate) interrupted: Interrupted,
     /// Whether the handler lets a second signal in, which is then swept over the handler's own instructions.
     pub(crate) nests: bool,
+    /// Whether the others are held again once the signal has let them go.
+    pub(crate) alone: bool,
     /// Whether signals go on while the target sleeps.
     pub(crate) again_while_asleep: bool,
     /// Whether handlers or threads start processes.
@@ -82,6 +84,7 @@ impl Window {
             play: Arc::new(play),
             interrupted: Interrupted::Target,
             nests: false,
+            alone: false,
             again_while_asleep: false,
             forks: false,
             expected: None,
@@ -99,6 +102,13 @@ impl Window {
     #[must_use]
     pub fn nests(mut self) -> Self {
         self.nests = true;
+        self
+    }
+
+    /// Once the signal has let the others go, and they rest, they are held again: the target runs alone to the end of the window.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 

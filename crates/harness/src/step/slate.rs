@@ -39,6 +39,8 @@ pub(super) struct Slate {
     pub helper: AtomicU32,
     /// How often the helper was called.
     pub calls: AtomicU64,
+    /// How many handlers have begun in this execution.
+    pub bodies: AtomicU32,
     /// The bystander's thread id, or 0.
     pub bystander: AtomicU32,
     /// How many others there are.
@@ -84,7 +86,7 @@ impl Slate {
 
     /// As it was when it was made, but for the path, which is as long as it says.
     pub(super) fn reset(&self) {
-        for word in [&self.target, &self.inside, &self.astray, &self.helper, &self.bystander, &self.others, &self.steps_itself, &self.task] {
+        for word in [&self.target, &self.bodies, &self.inside, &self.astray, &self.helper, &self.bystander, &self.others, &self.steps_itself, &self.task] {
             word.store(0, Ordering::Relaxed);
         }
         for word in [&self.calls, &self.boundary, &self.len] {

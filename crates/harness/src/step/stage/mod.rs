@@ -79,13 +79,13 @@ impl Stage {
         })
     }
 
-    /// Installs the handler; `body` is told whether it has interrupted itself. Called once, before the first execution.
+    /// Installs the handler; `body` is told how many have begun before it in this execution. Called once, before the first one.
     ///
     /// # Errors
     /// Those of `sigaction`, or of a thread that cannot be started.
-    pub fn handler(&mut self, body: impl Fn(bool) -> Result<(), Fault> + Sync + 'static) -> Result<(), Failure> {
-        let page = self.page;
-        let body = Box::leak(Box::new(move || body(page.handler_depth.load(Ordering::Relaxed) > 1)));
+    pub fn handler(&mut self, body: impl Fn(u32) -> Result<(), Fault> + Sync + 'static) -> Result<(), Failure> {
+        let (page, begun) = (self.page, &self.slate.bodies);
+        let body = Box::leak(Box::new(move || body(begun.fetch_add(1, Ordering::Relaxed))));
         if self.nests { inject::install_nesting(page, body)? } else { inject::install(page, body)? }
         if self.interrupted == Interrupted::Bystander {
             inject::shield()?;
@@ -179,6 +179,7 @@ impl Stage {
             self.page.rounds.fetch_add(1, Ordering::Relaxed);
         }
         self.descriptors = Some(open_descriptors());
+        self.slate.bodies.store(0, Ordering::Relaxed);
         if self.slate.steps_itself.load(Ordering::Relaxed) != 0 {
             tell_parent();
             wait_for(GO_ON);

@@ -113,7 +113,7 @@ impl Ptrace {
                 Stop::Mark if behind => return Ok((End::Round, Some(live))),
                 Stop::Mark => {
                     behind = true;
-                    live.release()?;
+                    live.let_go();
                     live.go(Go::On, None)?;
                 }
                 Stop::Signal(signal) => live.go(Go::On, Some(signal))?,
@@ -178,6 +178,9 @@ impl Ptrace {
     /// Delivers the first signal to the target at its boundary, and lets it go on in this way.
     fn fire(&self, live: &mut Tracee, at: &Boundary, how: Go) -> Result<(), Trouble> {
         live.release()?;
+        if self.entry.window.alone {
+            live.hold()?;
+        }
         match self.entry.window.interrupted {
             Interrupted::Target if at.asleep => {
                 live.child.signal(self.hit(live))?;
@@ -250,7 +253,7 @@ impl Ptrace {
     /// From behind the second mark to the next first one.
     fn to_first_mark(&self, live: Tracee) -> Result<(End, Option<Tracee>), Trouble> {
         let mut live = live;
-        live.release()?;
+        live.let_go();
         let started = Instant::now();
         loop {
             match live.wait()? {

@@ -149,10 +149,13 @@ impl Tracee {
         }
     }
 
-    /// Stops the other threads.
+    /// Stops the other threads, once they rest.
     pub(super) fn hold(&mut self) -> Result<(), Trouble> {
         if self.held {
             return Ok(());
+        }
+        if !self.others.is_empty() {
+            self.settle()?;
         }
         for other in &self.others {
             // A thread that has ended needs no holding.
@@ -166,6 +169,13 @@ impl Tracee {
 
     /// Lets the other threads go, and waits until all sleep, the helper and the bystander included.
     pub(super) fn release(&mut self) -> Result<(), Trouble> {
+        self.let_go();
+        // The helper and the bystander rest until they are called.
+        if self.others.is_empty() && !self.child.called { Ok(()) } else { self.settle() }
+    }
+
+    /// Lets the other threads go, and does not wait.
+    pub(super) fn let_go(&mut self) {
         if self.held {
             for other in &self.others {
                 // Fails for one that has ended.
@@ -173,7 +183,6 @@ impl Tracee {
             }
             self.held = false;
         }
-        self.settle()
     }
 
     /// Waits until all but the target sleep.
