@@ -9,11 +9,14 @@
 //! What was judged at a glance is judged again, all of it, if the diagnosis knows better.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::engine::{self, Ended, Engine, Kind, Shot, Trouble};
+use super::token::{Located, Token};
 use super::{Boundary, Entry, Judged, Swept};
 use crate::case::Outcome;
+use crate::diagnose::Symbols;
 use crate::report::{Finding, Run, Technique};
 
 mod verdict;
@@ -26,6 +29,17 @@ const RECORDINGS: u32 = 12;
 
 /// How many ranges are diagnosed.
 const DIAGNOSED: usize = 12;
+
+/// Which of a window's boundaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Each of them.
+    All,
+    /// One, by its number.
+    Number(usize),
+    /// The one that a token names.
+    Named(Token),
+}
 
 /// Told while a window is swept.
 pub trait Observer {
@@ -55,6 +69,8 @@ pub struct Seen {
     pub without: Option<Outcome>,
     /// Two signals.
     pub nested: Vec<Nested>,
+    /// The only boundary that was visited, if not all were, and what had to be done to find it.
+    pub only: Option<Located>,
     /// The first boundary of a vulnerable range, and what was found out there.
     pub findings: Vec<(usize, Finding)>,
     /// Executions.
@@ -79,12 +95,12 @@ impl Seen {
 }
 
 /// Sweeps a window, or visits one boundary of it.
-pub fn sweep(entry: &Entry, kind: Kind, only: Option<usize>, observer: &dyn Observer) -> Run {
+pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Run {
     let started = Instant::now();
-    let looked = look(entry, kind, only, observer);
+    let looked = look(entry, kind, which, observer);
     let mut run = run_of(entry, kind);
     match looked {
-        Ok(seen) => verdict::judge(&mut run, entry, &seen, only),
+        Ok(seen) => verdict::judge(&mut run, entry, &seen, which),
         Err(trouble) => verdict::refuse(&mut run, &trouble),
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
@@ -102,17 +118,14 @@ pub fn run_of(entry: &Entry, kind: Kind) -> Run {
     run
 }
 
-fn look(entry: &Entry, kind: Kind, only: Option<usize>, observer: &dyn Observer) -> Result<Seen, Trouble> {
+fn look(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
     let mut sweeper = Sweeper::new(engine::open(kind, entry)?);
     let (path, without) = sweeper.record()?;
     sweeper.seen.without = Some(without);
-    if let Some(only) = only {
-        if only >= path.len() {
-            return Err(Trouble::NoSuchBoundary { asked: only, boundaries: path.len() });
-        }
-        let judged = sweeper.visit(Shot { path: &path, at: only, second: None, explain: true })?;
-        sweeper.seen.swept.judged = vec![judged];
-        sweeper.seen.swept.path = path;
+    if let Some(located) = locate(which, &path)? {
+        let judged = sweeper.visit(Shot { path: &path, at: located.k, second: None, explain: true })?;
+        sweeper.seen.swept = Swept { path, judged: vec![judged] };
+        sweeper.seen.only = Some(located);
         return Ok(sweeper.seen);
     }
     let mut judged = Vec::with_capacity(path.len());
@@ -126,6 +139,25 @@ fn look(entry: &Entry, kind: Kind, only: Option<usize>, observer: &dyn Observer)
     sweeper.diagnose(&path, &mut judged)?;
     sweeper.seen.swept = Swept { path, judged };
     Ok(sweeper.seen)
+}
+
+/// The boundary that is asked for, unless all are.
+fn locate(which: &Which, path: &[Boundary]) -> Result<Option<Located>, Trouble> {
+    match which {
+        Which::All => Ok(None),
+        Which::Number(k) if *k < path.len() => Ok(Some(Located { k: *k, moved: None })),
+        Which::Number(asked) => Err(Trouble::NoSuchBoundary { asked: *asked, boundaries: path.len() }),
+        Which::Named(token) => match token.locate(path, symbols()) {
+            Some(located) => Ok(Some(located)),
+            None => Err(Trouble::NotOnThePath { symbol: token.symbol.clone().unwrap_or_default() }),
+        },
+    }
+}
+
+/// What lies where in this process, and so in its children.
+fn symbols() -> &'static Symbols {
+    static SYMBOLS: OnceLock<Symbols> = OnceLock::new();
+    SYMBOLS.get_or_init(Symbols::of_self)
 }
 
 /// An engine, and what it has seen.

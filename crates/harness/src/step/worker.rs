@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::engine::{self, Kind, Probe};
-use super::sweep::{self, Observer};
+use super::sweep::{self, Observer, Which};
+use super::token::Token;
 use super::{Entry, entries};
 use crate::report::Run;
 use crate::worker::leash;
@@ -85,10 +86,21 @@ fn carry_out(order: Order) -> Event {
     match order {
         Order::Probe => Event::Probed(engine::probe()),
         Order::Sweep { label, engine, only } => match find(&label) {
-            Some(entry) => Event::Done(Box::new(sweep::sweep(&entry, engine, only, &Teller::default()))),
+            Some(entry) => {
+                let which = only.map_or(Which::All, Which::Number);
+                Event::Done(Box::new(sweep::sweep(&entry, engine, &which, &Teller::default())))
+            }
             None => Event::Refused(format!("no window is called '{label}'")),
         },
-        Order::Replay { .. } => Event::Refused("not built yet".to_owned()),
+        Order::Replay { token, engine } => match token.parse::<Token>() {
+            Ok(token) => match find(&token.label) {
+                Some(entry) => {
+                    Event::Done(Box::new(sweep::sweep(&entry, engine, &Which::Named(token), &Teller::default())))
+                }
+                None => Event::Refused(format!("no window is called '{}'", token.label)),
+            },
+            Err(error) => Event::Refused(error.to_string()),
+        },
     }
 }
 

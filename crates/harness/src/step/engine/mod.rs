@@ -78,6 +78,12 @@ pub enum Trouble {
         /// How many there are.
         boundaries: usize,
     },
+    /// A token names what is not on the path any more.
+    #[error("the window's path does not go through {symbol} any more: sweep it again")]
+    NotOnThePath {
+        /// The function.
+        symbol: String,
+    },
     /// The path is longer than anybody would want to wait for.
     #[error("the window has more than {0} boundaries")]
     TooLong(usize),

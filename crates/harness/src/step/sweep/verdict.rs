@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::super::Entry;
 use super::super::engine::Trouble;
-use super::Seen;
+use super::super::map::{Map, Spot};
+use super::super::token::Token;
+use super::{Seen, Which, symbols};
 use crate::case::{Grade, Outcome};
-use crate::report::{Run, Verdict};
+use crate::report::{Finding, Run, Verdict};
 
 /// Fills in what was seen, and judges it.
-pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, only: Option<usize>) {
+pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
+    show(run, entry, seen);
     let judged = &seen.swept.judged;
     let injected = judged.iter().filter(|judged| judged.outcome.is_some()).count();
     let nested = seen.nested.iter().flat_map(|nested| &nested.swept.judged);
@@ -36,7 +39,9 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, only: Option<usiz
     run.first_seconds = seen.first_seconds;
     let forbidden: Vec<_> = run.forbidden().map(|(outcome, _)| outcome.as_str()).collect();
     let missing: Vec<_> = run.missing().map(Outcome::as_str).collect();
-    let asked_for_all = only.is_none();
+    let asked_for_all = *which == Which::All;
+    let well = run.observed.keys().all(|outcome| *outcome == Outcome::Delivered);
+    let must = run.expected.must_occur().any(|outcome| outcome != Outcome::Delivered);
     let without = seen.without.filter(|outcome| entry.expected().grade(*outcome) == Grade::Never);
     let first_astray = astray.clone().next().map(|judged| judged.detail.clone()).unwrap_or_default();
     (run.verdict, run.reason) = if !forbidden.is_empty() {
@@ -46,11 +51,45 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, only: Option<usiz
     } else if astray.clone().count() > 0 {
         let count = astray.count();
         (Verdict::Inconclusive, Some(format!("{count} boundaries were not reached; the first: {first_astray}")))
+    } else if matches!(which, Which::Named(_)) && well && must {
+        (Verdict::Inconclusive, Some("nothing bad came of this boundary".to_owned()))
     } else if asked_for_all && !missing.is_empty() {
         (Verdict::Unexpected, Some(format!("{} must occur and was seen at no boundary", missing.join(", "))))
     } else {
         (Verdict::AsExpected, None)
     };
+}
+
+/// What lies where, and what was found there.
+fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
+    let label = entry.label();
+    let path = &seen.swept.path;
+    for (at, finding) in &seen.findings {
+        let token = Token::of(&label, path, *at, symbols());
+        let spot = Spot::of(path, *at, symbols());
+        let asleep = if spot.asleep { "asleep in " } else { "" };
+        let sentence = format!("{} (a signal at boundary {at}, {asleep}{})", finding.sentence, spot.place);
+        let replay = Some(format!("cargo xtask replay {token}"));
+        run.add_finding(Finding { sentence, replay, ..finding.clone() });
+    }
+    if let Some(only) = &seen.only {
+        let Spot { k, asleep, place, object, source, instruction } = Spot::of(path, only.k, symbols());
+        let asleep = if asleep { "asleep in " } else { "" };
+        let source = source.map(|source| format!(", {source}")).unwrap_or_default();
+        run.more.insert("map".into(), format!("k {k} of {}: {asleep}{place} ({object}{source}): {instruction}", path.len()).into());
+        run.more.insert("moved".into(), json!(only.moved));
+        return;
+    }
+    let map = Map::of(&label, &seen.swept, symbols());
+    let mut text = map.to_string();
+    for nested in &seen.nested {
+        let within = Map::of(&label, &nested.swept, symbols());
+        text += &format!("a second signal in the handler, the first one at k {}:\n{within}", nested.first);
+    }
+    run.more.insert("map".into(), text.into());
+    run.more.insert("strip".into(), map.strip.into());
+    run.more.insert("ranges".into(), json!(map.ranges));
+    run.more.insert("functions".into(), json!(map.functions));
 }
 
 /// The run of a window that could not be swept.
