@@ -3,8 +3,9 @@
 use super::Entry;
 
 mod notes;
+mod semaphores;
 
 /// All of them.
 pub fn entries() -> Vec<Entry> {
-    notes::entries()
+    notes::entries().into_iter().chain(semaphores::entries()).collect()
 }

@@ -220,6 +220,12 @@ impl Stage {
         Ok(())
     }
 
+    /// How often handlers, and the helper, have been called on in this execution.
+    pub fn acted(&self) -> usize {
+        let helped = self.slate.calls.load(Ordering::Relaxed).wrapping_sub(self.calls) as usize;
+        self.slate.bodies.load(Ordering::Relaxed) as usize + helped
+    }
+
     /// The window itself: once in an execution.
     #[inline(always)]
     pub fn window<R>(&mut self, window: impl FnOnce() -> R) -> R {
