@@ -2,6 +2,10 @@
 //!
 //! It has one thread, so that it can fork children in which every address is the same.
 
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Kind, Probe};
@@ -51,4 +55,21 @@ pub enum Event {
     Done(Box<Run>),
     /// The order cannot be carried out.
     Refused(String),
+}
+
+/// The process's whole life, until its orders end. `_args` are the arguments after [`VERB`].
+pub fn main(_args: impl Iterator<Item = OsString>) -> ExitCode {
+    let why = "not built yet";
+    for order in io::stdin().lines().map_while(Result::ok) {
+        let event = match serde_json::from_str(&order) {
+            Ok(Order::Probe) => {
+                let lacks = |engine: &Kind| Probe { engine: *engine, lacks: Some(why.to_owned()) };
+                Event::Probed(Kind::ALL.iter().map(lacks).collect())
+            }
+            Ok(Order::Sweep { .. } | Order::Replay { .. }) => Event::Refused(why.to_owned()),
+            Err(error) => Event::Refused(format!("not an order: {error}")),
+        };
+        println!("{}", serde_json::to_string(&event).unwrap_or_default());
+    }
+    ExitCode::SUCCESS
 }
