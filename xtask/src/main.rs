@@ -12,6 +12,7 @@ mod interrupt;
 mod list;
 mod model;
 mod output;
+mod parallel;
 mod progress;
 mod replay;
 mod reports;
@@ -20,6 +21,7 @@ mod select;
 mod stress;
 mod table;
 mod test;
+mod trouble;
 mod units;
 
 fn main() -> ExitCode {
