@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sigproof_harness::worker;
+use sigproof_harness::{step::worker as stepper, worker};
 
 mod args;
 mod ci;
@@ -18,6 +18,7 @@ mod replay;
 mod reports;
 mod sanitize;
 mod select;
+mod step;
 mod stress;
 mod table;
 mod test;
@@ -27,12 +28,15 @@ mod units;
 fn main() -> ExitCode {
     // The children of a run are this executable too; they are not for users, and clap need not know them.
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == worker::VERB) {
-        return worker::main(arguments);
+    match arguments.next() {
+        Some(first) if first == worker::VERB => return worker::main(arguments),
+        Some(first) if first == stepper::VERB => return stepper::main(arguments),
+        _ => {}
     }
     let exit = match args::Cli::parse().verb {
         args::Verb::Stress(args) => stress::run(&args),
         args::Verb::Model(args) => model::run(&args),
+        args::Verb::Step(args) => step::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),
