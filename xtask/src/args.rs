@@ -8,10 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sigproof_harness::case::{Mode, Variant};
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::report::write::Target;
+use sigproof_harness::step::engine::Kind;
 
 mod help;
 
-use help::{MODEL, SANITIZE, START, STRESS, exit_codes};
+use help::{MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
 #[derive(Debug, Parser)]
@@ -32,12 +33,15 @@ pub enum Verb {
     /// Explore models: every interleaving, a signal at every point, every memory ordering
     #[command(after_help = exit_codes(), after_long_help = format!("{MODEL}\n{}", exit_codes()))]
     Model(ModelArgs),
-    /// Run the execution of a counterexample once more
+    /// Sweep windows: a real signal at every instruction boundary, one after the other
+    #[command(after_help = exit_codes(), after_long_help = format!("{STEP}\n{}", exit_codes()))]
+    Step(StepArgs),
+    /// Run the execution of a counterexample, or of a signal at one boundary, once more
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
     /// Show the cases, the notes and what each can do
     List(ListArgs),
-    /// Run all tests there are, a first part of the models, and a short stress
+    /// Run all tests there are, a first part of the models, every sweep, and a short stress
     #[command(after_help = exit_codes())]
     Test(TestArgs),
     /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
@@ -133,6 +137,42 @@ pub struct ModelArgs {
     pub reports: Vec<Target>,
 }
 
+/// What `step` is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StepArgs {
+    /// Whose windows to sweep: a case's name, a part of one, or a pattern with `*`; or one window, CASE/SETUP@WINDOW; all if none is
+    /// given
+    #[arg(value_name = "PATTERN")]
+    pub names: Vec<String>,
+    /// Only over this note (repeatable)
+    #[arg(long = "note", value_name = "NOTE")]
+    pub notes: Vec<String>,
+    /// Only in this read mode
+    #[arg(long, value_name = "MODE", value_parser = words::<Mode>(Mode::ALL.iter().map(|m| m.as_str())))]
+    pub mode: Option<Mode>,
+    /// Only this side of each case
+    #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
+    pub variant: Option<Variant>,
+    /// Only windows of this name (repeatable)
+    #[arg(long = "window", value_name = "WINDOW")]
+    pub windows: Vec<String>,
+    /// By which means; the first that works here, if not given
+    #[arg(long, value_name = "ENGINE", value_parser = words::<Kind>(Kind::ALL.iter().map(|kind| kind.as_str())))]
+    pub engine: Option<Kind>,
+    /// Only this boundary, counted from 0, of a single window
+    #[arg(long, value_name = "N")]
+    pub k: Option<usize>,
+    /// Show the map of every window; if not given, of few that are chosen, and of those that are vulnerable and must not be
+    #[arg(long)]
+    pub map: bool,
+    /// Windows swept at a time; as many as there are processors, if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Target>,
+}
+
 /// A bound of preemptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preemptions {
@@ -153,7 +193,7 @@ fn preemptions(text: &str) -> Result<Preemptions, String> {
 /// What `replay` is asked for.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// What a counterexample prints: MODEL@PLAN@CHOICES
+    /// What a counterexample prints, MODEL@PLAN@CHOICES; or a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
@@ -288,8 +328,8 @@ mod tests {
 
     #[test]
     fn the_examples_in_the_help_parse() {
-        let examples =
-            STRESS.lines().chain(START.lines()).chain(MODEL.lines()).filter(|line| line.starts_with("  cargo xtask "));
+        let texts = [START, STRESS, MODEL, STEP];
+        let examples = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("  cargo xtask "));
         let mut seen = 0;
         for line in examples {
             let command = line.trim().split("  ").next().unwrap().replace('\'', "");
@@ -297,7 +337,7 @@ mod tests {
             Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{command}: {e}"));
             seen += 1;
         }
-        assert!(seen >= 15, "only {seen} examples were found");
+        assert!(seen >= 22, "only {seen} examples were found");
     }
 
     #[rstest]
@@ -311,12 +351,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::mode(&["--mode", "blokcing"], "blocking")]
-    #[case::variant(&["--variant", "brokn"], "broken")]
-    #[case::delivery(&["--delivery", "thread-time"], "thread-timer")]
-    #[case::flag(&["--durations", "3s"], "--duration")]
+    #[case::mode(&["stress", "--mode", "blokcing"], "blocking")]
+    #[case::variant(&["stress", "--variant", "brokn"], "broken")]
+    #[case::delivery(&["stress", "--delivery", "thread-time"], "thread-timer")]
+    #[case::flag(&["stress", "--durations", "3s"], "--duration")]
+    #[case::engine(&["step", "--engine", "brakepoint"], "breakpoint")]
     fn a_wrong_word_proposes_the_nearest(#[case] wrong: &[&str], #[case] nearest: &str) {
-        let command = ["xtask", "stress"].iter().chain(wrong);
+        let command = ["xtask"].iter().chain(wrong);
         let error = Cli::try_parse_from(command).unwrap_err();
         assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()));
         let text = error.to_string();

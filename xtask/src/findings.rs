@@ -1,14 +1,24 @@
 //! What follows the table: the diagnoses, why something was skipped, and one line that says it all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use serde_json::Value;
 use sigproof_harness::report::{Finding, Report, Run, Technique, Verdict};
 
 use crate::units;
 
-/// The diagnosis of every kind of bad outcome of every run, and the reason of every run that is not as expected.
-pub fn render(report: &Report) -> String {
+/// Which maps of windows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// Those with vulnerable boundaries, of runs that are not as expected.
+    Unexpected,
+    /// All.
+    All,
+}
+
+/// The diagnosis of every kind of bad outcome of every run, the reason of every run that is not as expected, and maps of windows.
+pub fn render(report: &Report, maps: Maps) -> String {
     let mut text = String::new();
     for run in &report.runs {
         let mut replayed = false;
@@ -16,12 +26,16 @@ pub fn render(report: &Report) -> String {
             diagnosis(&mut text, run, finding);
             replayed |= finding.replay.is_some();
         }
-        if let (Verdict::Unexpected | Verdict::Inconclusive, Some(reason)) = (run.verdict, &run.reason) {
-            let _ = writeln!(text, "\n## {} {}: {}\n{reason}", run.case, run.setup(), run.verdict);
+        let told = |reason: &&String| run.findings().any(|finding| finding.sentence == **reason);
+        if let (Verdict::Unexpected | Verdict::Inconclusive, Some(reason)) =
+            (run.verdict, run.reason.as_ref().filter(|reason| !told(reason)))
+        {
+            let _ = writeln!(text, "\n## {} {}: {}\n{reason}", run.case, run.title(), run.verdict);
             if let (false, Some(replay)) = (replayed, &run.replay) {
                 let _ = writeln!(text, "repeat with: {replay}");
             }
         }
+        swept(&mut text, run, maps);
     }
     skipped(&mut text, &report.runs);
     text
@@ -33,7 +47,7 @@ fn diagnosis(text: &mut String, run: &Run, finding: &Finding) {
         false => "expected of this variant",
     };
     let after = finding.seconds.map(|s| format!(" after {}", units::seconds(s))).unwrap_or_default();
-    let _ = writeln!(text, "\n## {} {}: {}{after} ({grade})", run.case, run.setup(), finding.outcome);
+    let _ = writeln!(text, "\n## {} {}: {}{after} ({grade})", run.case, run.title(), finding.outcome);
     // The text of a diagnosis begins with its sentence; one without a text is its sentence.
     if !finding.text.lines().next().is_some_and(|first| first.contains(&finding.sentence)) {
         let _ = writeln!(text, "{}", finding.sentence);
@@ -46,12 +60,32 @@ fn diagnosis(text: &mut String, run: &Run, finding: &Finding) {
     }
 }
 
+/// What else is to be said of a swept window: what there is to know of a run that is as expected, and the map.
+fn swept(text: &mut String, run: &Run, maps: Maps) {
+    if run.technique != Technique::Step {
+        return;
+    }
+    let remark = run.reason.as_deref().filter(|_| run.verdict == Verdict::AsExpected);
+    let moved = run.more.get("moved").and_then(Value::as_str);
+    let remarks: Vec<_> = [remark, moved].into_iter().flatten().collect();
+    let vulnerable = run.more.get("vulnerable").and_then(Value::as_u64).unwrap_or(0) > 0;
+    let wanted = maps == Maps::All || run.verdict == Verdict::Unexpected && vulnerable;
+    let map = run.more.get("map").and_then(Value::as_str).filter(|map| wanted && !map.is_empty());
+    if remarks.is_empty() && map.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n## {} {}: the window", run.case, run.title());
+    for part in remarks.into_iter().chain(map) {
+        let _ = writeln!(text, "{}", part.trim_end());
+    }
+}
+
 /// What was skipped, by reason.
 fn skipped(text: &mut String, runs: &[Run]) {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.verdict == Verdict::Skipped) {
         let reason = run.reason.as_deref().unwrap_or("no reason was given");
-        reasons.entry(reason).or_default().push(format!("{} {}", run.case, run.setup()));
+        reasons.entry(reason).or_default().push(format!("{} {}", run.case, run.title()));
     }
     for (reason, setups) in reasons {
         let _ = writeln!(text, "\nskipped, {reason}:");
@@ -68,27 +102,51 @@ pub fn summary(report: &Report) -> String {
     let verdicts = [Verdict::AsExpected, Verdict::Unexpected, Verdict::Inconclusive, Verdict::Skipped];
     let told = verdicts.map(|v| (v, of(v))).into_iter().filter(|(v, n)| *n > 0 || *v == Verdict::AsExpected);
     let told: Vec<_> = told.map(|(v, n)| format!("{n} {}", v.as_str().replace('-', " "))).collect();
-    let modelled = report.runs.iter().any(|run| run.technique == Technique::Model);
-    let work = if modelled {
-        let whole = report.runs.iter().filter(|run| run.more.get("exhausted").is_some_and(|v| *v == true)).count();
-        format!("{} executions, {} signals; {whole} exhausted", sum(|r| r.attempts), sum(|r| r.signals))
-    } else {
-        let (signals, window) = (sum(|r| r.signals), sum(|r| r.signals_in_window));
-        format!("{} attempts, {signals} signals, {window} of them in the window", sum(|r| r.attempts))
+    let technique = report.runs.first().map_or(Technique::Stress, |run| run.technique);
+    let (thing, work) = match technique {
+        Technique::Model => {
+            let whole = report.runs.iter().filter(|run| run.more.get("exhausted").is_some_and(|v| *v == true)).count();
+            let (executions, signals) = (sum(|r| r.attempts), sum(|r| r.signals));
+            ("model", format!("{executions} executions, {signals} signals; {whole} exhausted"))
+        }
+        Technique::Step => ("window", boundaries(&report.runs)),
+        _ => {
+            let (attempts, signals, window) = (sum(|r| r.attempts), sum(|r| r.signals), sum(|r| r.signals_in_window));
+            ("setup", format!("{attempts} attempts, {signals} signals, {window} of them in the window"))
+        }
     };
     format!(
         "{}{}: {}; {work}; {}{}",
         if report.interrupted { "interrupted after " } else { "" },
-        units::of(report.runs.len(), if modelled { "model" } else { "setup" }),
+        units::of(report.runs.len(), thing),
         told.join(", "),
         units::seconds(report.elapsed_seconds),
         report.seed.map(|seed| format!("; seed {seed}")).unwrap_or_default(),
     )
 }
 
+/// What was done at how many boundaries, and by which means.
+fn boundaries(runs: &[Run]) -> String {
+    let number = |run: &Run, key: &str| run.more.get(key).and_then(Value::as_u64);
+    let sum = |key: &str| runs.iter().filter_map(|run| number(run, key)).sum::<u64>();
+    let missed = |run: &Run| Some(number(run, "boundaries")?.saturating_sub(number(run, "injected")?));
+    let missed = match runs.iter().filter_map(missed).sum() {
+        0 => String::new(),
+        n => format!(", {} of them without a signal", units::count(n)),
+    };
+    let engines: BTreeSet<&str> = runs.iter().filter_map(|run| run.more.get("engine")?.as_str()).collect();
+    let engines = match engines.len() {
+        0 => String::new(),
+        _ => format!("; engine {}", engines.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    let (all, vulnerable) = (units::count(sum("boundaries")), units::count(sum("vulnerable")));
+    format!("{all} boundaries{missed}, {vulnerable} vulnerable{engines}")
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use serde_json::json;
     use sigproof_harness::case::{Expected, Mode, Outcome, Variant};
     use sigproof_harness::report::{Host, SCHEMA};
 
@@ -144,15 +202,70 @@ pub mod tests {
         }
     }
 
+    /// A report of sweeps: vulnerable as it must be, and as it must not; one that was not swept, and one that died.
+    pub fn swept() -> Report {
+        let named = |variant, window: &str, expected| {
+            let mut run = Run::new(Technique::Step, "darwin-sigqueue-note", variant, expected);
+            run.note = Some("sema".to_owned());
+            run.more.insert("window".into(), json!(window));
+            run
+        };
+        let told = |run: &mut Run, boundaries: u64, injected: u64, vulnerable: u64| {
+            let map = format!("{vulnerable} of {boundaries}\n  [....VVVV..]  lock+0x4");
+            let more = json!({
+                "engine": "breakpoint", "boundaries": boundaries, "injected": injected, "vulnerable": vulnerable, "map": map,
+            });
+            run.more.extend(more.as_object().unwrap().clone());
+            run.elapsed_seconds = 0.31;
+        };
+        let mut broken = named(Variant::Broken, "receive", Expected::broken(Outcome::SelfDeadlock));
+        broken.verdict = Verdict::AsExpected;
+        broken.observed = [(Outcome::SelfDeadlock, 62), (Outcome::Delivered, 105)].into();
+        told(&mut broken, 167, 167, 62);
+        broken.more.insert("moved".into(), json!("found by its symbol, 4 bytes from where it was"));
+        broken.add_finding(Finding {
+            replay: Some(
+                "cargo xtask replay darwin-sigqueue-note/broken/sema@receive@k46@libc.so.6+0x9@lock+0x4#1".into(),
+            ),
+            ..Finding::new(Outcome::SelfDeadlock, "thread 7 waits for itself")
+        });
+        let mut bad = named(Variant::Fixed, "send", Expected::delivered());
+        bad.verdict = Verdict::Unexpected;
+        bad.observed = [(Outcome::LostWakeup, 1), (Outcome::Delivered, 1_232)].into();
+        bad.reason = Some("lost wake-up was seen and must never occur".to_owned());
+        told(&mut bad, 1_240, 1_233, 1);
+        let mut died = named(Variant::Fixed, "receive", Expected::delivered());
+        died.verdict = Verdict::Unexpected;
+        died.observed = [(Outcome::Crash, 1)].into();
+        died.more.insert("engine".into(), json!("breakpoint"));
+        died.add_finding(Finding::new(Outcome::Crash, "the process that sweeps exited with code 101"));
+        died.reason = Some("the process that sweeps exited with code 101".to_owned());
+        died.replay = Some("cargo xtask step darwin-sigqueue-note/fixed/sema@receive".to_owned());
+        let mut quiet = named(Variant::Fixed, "close", Expected::delivered());
+        quiet.verdict = Verdict::AsExpected;
+        quiet.observed = [(Outcome::Delivered, 9)].into();
+        told(&mut quiet, 9, 9, 0);
+        let mut skipped = named(Variant::Fixed, "wake", Expected::delivered());
+        skipped.reason = Some("note 'ulock' needs darwin; run it there".to_owned());
+        Report { seed: None, elapsed_seconds: 14.2, runs: vec![broken, bad, died, quiet, skipped], ..example() }
+    }
+
+    #[test]
+    fn what_sweeps_found() {
+        insta::assert_snapshot!("sweeps", render(&swept(), Maps::All));
+        insta::assert_snapshot!("sweeps_with_few_maps", render(&swept(), Maps::Unexpected));
+    }
+
     #[test]
     fn every_finding_and_every_reason() {
-        insta::assert_snapshot!(render(&example()));
+        insta::assert_snapshot!(render(&example(), Maps::All));
     }
 
     #[test]
     fn one_line_says_it_all() {
         let mut report = example();
         insta::assert_snapshot!(summary(&report), @"4 setups: 1 as expected, 1 unexpected, 1 inconclusive, 1 skipped; 17 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");
+        insta::assert_snapshot!(summary(&swept()), @"5 windows: 2 as expected, 2 unexpected, 1 skipped; 1,416 boundaries, 7 of them without a signal, 63 vulnerable; engine breakpoint; 14.2 s");
         report.interrupted = true;
         report.runs.truncate(1);
         insta::assert_snapshot!(summary(&report), @"interrupted after 1 setup: 1 as expected; 13 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");

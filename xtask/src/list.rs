@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
-use sigproof_harness::case::Case;
+use sigproof_harness::case::{Case, Setup};
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::model::entries;
+use sigproof_harness::step;
 use sigproof_osnote::{Backend, Platform, backends};
 
 use crate::args::{ListArgs, ListFormat};
@@ -41,17 +42,20 @@ fn text() -> String {
             let _ = writeln!(text, "  {link}");
         }
         let platforms = on(case.platforms());
-        let _ = writeln!(text, "  platforms: {platforms}");
         let setups = case.setups();
+        let windows: usize = setups.iter().map(|setup| case.windows(setup).len()).sum();
+        let _ = writeln!(text, "  platforms: {platforms}\n  windows: {windows}");
         let wide = setups.iter().map(|setup| setup.to_string().len()).max().unwrap_or(0);
         for setup in &setups {
             let _ = writeln!(text, "    {:wide$}  {}", setup.to_string(), table::expected(&setup.expected));
         }
     }
     text += "\nModels: all setups above, and these of the core:\n\n";
-    for (name, setups) in core_models() {
-        let _ = writeln!(text, "{name}\n    {}", setups.join(", "));
-    }
+    let models = entries().into_iter().map(|entry| (entry.name, entry.setup.to_string()));
+    text += &of_core(models);
+    text += "\nWindows: those of the cases above, and these of the core:\n\n";
+    let windows = step::entries().into_iter();
+    text += &of_core(windows.map(|entry| (entry.name, format!("{}@{}", entry.setup, entry.window.name))));
     let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
     for backend in backends() {
         let _ = writeln!(text, "{}: {}\n  wake-up in a handler: {}", backend.name, backend.summary, backend.why);
@@ -65,16 +69,16 @@ fn text() -> String {
     text
 }
 
-/// The models that belong to no case, with the setups of each.
-fn core_models() -> Vec<(&'static str, Vec<String>)> {
-    let mut all: Vec<(&str, Vec<String>)> = Vec::new();
-    for entry in entries().into_iter().filter(|entry| !cases().iter().any(|case| case.name() == entry.name)) {
-        match all.last_mut() {
-            Some((name, setups)) if *name == entry.name => setups.push(entry.setup.to_string()),
-            _ => all.push((entry.name, vec![entry.setup.to_string()])),
+/// Those that belong to no case, each name with what there is of it.
+fn of_core(all: impl Iterator<Item = (&'static str, String)>) -> String {
+    let mut found: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, what) in all.filter(|(name, _)| !cases().iter().any(|case| case.name() == *name)) {
+        match found.last_mut() {
+            Some((last, of_it)) if *last == name => of_it.push(what),
+            _ => found.push((name, vec![what])),
         }
     }
-    all
+    found.iter().map(|(name, of_it)| format!("{name}\n    {}\n", of_it.join(", "))).collect()
 }
 
 /// The notes as a table.
@@ -108,6 +112,11 @@ fn here(backend: &Backend) -> bool {
     backend.platforms.contains(&Platform::current())
 }
 
+/// The names of a setup's windows.
+fn windows(case: &dyn Case, setup: &Setup) -> Vec<&'static str> {
+    case.windows(setup).iter().map(|window| window.name).collect()
+}
+
 fn as_json() -> Value {
     let names = |platforms: &[Platform]| platforms.iter().map(Platform::to_string).collect::<Vec<_>>();
     let cases = shown().map(|case| {
@@ -118,6 +127,7 @@ fn as_json() -> Value {
                 "note": setup.note_name(),
                 "mode": setup.mode,
                 "expected": setup.expected,
+                "windows": windows(case, &setup),
             })
         });
         json!({
@@ -154,6 +164,18 @@ fn as_json() -> Value {
             "preemptions": depth.preemptions,
         })
     });
+    let windows = step::entries().into_iter().filter(|entry| !entry.hidden()).map(|entry| {
+        json!({
+            "name": entry.name,
+            "label": entry.label(),
+            "window": entry.window.name,
+            "variant": entry.setup.variant,
+            "flavour": entry.setup.flavour,
+            "note": entry.setup.note_name(),
+            "mode": entry.setup.mode,
+            "expected": entry.expected(),
+        })
+    });
     let deliveries = Delivery::ALL.iter().map(
         |delivery| json!({"name": delivery.as_str(), "summary": delivery.summary(), "here": delivery.available()}),
     );
@@ -163,6 +185,7 @@ fn as_json() -> Value {
         "arch": std::env::consts::ARCH,
         "cases": cases.collect::<Vec<_>>(),
         "models": models.collect::<Vec<_>>(),
+        "windows": windows.collect::<Vec<_>>(),
         "notes": notes.collect::<Vec<_>>(),
         "deliveries": deliveries.collect::<Vec<_>>(),
     })

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sigproof_harness::{step, worker};
+use sigproof_harness::{step::worker as stepper, worker};
 
 mod args;
 mod ci;
@@ -12,14 +12,17 @@ mod interrupt;
 mod list;
 mod model;
 mod output;
+mod parallel;
 mod progress;
 mod replay;
 mod reports;
 mod sanitize;
 mod select;
+mod step;
 mod stress;
 mod table;
 mod test;
+mod trouble;
 mod units;
 
 fn main() -> ExitCode {
@@ -27,12 +30,13 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
         Some(first) if first == worker::VERB => return worker::main(arguments),
-        Some(first) if first == step::worker::VERB => return step::worker::main(arguments),
+        Some(first) if first == stepper::VERB => return stepper::main(arguments),
         _ => {}
     }
     let exit = match args::Cli::parse().verb {
         args::Verb::Stress(args) => stress::run(&args),
         args::Verb::Model(args) => model::run(&args),
+        args::Verb::Step(args) => step::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -15,14 +14,15 @@ use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
 use sigproof_harness::model::{Entry, Selection, entries};
 use sigproof_harness::report::{Report, Run, Technique, Verdict};
-use sigproof_osnote::backends;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
 use crate::args::{ModelArgs, Preemptions};
 use crate::output;
+use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
-use crate::select::{self, Name, Unknown};
+use crate::select::{self, Unknown};
+use crate::trouble::Trouble;
 use crate::{interrupt, reports, units};
 
 mod kept;
@@ -31,27 +31,6 @@ mod source;
 mod weaken;
 
 use process::Explorer;
-
-/// Why it does not go on.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// What that makes of the command.
-    pub exit: Exit,
-    /// What the user is told.
-    pub message: String,
-}
-
-impl Trouble {
-    /// The machine is not as it must be.
-    pub fn environment(message: String) -> Self {
-        Self { exit: Exit::Environment, message }
-    }
-
-    /// We are not as we must be.
-    pub fn unexpected(message: String) -> Self {
-        Self { exit: Exit::Unexpected, message }
-    }
-}
 
 /// Runs the verb.
 pub fn run(args: &ModelArgs) -> Exit {
@@ -100,13 +79,8 @@ pub fn run(args: &ModelArgs) -> Exit {
 
 /// Which models these arguments choose.
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
-    let mut known: Vec<Name> = Vec::new();
-    for entry in entries() {
-        if !known.iter().any(|name| name.name == entry.name) {
-            known.push(Name { name: entry.name, hidden: false });
-        }
-    }
-    let notes: Vec<_> = backends().iter().map(|b| Name { name: b.name, hidden: false }).collect();
+    let known = select::names(entries().iter().map(|entry| (entry.name, false)));
+    let notes = select::notes();
     Ok(Selection {
         names: select::resolve("model", &args.names, &known)?,
         labels: Vec::new(),
@@ -114,41 +88,6 @@ fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
         mode: args.mode,
         variant: args.variant,
     })
-}
-
-/// How many processes at a time.
-fn jobs(args: &ModelArgs) -> usize {
-    args.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
-}
-
-/// Gives each of `count` things to `work`, so many at a time, until there are none left or it is to stop. The first trouble is given
-/// back, and ends it.
-fn in_parallel(
-    jobs: usize,
-    count: usize,
-    stop: &AtomicBool,
-    work: impl Fn(usize) -> Result<(), Trouble> + Sync,
-) -> Option<Trouble> {
-    let next = Mutex::new(0..count);
-    let trouble = Mutex::new(None);
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(count) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed)
-                    && let Some(n) = next.lock().ok().and_then(|mut next| next.next())
-                {
-                    if let Err(met) = work(n) {
-                        if let (Ok(mut trouble), Ok(mut next)) = (trouble.lock(), next.lock()) {
-                            trouble.get_or_insert(met);
-                            *next = 0..0;
-                        }
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    trouble.into_inner().ok().flatten()
 }
 
 /// Explores the chosen models; what they came to, in their order, and what went wrong beside.
@@ -165,26 +104,33 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
     let trouble = loop {
         progress.event(progress::Event::Planned { count: open.len(), thing });
         // With few models the plans of each are shared out.
-        let (outer, inner) = if open.len() >= jobs(args) { (jobs(args), 1) } else { (open.len(), jobs(args)) };
+        let (outer, inner) =
+            if open.len() >= jobs(args.jobs) { (jobs(args.jobs), 1) } else { (open.len(), jobs(args.jobs)) };
         let share = |of: usize| left().map(|left| left.min(left.mul_f64(outer as f64 / of.max(1) as f64)));
         let first_share = share(open.len());
-        let trouble = in_parallel(outer, open.len(), stop, |n| {
-            let index = open[n];
-            let bounds = bounds(args, &chosen[index], share(open.len() - n), inner);
-            if let Some(run) = explore_one(program, &chosen[index], index, bounds, stop, &progress)? {
-                progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
-                if let Ok(mut runs) = runs.lock() {
-                    runs.insert(index, run);
+        let trouble = parallel::each(
+            outer,
+            open.len(),
+            stop,
+            || (),
+            |(), n| {
+                let index = open[n];
+                let bounds = bounds(args, &chosen[index], share(open.len() - n), inner);
+                if let Some(run) = explore_one(program, &chosen[index], index, bounds, stop, &progress)? {
+                    progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
+                    if let Ok(mut runs) = runs.lock() {
+                        runs.insert(index, run);
+                    }
                 }
-            }
-            Ok(())
-        });
+                Ok(())
+            },
+        );
         let out_of_time = |run: &Run| run.more.get("not_exhausted").is_some_and(|why| *why == OUT_OF_TIME);
         open = runs.lock().map_or_else(
             |_| Vec::new(),
             |runs| runs.iter().filter(|(_, run)| out_of_time(run)).map(|(index, _)| *index).collect(),
         );
-        let next_share = left().map(|left| left.mul_f64(jobs(args) as f64 / open.len().max(1) as f64));
+        let next_share = left().map(|left| left.mul_f64(jobs(args.jobs) as f64 / open.len().max(1) as f64));
         if open.is_empty() || trouble.is_some() || stop.load(Ordering::Relaxed) || next_share <= first_share {
             break trouble;
         }

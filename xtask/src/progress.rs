@@ -197,7 +197,7 @@ impl State {
             (Technique::Stress, 1..) => format!("; {} signals in the window", units::count(run.signals_in_window)),
             _ => String::new(),
         };
-        let (case, setup, verdict) = (&run.case, run.setup(), run.verdict);
+        let (case, setup, verdict) = (&run.case, run.title(), run.verdict);
         self.counted(&format!("{verdict:<12} {case} {setup}: {detail}{coverage}"))
     }
 

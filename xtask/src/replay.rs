@@ -1,51 +1,52 @@
-//! `cargo xtask replay`: the execution of a counterexample, once more.
+//! `cargo xtask replay`: the execution of a counterexample, or of a signal at one boundary, once more.
 
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::token::Token;
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::report::{Report, Verdict};
+use sigproof_harness::report::{Report, Run, Verdict};
 
 use crate::args::ReplayArgs;
+use crate::findings::Maps;
 use crate::model::process::{self, Explorer};
-use crate::{output, reports};
+use crate::trouble::Trouble;
+use crate::{output, reports, step};
 
-/// Runs the verb. A counterexample that shows again is what was asked for: 0, or 1 where it must never be.
+/// Runs the verb. A finding that shows again is what was asked for: 0, or 1 where it must never be.
 pub fn run(args: &ReplayArgs) -> Exit {
     let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
-    let token: Token = match args.token.parse() {
-        Ok(token) => token,
-        Err(error) => {
-            output::complain(&format!("{error}"));
-            return Exit::Usage;
+    let replay = if step::is_token(&args.token) { step::replay } else { of_model };
+    let run = match replay(&args.token) {
+        Ok(run) => run,
+        Err(trouble) => {
+            output::complain(&trouble.message);
+            return trouble.exit;
         }
-    };
-    if !sigproof_harness::model::entries().iter().any(|entry| entry.label() == token.label) {
-        output::complain(&format!("no model is called '{}'; `cargo xtask list` shows every model", token.label));
-        return Exit::Usage;
-    }
-    let mut found = None;
-    let mut refused = None;
-    let done = process::build().and_then(|program| {
-        Explorer::start(&program, &Order::Replay(token.to_string()))?.events(|event| {
-            match event {
-                Event::Done(_, run) => found = Some(*run),
-                Event::Refused(why) => refused = Some(why),
-                _ => {}
-            }
-            true
-        })
-    });
-    if let Err(trouble) = done {
-        output::complain(&trouble.message);
-        return trouble.exit;
-    }
-    let Some(run) = found else {
-        output::complain(&refused.unwrap_or_else(|| "the replay told nothing".to_owned()));
-        return Exit::Usage;
     };
     let elapsed_seconds = run.elapsed_seconds;
     let shows = run.verdict != Verdict::Inconclusive;
     let report = Report { runs: vec![run], elapsed_seconds, ..Report::new() };
-    let told = reports::tell(&report, &args.reports, out);
+    let told = reports::tell_with(&report, &args.reports, out, Maps::All);
     if shows { Exit::of_runs(&report.runs, |_| true).worst(told) } else { Exit::Inconclusive.worst(told) }
+}
+
+/// The execution of a model.
+fn of_model(token: &str) -> Result<Run, Trouble> {
+    let token: Token = token.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
+    if !sigproof_harness::model::entries().iter().any(|entry| entry.label() == token.label) {
+        let label = &token.label;
+        let message = format!("no model is called '{label}'; `cargo xtask list` shows every model");
+        return Err(Trouble::usage(message));
+    }
+    let mut found = None;
+    let mut refused = None;
+    let program = process::build()?;
+    Explorer::start(&program, &Order::Replay(token.to_string()))?.events(|event| {
+        match event {
+            Event::Done(_, run) => found = Some(*run),
+            Event::Refused(why) => refused = Some(why),
+            _ => {}
+        }
+        true
+    })?;
+    found.ok_or_else(|| Trouble::usage(refused.unwrap_or_else(|| "the replay told nothing".to_owned())))
 }

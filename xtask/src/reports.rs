@@ -3,6 +3,7 @@
 use sigproof_harness::exit::Exit;
 use sigproof_harness::report::{Report, write::Target};
 
+use crate::findings::Maps;
 use crate::output::{self, Out};
 use crate::{findings, table};
 
@@ -23,10 +24,15 @@ pub fn stream(reports: &[Target]) -> Result<Out, ()> {
 
 /// Tells people, and writes the reports.
 pub fn tell(report: &Report, targets: &[Target], out: Out) -> Exit {
+    tell_with(report, targets, out, Maps::Unexpected)
+}
+
+/// The same, with these maps of windows.
+pub fn tell_with(report: &Report, targets: &[Target], out: Out, maps: Maps) -> Exit {
     let shown = out.say(&format!(
         "{}{}\n{}\n",
         table::render(&report.runs, out),
-        findings::render(report),
+        findings::render(report, maps),
         findings::summary(report)
     ));
     write_all(report, targets, out).worst(shown)

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use sigproof_harness::report::{Run, Verdict};
+use sigproof_osnote::backends;
+
 /// A word that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
@@ -30,6 +33,30 @@ pub struct Name {
     pub name: &'static str,
     /// Whether only the exact name chooses it.
     pub hidden: bool,
+}
+
+/// The names of these things, each once, in their order. A name is hidden if all are that have it.
+pub fn names(all: impl Iterator<Item = (&'static str, bool)>) -> Vec<Name> {
+    let mut known: Vec<Name> = Vec::new();
+    for (name, hidden) in all {
+        match known.iter_mut().find(|other| other.name == name) {
+            Some(same) => same.hidden &= hidden,
+            None => known.push(Name { name, hidden }),
+        }
+    }
+    known
+}
+
+/// The names of the notes.
+pub fn notes() -> Vec<Name> {
+    names(backends().iter().map(|backend| (backend.name, false)))
+}
+
+/// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.
+pub fn asked_for(run: &Run, names: &[String], notes: &[String], all: &[Run]) -> bool {
+    let note_named = run.note.as_ref().is_some_and(|note| notes.contains(note));
+    let mut of_case = all.iter().filter(|other| other.case == run.case);
+    note_named || names.contains(&run.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
 }
 
 /// The names that the patterns choose, each once, in the order in which they are known. No patterns choose nothing.

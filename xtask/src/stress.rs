@@ -2,16 +2,15 @@
 
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run, Verdict};
+use sigproof_harness::report::Report;
 use sigproof_harness::stress::{self, Options, StressError};
-use sigproof_osnote::backends;
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
 
 use crate::args::StressArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::select::{self, Name, Unknown};
+use crate::select::{self, Unknown};
 use crate::{interrupt, reports};
 
 /// Runs the verb.
@@ -38,7 +37,7 @@ pub fn run(args: &StressArgs) -> Exit {
     if report.interrupted {
         return Exit::Interrupted;
     }
-    Exit::of_runs(&report.runs, |run| asked_for(run, args, &report.runs)).worst(written)
+    Exit::of_runs(&report.runs, |run| select::asked_for(run, &args.cases, &args.notes, &report.runs)).worst(written)
 }
 
 /// Runs the harness with progress on the standard error, stopped by a signal.
@@ -55,8 +54,8 @@ fn observed(options: &Options) -> Result<Report, StressError> {
 
 /// The harness's options for these arguments.
 fn options(args: &StressArgs) -> Result<Options, Unknown> {
-    let known_cases: Vec<_> = cases().iter().map(|c| Name { name: c.name(), hidden: c.hidden() }).collect();
-    let known_notes: Vec<_> = backends().iter().map(|b| Name { name: b.name, hidden: false }).collect();
+    let known_cases = select::names(cases().iter().map(|case| (case.name(), case.hidden())));
+    let known_notes = select::notes();
     if let Some(flavour) = &args.flavour {
         let known: Vec<_> = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour).collect();
         if !known.contains(&flavour.as_str()) {
@@ -78,11 +77,4 @@ fn options(args: &StressArgs) -> Result<Options, Unknown> {
         jobs: args.jobs.map(Into::into),
         delivery: args.delivery,
     })
-}
-
-/// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.
-fn asked_for(run: &Run, args: &StressArgs, all: &[Run]) -> bool {
-    let note_named = run.note.as_ref().is_some_and(|note| args.notes.contains(note));
-    let mut of_case = all.iter().filter(|other| other.case == run.case);
-    note_named || args.cases.contains(&run.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
 }

@@ -30,16 +30,24 @@ const fn column(name: &'static str, layout: Layout, text: fn(&Run) -> String) ->
     Column { name, layout, text }
 }
 
-/// The columns that all techniques have before their own.
+/// What all tables begin with.
+const CASE: Column = column("case", Layout::Plain, |run| run.case.clone());
+
+/// What all tables end with.
+const VERDICT: Column = column("verdict", Layout::Plain, |run| run.verdict.as_str().to_owned());
+
+const OUTCOMES: Column = column("outcomes", Layout::Breakable, outcomes);
+
+/// The columns that stress and models have before their own.
 const FIRST: &[Column] = &[
-    column("case", Layout::Plain, |run| run.case.clone()),
+    CASE,
     column("variant", Layout::Plain, |run| match &run.flavour {
         Some(flavour) => format!("{} ({flavour})", run.variant),
         None => run.variant.to_string(),
     }),
     column("note", Layout::Plain, |run| run.note.clone().unwrap_or_else(dash)),
     column("mode", Layout::Plain, |run| run.mode.map_or_else(dash, |m| m.to_string())),
-    column("outcomes", Layout::Breakable, outcomes),
+    OUTCOMES,
     column("expected", Layout::Breakable, |run| expected(&run.expected)),
     column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
 ];
@@ -61,15 +69,47 @@ const MODEL: &[Column] = &[
     }),
 ];
 
-const LAST: Column = column("verdict", Layout::Plain, |run| run.verdict.as_str().to_owned());
+/// Those of sweeps, all of them.
+const STEP: &[Column] = &[
+    CASE,
+    column("setup", Layout::Plain, Run::setup),
+    column("window", Layout::Plain, |run| run.window().map_or_else(dash, str::to_owned)),
+    column("boundaries", Layout::Number, boundaries),
+    column("vulnerable", Layout::Number, vulnerable),
+    OUTCOMES,
+    column("time", Layout::Number, |run| match run.verdict {
+        Verdict::Skipped => dash(),
+        _ => units::seconds(run.elapsed_seconds),
+    }),
+    VERDICT,
+];
 
 /// The columns of a technique. `--help` explains them in this order.
 fn columns(technique: Technique) -> Vec<Column> {
-    let own = match technique {
-        Technique::Model => MODEL,
-        _ => STRESS,
-    };
-    [FIRST, own, &[LAST]].concat()
+    match technique {
+        Technique::Step => STEP.to_vec(),
+        Technique::Model => [FIRST, MODEL, &[VERDICT]].concat(),
+        _ => [FIRST, STRESS, &[VERDICT]].concat(),
+    }
+}
+
+/// How many boundaries there are and, where it is not all of them, how many got a signal.
+fn boundaries(run: &Run) -> String {
+    let Some(all) = more(run, "boundaries").as_u64() else { return dash() };
+    match more(run, "injected").as_u64() {
+        Some(injected) if injected != all => format!("{} of {}", units::count(injected), units::count(all)),
+        _ => units::count(all),
+    }
+}
+
+/// How many boundaries are vulnerable, and which part of those that got a signal.
+fn vulnerable(run: &Run) -> String {
+    let Some(vulnerable) = more(run, "vulnerable").as_u64() else { return dash() };
+    let of = more(run, "injected").as_u64().or_else(|| more(run, "boundaries").as_u64());
+    match (vulnerable, of) {
+        (1.., Some(of @ 1..)) => format!("{} ({})", units::count(vulnerable), units::percent(vulnerable, of)),
+        _ => units::count(vulnerable),
+    }
 }
 
 fn dash() -> String {
@@ -113,7 +153,7 @@ fn row(run: &Run, columns: &[Column], coloured: bool) -> Row {
     Row::from(columns.iter().map(|column| {
         let cell = Cell::new((column.text)(run));
         match run.verdict {
-            _ if !coloured || column.name != LAST.name => cell,
+            _ if !coloured || column.name != VERDICT.name => cell,
             Verdict::AsExpected => cell.fg(Color::Green),
             Verdict::Unexpected => cell.fg(Color::Red),
             Verdict::Inconclusive => cell.fg(Color::Yellow),
@@ -139,11 +179,16 @@ pub fn expected(expected: &Expected) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::tests::example;
+    use crate::findings::tests::{example, swept};
 
     #[test]
     fn a_line_for_each_run() {
         insta::assert_snapshot!(render(&example().runs, Out::Stdout));
+    }
+
+    #[test]
+    fn a_line_for_each_window() {
+        insta::assert_snapshot!(render(&swept().runs, Out::Stdout));
     }
 
     #[test]
@@ -156,7 +201,8 @@ mod tests {
 
     #[test]
     fn every_column_is_explained_in_the_help() {
-        for (technique, verb) in [(Technique::Stress, "stress"), (Technique::Model, "model")] {
+        for (technique, verb) in [(Technique::Stress, "stress"), (Technique::Model, "model"), (Technique::Step, "step")]
+        {
             let mut cli = <crate::args::Cli as clap::CommandFactory>::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             let mut from = 0;

@@ -1,10 +1,10 @@
-//! `cargo xtask test`: all tests there are, then a first part of the models, then a short stress in this process.
+//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process.
 
 use sigproof_harness::exit::Exit;
 
-use crate::args::{ModelArgs, StressArgs, TestArgs};
+use crate::args::{ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
-use crate::{ci, model, stress};
+use crate::{ci, model, step, stress};
 
 /// Runs the verb.
 pub fn run(args: &TestArgs) -> Exit {
@@ -31,6 +31,8 @@ pub fn run(args: &TestArgs) -> Exit {
     let tests = tests.worst(checked);
     output::tell("== cargo xtask model --quick");
     let modelled = model::run(&ModelArgs { quick: true, ..ModelArgs::default() });
+    output::tell("== cargo xtask step");
+    let stepped = step::perform(&StepArgs::default());
     output::tell(&format!("== cargo xtask stress --coverage {}", args.coverage));
     let stressed = stress::run(&StressArgs {
         coverage: Some(args.coverage),
@@ -38,13 +40,17 @@ pub fn run(args: &TestArgs) -> Exit {
         reports: args.reports.clone(),
         ..StressArgs::default()
     });
-    let exit = tests.worst(modelled).worst(stressed);
+    // A machine on which no engine works is no fault of what is tested.
+    let step_exit = if stepped.lacks.is_some() { Exit::AsExpected } else { stepped.exit };
+    let exit = [modelled, step_exit, stressed].into_iter().fold(tests, Exit::worst);
     let out = if args.reports.iter().any(|r| r.is_stdout()) { Out::Stderr } else { Out::Stdout };
     let word = |exit: Exit| if exit == Exit::AsExpected { "ok" } else { "FAILED" };
     let ended = |exit: Exit| match exit {
         Exit::AsExpected => "ok".to_owned(),
         other => format!("ended with {}: {}", other.code(), other.meaning()),
     };
+    let stepped = stepped.lacks.map_or_else(|| ended(step_exit), |why| format!("skipped ({why})"));
     let (tests, modelled, stressed) = (word(tests), ended(modelled), ended(stressed));
-    exit.worst(out.say(&format!("\ntest: {}; cargo test {tests}, model {modelled}, stress {stressed}\n", word(exit),)))
+    let parts = format!("cargo test {tests}, model {modelled}, step {stepped}, stress {stressed}");
+    exit.worst(out.say(&format!("\ntest: {}; {parts}\n", word(exit))))
 }

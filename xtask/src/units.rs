@@ -23,6 +23,16 @@ pub fn count(count: u64) -> String {
     out
 }
 
+/// A part in hundredths: `37%`. Neither nothing nor all is said of what is not.
+pub fn percent(part: u64, of: u64) -> String {
+    let percent = (100.0 * part as f64 / of as f64).round();
+    match percent {
+        p if p < 1.0 && part > 0 => "<1%".to_owned(),
+        p if p > 99.0 && part < of => ">99%".to_owned(),
+        p => format!("{p:.0}%"),
+    }
+}
+
 /// A count of things: `1 setup`, `2 setups`.
 pub fn of(number: usize, thing: &str) -> String {
     format!("{} {thing}{}", count(number as u64), if number == 1 { "" } else { "s" })
@@ -51,5 +61,15 @@ mod tests {
     #[case(1_234_567, "1,234,567")]
     fn counts(#[case] value: u64, #[case] text: &str) {
         assert_eq!(count(value), text);
+    }
+
+    #[rstest]
+    #[case(0, 167, "0%")]
+    #[case(62, 167, "37%")]
+    #[case(1, 1000, "<1%")]
+    #[case(999, 1000, ">99%")]
+    #[case(9, 9, "100%")]
+    fn percents(#[case] part: u64, #[case] of: u64, #[case] text: &str) {
+        assert_eq!(percent(part, of), text);
     }
 }

@@ -264,6 +264,16 @@ impl Run {
         rest.into_iter().flatten().fold(self.variant.to_string(), |label, part| label + "/" + part)
     }
 
+    /// The window that was swept, if one was.
+    pub fn window(&self) -> Option<&str> {
+        self.more.get("window").and_then(Value::as_str)
+    }
+
+    /// The setup and, if one was swept, its window: `broken/sema@receive`.
+    pub fn title(&self) -> String {
+        self.window().map_or_else(|| self.setup(), |window| format!("{}@{window}", self.setup()))
+    }
+
     /// What was seen that must never occur.
     pub fn forbidden(&self) -> impl Iterator<Item = (Outcome, u64)> {
         let seen = self.observed.iter().map(|(o, n)| (*o, *n)).filter(|(_, n)| *n > 0);

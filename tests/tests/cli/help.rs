@@ -9,6 +9,7 @@ use sigproof_tests::run;
 #[case::stress(&["stress", "--help"], "help-stress")]
 #[case::list(&["list", "--help"], "help-list")]
 #[case::model(&["model", "--help"], "help-model")]
+#[case::step(&["step", "--help"], "help-step")]
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]

@@ -6,3 +6,4 @@ mod model;
 mod names;
 mod outcomes;
 mod reports;
+mod step;

@@ -12,6 +12,7 @@ pub(super) const START: &str = "\
 Start with:
   cargo xtask stress            see the bugs happen, and their fixes withstand the same treatment
   cargo xtask model             prove it, as far as a model goes: all interleavings, a signal anywhere
+  cargo xtask step              a real signal at every instruction of the windows that matter
   cargo xtask list              what there is to run
   cargo xtask stress --help     how to choose, and how to read the table
 ";
@@ -56,6 +57,46 @@ handler does under the step that it interrupted, and the command that repeats it
 
 The model cannot see what a compiler reorders between a thread and its own handler, load buffering,
 or what SeqCst adds to AcqRel; and libc and the kernel take one step where they really take many.
+";
+
+/// Below that of `step`.
+pub(super) const STEP: &str = "\
+A window is a piece of code between two marks: a note's sleep, a buffer's write. Left alone it takes
+a path of instructions, those of libc and of the vDSO included. A boundary is a place on that path
+where a signal can come: before an instruction, or asleep in a system call. A sweep runs the window
+once for each boundary, delivers a real signal there, lets all go on, and judges what comes of it.
+Where that is bad, the boundary is vulnerable.
+
+An engine is the means by which a boundary is reached:
+  breakpoint   ptrace, and a hardware breakpoint at the boundary
+  single-step  ptrace, instruction by instruction
+  trap-flag    the processor's trap flag, for where ptrace is refused
+The first one that works here is taken. If none does, or the one that --engine names does not,
+nothing is swept: what is missing and the remedy are printed, and the exit code is 4.
+
+Examples:
+  cargo xtask step                                         every window
+  cargo xtask step sigqueue --note sema                    part of a name; one note
+  cargo xtask step --window sleep --variant broken --map   windows of one name, with a map of each
+  cargo xtask step profbuf --engine single-step            by other means
+  cargo xtask step darwin-sigqueue-note/broken/sema@receive --k 46    one boundary of one window
+  cargo xtask step --report json=out.json --report junit=out.xml
+
+The table at the end has a line for each window:
+  case       the bug, or what is swept of the core
+  setup      broken or fixed, and over which note, in which mode
+  window     which piece of its code
+  boundaries  how long the path is; 160 of 167: so many of them got a signal, the others were not
+             reached, or not asked for
+  vulnerable  boundaries at which a signal has a bad outcome, and their part of those that got one
+  outcomes   what executions ended in, and how many of them
+  time       what the sweep took
+  verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
+
+After the table comes what was found for each kind of bad outcome, also where it was expected, with
+the command that repeats it, `cargo xtask replay` with a token that names the boundary. A map shows
+which boundaries are vulnerable, and what lies there. It is printed for a window that is vulnerable
+and must not be, for each where at most 4 are chosen, and for all with --map.
 ";
 
 /// Below that of `stress`.

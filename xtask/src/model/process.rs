@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Event, Order};
 
-use crate::output;
-use crate::{ci, model::Trouble};
+use crate::trouble::Trouble;
+use crate::{ci, output};
 
 /// Below the usual target folder, so that neither build undoes the other.
 const FOLDER: &str = "loom";

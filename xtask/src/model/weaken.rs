@@ -23,12 +23,14 @@ use sigproof_harness::model::{Entry, Selection};
 use sigproof_harness::report::{Report, Run, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
+use super::kept;
 use super::process::Explorer;
 use super::source::{self, Place};
-use super::{Trouble, in_parallel, jobs, kept};
 use crate::args::ModelArgs;
 use crate::output::Out;
+use crate::parallel::{self, jobs};
 use crate::progress::{Event as Shown, Progress};
+use crate::trouble::Trouble;
 use crate::{reports, units};
 
 /// So many seconds the models have to notice a weakening, once a quick look has not.
@@ -53,21 +55,27 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     let all = weakenings(&places, &used);
     progress.event(Shown::Planned { count: all.len(), thing: "weakening" });
     let results = Mutex::new(BTreeMap::new());
-    let trouble = in_parallel(jobs(args), all.len(), stop, |index| {
-        let weakening = &all[index];
-        let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
-        progress.event(Shown::Started { index, label: label.clone() });
-        let caught = try_both(program, weakening, stop)?;
-        let line = match &caught {
-            Some(caught) => format!("{label}: {} in {}", caught.outcome, caught.label),
-            None => format!("{label}: unnoticed"),
-        };
-        progress.event(Shown::Said { index, line });
-        if let Ok(mut results) = results.lock() {
-            results.insert(index, caught);
-        }
-        Ok(())
-    });
+    let trouble = parallel::each(
+        jobs(args.jobs),
+        all.len(),
+        stop,
+        || (),
+        |(), index| {
+            let weakening = &all[index];
+            let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
+            progress.event(Shown::Started { index, label: label.clone() });
+            let caught = try_both(program, weakening, stop)?;
+            let line = match &caught {
+                Some(caught) => format!("{label}: {} in {}", caught.outcome, caught.label),
+                None => format!("{label}: unnoticed"),
+            };
+            progress.event(Shown::Said { index, line });
+            if let Ok(mut results) = results.lock() {
+                results.insert(index, caught);
+            }
+            Ok(())
+        },
+    );
     progress.finish();
     if let Some(trouble) = trouble {
         return Err(trouble);
@@ -97,18 +105,24 @@ fn survey(
 ) -> Result<Vec<(String, Vec<Used>, u64)>, Trouble> {
     progress.event(Shown::Planned { count: labels.len(), thing: "survey" });
     let found = Mutex::new(Vec::new());
-    let trouble = in_parallel(jobs(args), labels.len(), stop, |index| {
-        let selection = Selection { labels: vec![labels[index].clone()], ..Selection::default() };
-        progress.event(Shown::Started { index, label: labels[index].clone() });
-        Explorer::start(program, &Order::Survey(selection))?.events(|event| {
-            if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
-                let line = format!("{label}: {}", units::of(used.len(), "ordering"));
-                progress.event(Shown::Said { index, line });
-                found.push((label, used, executions));
-            }
-            !stop.load(Ordering::Relaxed)
-        })
-    });
+    let trouble = parallel::each(
+        jobs(args.jobs),
+        labels.len(),
+        stop,
+        || (),
+        |(), index| {
+            let selection = Selection { labels: vec![labels[index].clone()], ..Selection::default() };
+            progress.event(Shown::Started { index, label: labels[index].clone() });
+            Explorer::start(program, &Order::Survey(selection))?.events(|event| {
+                if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
+                    let line = format!("{label}: {}", units::of(used.len(), "ordering"));
+                    progress.event(Shown::Said { index, line });
+                    found.push((label, used, executions));
+                }
+                !stop.load(Ordering::Relaxed)
+            })
+        },
+    );
     let mut found = found.into_inner().unwrap_or_default();
     found.sort_by_key(|(label, _, executions)| (*executions, label.clone()));
     trouble.map_or(Ok(found), Err)

@@ -3,7 +3,9 @@
 //! Everything that iterates over cases (stress, tables, docs, tests) iterates over this registry; a test compares it with the files of
 //! the folder.
 
-use crate::case::Case;
+use sigproof_osnote::Platform;
+
+use crate::case::{Case, Setup};
 
 mod atomic64_spinlock;
 mod cpuprof_signal_lock;
@@ -50,4 +52,23 @@ pub fn cases() -> &'static [&'static dyn Case] {
 /// The case of that name.
 pub fn find(name: &str) -> Option<&'static dyn Case> {
     cases().iter().copied().find(|c| c.name() == name)
+}
+
+/// What this machine lacks for a setup of a case, and what to do about that.
+pub fn lacking(case: &dyn Case, setup: &Setup) -> Option<String> {
+    if !case.platforms().contains(&Platform::current()) {
+        return Some(format!("the case needs {}", names(case.platforms())));
+    }
+    case.lacks(setup).or_else(|| note_lacking(setup))
+}
+
+/// What this machine lacks for the note of a setup.
+pub fn note_lacking(setup: &Setup) -> Option<String> {
+    let note = setup.note.filter(|note| !note.platforms.contains(&Platform::current()))?;
+    Some(format!("note '{}' needs {}", note.name, names(note.platforms)))
+}
+
+fn names(platforms: &[Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    format!("{}; run it there", names.join(" or "))
 }

@@ -201,13 +201,17 @@ pub struct Selection {
 impl Selection {
     /// Whether a model is chosen.
     pub fn chooses(&self, entry: &Entry) -> bool {
+        (self.labels.is_empty() || self.labels.contains(&entry.label())) && self.takes(entry.name, &entry.setup)
+    }
+
+    /// Whether a setup is chosen of what has this name, whatever its label.
+    pub fn takes(&self, name: &str, setup: &Setup) -> bool {
         let in_list = |list: &[String], name: Option<&str>| {
             list.is_empty() || name.is_some_and(|name| list.iter().any(|n| n == name))
         };
-        in_list(&self.names, Some(entry.name))
-            && (self.labels.is_empty() || self.labels.contains(&entry.label()))
-            && in_list(&self.notes, entry.setup.note_name())
-            && self.mode.is_none_or(|mode| entry.setup.mode == Some(mode))
-            && self.variant.is_none_or(|variant| entry.setup.variant == variant)
+        in_list(&self.names, Some(name))
+            && in_list(&self.notes, setup.note_name())
+            && self.mode.is_none_or(|mode| setup.mode == Some(mode))
+            && self.variant.is_none_or(|variant| setup.variant == variant)
     }
 }

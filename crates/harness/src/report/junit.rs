@@ -1,4 +1,4 @@
-//! The report in the words of JUnit: a case is a test suite, a technique with a setup is a test.
+//! The report in the words of JUnit: a case is a test suite, a technique with a setup (and its window, if it has one) is a test.
 //!
 //! | verdict | test |
 //! |---|---|
@@ -46,7 +46,7 @@ fn test(run: &Run) -> TestCase {
             status.set_description(text);
         }
     }
-    let mut test = TestCase::new(format!("{} {}", run.technique, run.setup()), status);
+    let mut test = TestCase::new(format!("{} {}", run.technique, run.title()), status);
     test.set_classname(&run.case).set_time(seconds(run.elapsed_seconds));
     test.add_property(Property::new("attempts", run.attempts.to_string()));
     test.add_property(Property::new("signals", run.signals.to_string()));

@@ -46,7 +46,7 @@ fn example() -> Report {
         attempts: 1,
         diagnosis: Some(Finding::new(Outcome::Crash, "killed by signal 9 <&>")),
         reason: Some("crash was seen and must never occur".to_owned()),
-        more: [("boundaries".to_owned(), json!(167))].into_iter().collect(),
+        more: [("boundaries".to_owned(), json!(167)), ("window".to_owned(), json!("write"))].into_iter().collect(),
         ..Run::new(Technique::Step, "a-case", Variant::Fixed, Expected::delivered())
     };
     let budget = Run {
@@ -161,6 +161,8 @@ fn forbidden_and_missing_outcomes_are_told() {
     assert_eq!(report.runs[1].missing().collect::<Vec<_>>(), [Outcome::Delivered]);
     assert_eq!(report.runs[0].setup(), "broken/sema/blocking");
     assert_eq!(report.runs[1].setup(), "fixed/fork-lock");
+    assert_eq!((report.runs[0].title().as_str(), report.runs[0].window()), ("broken/sema/blocking", None));
+    assert_eq!((report.runs[1].title().as_str(), report.runs[1].window()), ("fixed/fork-lock@write", Some("write")));
 }
 
 #[rstest]

@@ -151,6 +151,19 @@ impl Entry {
         self.window.expected.as_ref().unwrap_or(&self.setup.expected)
     }
 
+    /// What this machine lacks for it, whatever the engine: the reason and the remedy.
+    pub fn lacks(&self) -> Option<String> {
+        match cases::find(self.name) {
+            Some(case) => cases::lacking(case, &self.setup),
+            None => cases::note_lacking(&self.setup),
+        }
+    }
+
+    /// Whether it belongs to a test of the harness itself, which is run by its exact name only.
+    pub fn hidden(&self) -> bool {
+        cases::find(self.name).is_some_and(|case| case.hidden())
+    }
+
     /// Its name in one word: `darwin-sigqueue-note/broken/sema@receive`.
     pub fn label(&self) -> String {
         format!("{}/{}@{}", self.name, self.setup, self.window.name)

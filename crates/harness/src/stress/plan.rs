@@ -1,7 +1,5 @@
 //! Which setups run, in the order of the registry, and why the others do not.
 
-use sigproof_osnote::Platform;
-
 use super::{Options, StressError};
 use crate::case::{Case, Setup};
 use crate::cases;
@@ -31,7 +29,7 @@ pub(super) fn plan(options: &Options) -> Result<Vec<Planned>, StressError> {
     for case in chosen(options)? {
         for setup in case.setups() {
             if wanted(options, &setup) {
-                let skip = lacking(case, &setup);
+                let skip = cases::lacking(case, &setup);
                 planned.push(Planned { index: planned.len(), case, setup, skip });
             }
         }
@@ -56,25 +54,4 @@ fn wanted(options: &Options, setup: &Setup) -> bool {
         && options.mode.is_none_or(|m| setup.mode == Some(m))
         && options.variant.is_none_or(|v| setup.variant == v)
         && options.flavour.as_deref().is_none_or(|f| setup.flavour == Some(f))
-}
-
-/// What the platform lacks for it, and what to do about that.
-fn lacking(case: &dyn Case, setup: &Setup) -> Option<String> {
-    let here = Platform::current();
-    if !case.platforms().contains(&here) {
-        return Some(format!("the case needs {}", names(case.platforms())));
-    }
-    if let Some(lack) = case.lacks(setup) {
-        return Some(lack);
-    }
-    let note = setup.note?;
-    if note.platforms.contains(&here) {
-        return None;
-    }
-    Some(format!("note '{}' needs {}", note.name, names(note.platforms)))
-}
-
-fn names(platforms: &[Platform]) -> String {
-    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-    format!("{}; run it there", names.join(" or "))
 }

@@ -5,6 +5,7 @@
 
 mod child;
 mod deadline;
+mod group;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -23,6 +24,8 @@ use crate::worker::Order;
 
 use child::Child;
 use deadline::Deadline;
+
+pub use group::Group;
 
 /// How often the parent looks.
 const PERIOD: Duration = Duration::from_micros(300);
@@ -107,9 +110,9 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
     Ok(Attempted { end, finding, elapsed, signals: counted(&page.begun), inside: counted(&page.inside) })
 }
 
-/// Whether the child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
+/// Whether a child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
 /// it has reached us.
-fn interrupted(status: ExitStatus) -> bool {
+pub fn interrupted(status: ExitStatus) -> bool {
     matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM | libc::SIGHUP))
 }
 
@@ -121,15 +124,23 @@ pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() 
         (End::Outcome(Outcome::Crash), Some(finding))
     };
     match (state, status.code(), status.signal()) {
-        (_, _, Some(signal)) => crash(format!("the process was killed by signal {signal} ({})", signal_name(signal))),
+        (_, _, Some(_)) => crash(format!("the process {}", ending(status))),
         (State::Garbage(what), ..) => crash(format!("the process reported nonsense: {what}")),
-        (_, Some(code), _) if code != 0 => crash(format!("the process exited with code {code}")),
+        (_, Some(code), _) if code != 0 => crash(format!("the process {}", ending(status))),
         (State::Failed(failure), ..) => {
             (End::Outcome(failure.outcome), Some(Finding::new(failure.outcome, failure.detail)))
         }
         (State::Unsupported(reason), ..) => (End::Unsupported(reason), None),
         (State::Done, ..) => (End::Outcome(Outcome::Delivered), None),
         (State::Starting | State::Running, ..) => crash("the process exited in the midst of its attempt".into()),
+    }
+}
+
+/// How a process ended: `was killed by signal 11 (SIGSEGV)`, `exited with code 101`.
+pub fn ending(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by signal {signal} ({})", signal_name(signal)),
+        (None, code) => format!("exited with code {}", code.unwrap_or_default()),
     }
 }
 

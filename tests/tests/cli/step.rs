@@ -1,0 +1,88 @@
+//! Sweeps: what is told before anything is swept.
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use sigproof_harness::step::{Entry, entries};
+use sigproof_tests::run;
+
+/// The windows that are swept if nothing is chosen.
+fn shown() -> Vec<Entry> {
+    entries().into_iter().filter(|entry| !entry.hidden()).collect()
+}
+
+/// A word with its last letter twice.
+fn mistyped(word: &str) -> String {
+    let last: String = word.chars().last().into_iter().collect();
+    word.to_owned() + &last
+}
+
+/// It is wrong usage, for this reason, and nothing was swept.
+fn assert_usage(arguments: &[&str], said: &str) {
+    let ran = run(&[&["step"], arguments].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+}
+
+#[test]
+fn the_help_teaches() {
+    let ran = run(&["step", "--help"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let taught = ["A window is", "A boundary is", "An engine is", "cargo xtask step --", "Exit codes:"];
+    for word in taught {
+        assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
+    }
+    for engine in sigproof_harness::step::engine::Kind::ALL {
+        assert!(ran.stdout.contains(&format!("\n  {engine} ")), "{engine}: {}", ran.stdout);
+    }
+}
+
+#[rstest]
+#[case::name(&["qqqqqqqqqq"], "no case with a window is called 'qqqqqqqqqq'")]
+#[case::window(&["--window", "qqqqqqqqqq"], "no window is called 'qqqqqqqqqq'")]
+#[case::note(&["--note", "futx"], "'futex'")]
+#[case::mode(&["--mode", "blokcing"], "'blocking'")]
+#[case::engine(&["--engine", "nonsense"], "[possible values: breakpoint, single-step, trap-flag]")]
+#[case::engine_mistyped(&["--engine", "brakepoint"], "'breakpoint'")]
+#[case::no_boundary(&["--k", "first"], "'--k <N>'")]
+#[case::nobody_at_work(&["--jobs", "0"], "'--jobs <N>'")]
+fn a_wrong_word_is_wrong_usage(#[case] arguments: &[&str], #[case] said: &str) {
+    assert_usage(arguments, said);
+}
+
+#[test]
+fn a_mistyped_name_proposes_the_nearest() {
+    let names: BTreeSet<_> = shown().iter().map(|entry| entry.name).collect();
+    for name in names {
+        assert_usage(&[&mistyped(name)], &format!("did you mean '{name}'"));
+    }
+    let windows: BTreeSet<_> = shown().iter().map(|entry| entry.window.name).collect();
+    for name in windows {
+        assert_usage(&["--window", &mistyped(name)], &format!("did you mean '{name}'"));
+    }
+}
+
+#[test]
+fn a_boundary_is_one_of_a_single_window() {
+    let windows = shown();
+    if windows.len() < 2 {
+        eprintln!("skipped: there are not two windows");
+        return;
+    }
+    let ran = run(&["step", "--k", "0"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    for entry in windows {
+        assert!(ran.stderr.contains(&format!("\n  {}\n", entry.label())), "{}: {}", entry.label(), ran.stderr);
+    }
+}
+
+#[test]
+fn labels_are_unique_and_of_one_word() {
+    let mut labels: Vec<_> = entries().iter().map(Entry::label).collect();
+    let plain = |label: &&String| !label.contains(|c: char| c.is_whitespace()) && label.matches('@').count() == 1;
+    assert!(labels.iter().all(|label| plain(&label)), "{labels:?}");
+    let all = labels.len();
+    labels.sort_unstable();
+    labels.dedup();
+    assert_eq!(labels.len(), all);
+}

@@ -1,0 +1,296 @@
+//! `cargo xtask step`: has processes sweep windows, a real signal at every instruction boundary, and tells what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde_json::json;
+use sigproof_harness::case::Outcome;
+use sigproof_harness::exit::Exit;
+use sigproof_harness::model::Selection;
+use sigproof_harness::report::{Finding, Report, Run, Technique, Verdict};
+use sigproof_harness::step::engine::{Kind, Probe};
+use sigproof_harness::step::token::Token;
+use sigproof_harness::step::worker::Order;
+use sigproof_harness::step::{Entry, entries};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
+use sigproof_shim::sync::Arc;
+
+use crate::args::StepArgs;
+use crate::findings::Maps;
+use crate::parallel::{self, jobs};
+use crate::progress::{self, Progress};
+use crate::trouble::Trouble;
+use crate::{interrupt, output, reports, select, units};
+
+mod process;
+
+use process::{Answer, Sweeper};
+
+/// So many windows may be chosen for the map of each to be shown.
+const FEW: usize = 4;
+
+/// How the verb ended.
+pub struct Ended {
+    /// The exit code.
+    pub exit: Exit,
+    /// Why nothing was swept, where no engine works.
+    pub lacks: Option<String>,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Self {
+        Self { exit, lacks: None }
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: &StepArgs) -> Exit {
+    perform(args).exit
+}
+
+/// Runs the verb, for who also wants to know whether it could be.
+pub fn perform(args: &StepArgs) -> Ended {
+    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage.into() };
+    let chosen = match chosen(args, entries()) {
+        Ok(chosen) => chosen,
+        Err(trouble) => return complain(&trouble).into(),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Err(error) = interrupt::stop_on_signals(&stop) {
+        output::tell(&format!("warning: an interruption will lose the results: {error}"));
+    }
+    let started = Instant::now();
+    let (runs, trouble, lacks) = match engine(args.engine, &stop) {
+        Ok(Ok(engine)) => {
+            let (runs, trouble) = sweep(args, engine, &chosen, &stop);
+            (runs, trouble, None)
+        }
+        Ok(Err(why)) => {
+            let skipped = |entry: &Entry| skipped(entry, entry.lacks().as_ref().unwrap_or(&why));
+            (chosen.iter().map(skipped).collect(), None, Some(why))
+        }
+        Err(_) if stop.load(Ordering::Relaxed) => (Vec::new(), None, None),
+        Err(trouble) => return complain(&trouble).into(),
+    };
+    let interrupted = stop.load(Ordering::Relaxed);
+    if let (Some(trouble), true, false) = (&trouble, runs.is_empty(), interrupted) {
+        return complain(trouble).into();
+    }
+    let mut report = Report::new();
+    report.runs = runs;
+    report.elapsed_seconds = started.elapsed().as_secs_f64();
+    report.interrupted = interrupted;
+    let maps = if args.map || chosen.len() <= FEW { Maps::All } else { Maps::Unexpected };
+    let told = reports::tell_with(&report, &args.reports, out, maps);
+    let exit = match trouble {
+        _ if report.interrupted => Exit::Interrupted,
+        Some(trouble) => complain(&trouble).worst(told),
+        None => {
+            let named = |run: &Run| select::asked_for(run, &args.names, &args.notes, &report.runs);
+            // Of an engine that is asked for, it may be expected that it does all that this machine can do at all.
+            let lacking: Vec<_> = chosen.iter().map(Entry::lacks).collect();
+            let asked = |run: &Run| named(run) || args.engine.is_some() && !lacking.contains(&run.reason);
+            Exit::of_runs(&report.runs, asked).worst(told)
+        }
+    };
+    Ended { exit, lacks }
+}
+
+fn complain(trouble: &Trouble) -> Exit {
+    output::complain(&trouble.message);
+    trouble.exit
+}
+
+/// The windows that are asked for, of all of them.
+fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
+    let usage = |unknown: select::Unknown| Trouble::usage(unknown.to_string());
+    // A whole label is not a pattern.
+    let is_label = |word: &&String| all.iter().any(|entry| entry.label() == **word);
+    let (labels, patterns): (Vec<_>, Vec<_>) = args.names.iter().partition(is_label);
+    let patterns: Vec<String> = patterns.into_iter().cloned().collect();
+    let names = select::names(all.iter().map(|entry| (entry.name, entry.hidden())));
+    let names = select::resolve("case with a window", &patterns, &names).map_err(usage)?;
+    let windows = select::names(all.iter().map(|entry| (entry.window.name, entry.hidden())));
+    let windows = select::resolve("window", &args.windows, &windows).map_err(usage)?;
+    let selection = Selection {
+        names: Vec::new(),
+        labels: Vec::new(),
+        notes: select::resolve("note", &args.notes, &select::notes()).map_err(usage)?,
+        mode: args.mode,
+        variant: args.variant,
+    };
+    let named = |entry: &Entry| match args.names.is_empty() {
+        true => !entry.hidden(),
+        false => names.iter().any(|name| name == entry.name) || labels.contains(&&entry.label()),
+    };
+    let chosen = all.iter().filter(|entry| {
+        named(entry)
+            && selection.takes(entry.name, &entry.setup)
+            && (windows.is_empty() || windows.iter().any(|name| name == entry.window.name))
+    });
+    let chosen: Vec<Entry> = chosen.cloned().collect();
+    match chosen.len() {
+        0 => Err(Trouble::usage(
+            "no chosen case has such a window with this note, mode and variant; `cargo xtask list` shows what there is"
+                .to_owned(),
+        )),
+        n if n > 1 && args.k.is_some() => {
+            let labels: String = chosen.iter().map(|entry| format!("\n  {}", entry.label())).collect();
+            Err(Trouble::usage(format!(
+                "--k names a boundary of one window, and {} are chosen; name one of them:{labels}",
+                units::of(n, "window")
+            )))
+        }
+        _ => Ok(chosen),
+    }
+}
+
+/// Tries the engines. The one to take, or why there is none; trouble if that cannot even be told.
+fn engine(asked: Option<Kind>, stop: &AtomicBool) -> Result<Result<Kind, String>, Trouble> {
+    let unexpected = |why: &str| Err(Trouble::unexpected(format!("the engines could not be tried: {why}")));
+    match Sweeper::start(0)?.carry_out(&Order::Probe, stop, |_, _| {}) {
+        Answer::Probed(probes) => Ok(pick(&probes, asked)),
+        Answer::Died { sentence, words } => unexpected(&format!("{sentence}\n{words}")),
+        Answer::Refused(why) => unexpected(&why),
+        Answer::Done(_) => unexpected("the process that sweeps swept"),
+        Answer::Stopped => unexpected("interrupted"),
+    }
+}
+
+/// The engine that is asked for, or else the first that works; or what is missing.
+fn pick(probes: &[Probe], asked: Option<Kind>) -> Result<Kind, String> {
+    let lacks = |kind: Kind| match probes.iter().find(|probe| probe.engine == kind) {
+        Some(Probe { lacks: None, .. }) => None,
+        Some(Probe { lacks: Some(why), .. }) => Some(why.as_str()),
+        None => Some("it was not tried"),
+    };
+    if let Some(kind) = asked {
+        return lacks(kind).map_or(Ok(kind), |why| Err(format!("engine '{kind}' does not work here: {why}")));
+    }
+    let reasons = || Kind::ALL.iter().filter_map(|kind| Some(format!("{kind}: {}", lacks(*kind)?)));
+    let works = Kind::ALL.iter().copied().find(|kind| lacks(*kind).is_none());
+    works.ok_or_else(|| format!("no engine works here: {}", reasons().collect::<Vec<_>>().join("; ")))
+}
+
+/// Sweeps the chosen windows, a process for each thread; what they came to, in their order, and what went wrong beside.
+fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
+    let progress = Progress::start();
+    progress.event(progress::Event::Planned { count: chosen.len(), thing: "window" });
+    let runs = Mutex::new(BTreeMap::new());
+    let benches = AtomicUsize::new(0);
+    let work = |bench: &mut Bench, index: usize| {
+        let entry = &chosen[index];
+        progress.event(progress::Event::Started { index, label: entry.label() });
+        let told = |done: usize, known: usize| {
+            let detail = format!("boundary {} of {}", units::count(done as u64), units::count(known as u64));
+            let fraction = done as f64 / known.max(1) as f64;
+            progress.event(progress::Event::Progress { index, fraction, detail });
+        };
+        let run = match entry.lacks() {
+            Some(why) => Some(skipped(entry, &why)),
+            None => {
+                let begun = Instant::now();
+                let order = Order::Sweep { label: entry.label(), engine, only: args.k };
+                let answer = bench.sweeper()?.carry_out(&order, stop, told);
+                run_of(entry, engine, answer, args.k, begun)?
+            }
+        };
+        if let (Some(run), Ok(mut runs)) = (run, runs.lock()) {
+            progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
+            runs.insert(index, run);
+        }
+        Ok(())
+    };
+    let trouble = parallel::each(jobs(args.jobs), chosen.len(), stop, || Bench::next(&benches), work);
+    progress.finish();
+    (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
+}
+
+/// What a thread that has windows swept has of its own.
+struct Bench {
+    number: usize,
+    sweeper: Option<Sweeper>,
+}
+
+impl Bench {
+    fn next(numbers: &AtomicUsize) -> Self {
+        Self { number: numbers.fetch_add(1, Ordering::Relaxed), sweeper: None }
+    }
+
+    /// The process, or a new one if it died of its last order.
+    fn sweeper(&mut self) -> Result<&mut Sweeper, Trouble> {
+        let living = match self.sweeper.take().and_then(|mut sweeper| sweeper.lives().then_some(sweeper)) {
+            Some(living) => living,
+            None => Sweeper::start(self.number)?,
+        };
+        Ok(self.sweeper.insert(living))
+    }
+}
+
+/// What an answer amounts to. `None`: the user wants an end.
+fn run_of(
+    entry: &Entry,
+    engine: Kind,
+    answer: Answer,
+    k: Option<usize>,
+    begun: Instant,
+) -> Result<Option<Run>, Trouble> {
+    let mut run = empty(entry);
+    run.verdict = Verdict::Unexpected;
+    run.elapsed_seconds = begun.elapsed().as_secs_f64();
+    let only = k.map(|k| format!(" --k {k}")).unwrap_or_default();
+    run.replay = Some(format!("cargo xtask step {}{only} --engine {engine}", entry.label()));
+    run.more.insert("engine".into(), json!(engine));
+    match answer {
+        Answer::Done(run) => return Ok(Some(*run)),
+        Answer::Stopped => return Ok(None),
+        // The rest of the order is ours, and right.
+        Answer::Refused(why) if k.is_some() => return Err(Trouble::usage(why)),
+        Answer::Refused(why) => run.reason = Some(format!("it cannot be swept: {why}")),
+        Answer::Probed(_) => run.reason = Some("it was not swept: the engines were tried instead".to_owned()),
+        Answer::Died { sentence, words } => {
+            run.observed.insert(Outcome::Crash, 1);
+            run.add_finding(Finding { text: words, ..Finding::new(Outcome::Crash, sentence.clone()) });
+            run.reason = Some(sentence);
+        }
+    }
+    Ok(Some(run))
+}
+
+/// The run of a window that was not swept.
+fn skipped(entry: &Entry, why: &str) -> Run {
+    Run { reason: Some(why.to_owned()), ..empty(entry) }
+}
+
+/// A run of nothing yet.
+fn empty(entry: &Entry) -> Run {
+    let mut run = Run::new(Technique::Step, entry.name, entry.setup.variant, entry.expected().clone());
+    run.flavour = entry.setup.flavour.map(str::to_owned);
+    run.note = entry.setup.note_name().map(str::to_owned);
+    run.mode = entry.setup.mode;
+    run.more.insert("window".into(), json!(entry.window.name));
+    run
+}
+
+/// Whether a text is a token of a boundary, rather than of a model's execution.
+pub fn is_token(text: &str) -> bool {
+    Token::looks_like(text)
+}
+
+/// The execution with a signal at the boundary that a token names.
+pub fn replay(token: &str) -> Result<Run, Trouble> {
+    // Nobody sets it: an interruption ends this process, and with it the other one.
+    let stop = AtomicBool::new(false);
+    let engine = engine(None, &stop)?.map_err(Trouble::environment)?;
+    let order = Order::Replay { token: token.to_owned(), engine };
+    match Sweeper::start(0)?.carry_out(&order, &stop, |_, _| {}) {
+        Answer::Done(run) => Ok(*run),
+        Answer::Refused(why) => Err(Trouble::usage(why)),
+        Answer::Died { sentence, words } => Err(Trouble::unexpected(format!("{sentence}\n{words}").trim_end().into())),
+        Answer::Probed(_) | Answer::Stopped => Err(Trouble::unexpected("the replay told nothing".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Processes that sweep: each carries out one order after another, and is gone when this is.
+//!
+//! A process is started by the thread that gives it its orders, and not handed to another: on Linux it ends with the thread that
+//! started it.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sigproof_harness::report::Run;
+use sigproof_harness::step::engine::Probe;
+use sigproof_harness::step::worker::{Event, Order, VERB};
+use sigproof_harness::supervise::{self, Group};
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+
+use crate::trouble::Trouble;
+
+/// How soon an interruption is noticed.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// How long a process that has said its last may take to end; and the signal that ended it, to reach us, too.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What came of an order.
+pub enum Answer {
+    /// The engines were tried.
+    Probed(Vec<Probe>),
+    /// A window is done.
+    Done(Box<Run>),
+    /// The order cannot be carried out.
+    Refused(String),
+    /// The process died of it.
+    Died {
+        /// How it ended.
+        sentence: String,
+        /// What it wrote to its standard error.
+        words: String,
+    },
+    /// The user wants an end.
+    Stopped,
+}
+
+/// A process that sweeps.
+pub struct Sweeper {
+    group: Group,
+    orders: ChildStdin,
+    events: Receiver<String>,
+}
+
+impl Sweeper {
+    /// Starts one, the `number`-th of those that work side by side: each has a processor of its own.
+    pub fn start(number: usize) -> Result<Self, Trouble> {
+        let program = std::env::current_exe();
+        let started = program.and_then(|program| Self::start_as(Command::new(program).arg(VERB).arg(number.to_string())));
+        started.map_err(|error| Trouble::environment(format!("a process that sweeps cannot be started: {error}")))
+    }
+
+    fn start_as(command: &mut Command) -> io::Result<Self> {
+        let mut group = Group::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let (Some(orders), Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        let (sender, events) = channel();
+        // It ends with the process, whose end closes the pipe; nobody need wait for it.
+        thread::Builder::new().name("events".to_owned()).spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { group, orders, events })
+    }
+
+    /// Whether it can be given an order.
+    pub fn lives(&mut self) -> bool {
+        matches!(self.group.ended(), Ok(None))
+    }
+
+    /// Has it carry out an order. `progress` is told how many boundaries are done, and of how many.
+    pub fn carry_out(&mut self, order: &Order, stop: &AtomicBool, mut progress: impl FnMut(usize, usize)) -> Answer {
+        let order = serde_json::to_string(order).unwrap_or_default() + "\n";
+        if self.orders.write_all(order.as_bytes()).is_err() {
+            return self.died(stop);
+        }
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                self.group.end();
+                return Answer::Stopped;
+            }
+            let line = match self.events.recv_timeout(PERIOD) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return self.died(stop),
+            };
+            match serde_json::from_str(&line) {
+                Ok(Event::Progress { done, known }) => progress(done, known),
+                Ok(Event::Probed(probes)) => return Answer::Probed(probes),
+                Ok(Event::Done(run)) => return Answer::Done(run),
+                Ok(Event::Refused(why)) => return Answer::Refused(why),
+                Err(error) => {
+                    self.group.end();
+                    let sentence = format!("the process that sweeps told nonsense: {error}");
+                    return Answer::Died { sentence, words: line };
+                }
+            }
+        }
+    }
+
+    /// It has said its last: why.
+    fn died(&mut self, stop: &AtomicBool) -> Answer {
+        await_for(GRACE, || !self.lives());
+        let sentence = match self.group.ended() {
+            Ok(Some(status)) => {
+                if supervise::interrupted(status) {
+                    await_for(GRACE, || stop.load(Ordering::Relaxed));
+                }
+                format!("the process that sweeps {}", supervise::ending(status))
+            }
+            _ => "the process that sweeps fell silent".to_owned(),
+        };
+        self.group.end();
+        match stop.load(Ordering::Relaxed) {
+            true => Answer::Stopped,
+            false => Answer::Died { sentence, words: self.group.last_words() },
+        }
+    }
+}
+
+/// Waits until it is so, or the time is over.
+fn await_for(time: Duration, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() && started.elapsed() < time {
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// What a process answers that is this script.
+    fn answer(script: &str, stop: &AtomicBool) -> (Answer, Vec<(usize, usize)>, bool) {
+        let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", script])).unwrap();
+        let mut seen = Vec::new();
+        let answer = sweeper.carry_out(&Order::Probe, stop, |done, known| seen.push((done, known)));
+        (answer, seen, sweeper.lives())
+    }
+
+    #[test]
+    fn events_come_until_the_answer() {
+        let script = r#"read order
+            echo '{"progress":{"done":1,"known":3}}'; echo '{"progress":{"done":2,"known":3}}'
+            echo "{\"refused\":\"$(echo $order | tr -d \\\")\"}"; read next"#;
+        let (answer, seen, lives) = answer(script, &AtomicBool::new(false));
+        assert!(matches!(answer, Answer::Refused(order) if order == "probe"));
+        assert_eq!(seen, [(1, 3), (2, 3)]);
+        assert!(lives, "it waits for the next order");
+    }
+
+    #[rstest]
+    #[case::exits("read order; echo oh >&2; exit 7", "exited with code 7", "oh")]
+    #[case::killed("read order; kill -9 $$", "was killed by signal 9 (SIGKILL)", "")]
+    #[case::does_not_listen("exec <&-; exit 3", "exited with code 3", "")]
+    #[case::told_to_end_by_another("read order; kill -15 $$", "was killed by signal 15 (SIGTERM)", "")]
+    #[case::silent("read order; exec >&-; sleep 600", "fell silent", "")]
+    #[case::nonsense("read order; echo gibberish; sleep 600", "told nonsense", "gibberish")]
+    fn a_death_is_told(#[case] script: &str, #[case] how: &str, #[case] said: &str) {
+        let (answer, seen, lives) = answer(script, &AtomicBool::new(false));
+        let Answer::Died { sentence, words } = answer else { panic!("{script} is no death") };
+        assert!(sentence.contains(how), "{sentence}");
+        assert_eq!((words.as_str(), seen.len(), lives), (said, 0, false));
+    }
+
+    #[rstest]
+    #[case::at_work("read order; sleep 600")]
+    #[case::hit_by_the_same_signal("read order; kill -15 $$")]
+    fn an_interruption_ends_it(#[case] script: &str) {
+        let stop = AtomicBool::new(false);
+        let (answer, _, lives) = thread::scope(|scope| {
+            // Long enough for the process to die first; were it not, the answer would be the same.
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(100));
+                stop.store(true, Ordering::Relaxed);
+            });
+            answer(script, &stop)
+        });
+        assert!(matches!(answer, Answer::Stopped) && !lives);
+    }
+}

@@ -1,0 +1,116 @@
+//! Which windows are chosen, which engine is taken, and what each answer amounts to.
+
+use rstest::rstest;
+use sigproof_harness::case::{Mode, Setup, Variant};
+use sigproof_harness::step::Window;
+use sigproof_osnote::backends;
+
+use super::*;
+
+/// Windows that are none: two of a case, one of a hidden one, one of the core.
+fn all() -> Vec<Entry> {
+    let sema = backends().iter().find(|backend| backend.name == "sema").unwrap();
+    let entry = |name, setup: &Setup, window| {
+        let window = Window::new(window, |_| Ok(()));
+        Entry { name, setup: setup.clone(), window }
+    };
+    let broken = Setup::broken(Outcome::SelfDeadlock).note(sema);
+    let fixed = Setup::fixed().mode(Mode::NonBlocking);
+    vec![
+        entry("darwin-sigqueue-note", &broken, "receive"),
+        entry("darwin-sigqueue-note", &fixed, "send"),
+        entry("selftest-crash", &Setup::fixed(), "sleep"),
+        entry("note-cycle", &fixed, "sleep"),
+    ]
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn named(names: &[&str]) -> StepArgs {
+    StepArgs { names: strings(names), ..StepArgs::default() }
+}
+
+const RECEIVE: &str = "darwin-sigqueue-note/broken/sema@receive";
+const SEND: &str = "darwin-sigqueue-note/fixed/non-blocking@send";
+const HIDDEN: &str = "selftest-crash/fixed@sleep";
+const SLEEP: &str = "note-cycle/fixed/non-blocking@sleep";
+
+#[rstest]
+#[case::all_but_hidden(StepArgs::default(), &[RECEIVE, SEND, SLEEP])]
+#[case::hidden(named(&["selftest-crash"]), &[HIDDEN])]
+#[case::part(named(&["sigqueue"]), &[RECEIVE, SEND])]
+#[case::label(named(&[SEND]), &[SEND])]
+#[case::label_and_pattern(named(&["cycle", RECEIVE]), &[RECEIVE, SLEEP])]
+#[case::window(StepArgs { windows: strings(&["send", "sl*"]), ..StepArgs::default() }, &[SEND, SLEEP])]
+#[case::window_of_a_hidden_one(StepArgs { windows: strings(&["sleep"]), ..named(&["selftest-crash"]) }, &[HIDDEN])]
+#[case::note(StepArgs { notes: strings(&["sema"]), ..StepArgs::default() }, &[RECEIVE])]
+#[case::variant(StepArgs { variant: Some(Variant::Fixed), ..named(&["sigqueue"]) }, &[SEND])]
+#[case::mode(StepArgs { mode: Some(Mode::NonBlocking), ..StepArgs::default() }, &[SEND, SLEEP])]
+#[case::one_boundary(StepArgs { k: Some(46), ..named(&[RECEIVE]) }, &[RECEIVE])]
+fn what_is_chosen(#[case] args: StepArgs, #[case] expected: &[&str]) {
+    let labels: Vec<_> = chosen(&args, all()).unwrap().iter().map(Entry::label).collect();
+    assert_eq!(labels, expected);
+}
+
+#[rstest]
+#[case::name(named(&["sigquue"]), "did you mean 'darwin-sigqueue-note'?")]
+#[case::window(StepArgs { windows: strings(&["recieve"]), ..StepArgs::default() }, "did you mean 'receive'?")]
+#[case::note(StepArgs { notes: strings(&["sema", "smea"]), ..StepArgs::default() }, "did you mean 'sema'?")]
+#[case::none(StepArgs { windows: strings(&["receive"]), ..named(&["cycle"]) }, "no chosen case has such a window")]
+#[case::k_of_several(StepArgs { k: Some(46), ..named(&["sigqueue"]) }, &format!("2 windows are chosen; name one of them:\n  {RECEIVE}\n  {SEND}"))]
+fn what_cannot_be_chosen(#[case] args: StepArgs, #[case] said: &str) {
+    let trouble = chosen(&args, all()).err().unwrap();
+    assert_eq!(trouble.exit, Exit::Usage);
+    assert!(trouble.message.contains(said), "{}", trouble.message);
+}
+
+#[rstest]
+#[case::the_first(&[None, None, None], None, Ok(Kind::Breakpoint))]
+#[case::the_first_that_works(&[Some("no slot"), None, None], None, Ok(Kind::SingleStep))]
+#[case::as_asked(&[None, None, None], Some(Kind::TrapFlag), Ok(Kind::TrapFlag))]
+#[case::not_as_asked(&[None, Some("no ptrace"), None], Some(Kind::SingleStep), Err("engine 'single-step' does not work here: no ptrace"))]
+#[case::none(
+    &[Some("a"), Some("b"), Some("c")],
+    None,
+    Err("no engine works here: breakpoint: a; single-step: b; trap-flag: c")
+)]
+#[case::untold(&[], Some(Kind::TrapFlag), Err("engine 'trap-flag' does not work here: it was not tried"))]
+fn which_engine(#[case] lacks: &[Option<&str>], #[case] asked: Option<Kind>, #[case] expected: Result<Kind, &str>) {
+    let probe = |(engine, lacks): (&Kind, &Option<&str>)| Probe { engine: *engine, lacks: lacks.map(str::to_owned) };
+    let probes: Vec<_> = Kind::ALL.iter().zip(lacks).map(probe).collect();
+    assert_eq!(pick(&probes, asked), expected.map_err(str::to_owned));
+}
+
+#[test]
+fn every_answer_is_a_run_or_none() {
+    let entry = &all()[0];
+    let of = |answer, k| run_of(entry, Kind::Breakpoint, answer, k, Instant::now());
+    let died = || Answer::Died { sentence: "it was killed by signal 11 (SIGSEGV)".into(), words: "oh".into() };
+    let run = of(died(), None).unwrap().unwrap();
+    assert_eq!(
+        (run.technique, run.verdict, run.title().as_str()),
+        (Technique::Step, Verdict::Unexpected, "broken/sema@receive")
+    );
+    assert_eq!(run.forbidden().collect::<Vec<_>>(), [(Outcome::Crash, 1)]);
+    assert!(run.reason.unwrap().contains("SIGSEGV"));
+    assert_eq!(run.replay.unwrap(), format!("cargo xtask step {RECEIVE} --engine breakpoint"));
+    let run = of(died(), Some(46)).unwrap().unwrap();
+    assert_eq!(run.replay.unwrap(), format!("cargo xtask step {RECEIVE} --k 46 --engine breakpoint"));
+    let refused = || Answer::Refused("there are only 40".to_owned());
+    assert_eq!(of(refused(), None).unwrap().unwrap().verdict, Verdict::Unexpected);
+    assert_eq!(of(refused(), Some(46)).unwrap_err().exit, Exit::Usage);
+    assert!(of(Answer::Stopped, None).unwrap().is_none());
+    let skipped = skipped(entry, "it is too late");
+    assert_eq!((skipped.verdict, skipped.reason.as_deref()), (Verdict::Skipped, Some("it is too late")));
+    assert_eq!(of(Answer::Done(Box::new(skipped.clone())), None).unwrap(), Some(skipped));
+}
+
+#[rstest]
+#[case::of_a_boundary("a-case/fixed@send@k46@libc.so.6+0x9@lock+0x4#1", true)]
+#[case::of_a_model("a-case/fixed@s6h0@A3bqz", false)]
+#[case::nonsense("nonsense", false)]
+fn tokens(#[case] text: &str, #[case] is: bool) {
+    assert_eq!(is_token(text), is);
+}
