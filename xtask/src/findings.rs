@@ -17,13 +17,15 @@ pub enum Maps {
     All,
 }
 
-/// The diagnosis of every kind of bad outcome of every run, the reason of every run that is not as expected, and maps of windows.
+/// The diagnosis of every kind of bad outcome of every run, the reason of every run that is not as expected, and maps of windows. Of many windows
+/// only the sentences are shown where all is as expected: `replay` shows the rest.
 pub fn render(report: &Report, maps: Maps) -> String {
     let mut text = String::new();
     for run in &report.runs {
         let mut replayed = false;
         for finding in run.findings() {
-            diagnosis(&mut text, run, finding);
+            let brief = run.technique == Technique::Step && maps != Maps::All && run.verdict == Verdict::AsExpected;
+            diagnosis(&mut text, run, finding, brief);
             replayed |= finding.replay.is_some();
         }
         let told = |reason: &&String| run.findings().any(|finding| finding.sentence == **reason);
@@ -41,7 +43,7 @@ pub fn render(report: &Report, maps: Maps) -> String {
     text
 }
 
-fn diagnosis(text: &mut String, run: &Run, finding: &Finding) {
+fn diagnosis(text: &mut String, run: &Run, finding: &Finding, brief: bool) {
     let grade = match run.forbidden().any(|(outcome, _)| outcome == finding.outcome) {
         true => "must never occur",
         false => "expected of this variant",
@@ -49,10 +51,10 @@ fn diagnosis(text: &mut String, run: &Run, finding: &Finding) {
     let after = finding.seconds.map(|s| format!(" after {}", units::seconds(s))).unwrap_or_default();
     let _ = writeln!(text, "\n## {} {}: {}{after} ({grade})", run.case, run.title(), finding.outcome);
     // The text of a diagnosis begins with its sentence; one without a text is its sentence.
-    if !finding.text.lines().next().is_some_and(|first| first.contains(&finding.sentence)) {
+    if brief || !finding.text.lines().next().is_some_and(|first| first.contains(&finding.sentence)) {
         let _ = writeln!(text, "{}", finding.sentence);
     }
-    if !finding.text.is_empty() {
+    if !finding.text.is_empty() && !brief {
         let _ = writeln!(text, "{}", finding.text.trim_end());
     }
     if let Some(replay) = finding.replay.as_ref().or(run.replay.as_ref()) {

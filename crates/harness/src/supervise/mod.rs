@@ -98,7 +98,7 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Atte
         };
         if let Some(stuck) = stuck {
             let elapsed = started.elapsed();
-            let (outcome, finding) = explain(child.pid(), child.page(), stuck);
+            let (outcome, finding) = explain(child.pid(), child.page(), stuck, None);
             break (End::Outcome(outcome), Some(finding), elapsed);
         }
         thread::sleep(PERIOD);
@@ -148,10 +148,11 @@ fn signal_name(signal: i32) -> &'static str {
     nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
 }
 
-/// What came of a child that is stuck, and why.
-pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck) -> (Outcome, Finding) {
+/// What came of a child that is stuck, and why. Nothing is said of thread `but`.
+pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck, but: Option<u32>) -> (Outcome, Finding) {
     match diagnose::diagnose(pid, stuck, &Hints::default()) {
-        Ok(diagnosis) => {
+        Ok(mut diagnosis) => {
+            diagnosis.threads.retain(|thread| Some(thread.tid) != but);
             let outcome = outcome(diagnosis.kind, page);
             (outcome, finding(outcome, &diagnosis))
         }

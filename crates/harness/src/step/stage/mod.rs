@@ -174,11 +174,13 @@ impl Stage {
     /// # Errors
     /// A signal that was not handled exactly once, an `errno` or a table of descriptors that is not as it was.
     pub fn another(&mut self) -> Result<bool, Failure> {
-        if self.descriptors.is_some() {
-            self.account()?;
-            self.page.rounds.fetch_add(1, Ordering::Relaxed);
+        match self.descriptors {
+            Some(_) => {
+                self.account()?;
+                self.page.rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            None => self.descriptors = Some(open_descriptors()),
         }
-        self.descriptors = Some(open_descriptors());
         self.slate.bodies.store(0, Ordering::Relaxed);
         if self.slate.steps_itself.load(Ordering::Relaxed) != 0 {
             tell_parent();
@@ -295,9 +297,13 @@ fn tell_parent() {
 
 /// Which descriptors are open, a bit for each.
 fn open_descriptors() -> u64 {
-    // SAFETY: F_GETFD of any number touches no memory.
-    let open = |fd: &libc::c_int| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0;
-    (0..DESCRIPTORS).filter(open).fold(0, |set, fd| set | 1 << fd)
+    // One call for all: a number that is no descriptor is told by POLLNVAL.
+    let mut looks: [libc::pollfd; DESCRIPTORS as usize] =
+        core::array::from_fn(|fd| libc::pollfd { fd: fd as libc::c_int, events: 0, revents: 0 });
+    // SAFETY: the array is a live local of that length.
+    unsafe { libc::poll(looks.as_mut_ptr(), looks.len() as libc::nfds_t, 0) };
+    let open = looks.iter().filter(|look| look.revents & libc::POLLNVAL == 0);
+    open.fold(0, |set, look| set | 1 << look.fd)
 }
 
 fn numbers(set: u64) -> Vec<libc::c_int> {

@@ -68,9 +68,9 @@ fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
         let token = Token::of(&label, path, *at, symbols());
         let spot = Spot::of(path, *at, symbols());
         let asleep = if spot.asleep { "asleep in " } else { "" };
-        let sentence = format!("{} (a signal at boundary {at}, {asleep}{})", finding.sentence, spot.place);
+        let text = format!("{}\nthe signal came at boundary {at}, {asleep}{}", finding.text.trim_end(), spot.place);
         let replay = Some(format!("cargo xtask replay {token}"));
-        run.add_finding(Finding { sentence, replay, ..finding.clone() });
+        run.add_finding(Finding { text: text.trim_start().to_owned(), replay, ..finding.clone() });
     }
     if let Some(only) = &seen.only {
         let Spot { k, asleep, place, object, source, instruction } = Spot::of(path, only.k, symbols());

@@ -23,6 +23,7 @@ use judge::End;
 /// ended if it did not get there.
 pub(super) fn record(live: &mut Tracee, until: Option<u64>) -> Result<(Vec<Boundary>, Option<End>), Trouble> {
     let mut path = Vec::new();
+    let mut turns = Turns::default();
     loop {
         let here @ Boundary { pc, depth, .. } = live.place()?;
         if until.is_some_and(|until| depth <= until) {
@@ -35,6 +36,7 @@ pub(super) fn record(live: &mut Tracee, until: Option<u64>) -> Result<(Vec<Bound
         // A turn that is made again.
         if let Some(again) = follow::again(path.as_slice(), path.len(), &here, &live.child.memory.vdso) {
             path.truncate(again);
+            turns.make()?;
         }
         path.push(here);
         if path.len() > LONGEST {
@@ -117,16 +119,39 @@ fn cover(live: &mut Tracee, kind: Kind, path: &[Boundary], from: usize, to: usiz
         live.breakpoint(None)?;
     }
     let mut at = anchor;
+    let mut turns = Turns::default();
     while at < to {
         live.go(Go::Step, None)?;
         live.expect("the next instruction", |stop| stop == Stop::Trap)?;
         let here = live.place()?;
         at = match follow::next(path, at, &here, &live.child.memory.vdso) {
-            Some(next) => next,
+            Some(next) => {
+                if next <= at {
+                    turns.make()?;
+                }
+                next
+            }
             None => return verify(live, path, at + 1),
         };
     }
     verify(live, path, to)
+}
+
+/// Turns of the vDSO that were made again. Where steps are slower than the kernel's clock changes, there is no end to them.
+#[derive(Default)]
+struct Turns(u32);
+
+impl Turns {
+    /// As many as there are ever with steps that are fast enough, and many more.
+    const MOST: u32 = 200;
+
+    fn make(&mut self) -> Result<(), Trouble> {
+        self.0 += 1;
+        if self.0 <= Self::MOST {
+            return Ok(());
+        }
+        Err(Trouble::Astray("the kernel changes its clock faster than single steps can read it".to_owned()))
+    }
 }
 
 /// From where to step to `to`, and how often a breakpoint there is met before, if one is set at `from`. The fewest stops.

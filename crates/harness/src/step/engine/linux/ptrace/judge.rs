@@ -48,6 +48,10 @@ pub(in crate::step::engine::linux) fn of_stuck(
 ) -> Result<Ended, Trouble> {
     if explain {
         live.detach()?;
+        if stuck == Stuck::AllAsleep {
+            // On their way back into their waits; should one not get there, it is shown as it is.
+            live.child.settle(&[live.child.target_id()]);
+        }
         return Ok(explained(&live.child, stuck));
     }
     Ok(at_a_glance(&live.child, stuck))
@@ -61,7 +65,9 @@ pub(in crate::step::engine::linux) fn at_a_glance(child: &Child, stuck: Stuck) -
 
 /// The same for one that is not traced, or not any more, with a look at every thread's stack.
 pub(in crate::step::engine::linux) fn explained(child: &Child, stuck: Stuck) -> Ended {
-    let (outcome, finding) = supervise::explain(child.pid.as_raw().cast_unsigned(), child.memory.page, stuck);
+    let pid = child.pid.as_raw().cast_unsigned();
+    // The first thread does nothing but wait for the target.
+    let (outcome, finding) = supervise::explain(pid, child.memory.page, stuck, Some(pid));
     Ended { outcome, detail: finding.sentence.clone(), finding: Some(finding) }
 }
 
