@@ -210,8 +210,8 @@ fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Resul
     stage.handler(|_| Ok(()))?;
     let ledger = Ledger::new();
     let (mut stored, mut dropped) = (0, 0);
-    let mut write = |count: usize| -> Result<(u64, u64), Failure> {
-        for _ in 0..count {
+    let mut write = || -> Result<(u64, u64), Failure> {
+        for _ in 0..3 {
             let stack = ledger.next();
             match writer.write(0, tag_of(&stack), &[], &stack)? {
                 Written::Stored => stored += 1,
@@ -221,23 +221,16 @@ fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Resul
         Ok((stored, dropped))
     };
     let mut seen = (0, 0);
-    // What is stored comes out without another write; what was dropped is reported by the next one.
-    let mut await_reader = |stored, reported, dropped| -> Result<(), Failure> {
-        while seen.0 < stored || seen.1 < reported {
+    while stage.another()? {
+        let due = stage.window(&mut write)?;
+        // What is stored comes out, and what was dropped is reported, without another write.
+        while seen.0 < due.0 || seen.1 < due.1 {
             seen = told.recv().map_err(|_| Failure::new(Outcome::Crash, "the reader is gone"))?;
         }
-        match seen.1 {
-            lost if lost <= dropped => Ok(()),
-            lost => {
-                Err(Failure::new(Outcome::CorruptRecord, format!("{dropped} were dropped, {lost} reported as lost")))
-            }
+        if seen != due {
+            let detail = format!("of {due:?} stored and dropped, {seen:?} came out and were reported");
+            return Err(Failure::new(Outcome::CorruptRecord, detail));
         }
-    };
-    while stage.another()? {
-        let (stored, dropped) = stage.window(|| write(3))?;
-        await_reader(stored, 0, dropped)?;
-        let (stored, dropped_since) = write(1)?;
-        await_reader(stored, dropped, dropped_since)?;
     }
     Ok(())
 }
