@@ -12,7 +12,7 @@ use sigproof_harness::step::engine::Kind;
 
 mod help;
 
-use help::{MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
+use help::{AGREE, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ pub enum Verb {
     /// Sweep windows: a real signal at every instruction boundary, one after the other
     #[command(after_help = exit_codes(), after_long_help = format!("{STEP}\n{}", exit_codes()))]
     Step(StepArgs),
+    /// Run cases by all three techniques, and see whether they agree on what is possible
+    #[command(after_help = exit_codes(), after_long_help = format!("{AGREE}\n{}", exit_codes()))]
+    Agree(AgreeArgs),
     /// Run the execution of a counterexample, or of a signal at one boundary, once more
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
@@ -188,6 +191,17 @@ fn preemptions(text: &str) -> Result<Preemptions, String> {
         Err(_) if text == "unbounded" => Ok(Preemptions::Unbounded),
         Err(_) => Err("a number up to 255, or 'unbounded'".to_owned()),
     }
+}
+
+/// What `agree` is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AgreeArgs {
+    /// Cases to compare: a name, a part of one, or a pattern with `*`; all if none is given
+    #[arg(value_name = "CASE-PATTERN")]
+    pub cases: Vec<String>,
+    /// Only over this note (repeatable)
+    #[arg(long = "note", value_name = "NOTE")]
+    pub notes: Vec<String>,
 }
 
 /// What `replay` is asked for.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use sigproof_harness::{step::worker as stepper, worker};
 
+mod agree;
 mod args;
 mod ci;
 mod findings;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         args::Verb::Stress(args) => stress::run(&args),
         args::Verb::Model(args) => model::run(&args),
         args::Verb::Step(args) => step::run(&args),
+        args::Verb::Agree(args) => agree::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),

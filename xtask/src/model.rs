@@ -34,6 +34,11 @@ use process::Explorer;
 
 /// Runs the verb.
 pub fn run(args: &ModelArgs) -> Exit {
+    perform(args, &mut Vec::new())
+}
+
+/// Runs the verb, and keeps what it has found.
+pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
     let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
     let selection = match selection(args) {
         Ok(selection) => selection,
@@ -62,6 +67,7 @@ pub fn run(args: &ModelArgs) -> Exit {
         report.elapsed_seconds = started.elapsed().as_secs_f64();
         report.interrupted = stop.load(Ordering::Relaxed);
         let told = reports::tell(&report, &args.reports, out);
+        kept.extend_from_slice(&report.runs);
         if report.interrupted {
             return Ok(Exit::Interrupted);
         }

@@ -46,11 +46,11 @@ impl From<Exit> for Ended {
 
 /// Runs the verb.
 pub fn run(args: &StepArgs) -> Exit {
-    perform(args).exit
+    perform(args, &mut Vec::new()).exit
 }
 
-/// Runs the verb, for who also wants to know whether it could be.
-pub fn perform(args: &StepArgs) -> Ended {
+/// Runs the verb, and keeps what it has found, for who also wants to know whether it could be.
+pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage.into() };
     let chosen = match chosen(args, entries()) {
         Ok(chosen) => chosen,
@@ -83,6 +83,7 @@ pub fn perform(args: &StepArgs) -> Ended {
     report.interrupted = interrupted;
     let maps = if args.map || chosen.len() <= FEW { Maps::All } else { Maps::Unexpected };
     let told = reports::tell_with(&report, &args.reports, out, maps);
+    kept.extend_from_slice(&report.runs);
     let exit = match trouble {
         _ if report.interrupted => Exit::Interrupted,
         Some(trouble) => complain(&trouble).worst(told),

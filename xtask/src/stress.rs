@@ -2,7 +2,7 @@
 
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
-use sigproof_harness::report::Report;
+use sigproof_harness::report::{Report, Run};
 use sigproof_harness::stress::{self, Options, StressError};
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
@@ -15,6 +15,11 @@ use crate::{interrupt, reports};
 
 /// Runs the verb.
 pub fn run(args: &StressArgs) -> Exit {
+    perform(args, &mut Vec::new())
+}
+
+/// Runs the verb, and keeps what it has found.
+pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
     let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
     let options = match options(args) {
         Ok(options) => options,
@@ -34,6 +39,7 @@ pub fn run(args: &StressArgs) -> Exit {
         }
     };
     let written = reports::tell(&report, &args.reports, out);
+    kept.extend_from_slice(&report.runs);
     if report.interrupted {
         return Exit::Interrupted;
     }

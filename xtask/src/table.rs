@@ -149,6 +149,19 @@ pub fn render(runs: &[Run], out: Out) -> String {
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
+/// A table of plain words, in the same style.
+pub fn plain<'a>(header: impl Iterator<Item = &'a str>, rows: impl Iterator<Item = Vec<String>>, out: Out) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_header(header);
+    if out.is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table.force_no_tty();
+    }
+    table.add_rows(rows);
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
 fn row(run: &Run, columns: &[Column], coloured: bool) -> Row {
     Row::from(columns.iter().map(|column| {
         let cell = Cell::new((column.text)(run));

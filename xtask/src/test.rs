@@ -1,10 +1,11 @@
-//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process.
+//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process; and whether those three
+//! agree.
 
 use sigproof_harness::exit::Exit;
 
 use crate::args::{ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
-use crate::{ci, model, step, stress};
+use crate::{agree, ci, model, step, stress};
 
 /// Runs the verb.
 pub fn run(args: &TestArgs) -> Exit {
@@ -30,27 +31,31 @@ pub fn run(args: &TestArgs) -> Exit {
     );
     let tests = tests.worst(checked);
     output::tell("== cargo xtask model --quick");
-    let modelled = model::run(&ModelArgs { quick: true, ..ModelArgs::default() });
+    let mut found = Vec::new();
+    let modelled = model::perform(&ModelArgs { quick: true, ..ModelArgs::default() }, &mut found);
     output::tell("== cargo xtask step");
-    let stepped = step::perform(&StepArgs::default());
+    let stepped = step::perform(&StepArgs::default(), &mut found);
     output::tell(&format!("== cargo xtask stress --coverage {}", args.coverage));
-    let stressed = stress::run(&StressArgs {
+    let short = StressArgs {
         coverage: Some(args.coverage),
         seed: args.seed,
         reports: args.reports.clone(),
         ..StressArgs::default()
-    });
+    };
+    let stressed = stress::perform(&short, &mut found);
+    let out = if args.reports.iter().any(|r| r.is_stdout()) { Out::Stderr } else { Out::Stdout };
+    output::tell("== agreement");
+    let agreed = agree::tell(&found, out);
     // A machine on which no engine works is no fault of what is tested.
     let step_exit = if stepped.lacks.is_some() { Exit::AsExpected } else { stepped.exit };
-    let exit = [modelled, step_exit, stressed].into_iter().fold(tests, Exit::worst);
-    let out = if args.reports.iter().any(|r| r.is_stdout()) { Out::Stderr } else { Out::Stdout };
+    let exit = [modelled, step_exit, stressed, agreed].into_iter().fold(tests, Exit::worst);
     let word = |exit: Exit| if exit == Exit::AsExpected { "ok" } else { "FAILED" };
     let ended = |exit: Exit| match exit {
         Exit::AsExpected => "ok".to_owned(),
         other => format!("ended with {}: {}", other.code(), other.meaning()),
     };
     let stepped = stepped.lacks.map_or_else(|| ended(step_exit), |why| format!("skipped ({why})"));
-    let (tests, modelled, stressed) = (word(tests), ended(modelled), ended(stressed));
-    let parts = format!("cargo test {tests}, model {modelled}, step {stepped}, stress {stressed}");
+    let (tests, modelled, stressed, agreed) = (word(tests), ended(modelled), ended(stressed), ended(agreed));
+    let parts = format!("cargo test {tests}, model {modelled}, step {stepped}, stress {stressed}, agreement {agreed}");
     exit.worst(out.say(&format!("\ntest: {}; {parts}\n", word(exit))))
 }

@@ -20,10 +20,12 @@
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`step`] | a real signal at every instruction of a window |
+//! | [`agreement`] | whether the three techniques agree |
 //! | [`hang`] | deciding that a child is stuck, without a time-out |
 //! | [`diagnose`] | stacks, owners and the sentence that says it all |
 //! | [`report`], [`exit`] | the machine-readable report and the exit codes |
 
+pub mod agreement;
 pub mod case;
 pub mod cases;
 pub mod diagnose;

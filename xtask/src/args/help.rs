@@ -124,3 +124,16 @@ The table at the end has a line for each setup of each case:
 After the table comes, for each kind of bad outcome, the diagnosis of the first one, also where it
 was expected, and the command that repeats it.
 ";
+
+/// Below that of `agree`.
+pub(super) const AGREE: &str = "\
+Examples:
+  cargo xtask agree
+  cargo xtask agree sigqueue --note pipe
+
+Real signals by luck (stress), real signals at every instruction (step) and every interleaving of a
+model are three ways to the same truth. A bad outcome that one of them has seen, and another one
+that ran has not, is a disagreement: it is told with what all three have to say, and the exit code
+is 1. Outcomes that a technique grades as ones that may occur are not compared, nor are data races,
+which only a model can see.
+";

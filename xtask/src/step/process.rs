@@ -53,7 +53,8 @@ impl Sweeper {
     /// Starts one, the `number`-th of those that work side by side: each has a processor of its own.
     pub fn start(number: usize) -> Result<Self, Trouble> {
         let program = std::env::current_exe();
-        let started = program.and_then(|program| Self::start_as(Command::new(program).arg(VERB).arg(number.to_string())));
+        let started =
+            program.and_then(|program| Self::start_as(Command::new(program).arg(VERB).arg(number.to_string())));
         started.map_err(|error| Trouble::environment(format!("a process that sweeps cannot be started: {error}")))
     }
 

@@ -115,7 +115,10 @@ impl Case for DarwinProfbufBlockingRead {
         };
         let play = move |stage: &mut Stage| play(backend, stage);
         // A handler that interrupts another thread than the reader waits for its mutex, and gets it.
-        vec![Window::new("read", play), Window::new("read-bystander", play).on_bystander().expect(Expected::delivered())]
+        vec![
+            Window::new("read", play),
+            Window::new("read-bystander", play).on_bystander().expect(Expected::delivered()),
+        ]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {

@@ -169,9 +169,10 @@ impl Due {
         self.0.fetch_or(1 << which, Ordering::Relaxed);
         match queue.send(SENT[which])? {
             Sent::Queued => Ok(()),
-            Sent::Coalesced | Sent::NotWanted => {
-                Err(Fault { outcome: Outcome::CorruptRecord, detail: "a signal was in the queue already, or turned away" })
-            }
+            Sent::Coalesced | Sent::NotWanted => Err(Fault {
+                outcome: Outcome::CorruptRecord,
+                detail: "a signal was in the queue already, or turned away",
+            }),
         }
     }
 

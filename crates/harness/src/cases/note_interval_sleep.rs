@@ -199,10 +199,7 @@ fn stepped<L: SleepLoop>(stage: &mut Stage) -> Result<(), Failure> {
         // Asked in the window: the signal may come later.
         let in_time = stage.window(|| note.sleep().map(|()| woken.load(Ordering::Acquire)))?;
         if !in_time {
-            return Err(Failure::new(
-                Outcome::SpuriousWakeup,
-                "the sleep returned before anybody had called wakeup",
-            ));
+            return Err(Failure::new(Outcome::SpuriousWakeup, "the sleep returned before anybody had called wakeup"));
         }
     }
     Ok(())

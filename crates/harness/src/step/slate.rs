@@ -86,7 +86,17 @@ impl Slate {
 
     /// As it was when it was made, but for the path, which is as long as it says.
     pub(super) fn reset(&self) {
-        for word in [&self.target, &self.bodies, &self.inside, &self.astray, &self.helper, &self.bystander, &self.others, &self.steps_itself, &self.task] {
+        for word in [
+            &self.target,
+            &self.bodies,
+            &self.inside,
+            &self.astray,
+            &self.helper,
+            &self.bystander,
+            &self.others,
+            &self.steps_itself,
+            &self.task,
+        ] {
             word.store(0, Ordering::Relaxed);
         }
         for word in [&self.calls, &self.boundary, &self.len] {

@@ -87,7 +87,9 @@ impl Seen {
         let all = self.nested.iter().map(|nested| &nested.swept).chain([&self.swept]);
         let mut observed = BTreeMap::new();
         let without = self.without.filter(|outcome| *outcome != Outcome::Delivered);
-        for outcome in without.into_iter().chain(all.flat_map(|swept| swept.judged.iter().filter_map(|judged| judged.outcome))) {
+        for outcome in
+            without.into_iter().chain(all.flat_map(|swept| swept.judged.iter().filter_map(|judged| judged.outcome)))
+        {
             *observed.entry(outcome).or_default() += 1;
         }
         observed

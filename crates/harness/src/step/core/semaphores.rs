@@ -20,7 +20,8 @@ use crate::step::{Entry, Stage, Window};
 /// All of them.
 pub(super) fn entries() -> Vec<Entry> {
     let posix = Setup::fixed().flavour("posix");
-    let posix = sigproof_osnote::backend("posix-sem").filter(|note| note.available()).map(|_| of::<PosixSemaphore>(posix));
+    let posix =
+        sigproof_osnote::backend("posix-sem").filter(|note| note.available()).map(|_| of::<PosixSemaphore>(posix));
     let pthread = of::<PthreadSemaphore>(Setup::broken(Outcome::SelfDeadlock).flavour("pthread"));
     pthread.into_iter().chain(posix.into_iter().flatten()).collect()
 }
@@ -56,7 +57,10 @@ fn sleep<S: Semaphore>(stage: &mut Stage) -> Result<(), Failure> {
     stage.helper(move || Ok(own.wakeup()?))?;
     while stage.another()? {
         if stage.window(|| own.sleep(None))? != Slept::Acquired {
-            return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep without a time-out said that its time was over"));
+            return Err(Failure::new(
+                Outcome::SpuriousWakeup,
+                "a sleep without a time-out said that its time was over",
+            ));
         }
         take(own, stage.acted() - 1)?;
     }

@@ -86,7 +86,11 @@ impl Stage {
     pub fn handler(&mut self, body: impl Fn(u32) -> Result<(), Fault> + Sync + 'static) -> Result<(), Failure> {
         let (page, begun) = (self.page, &self.slate.bodies);
         let body = Box::leak(Box::new(move || body(begun.fetch_add(1, Ordering::Relaxed))));
-        if self.nests { inject::install_nesting(page, body)? } else { inject::install(page, body)? }
+        if self.nests {
+            inject::install_nesting(page, body)?
+        } else {
+            inject::install(page, body)?
+        }
         if self.interrupted == Interrupted::Bystander {
             inject::shield()?;
             let (tell, passed) = mpsc::channel();

@@ -76,7 +76,10 @@ fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
         let Spot { k, asleep, place, object, source, instruction } = Spot::of(path, only.k, symbols());
         let asleep = if asleep { "asleep in " } else { "" };
         let source = source.map(|source| format!(", {source}")).unwrap_or_default();
-        run.more.insert("map".into(), format!("k {k} of {}: {asleep}{place} ({object}{source}): {instruction}", path.len()).into());
+        run.more.insert(
+            "map".into(),
+            format!("k {k} of {}: {asleep}{place} ({object}{source}): {instruction}", path.len()).into(),
+        );
         run.more.insert("moved".into(), json!(only.moved));
         return;
     }

@@ -210,7 +210,8 @@ impl Engine for TrapFlag {
         let (end, child, _) = self.execute(live, task)?;
         if page.armed.load(Ordering::Relaxed) == before {
             let left = slate.astray.load(Ordering::Relaxed) != 0;
-            let what = if left { "the target left the path before the boundary" } else { "the boundary was not reached" };
+            let what =
+                if left { "the target left the path before the boundary" } else { "the boundary was not reached" };
             return Err(Trouble::Astray(what.to_owned()));
         }
         self.finish(end, child, shot.explain)

@@ -14,9 +14,9 @@ use std::time::Instant;
 use super::{LONGEST, PATIENCE, judge};
 use crate::hang::Look;
 use crate::step::Boundary;
-use crate::step::follow;
 use crate::step::engine::linux::tracee::{Go, Stop, Tracee};
 use crate::step::engine::{Kind, Trouble};
+use crate::step::follow;
 use judge::End;
 
 /// Writes down the path from where the target is to the second mark; or, of a handler, to where the stack is back at the depth `until`. With it, how it
@@ -158,7 +158,8 @@ impl Turns {
 fn best_anchor(path: &[Boundary], from: usize, to: usize) -> (usize, usize) {
     // Arrivals at an address: an iteration of a repeated instruction is none.
     let arrives = |n: usize| path[n].pc != path[n - 1].pc;
-    let arrivals = |anchor: usize| (from + 1..=anchor).filter(|n| path[*n].pc == path[anchor].pc && arrives(*n)).count();
+    let arrivals =
+        |anchor: usize| (from + 1..=anchor).filter(|n| path[*n].pc == path[anchor].pc && arrives(*n)).count();
     let mut best = (from, 0, to - from);
     for anchor in (from + 1..=to).rev() {
         let steps = to - anchor;

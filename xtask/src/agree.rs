@@ -1,0 +1,125 @@
+//! `cargo xtask agree`: whether stress, the models and the sweeps agree on what is possible.
+
+use std::fmt::Write;
+
+use sigproof_harness::agreement::{self, Compared, Seen};
+use sigproof_harness::case::Outcome;
+use sigproof_harness::exit::Exit;
+use sigproof_harness::report::{Run, Technique};
+
+use crate::args::{AgreeArgs, ModelArgs, StepArgs, StressArgs};
+use crate::output::{self, Out};
+use crate::{model, step, stress, table, units};
+
+/// The coverage of the stress: a tenth of what `stress` asks for by itself.
+const SHORT: u64 = 100;
+
+/// The techniques, in the order of the columns.
+const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Technique::Step];
+
+/// Runs the verb.
+pub fn run(args: &AgreeArgs) -> Exit {
+    let (names, notes) = (&args.cases, &args.notes);
+    let mut found = Vec::new();
+    output::tell("== model --quick");
+    let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
+    let modelled = model::perform(&models, &mut found);
+    output::tell("== step");
+    let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
+    let stepped = step::perform(&windows, &mut found);
+    output::tell("== stress");
+    let cases =
+        StressArgs { cases: names.clone(), notes: notes.clone(), coverage: Some(SHORT), ..StressArgs::default() };
+    let stressed = stress::perform(&cases, &mut found);
+    output::tell("== agreement");
+    [stepped.exit, stressed, tell(&found, Out::Stdout)].into_iter().fold(modelled, Exit::worst)
+}
+
+/// Compares what was found, and tells it.
+pub fn tell(runs: &[Run], out: Out) -> Exit {
+    let compared = agreement::compare(runs);
+    let disagree = compared.iter().any(|setup| !setup.disputed().is_empty());
+    out.say(&render(&compared, out)).worst(if disagree { Exit::Unexpected } else { Exit::AsExpected })
+}
+
+fn render(compared: &[Compared], out: Out) -> String {
+    let cell = |setup: &Compared, technique| setup.seen.get(&technique).map_or_else(|| "-".to_owned(), bad);
+    let header = ["case", "setup"].into_iter().chain(TECHNIQUES.map(Technique::as_str)).chain(["agreement"]);
+    let rows = compared.iter().map(|setup| {
+        let first = [setup.case.clone(), setup.setup.clone()];
+        let seen = TECHNIQUES.map(|technique| cell(setup, technique));
+        first.into_iter().chain(seen).chain([word(setup).to_owned()]).collect::<Vec<_>>()
+    });
+    let mut text = table::plain(header, rows, out);
+    let disputes = compared.iter().filter(|setup| !setup.disputed().is_empty());
+    disputes.clone().for_each(|setup| dispute(&mut text, setup));
+    let (disagree, alone) = (disputes.count(), compared.iter().filter(|setup| setup.is_alone()).count());
+    let alone = if alone == 0 { String::new() } else { format!(", {alone} seen by one technique only") };
+    let _ = writeln!(text, "\n{}: {}{alone}", units::of(compared.len(), "setup"), units::of(disagree, "disagreement"));
+    text
+}
+
+/// The bad outcomes, with counts.
+fn bad(seen: &Seen) -> String {
+    if seen.silent.is_some() {
+        return "no verdict".to_owned();
+    }
+    let bad = seen.observed.iter().filter(|(outcome, _)| **outcome != Outcome::Delivered);
+    let bad: Vec<_> = bad.map(|(outcome, count)| format!("{outcome} {}", units::count(*count))).collect();
+    if bad.is_empty() { "none".to_owned() } else { bad.join(", ") }
+}
+
+fn word(setup: &Compared) -> &'static str {
+    match setup.disputed().is_empty() {
+        false => "DISAGREE",
+        true if setup.is_alone() => "alone",
+        true => "agree",
+    }
+}
+
+/// A disagreement, with all witnesses.
+fn dispute(text: &mut String, setup: &Compared) {
+    for outcome in setup.disputed() {
+        let _ = writeln!(text, "\n## {} {}: is {outcome} possible?", setup.case, setup.setup);
+        for technique in TECHNIQUES {
+            let says = match setup.seen.get(&technique) {
+                None => "did not run".to_owned(),
+                Some(Seen { silent: Some(why), .. }) => format!("came to no verdict: {why}"),
+                Some(seen) => match (seen.observed.get(&outcome), seen.witnesses.get(&outcome)) {
+                    (None, _) => format!("no: {} executions, none of them", units::count(seen.observed.values().sum())),
+                    (Some(count), None) => format!("yes: {}", units::count(*count)),
+                    (Some(count), Some(witness)) => format!("yes: {}; {witness}", units::count(*count)),
+                },
+            };
+            let _ = writeln!(text, "{technique}: {says}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigproof_harness::case::{Expected, Variant};
+    use sigproof_harness::report::{Finding, Verdict};
+
+    #[test]
+    fn a_disagreement_is_told_with_its_witnesses() {
+        let run = |technique, observed: &[(Outcome, u64)]| {
+            let expected = Expected::broken(Outcome::Livelock);
+            let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+            run.observed = observed.iter().copied().collect();
+            run.verdict = Verdict::AsExpected;
+            for (outcome, _) in observed.iter().filter(|(outcome, _)| *outcome != Outcome::Delivered) {
+                let replay = Some("cargo xtask replay TOKEN".to_owned());
+                run.add_finding(Finding { replay, ..Finding::new(*outcome, "thread 7 spins") });
+            }
+            run
+        };
+        let runs = [
+            run(Technique::Stress, &[(Outcome::Livelock, 5), (Outcome::Delivered, 1)]),
+            run(Technique::Model, &[(Outcome::Livelock, 2)]),
+            run(Technique::Step, &[(Outcome::Delivered, 20)]),
+        ];
+        insta::assert_snapshot!(render(&agreement::compare(&runs), Out::Stdout));
+    }
+}
