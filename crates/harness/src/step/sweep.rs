@@ -251,8 +251,8 @@ impl Sweeper {
         for (first, last) in ranges(judged).into_iter().take(DIAGNOSED) {
             let closer = self.visit(Shot { path, at: first, second: None, explain: true })?;
             if closer.outcome != judged[first].outcome {
-                for at in first..=last {
-                    judged[at] = self.visit(Shot { path, at, second: None, explain: true })?;
+                for (at, judged) in judged.iter_mut().enumerate().take(last + 1).skip(first) {
+                    *judged = self.visit(Shot { path, at, second: None, explain: true })?;
                 }
             } else {
                 judged[first].detail = closer.detail;
