@@ -83,7 +83,7 @@ pub struct Page {
 
 impl Page {
     /// As it was when it was made. Only while no child has it.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         for word in [&self.state, &self.outcome, &self.stop, &self.handler_depth, &self.detail_len] {
             word.store(0, Ordering::Relaxed);
         }

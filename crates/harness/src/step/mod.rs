@@ -23,6 +23,8 @@
 //! | [`token`] | the text that names one boundary |
 //! | [`worker`] | the process that sweeps: orders and events |
 
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no engine that would use it"))]
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -46,7 +46,7 @@ impl Interrupted {
 impl Interrupted {
     /// Unknown.
     pub(super) fn pc(&self) -> u64 {
-        self.0.addr() as u64 & 0
+        0
     }
 
     /// Unknown.
