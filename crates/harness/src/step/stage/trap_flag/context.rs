@@ -2,7 +2,9 @@
 //! nobody gets here.
 
 /// What a handler interrupted. Valid in that handler.
-pub(super) struct Interrupted(*mut libc::c_void);
+pub(super) struct Interrupted(
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "there is no flag to set"))] *mut libc::c_void,
+);
 
 impl Interrupted {
     /// # Safety
