@@ -75,7 +75,12 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     for line in io::stdin().lines() {
         let Ok(line) = line else { return ExitCode::FAILURE };
         match serde_json::from_str(&line) {
-            Ok(order) => tell(&carry_out(order)),
+            // Its end without a word is this process's: who gave the order knows what to make of it.
+            Ok(order) => match engine::apart(|| tell(&carry_out(order))) {
+                Ok(true) => {}
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => tell(&Event::Refused(format!("no process to do it in: {error}"))),
+            },
             Err(error) => tell(&Event::Refused(format!("bad order: {error}"))),
         }
     }

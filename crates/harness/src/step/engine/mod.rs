@@ -156,6 +156,15 @@ pub fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
     target::open(kind, entry)
 }
 
+/// Does this in a process of its own, a copy of this one, which has no other thread: so that what it loads and allocates is gone when it is done,
+/// and the forks of the next sweep are as cheap as those of the first. Whether it came to its end.
+///
+/// # Errors
+/// Those of `fork` and `waitpid`.
+pub fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
+    target::apart(work)
+}
+
 /// Keeps this process, and the children that it will have, on one processor, the `number`-th that it may use; and lets its waits end on time.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ const REST: Duration = Duration::from_secs(2);
 const QUIET_NS: i64 = 60_000;
 
 /// How a child leaves that has panicked.
-const PANICKED: libc::c_int = 101;
+pub(super) const PANICKED: libc::c_int = 101;
 
 /// What both sides have mapped: one for all children of this process, one after the other.
 #[derive(Clone, Debug)]
@@ -66,7 +66,8 @@ pub(super) struct Child {
     /// The thread that is in the window.
     pub target: Pid,
     pub memory: Memory,
-    pub watch: Watch,
+    /// Until it is to end.
+    watch: Option<Watch>,
     /// Whether it has been reaped.
     pub reaped: bool,
     /// Whether the helper has been called in this execution.
@@ -88,7 +89,7 @@ impl Child {
         match unsafe { fork() }.map_err(refused("fork"))? {
             ForkResult::Child => perform(&entry.window, &memory),
             ForkResult::Parent { child: pid } => {
-                let watch = Watch::new(pid.as_raw().cast_unsigned());
+                let watch = Some(Watch::new(pid.as_raw().cast_unsigned()));
                 let mut child = Self { pid, target: pid, memory, watch, reaped: false, called: false };
                 child.await_target()?;
                 Ok(child)
@@ -151,7 +152,8 @@ impl Child {
     /// One look at whether it is stuck.
     pub(super) fn look(&mut self) -> Look {
         let page = self.memory.page;
-        self.watch.look(page.progress(), page.signals_idle())
+        let watch = self.watch.as_mut();
+        watch.map_or(Look::Gone, |watch| watch.look(page.progress(), page.signals_idle()))
     }
 
     /// Whether the target sleeps. If nobody else runs, only others can wake it.
@@ -193,11 +195,22 @@ impl Child {
     }
 }
 
+impl Child {
+    /// Kills it. It is still to be reaped.
+    pub(super) fn kill(&mut self) {
+        // What is open of a process in /proc makes its end dear.
+        self.watch = None;
+        if !self.reaped {
+            // It does not fail for a child that is not reaped.
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
+        self.kill();
         if !self.reaped {
-            // Neither fails for a child that is not reaped.
-            let _ = kill(self.pid, Signal::SIGKILL);
             // SAFETY: no status is asked for.
             while unsafe { libc::waitpid(self.pid.as_raw(), core::ptr::null_mut(), libc::__WALL) } < 0
                 && Errno::last() == Errno::EINTR

@@ -18,11 +18,13 @@ mod trap_flag;
 
 pub(super) use probe::lacks;
 
+use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
 
 use super::{Engine, Kind, Trouble};
-use crate::step::Entry;
+use crate::step::{Entry, stage};
 
 pub(super) fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
     Ok(match kind {
@@ -32,7 +34,7 @@ pub(super) fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble
 }
 
 /// Takes a failed call of nix for what it is.
-fn refused(call: &'static str) -> impl FnOnce(nix::errno::Errno) -> Trouble {
+fn refused(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
     move |errno| Trouble::System { call, error: errno.into() }
 }
 
@@ -45,4 +47,23 @@ pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
     let mut only = CpuSet::new();
     only.set(usable[number % usable.len().max(1)])?;
     Ok(sched_setaffinity(own, &only)?)
+}
+
+pub(super) fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
+    // SAFETY: this process has one thread, so that the child may do whatever it likes.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            // SAFETY: takes a number.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
+            stage::leave(if done { 0 } else { child::PANICKED })
+        }
+        ForkResult::Parent { child } => loop {
+            match waitpid(child, None) {
+                Ok(status) => return Ok(status == WaitStatus::Exited(child, 0)),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        },
+    }
 }

@@ -217,7 +217,7 @@ impl Drop for Tracee {
         if self.child.reaped {
             return;
         }
-        let _ = nix::sys::signal::kill(self.child.pid, Signal::SIGKILL);
+        self.child.kill();
         for other in self.others.iter().chain([&self.child.target]) {
             // Until it has ended: its end is for its tracer to collect, and comes before the process's.
             while let Ok(Some(status)) = state_change(*other, 0) {
