@@ -54,7 +54,10 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
     } else if matches!(which, Which::Named(_)) && well && must {
         (Verdict::Inconclusive, Some("nothing bad came of this boundary".to_owned()))
     } else if let (true, false, Some(why)) = (asked_for_all, missing.is_empty(), &seen.without_nested) {
-        (Verdict::Inconclusive, Some(format!("{why}, where {} may occur; an engine that traces can", missing.join(", "))))
+        (
+            Verdict::Inconclusive,
+            Some(format!("{why}, where {} may occur; an engine that traces can", missing.join(", "))),
+        )
     } else if asked_for_all && !missing.is_empty() {
         (Verdict::Unexpected, Some(format!("{} must occur and was seen at no boundary", missing.join(", "))))
     } else {
