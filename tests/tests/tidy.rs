@@ -32,6 +32,7 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/supervise/deadline.rs",
     "crates/harness/src/worker/leash.rs",
     "crates/harness/tests/diagnose/main.rs",
+    "tests/tests/cli/step_refused.rs",
 ];
 
 /// Every file below a folder, but for what is built or belongs to git.
@@ -217,6 +218,19 @@ fn every_setup_has_a_model() {
     let entries = sigproof_harness::model::entries();
     let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::model::Entry::label).collect();
     assert_eq!(labels.len(), entries.len(), "a label names one model");
+}
+
+#[test]
+fn every_setup_has_a_window() {
+    let mut without = Vec::new();
+    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+        let setups = case.setups().into_iter().filter(|setup| case.windows(setup).is_empty());
+        without.extend(setups.map(|setup| format!("{} {setup}", case.name())));
+    }
+    assert_none("a setup has a window", &without);
+    let entries = sigproof_harness::step::entries();
+    let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::step::Entry::label).collect();
+    assert_eq!(labels.len(), entries.len(), "a label names one window");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,10 +37,28 @@ fn assert_no_workers(seed: &str) {
     });
 }
 
+/// The live processes that a run has started, to any depth: its environment says `word`. None where there is no `/proc`.
+pub fn started_by(word: &str) -> Vec<(i32, Vec<String>)> {
+    let has = |pid: i32| {
+        let words = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        words.split(|b| *b == 0).any(|line| line == word.as_bytes())
+    };
+    command_lines().into_iter().filter(|(pid, _)| has(*pid)).collect()
+}
+
+/// Waits until none of them is left.
+pub fn assert_none_started_by(word: &str) {
+    await_nothing("processes are left", || started_by(word));
+}
+
 fn await_none(what: &str, is_one: impl Fn(&[String]) -> bool) {
+    await_nothing(what, || command_lines().into_iter().filter(|(_, line)| is_one(line)).collect());
+}
+
+fn await_nothing(what: &str, left: impl Fn() -> Vec<(i32, Vec<String>)>) {
     let started = Instant::now();
     loop {
-        let left: Vec<_> = command_lines().into_iter().filter(|(_, line)| is_one(line)).collect();
+        let left = left();
         if left.is_empty() {
             return;
         }
@@ -57,7 +75,15 @@ fn interrupted(seed: &str, report: &str, send: impl FnOnce(Pid)) -> (Option<i32>
 
 /// Sends a signal to a run once it has said `word`, and returns its code, output and error.
 fn interrupted_after(word: &str, arguments: &[&str], send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
-    let mut command = sigproof_tests::xtask(arguments);
+    command_interrupted_after(word, sigproof_tests::xtask(arguments), send)
+}
+
+/// The same for a command in surroundings of its own.
+pub fn command_interrupted_after(
+    word: &str,
+    mut command: Command,
+    send: impl FnOnce(Pid),
+) -> (Option<i32>, String, String) {
     // A group of its own, as a shell gives it; the tests' own group is not to be hit.
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut child = Guarded(child);

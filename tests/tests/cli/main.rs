@@ -7,3 +7,5 @@ mod names;
 mod outcomes;
 mod reports;
 mod step;
+mod step_refused;
+mod step_sweeps;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sigproof_tests::{Ran, run};
 
 /// A run with its JSON on the standard output.
-fn json(arguments: &[&str]) -> (Ran, Value) {
+pub fn json(arguments: &[&str]) -> (Ran, Value) {
     let ran = run(&[arguments, &["--report", "json=-"]].concat());
     let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
     (ran, report)

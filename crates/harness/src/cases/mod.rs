@@ -45,6 +45,16 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::ERRNO,
         &selftest::GRANDCHILD,
         &selftest::SLOW,
+        &selftest::windows::CRASH,
+        &selftest::windows::EXIT,
+        &selftest::windows::ERRNO,
+        &selftest::windows::TWICE,
+        &selftest::windows::LOST_WAKEUP,
+        &selftest::windows::CROSS_DEADLOCK,
+        &selftest::windows::LIVELOCK,
+        &selftest::windows::DESCRIPTOR_LEAK,
+        &selftest::windows::NESTING,
+        &selftest::windows::ANOTHER_PATH,
     ];
     CASES
 }

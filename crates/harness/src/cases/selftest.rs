@@ -2,7 +2,7 @@
 //! `errno`, or leave a process behind. Hidden: run by exact name only.
 //!
 //! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
-//! because the crash *is* seen.
+//! because the crash *is* seen. The same for what is stepped: [`windows`].
 
 use std::sync::Barrier;
 use std::thread;
@@ -13,6 +13,8 @@ use sigproof_shim::native::os::pthread::Mutex;
 
 use crate::case::{Case, Failure, Outcome, Setup};
 use crate::worker::Attempt;
+
+pub(super) mod windows;
 
 /// A child that misbehaves in one way.
 pub(super) struct Selftest {

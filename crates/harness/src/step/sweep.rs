@@ -69,6 +69,8 @@ pub struct Seen {
     pub without: Option<Outcome>,
     /// Two signals.
     pub nested: Vec<Nested>,
+    /// Why there were no two signals, where there should have been.
+    pub without_nested: Option<String>,
     /// The only boundary that was visited, if not all were, and what had to be done to find it.
     pub only: Option<Located>,
     /// The first boundary of a vulnerable range, and what was found out there.
@@ -97,16 +99,20 @@ impl Seen {
 }
 
 /// Sweeps a window, or visits one boundary of it.
-pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Run {
+///
+/// # Errors
+/// [`Trouble::NoSuchBoundary`]: there is no such one. Whatever else goes wrong is told by the run.
+pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Result<Run, Trouble> {
     let started = Instant::now();
     let looked = look(entry, kind, which, observer);
     let mut run = run_of(entry, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, entry, &seen, which),
+        Err(trouble @ Trouble::NoSuchBoundary { .. }) => return Err(trouble),
         Err(trouble) => verdict::refuse(&mut run, &trouble),
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
-    run
+    Ok(run)
 }
 
 /// A run of this window, with nothing in it.
@@ -230,7 +236,10 @@ impl Sweeper {
             let handler = match self.engine.record_handler(path, first) {
                 Ok(handler) => handler,
                 // An engine that cannot look into handlers has done what it can.
-                Err(Trouble::Incapable { .. }) => return Ok(()),
+                Err(incapable @ Trouble::Incapable { .. }) => {
+                    self.seen.without_nested = Some(incapable.to_string());
+                    return Ok(());
+                }
                 Err(Trouble::Astray(_)) => continue,
                 Err(other) => return Err(other),
             };

@@ -93,19 +93,24 @@ fn carry_out(order: Order) -> Event {
         Order::Sweep { label, engine, only } => match find(&label) {
             Some(entry) => {
                 let which = only.map_or(Which::All, Which::Number);
-                Event::Done(Box::new(sweep::sweep(&entry, engine, &which, &Teller::default())))
+                swept(&entry, engine, &which)
             }
             None => Event::Refused(format!("no window is called '{label}'")),
         },
         Order::Replay { token, engine } => match token.parse::<Token>() {
             Ok(token) => match find(&token.label) {
-                Some(entry) => {
-                    Event::Done(Box::new(sweep::sweep(&entry, engine, &Which::Named(token), &Teller::default())))
-                }
+                Some(entry) => swept(&entry, engine, &Which::Named(token)),
                 None => Event::Refused(format!("no window is called '{}'", token.label)),
             },
             Err(error) => Event::Refused(error.to_string()),
         },
+    }
+}
+
+fn swept(entry: &Entry, engine: Kind, which: &Which) -> Event {
+    match sweep::sweep(entry, engine, which, &Teller::default()) {
+        Ok(run) => Event::Done(Box::new(run)),
+        Err(trouble) => Event::Refused(trouble.to_string()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::Entry;
 use super::super::engine::Trouble;
 use super::super::map::{Map, Spot};
 use super::super::token::Token;
-use super::{Seen, Which, symbols};
+use super::{Nested, Seen, Which, symbols};
 use crate::case::{Grade, Outcome};
 use crate::report::{Finding, Run, Verdict};
 
@@ -53,6 +53,11 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
         (Verdict::Inconclusive, Some(format!("{count} boundaries were not reached; the first: {first_astray}")))
     } else if matches!(which, Which::Named(_)) && well && must {
         (Verdict::Inconclusive, Some("nothing bad came of this boundary".to_owned()))
+    } else if let (true, false, Some(why)) = (asked_for_all, missing.is_empty(), &seen.without_nested) {
+        (
+            Verdict::Inconclusive,
+            Some(format!("{why}, where {} may occur; an engine that traces can", missing.join(", "))),
+        )
     } else if asked_for_all && !missing.is_empty() {
         (Verdict::Unexpected, Some(format!("{} must occur and was seen at no boundary", missing.join(", "))))
     } else {
@@ -83,16 +88,34 @@ fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
         run.more.insert("moved".into(), json!(only.moved));
         return;
     }
+    for nested in &seen.nested {
+        tell_nested(run, &label, nested);
+    }
     let map = Map::of(&label, &seen.swept, symbols());
     let mut text = map.to_string();
     for nested in &seen.nested {
-        let within = Map::of(&label, &nested.swept, symbols());
+        let mut within = Map::of(&label, &nested.swept, symbols());
+        // A token names a boundary of the window's own path.
+        within.ranges.iter_mut().for_each(|range| range.token = None);
         text += &format!("a second signal in the handler, the first one at k {}:\n{within}", nested.first);
     }
     run.more.insert("map".into(), text.into());
     run.more.insert("strip".into(), map.strip.into());
     run.more.insert("ranges".into(), json!(map.ranges));
     run.more.insert("functions".into(), json!(map.functions));
+}
+
+/// What came of a second signal, where no first one has come to the same.
+fn tell_nested(run: &mut Run, label: &str, Nested { first, swept }: &Nested) {
+    for (second, judged) in swept.judged.iter().enumerate() {
+        let Some(outcome) = judged.outcome.filter(|outcome| *outcome != Outcome::Delivered) else { continue };
+        let place = Spot::of(&swept.path, second, symbols()).place;
+        let text = format!(
+            "the first signal came at boundary {first}, the second one at boundary {second} of its handler, {place}"
+        );
+        let replay = Some(format!("cargo xtask step {label}"));
+        run.add_finding(Finding { text, replay, ..Finding::new(outcome, judged.detail.clone()) });
+    }
 }
 
 /// The run of a window that could not be swept.

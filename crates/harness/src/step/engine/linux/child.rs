@@ -156,9 +156,12 @@ impl Child {
         watch.map_or(Look::Gone, |watch| watch.look(page.progress(), page.signals_idle()))
     }
 
-    /// Whether the target sleeps. If nobody else runs, only others can wake it.
+    /// Whether the target sleeps. If nobody else runs, only others can wake it. One that has ended does not: its end is still to be told.
     pub(super) fn target_sleeps(&self) -> bool {
-        self.asleep(&[self.target_id()])
+        let look = || self.sleeper(self.target_id()).flatten();
+        let Some(first) = look() else { return false };
+        yield_now();
+        look() == Some(first)
     }
 
     /// Waits until all of these threads sleep. Whether they do.
