@@ -20,7 +20,7 @@ use crate::outcomes;
 const SLEEP: &[&str] = &["step", "note-sleep", "--note", "sema", "--window", "sleep"];
 
 /// Whose turn it is to sweep. A test that fails leaves nothing behind that would matter to the next one.
-fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

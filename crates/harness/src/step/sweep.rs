@@ -285,3 +285,27 @@ fn ranges(judged: &[Judged]) -> Vec<(usize, usize)> {
     }
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const WELL: Option<Outcome> = Some(Outcome::Delivered);
+    const LATE: Option<Outcome> = Some(Outcome::Late);
+    const CRASH: Option<Outcome> = Some(Outcome::Crash);
+
+    #[rstest]
+    #[case::nothing(&[], &[])]
+    #[case::all_well(&[WELL, WELL], &[])]
+    #[case::all_bad(&[LATE, LATE], &[(0, 1)])]
+    #[case::one_between(&[WELL, LATE, WELL], &[(1, 1)])]
+    #[case::two(&[LATE, WELL, LATE, LATE], &[(0, 0), (2, 3)])]
+    #[case::of_two_kinds(&[LATE, LATE, CRASH, LATE], &[(0, 1), (2, 2), (3, 3)])]
+    #[case::not_reached_in_between(&[LATE, None, LATE, None], &[(0, 0), (2, 2)])]
+    fn runs_of_the_same_bad_outcome(#[case] outcomes: &[Option<Outcome>], #[case] expected: &[(usize, usize)]) {
+        let judged = |outcome: &Option<Outcome>| Judged { outcome: *outcome, detail: String::new(), retries: 0 };
+        let judged: Vec<_> = outcomes.iter().map(judged).collect();
+        assert_eq!(ranges(&judged), expected);
+    }
+}

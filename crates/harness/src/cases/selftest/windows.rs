@@ -173,7 +173,7 @@ fn fault(stage: &mut Stage) -> Result<(), Failure> {
 
 fn exit(stage: &mut Stage) -> Result<(), Failure> {
     stage.handler(|_| Ok(()))?;
-    while stage.another()? {
+    if stage.another()? {
         // SAFETY: does not return; nothing of this process is needed any more.
         stage.window(|| unsafe { libc::_exit(0) });
     }

@@ -44,10 +44,11 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
     let must = run.expected.must_occur().any(|outcome| outcome != Outcome::Delivered);
     let without = seen.without.filter(|outcome| entry.expected().grade(*outcome) == Grade::Never);
     let first_astray = astray.clone().next().map(|judged| judged.detail.clone()).unwrap_or_default();
-    (run.verdict, run.reason) = if !forbidden.is_empty() {
-        (Verdict::Unexpected, Some(format!("{} was seen and must never occur", forbidden.join(", "))))
-    } else if let Some(without) = without {
+    // What happens without a signal is no effect of one.
+    (run.verdict, run.reason) = if let Some(without) = without {
         (Verdict::Unexpected, Some(format!("without any signal: {without}")))
+    } else if !forbidden.is_empty() {
+        (Verdict::Unexpected, Some(format!("{} was seen and must never occur", forbidden.join(", "))))
     } else if astray.clone().count() > 0 {
         let count = astray.count();
         (Verdict::Inconclusive, Some(format!("{count} boundaries were not reached; the first: {first_astray}")))
@@ -129,3 +130,6 @@ pub(super) fn refuse(run: &mut Run, trouble: &Trouble) {
         _ => trouble.to_string(),
     });
 }
+
+#[cfg(test)]
+mod tests;

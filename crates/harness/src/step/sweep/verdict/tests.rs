@@ -1,0 +1,139 @@
+//! What each thing that may be seen of a window amounts to.
+
+use rstest::rstest;
+
+use super::super::super::engine::Kind;
+use super::super::super::token::Located;
+use super::super::super::{Boundary, Judged, Swept, Window};
+use super::super::run_of;
+use super::*;
+use crate::case::Setup;
+
+const WELL: Option<Outcome> = Some(Outcome::Delivered);
+const LATE: Option<Outcome> = Some(Outcome::Late);
+const CRASH: Option<Outcome> = Some(Outcome::Crash);
+
+fn swept(outcomes: &[Option<Outcome>]) -> Swept {
+    let boundary = |number| Boundary { pc: 16 + number as u64, depth: 0, asleep: false };
+    let judged = |outcome: &Option<Outcome>| Judged { outcome: *outcome, detail: "it was so".to_owned(), retries: 1 };
+    Swept { path: (0..outcomes.len()).map(boundary).collect(), judged: outcomes.iter().map(judged).collect() }
+}
+
+/// A sweep that saw this, and nothing without a signal.
+fn seen(outcomes: &[Option<Outcome>]) -> Seen {
+    Seen { swept: swept(outcomes), without: WELL, executions: outcomes.len() as u64, ..Seen::default() }
+}
+
+/// The same with a second signal after one at the first boundary.
+fn nested(outcomes: &[Option<Outcome>], of_two: &[Option<Outcome>]) -> Seen {
+    Seen { nested: vec![Nested { first: 0, swept: swept(of_two) }], ..seen(outcomes) }
+}
+
+/// One boundary of three.
+fn only(outcome: Option<Outcome>) -> Seen {
+    let Swept { path, .. } = swept(&[WELL; 3]);
+    let Swept { judged, .. } = swept(&[outcome]);
+    Seen { only: Some(Located { k: 1, moved: None }), swept: Swept { path, judged }, ..seen(&[]) }
+}
+
+fn token() -> Which {
+    Which::Named("a-window/broken@sleep@k1@libc.so.6+0x9@lock+0x4#1".parse().unwrap())
+}
+
+fn entry(setup: Setup) -> Entry {
+    Entry { name: "a-window", setup, window: Window::new("sleep", |_| Ok(())) }
+}
+
+fn judged(setup: Setup, seen: &Seen, which: &Which) -> Run {
+    let entry = entry(setup);
+    let mut run = run_of(&entry, Kind::Breakpoint);
+    judge(&mut run, &entry, seen, which);
+    run
+}
+
+#[rstest]
+#[case::all_well(Setup::fixed(), seen(&[WELL, WELL]), Verdict::AsExpected)]
+#[case::a_bug(Setup::fixed(), seen(&[WELL, CRASH]), Verdict::Unexpected)]
+#[case::the_bug(Setup::broken(Outcome::Late), seen(&[WELL, LATE]), Verdict::AsExpected)]
+#[case::another_bug(Setup::broken(Outcome::Late), seen(&[LATE, CRASH]), Verdict::Unexpected)]
+#[case::no_bug(Setup::broken(Outcome::Late), seen(&[WELL, WELL]), Verdict::Unexpected)]
+#[case::not_reached(Setup::fixed(), seen(&[WELL, None]), Verdict::Inconclusive)]
+#[case::the_bug_and_not_reached(Setup::broken(Outcome::Late), seen(&[LATE, None]), Verdict::Inconclusive)]
+#[case::a_bug_and_not_reached(Setup::fixed(), seen(&[CRASH, None]), Verdict::Unexpected)]
+#[case::a_bug_of_two(Setup::fixed(), nested(&[WELL], &[WELL, CRASH]), Verdict::Unexpected)]
+#[case::the_bug_of_two(Setup::broken(Outcome::Late), nested(&[WELL], &[WELL, LATE]), Verdict::AsExpected)]
+#[case::two_not_reached(Setup::fixed(), nested(&[WELL], &[WELL, None]), Verdict::Inconclusive)]
+#[case::without_a_signal(Setup::fixed(), Seen { without: CRASH, ..seen(&[WELL]) }, Verdict::Unexpected)]
+#[case::the_bug_without(Setup::broken(Outcome::Late), Seen { without: LATE, ..seen(&[WELL]) }, Verdict::AsExpected)]
+#[case::no_second_signal(
+    Setup::broken(Outcome::Late), Seen { without_nested: Some("no".to_owned()), ..seen(&[WELL]) }, Verdict::Inconclusive
+)]
+#[case::none_needed(
+    Setup::broken(Outcome::Late), Seen { without_nested: Some("no".to_owned()), ..seen(&[LATE]) }, Verdict::AsExpected
+)]
+fn verdicts_of_all(#[case] setup: Setup, #[case] seen: Seen, #[case] verdict: Verdict) {
+    let run = judged(setup, &seen, &Which::All);
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+    assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected);
+}
+
+#[rstest]
+#[case::the_bug(Setup::broken(Outcome::Late), LATE, Which::Number(1), Verdict::AsExpected)]
+#[case::no_bug_there(Setup::broken(Outcome::Late), WELL, Which::Number(1), Verdict::AsExpected)]
+#[case::a_bug(Setup::fixed(), CRASH, Which::Number(1), Verdict::Unexpected)]
+#[case::not_reached(Setup::fixed(), None, Which::Number(1), Verdict::Inconclusive)]
+#[case::the_bug_again(Setup::broken(Outcome::Late), LATE, token(), Verdict::AsExpected)]
+#[case::not_again(Setup::broken(Outcome::Late), WELL, token(), Verdict::Inconclusive)]
+#[case::a_bug_again(Setup::fixed(), CRASH, token(), Verdict::Unexpected)]
+#[case::well_again(Setup::fixed(), WELL, token(), Verdict::AsExpected)]
+fn verdicts_of_one(
+    #[case] setup: Setup,
+    #[case] outcome: Option<Outcome>,
+    #[case] which: Which,
+    #[case] verdict: Verdict,
+) {
+    let run = judged(setup, &only(outcome), &which);
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+    assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected);
+    assert!(run.more["map"].as_str().unwrap().starts_with("k 1 of 3: "), "{}", run.more["map"]);
+}
+
+#[test]
+fn what_is_counted() {
+    let seen = Seen { without: LATE, ..nested(&[WELL, LATE, LATE, None], &[WELL, LATE, None]) };
+    let run = judged(Setup::broken(Outcome::Late), &seen, &Which::All);
+    let expected =
+        [("boundaries", 4), ("injected", 3), ("vulnerable", 2), ("diverged", 2), ("retries", 7), ("nested", 2)];
+    for (key, count) in expected {
+        assert_eq!(run.more[key], count, "{key}");
+    }
+    assert_eq!(run.observed, [(Outcome::Delivered, 2), (Outcome::Late, 4)].into(), "with the one without a signal");
+    assert_eq!((run.attempts, run.signals_in_window), (4, 3));
+    assert_eq!((&run.more["strip"], &run.more["without_signal"]), (&json!(".TT?"), &json!("late")));
+    assert!(run.reason.unwrap().contains("2 boundaries were not reached; the first: it was so"));
+}
+
+#[test]
+fn what_two_signals_do_is_a_finding_without_a_token() {
+    let run = judged(Setup::broken(Outcome::Late), &nested(&[WELL], &[WELL, LATE, LATE]), &Which::All);
+    let findings: Vec<_> = run.findings().collect();
+    assert_eq!((findings.len(), findings[0].outcome, findings[0].sentence.as_str()), (1, Outcome::Late, "it was so"));
+    assert!(findings[0].text.contains("the first signal came at boundary 0, the second one at boundary 1"));
+    assert_eq!(findings[0].replay.as_deref(), Some("cargo xtask step a-window/broken@sleep"));
+    assert!(!run.more["map"].as_str().unwrap().contains("cargo xtask replay"), "{}", run.more["map"]);
+}
+
+#[rstest]
+#[case::incapable(Trouble::Incapable { engine: Kind::TrapFlag, what: "fly" }, Verdict::Skipped, "an engine that traces can")]
+#[case::astray(Trouble::Astray("another path".to_owned()), Verdict::Inconclusive, "another path")]
+#[case::refused(
+    Trouble::System { call: "fork", error: std::io::ErrorKind::OutOfMemory.into() }, Verdict::Inconclusive, "fork: "
+)]
+#[case::gone(Trouble::NotOnThePath { symbol: "lock".to_owned() }, Verdict::Inconclusive, "lock any more")]
+#[case::too_long(Trouble::TooLong(7), Verdict::Inconclusive, "more than 7 boundaries")]
+fn what_cannot_be_swept(#[case] trouble: Trouble, #[case] verdict: Verdict, #[case] said: &str) {
+    let mut run = run_of(&entry(Setup::fixed()), Kind::TrapFlag);
+    refuse(&mut run, &trouble);
+    assert_eq!(run.verdict, verdict);
+    assert!(run.reason.as_ref().unwrap().contains(said), "{:?}", run.reason);
+}
