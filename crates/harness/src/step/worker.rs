@@ -65,7 +65,7 @@ pub enum Event {
 
 /// Carries out orders until there are no more. The arguments: which of several such processes this is, so that each has a processor of its own.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let number = arguments.next().and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
+    let number: usize = arguments.next().and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
     if let Err(error) = leash::tie(std::os::unix::process::parent_id()) {
         tell(&Event::Refused(format!("no leash: {error}")));
         return ExitCode::FAILURE;
