@@ -89,6 +89,10 @@ fn seen(run: &Value) -> BTreeSet<&str> {
 fn what_misbehaves_is_an_outcome(#[case] what: &str, #[case] outcome: &str, #[case] sentence: &str) {
     let case = format!("selftest-step-{what}");
     let Some((ran, runs)) = swept(&["step", &case]) else { return };
+    if let Some(run) = runs.iter().find(|run| run["engine"] == "trap-flag" && run["verdict"] == "inconclusive") {
+        eprintln!("skipped: {}", text(run, "reason"));
+        return;
+    }
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     for run in runs {
         assert_eq!((&run["case"], &run["verdict"]), (&value!(case), &value!("as-expected")), "{run:#}");

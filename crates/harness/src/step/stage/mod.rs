@@ -211,7 +211,7 @@ impl Stage {
             let (handled, sent) = (handled.wrapping_sub(before), sent.wrapping_sub(before));
             return Err(Failure::new(
                 Outcome::CorruptRecord,
-                format!("{sent} signals were sent, and the handler ran {handled} times"),
+                format!("signals sent: {sent}; the handler ran {handled} times"),
             ));
         }
         self.handled = handled;
