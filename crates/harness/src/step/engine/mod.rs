@@ -70,6 +70,9 @@ pub enum Trouble {
     /// The child does not do what it does every time.
     #[error("{0}")]
     Astray(String),
+    /// An execution neither came to an end nor stood still. Not worth another try: each would take as long.
+    #[error("an execution came neither to an end nor to a standstill in {0:?}")]
+    Endless(std::time::Duration),
     /// A boundary was asked for that there is not.
     #[error("the window has {boundaries} boundaries, numbered from 0; there is no number {asked}")]
     NoSuchBoundary {

@@ -165,7 +165,7 @@ impl Ptrace {
             }
             End::Left(status) => Ok(judge::of_end(live.child.memory.page.state(), status)),
             End::Stuck(stuck) => judge::of_stuck(live, stuck, explain || self.several()),
-            End::Endless => Err(Trouble::Astray(format!("neither an end nor a standstill in {PATIENCE:?}"))),
+            End::Endless => Err(Trouble::Endless(PATIENCE)),
         }
     }
 
@@ -286,6 +286,7 @@ impl Tracee {
                     return Err(Trouble::Astray(format!("{what} was to come, and the target sleeps")));
                 }
                 Stop::Quiet if started.elapsed() < PATIENCE => {}
+                Stop::Quiet => return Err(Trouble::Endless(PATIENCE)),
                 other => return Err(Trouble::Astray(format!("{what} was to come, and {} came", judge::word(other)))),
             }
         }

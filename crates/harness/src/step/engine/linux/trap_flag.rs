@@ -157,7 +157,7 @@ impl TrapFlag {
             End::Left(status) => Ok(judge::of_end(child.memory.page.state(), status)),
             End::Stuck(stuck) if explain => Ok(judge::explained(&child, stuck)),
             End::Stuck(stuck) => Ok(judge::at_a_glance(&child, stuck)),
-            End::Endless => Err(Trouble::Astray(format!("neither an end nor a standstill in {PATIENCE:?}"))),
+            End::Endless => Err(Trouble::Endless(PATIENCE)),
         }
     }
 }

@@ -99,6 +99,7 @@ fn fall_asleep(live: &mut Tracee) -> Result<(), Trouble> {
         match live.wait()? {
             Stop::Quiet if live.child.target_sleeps() => return Ok(()),
             Stop::Quiet if started.elapsed() < PATIENCE => {}
+            Stop::Quiet => return Err(Trouble::Endless(PATIENCE)),
             other => return Err(Trouble::Astray(format!("a sleep was to come, and {} came", judge::word(other)))),
         }
     }
