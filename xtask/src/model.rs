@@ -200,10 +200,7 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
 
 /// The run of a model that the budget did not reach.
 fn not_begun(entry: &Entry) -> Run {
-    let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
-    run.flavour = entry.setup.flavour.map(str::to_owned);
-    run.note = entry.setup.note_name().map(str::to_owned);
-    run.mode = entry.setup.mode;
+    let mut run = Run::of(Technique::Model, entry.name, &entry.setup, entry.expected());
     run.verdict = Verdict::Inconclusive;
     run.reason = Some(format!("not exhausted: {OUT_OF_TIME}; it was not begun"));
     run.more.insert("exhausted".into(), json!(false));

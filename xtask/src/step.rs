@@ -266,10 +266,7 @@ fn skipped(entry: &Entry, why: &str) -> Run {
 
 /// A run of nothing yet.
 fn empty(entry: &Entry) -> Run {
-    let mut run = Run::new(Technique::Step, entry.name, entry.setup.variant, entry.expected().clone());
-    run.flavour = entry.setup.flavour.map(str::to_owned);
-    run.note = entry.setup.note_name().map(str::to_owned);
-    run.mode = entry.setup.mode;
+    let mut run = Run::of(Technique::Step, entry.name, &entry.setup, entry.expected());
     run.more.insert("window".into(), json!(entry.window.name));
     run
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::case::{Expected, Mode, Outcome, Variant};
+use crate::case::{Expected, Mode, Outcome, Setup, Variant};
 
 pub mod host;
 pub mod junit;
@@ -238,6 +238,16 @@ impl Run {
             replay: None,
             reason: None,
             more: Map::new(),
+        }
+    }
+
+    /// The same for a setup of a case, or of what else has setups.
+    pub fn of(technique: Technique, case: impl Into<String>, setup: &Setup, expected: &Expected) -> Self {
+        Self {
+            flavour: setup.flavour.map(str::to_owned),
+            note: setup.note_name().map(str::to_owned),
+            mode: setup.mode,
+            ..Self::new(technique, case, setup.variant, expected.clone())
         }
     }
 

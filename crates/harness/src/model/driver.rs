@@ -97,11 +97,7 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
 
 /// A run of this model, with nothing in it.
 pub(super) fn run_of(entry: &Entry) -> Run {
-    let mut run = Run::new(Technique::Model, entry.name, entry.setup.variant, entry.expected().clone());
-    run.flavour = entry.setup.flavour.map(str::to_owned);
-    run.note = entry.setup.note_name().map(str::to_owned);
-    run.mode = entry.setup.mode;
-    run
+    Run::of(Technique::Model, entry.name, &entry.setup, entry.expected())
 }
 
 /// So many preemptions a search adds one at a time; after them it goes on with all that it may have.

@@ -153,6 +153,13 @@ impl Map {
     }
 }
 
+impl Map {
+    /// How many ranges have a bad outcome.
+    pub fn vulnerable_ranges(&self) -> usize {
+        self.ranges.iter().filter(|range| range.outcome.is_some()).count()
+    }
+}
+
 /// To four digits, which come back from JSON as they went.
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e4).round() / 1e4 }

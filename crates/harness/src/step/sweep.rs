@@ -107,7 +107,7 @@ pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) 
     let looked = look(entry, kind, which, observer);
     let mut run = run_of(entry, kind);
     match looked {
-        Ok(seen) => verdict::judge(&mut run, entry, &seen, which),
+        Ok(seen) => verdict::judge(&mut run, entry, kind, &seen, which),
         Err(trouble @ Trouble::NoSuchBoundary { .. }) => return Err(trouble),
         Err(trouble) => verdict::refuse(&mut run, &trouble),
     }
@@ -117,10 +117,7 @@ pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) 
 
 /// A run of this window, with nothing in it.
 pub fn run_of(entry: &Entry, kind: Kind) -> Run {
-    let mut run = Run::new(Technique::Step, entry.name, entry.setup.variant, entry.expected().clone());
-    run.flavour = entry.setup.flavour.map(str::to_owned);
-    run.note = entry.setup.note_name().map(str::to_owned);
-    run.mode = entry.setup.mode;
+    let mut run = Run::of(Technique::Step, entry.name, &entry.setup, entry.expected());
     run.more.insert("window".into(), entry.window.name.into());
     run.more.insert("engine".into(), kind.as_str().into());
     run

@@ -3,16 +3,16 @@
 use serde_json::json;
 
 use super::super::Entry;
-use super::super::engine::Trouble;
+use super::super::engine::{Kind, Trouble};
 use super::super::map::{Map, Spot};
 use super::super::token::Token;
-use super::{Nested, Seen, Which, symbols};
+use super::{DIAGNOSED, Nested, Seen, Which, symbols};
 use crate::case::{Grade, Outcome};
 use crate::report::{Finding, Run, Verdict};
 
 /// Fills in what was seen, and judges it.
-pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
-    show(run, entry, seen);
+pub(super) fn judge(run: &mut Run, entry: &Entry, kind: Kind, seen: &Seen, which: &Which) {
+    show(run, entry, kind, seen);
     let judged = &seen.swept.judged;
     let injected = judged.iter().filter(|judged| judged.outcome.is_some()).count();
     let nested = seen.nested.iter().flat_map(|nested| &nested.swept.judged);
@@ -67,7 +67,7 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, seen: &Seen, which: &Which) {
 }
 
 /// What lies where, and what was found there.
-fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
+fn show(run: &mut Run, entry: &Entry, kind: Kind, seen: &Seen) {
     let label = entry.label();
     let path = &seen.swept.path;
     for (at, finding) in &seen.findings {
@@ -94,6 +94,17 @@ fn show(run: &mut Run, entry: &Entry, seen: &Seen) {
     }
     let map = Map::of(&label, &seen.swept, symbols());
     let mut text = map.to_string();
+    let undiagnosed = map.vulnerable_ranges().saturating_sub(DIAGNOSED);
+    if undiagnosed > 0 {
+        text += &format!("the last {undiagnosed} ranges were not diagnosed\n");
+    }
+    if kind == Kind::TrapFlag {
+        text += "out of this engine's reach, and not counted: the boundary right behind each system call\n";
+        run.more.insert("out_of_reach".into(), "the boundary right behind each system call".into());
+    }
+    // The findings of a run are one of each kind; these are one of each range.
+    let of_range = |(k, finding): &(usize, Finding)| json!({ "k": k, "diagnosis": finding });
+    run.more.insert("range_diagnoses".into(), seen.findings.iter().map(of_range).collect());
     for nested in &seen.nested {
         let mut within = Map::of(&label, &nested.swept, symbols());
         // A token names a boundary of the window's own path.

@@ -47,7 +47,7 @@ fn entry(setup: Setup) -> Entry {
 fn judged(setup: Setup, seen: &Seen, which: &Which) -> Run {
     let entry = entry(setup);
     let mut run = run_of(&entry, Kind::Breakpoint);
-    judge(&mut run, &entry, seen, which);
+    judge(&mut run, &entry, Kind::Breakpoint, seen, which);
     run
 }
 
