@@ -120,7 +120,7 @@ impl Case for SignoteForkCloexec {
 
     fn windows(&self, setup: &Setup) -> Vec<Window> {
         let recipe = recipe(setup);
-        vec![Window::new("make", move |stage| stepped(recipe, stage)).on_bystander().forks()]
+        vec![Window::new("make", move |stage| stepped(recipe, stage)).on_bystander()]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {

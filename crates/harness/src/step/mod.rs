@@ -70,10 +70,6 @@ pub struct Window {
     pub(crate) nests: bool,
     /// Whether the others are held again once the signal has let them go.
     pub(crate) alone: bool,
-    /// Whether signals go on while the target sleeps.
-    pub(crate) again_while_asleep: bool,
-    /// Whether handlers or threads start processes.
-    pub(crate) forks: bool,
     /// What must come of it, where that differs from what the setup says.
     pub(crate) expected: Option<Expected>,
 }
@@ -87,8 +83,6 @@ impl Window {
             interrupted: Interrupted::Target,
             nests: false,
             alone: false,
-            again_while_asleep: false,
-            forks: false,
             expected: None,
         }
     }
@@ -111,20 +105,6 @@ impl Window {
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.alone = true;
-        self
-    }
-
-    /// After the first signal another one comes each time that the target is found asleep.
-    #[must_use]
-    pub fn again_while_asleep(mut self) -> Self {
-        self.again_while_asleep = true;
-        self
-    }
-
-    /// Processes are started in it, which may hold its descriptors.
-    #[must_use]
-    pub fn forks(mut self) -> Self {
-        self.forks = true;
         self
     }
 

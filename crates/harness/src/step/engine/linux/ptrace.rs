@@ -33,9 +33,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest path.
 const LONGEST: usize = crate::step::slate::PATH;
 
-/// How often a signal comes again while the target sleeps, in one execution, at most.
-const AGAIN: u64 = 1000;
-
 /// See the module.
 pub(super) struct Ptrace {
     kind: Kind,
@@ -69,7 +66,7 @@ impl Ptrace {
         if !self.warms_up {
             return Ok(tracee);
         }
-        match self.run_on(tracee, true, true)? {
+        match self.run_on(tracee, true)? {
             (End::Round, Some(tracee)) => Ok(tracee),
             _ => {
                 self.warms_up = false;
@@ -101,13 +98,12 @@ impl Ptrace {
     }
 
     /// Lets the target go on, if it is stopped, to the next first mark. The child is given back if it is there.
-    fn run_on(&self, mut live: Tracee, stopped: bool, quietly: bool) -> Result<(End, Option<Tracee>), Trouble> {
+    fn run_on(&self, mut live: Tracee, stopped: bool) -> Result<(End, Option<Tracee>), Trouble> {
         if stopped {
             live.go(Go::On, None)?;
         }
         let started = Instant::now();
         let mut behind = false;
-        let mut again = 0;
         loop {
             match live.wait()? {
                 Stop::Mark if behind => return Ok((End::Round, Some(live))),
@@ -126,11 +122,6 @@ impl Ptrace {
                     if !behind && !live.child.in_handler() && live.child.target_sleeps() {
                         live.release()?;
                         if live.child.call_helper()? {
-                            continue;
-                        }
-                        if self.entry.window.again_while_asleep && !quietly && again < AGAIN {
-                            again += 1;
-                            live.child.signal(self.hit(&live))?;
                             continue;
                         }
                     }
@@ -223,7 +214,7 @@ impl Engine for Ptrace {
         live.expect("the handler's first instruction", |stop| stop == Stop::Trap)?;
         let (handler, stuck) = advance::record(&mut live, Some(path[at].depth))?;
         if stuck.is_none() {
-            let (end, live) = self.run_on(live, true, true)?;
+            let (end, live) = self.run_on(live, true)?;
             self.finish(end, live, false)?;
         }
         Ok(handler)
@@ -244,7 +235,7 @@ impl Engine for Ptrace {
                 live.go(Go::On, None)?;
             }
         }
-        let (end, live) = self.run_on(live, false, false)?;
+        let (end, live) = self.run_on(live, false)?;
         self.finish(end, live, shot.explain)
     }
 }

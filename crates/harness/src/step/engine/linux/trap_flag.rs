@@ -132,10 +132,6 @@ impl TrapFlag {
                 if child.call_helper()? {
                     continue;
                 }
-                if self.entry.window.again_while_asleep && matches!(task, Task::Before(_) | Task::Asleep(_)) {
-                    child.signal(target)?;
-                    continue;
-                }
             }
             match child.look() {
                 Look::Stuck(stuck) => return Ok((End::Stuck(stuck), sleeps)),
