@@ -10,7 +10,10 @@ use sigproof_harness::inject::Delivery;
 use sigproof_harness::report::write::Target;
 use sigproof_harness::step::engine::Kind;
 
+mod bench;
 mod help;
+
+pub use bench::BenchArgs;
 
 use help::{AGREE, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
@@ -50,6 +53,9 @@ pub enum Verb {
     /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
     #[command(after_help = exit_codes(), after_long_help = format!("{SANITIZE}\n{}", exit_codes()))]
     Sanitize(SanitizeArgs),
+    /// Measure the buffer against Go's, another ring and a bare copy
+    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", bench::BENCH, exit_codes()))]
+    Bench(BenchArgs),
     /// Run what CI runs: format, lints, documentation, tests
     #[command(after_help = exit_codes())]
     Ci(CiArgs),

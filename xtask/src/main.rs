@@ -7,6 +7,7 @@ use sigproof_harness::{step::worker as stepper, worker};
 
 mod agree;
 mod args;
+mod bench;
 mod ci;
 mod findings;
 mod interrupt;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),
         args::Verb::Sanitize(args) => sanitize::run(&args),
+        args::Verb::Bench(args) => bench::run(&args),
         args::Verb::Ci(args) => ci::run(&args),
     };
     exit.into()

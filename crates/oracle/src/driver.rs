@@ -16,6 +16,7 @@ const OVERLAY: (&str, &str) = ("zz_sigproof.go", include_str!("../go/runtime/sig
 /// The program.
 const PROGRAM: &[(&str, &str)] = &[
     ("go.mod", include_str!("../go/driver/go.mod")),
+    ("bench.go", include_str!("../go/driver/bench.go")),
     ("main.go", include_str!("../go/driver/main.go")),
     ("serve.go", include_str!("../go/driver/serve.go")),
 ];

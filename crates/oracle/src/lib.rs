@@ -16,7 +16,9 @@
 //! | [`driver`] | building the driver against one |
 //! | [`process`] | a running driver |
 //! | [`conform`] | differential tests of the buffer |
+//! | [`bench`] | what the benchmarks are asked for and what they tell; they are in `benches/profbuf` |
 
+pub mod bench;
 pub mod conform;
 pub mod driver;
 pub mod process;

@@ -13,6 +13,7 @@ use sigproof_tests::run;
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
+#[case::bench(&["bench", "--help"], "help-bench")]
 #[case::ci(&["ci", "--help"], "help-ci")]
 fn the_help_is_what_it_was(#[case] arguments: &[&str], #[case] snapshot: &str) {
     let ran = run(arguments);

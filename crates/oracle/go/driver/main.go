@@ -8,6 +8,7 @@ import (
 
 // The verbs, by name. Each is a file.
 var verbs = map[string]func(arguments []string) error{
+	"bench": bench,
 	"serve": serve,
 }
 

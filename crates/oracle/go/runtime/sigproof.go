@@ -51,6 +51,11 @@ func (s *SigproofBuffer) Write(tag unsafe.Pointer, now int64, header []uint64, s
 	s.buf.write(&tag, now, header, stack)
 }
 
+// WriteTagged writes a record as the profiler does. It is inlined: its caller calls the runtime's write.
+func (s *SigproofBuffer) WriteTagged(tag *unsafe.Pointer, now int64, header []uint64, stack []uintptr) {
+	s.buf.write(tag, now, header, stack)
+}
+
 // Close ends the file.
 func (s *SigproofBuffer) Close() { s.buf.close() }
 

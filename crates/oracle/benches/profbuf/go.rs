@@ -1,0 +1,102 @@
+//! Go's buffer as a contender: a driver of each toolchain, which is asked for batches and answers with the time that its own loop took.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sigproof_oracle::bench::{self, Contender, Kind, Order, RING, TAGS};
+use sigproof_oracle::driver::{self, Driver};
+use sigproof_oracle::process::{Process, frame};
+use sigproof_oracle::toolchain::Toolchain;
+
+use crate::contenders::Rival;
+use crate::tell::Tell;
+
+/// How long an answer may take beyond what was asked for. Only a hang gets there.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A driver, and the process of it that serves requests.
+pub struct Go {
+    driver: Driver,
+    process: RefCell<Process>,
+}
+
+/// The drivers of these toolchains; one that cannot be had is told as skipped.
+pub fn drivers(goroots: &[PathBuf], order: &Order, tell: &mut Tell) -> Vec<Go> {
+    let mut drivers = Vec::new();
+    for goroot in goroots {
+        let built = Toolchain::at(goroot).map_err(|error| (goroot.display().to_string(), error.to_string()));
+        let made = built.and_then(|toolchain| {
+            let name = toolchain.version.to_string();
+            let driver = Driver::build(&toolchain, &driver::folder()).map_err(|error| (name.clone(), error.to_string()))?;
+            Go::start(driver).map_err(|error| (name, error))
+        });
+        match made {
+            Ok(go) => drivers.push(go),
+            Err((what, why)) => order.groups.iter().for_each(|group| tell.skipped(*group, &what, &why)),
+        }
+    }
+    drivers
+}
+
+impl Go {
+    fn start(driver: Driver) -> Result<Self, String> {
+        let process = RefCell::new(start(&driver)?);
+        Ok(Self { driver, process })
+    }
+
+    /// Who it is.
+    pub fn contender(&self) -> Contender {
+        Contender { kind: Kind::Go, name: self.driver.version.to_string() }
+    }
+
+    /// Asks, and waits for the answer, which has so many words at least. A process that has died is replaced, for those who ask next.
+    ///
+    /// # Errors
+    /// What it said when it died.
+    pub fn ask<const N: usize>(&self, request: &[u64]) -> Result<[u64; N], String> {
+        let mut process = self.process.borrow_mut();
+        let mut bytes = Vec::new();
+        frame(request, &mut bytes);
+        process.send(bytes);
+        let answer = match process.receive(PATIENCE) {
+            Ok(answer) => answer,
+            Err(silence) => {
+                *process = start(&self.driver)?;
+                return Err(silence.to_string());
+            }
+        };
+        answer.try_into().map_err(|answer: Vec<u64>| format!("the Go program answered {} words", answer.len()))
+    }
+
+    /// As a contender, for records of that depth.
+    pub fn rival(&self, depth: usize) -> Box<dyn Rival + '_> {
+        Box::new(Batches { go: self, depth })
+    }
+}
+
+fn start(driver: &Driver) -> Result<Process, String> {
+    Process::start(driver, &["bench"]).map_err(|error| error.to_string())
+}
+
+/// See [`Go::rival`].
+struct Batches<'a> {
+    go: &'a Go,
+    depth: usize,
+}
+
+impl Rival for Batches<'_> {
+    fn contender(&self) -> Contender {
+        self.go.contender()
+    }
+
+    fn batches(&mut self, batches: u64) -> Result<Duration, String> {
+        let batch = bench::batch(self.depth) as u64;
+        let request = [0, RING as u64, TAGS as u64, self.depth as u64, batch, batches];
+        let [nanoseconds, records, _sum] = self.go.ask(&request)?;
+        if records != batch * batches {
+            return Err(format!("{records} of {} records were read", batch * batches));
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}

@@ -1,0 +1,74 @@
+//! The benchmarks of the buffer: `cargo bench -p sigproof-oracle`, or `cargo xtask bench`, which makes tables of them.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `contenders` | who writes and drains records, behind one trait |
+//! | `go` | Go's buffer as a contender: requests to a driver, which measures itself |
+//! | `record` | criterion's part: the cost of a record, contenders in turn |
+//! | `tell` | the events |
+//!
+//! With `--order JSON` it does as it is ordered and tells events; criterion's own text then goes wherever it goes. Without, it is one
+//! of cargo's usual benches: one pass of the cost of a record.
+
+use std::process::ExitCode;
+
+use criterion::Criterion;
+use sigproof_oracle::bench::{Group, Order, Pace};
+use sigproof_oracle::toolchain;
+
+mod contenders;
+mod go;
+mod record;
+mod tell;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let ordered = arguments.next().filter(|first| first == "--order").and_then(|_| arguments.next());
+    let done = match ordered {
+        Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(|order| perform(&order)),
+        None => as_usual(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is asked for.
+fn perform(order: &Order) -> Result<(), String> {
+    let mut tell = tell::Tell::events();
+    let drivers = go::drivers(&order.go, order, &mut tell);
+    tell.planned(order.groups.iter().map(|group| match group {
+        Group::Record => record::visits(&drivers, order),
+        Group::Threads | Group::Latency => 0,
+    }));
+    for group in &order.groups {
+        match group {
+            Group::Record => record::run(&drivers, order, &mut record::criterion(order.pace), &mut tell),
+            Group::Threads | Group::Latency => {}
+        }
+    }
+    tell.result()
+}
+
+/// What cargo asks for: criterion takes the arguments, and prints.
+fn as_usual() -> Result<(), String> {
+    let pace = if std::env::args().any(|argument| argument == "--bench") { Pace::Full } else { Pace::Tiny };
+    let go = match toolchain::find(&[]) {
+        Ok(found) => found.into_iter().map(|toolchain| toolchain.goroot).collect(),
+        Err(why) => {
+            eprintln!("Go is left out: {why}");
+            Vec::new()
+        }
+    };
+    let order = Order { groups: vec![Group::Record], passes: 1, pace, go };
+    let mut tell = tell::Tell::nobody();
+    let drivers = go::drivers(&order.go, &order, &mut tell);
+    let mut criterion: Criterion = record::criterion(pace).configure_from_args();
+    record::run(&drivers, &order, &mut criterion, &mut tell);
+    criterion.final_summary();
+    tell.result()
+}
