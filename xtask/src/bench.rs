@@ -46,7 +46,8 @@ fn perform(args: &BenchArgs) -> Result<Exit, Trouble> {
     let passes = args.passes.map_or(pace.passes(), Into::into);
     let costs = measure(&Order { groups: vec![Group::Record], passes, pace, go }, &mut skipped)?;
     let summary = Summary::of(&costs);
-    let mut text = format!("Write and drain, one thread, {passes} passes\n\n{}\n{}", summary.table(), summary.goals_text());
+    let mut text =
+        format!("Write and drain, one thread, {passes} passes\n\n{}\n{}", summary.table(), summary.goals_text());
     for line in &skipped {
         text += &format!("skipped: {line}\n");
     }

@@ -25,7 +25,8 @@ fn draw(summary: &Summary, backend: SVGBackend<'_>) -> Result<(), Box<dyn std::e
     area.fill(&WHITE)?;
     let mut builder = ChartBuilder::on(&area);
     builder.caption("Write and drain, one thread", ("sans-serif", 18)).margin(12);
-    let mut chart = builder.x_label_area_size(36).y_label_area_size(52).build_cartesian_2d(0.0..right * 1.05, 0.0..top * 1.1)?;
+    let mut chart =
+        builder.x_label_area_size(36).y_label_area_size(52).build_cartesian_2d(0.0..right * 1.05, 0.0..top * 1.1)?;
     chart.configure_mesh().x_desc("stack words").y_desc("nanoseconds a record").draw()?;
     for (at, (name, line)) in lines.iter().enumerate() {
         let style = Palette99::pick(at).stroke_width(2);

@@ -42,7 +42,8 @@ fn unknown() -> String {
 /// The processor's model: Linux has it in a file, macOS tells it.
 fn processor() -> String {
     let file = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = file.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
+    let line =
+        file.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
     line.or_else(|| said("sysctl", &["-n", "machdep.cpu.brand_string"])).unwrap_or_else(unknown)
 }
 
@@ -89,7 +90,9 @@ mod tests {
         let machine = Machine { processor: word("P"), system: word("S"), rustc: word("R"), rtrb: word("0.3.6") };
         let summary = super::super::summary::fixed();
         let page = text(&summary, &machine, 3, &[word("Go: none")]);
-        for part in ["processor: P", "system: S", "rtrb: 0.3.6", "skipped: Go: none", &summary.table(), &summary.goals_text()] {
+        for part in
+            ["processor: P", "system: S", "rtrb: 0.3.6", "skipped: Go: none", &summary.table(), &summary.goals_text()]
+        {
             assert!(page.contains(part), "{part}\n{page}");
         }
     }

@@ -161,7 +161,12 @@ fn markdown(rows: &[Vec<String>]) -> String {
 /// Costs that no machine has measured.
 #[cfg(test)]
 pub(super) fn fixed() -> Summary {
-    let all = [(Kind::Ours, "ours", 10.0), (Kind::Go, "go1.27.3", 40.0), (Kind::Rtrb, "rtrb", 5.0), (Kind::Copy, "memcpy", 2.0)];
+    let all = [
+        (Kind::Ours, "ours", 10.0),
+        (Kind::Go, "go1.27.3", 40.0),
+        (Kind::Rtrb, "rtrb", 5.0),
+        (Kind::Copy, "memcpy", 2.0),
+    ];
     let mut costs = Vec::new();
     for (kind, name, base) in all {
         for depth in [2, 16] {
@@ -192,7 +197,11 @@ mod tests {
     #[test]
     fn goals_are_met_or_not() {
         let met: Vec<_> = fixed().goals().iter().map(|goal| (goal.what.clone(), goal.met())).collect();
-        let expected = [("depth 2: ours to go1.27.3", true), ("depth 16: ours to go1.27.3", true), ("depth 16: ours to rtrb", false)];
+        let expected = [
+            ("depth 2: ours to go1.27.3", true),
+            ("depth 16: ours to go1.27.3", true),
+            ("depth 16: ours to rtrb", false),
+        ];
         assert_eq!(met, expected.map(|(what, met)| (what.to_owned(), met)));
         assert!(fixed().goals_text().ends_with("- depth 16: ours to rtrb: 2.00, at most 1.50: not met\n"));
     }
@@ -207,7 +216,10 @@ mod tests {
         let table = fixed().table();
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines.len(), 2 + 8, "{table}");
-        assert!(lines[3].contains("go1.27.3") && lines[3].contains("160.0") && lines[3].contains("0.25 (0.25 to 0.25)"), "{table}");
+        assert!(
+            lines[3].contains("go1.27.3") && lines[3].contains("160.0") && lines[3].contains("0.25 (0.25 to 0.25)"),
+            "{table}"
+        );
         assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{table}");
     }
 }

@@ -15,6 +15,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use rtrb::chunks::ChunkError;
 use sigproof_oracle::bench::{self, Contender, HEADER, Kind, RING, TAGS};
 use sigproof_profbuf::{Config, EveryRecord, Read, ReadMode, Reader, Tag, Wake, Writer};
 
@@ -82,6 +83,16 @@ impl Drained {
     }
 }
 
+/// Takes in the records that lie one behind another; what is left is a part of one.
+#[inline(always)]
+fn walk<'a>(mut words: &'a [u64], drained: &mut Drained) -> &'a [u64] {
+    while let Some((record, rest)) = words.first().and_then(|length| words.split_at_checked(*length as usize)) {
+        drained.touch(record, 0);
+        words = rest;
+    }
+    words
+}
+
 /// A note for a reader that never sleeps.
 #[derive(Debug)]
 pub struct Nobody;
@@ -105,14 +116,13 @@ struct Ours {
     writer: Writer<Nobody, EveryRecord>,
     reader: Reader<Nobody, EveryRecord>,
     depth: usize,
-    time: i64,
 }
 
 impl Ours {
     /// The one whose reader may sleep.
     fn sleeping(depth: usize) -> Result<Self, String> {
         let (writer, reader) = sigproof_profbuf::new(CONFIG, Nobody).map_err(|error| error.to_string())?;
-        Ok(Self { writer, reader, depth, time: 0 })
+        Ok(Self { writer, reader, depth })
     }
 }
 
@@ -124,16 +134,12 @@ impl Rival for Ours {
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
         let (stack, batch) = (stack(self.depth), bench::batch(self.depth));
         let mut drained = Drained::default();
+        let mut time = 0;
         let started = Instant::now();
         for _ in 0..batches {
             for _ in 0..batch {
-                let _ = black_box(self.writer.write(
-                    self.time,
-                    Tag(TAG),
-                    black_box(&HEADER_WORDS),
-                    black_box(&stack),
-                ));
-                self.time += 1;
+                let _ = black_box(self.writer.write(time, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack)));
+                time += 1;
             }
             while let Ok(Read::Records(records)) = self.reader.read(ReadMode::NonBlocking) {
                 for record in records {
@@ -150,29 +156,34 @@ struct Rtrb {
     producer: rtrb::Producer<u64>,
     consumer: rtrb::Consumer<u64>,
     depth: usize,
-    time: u64,
 }
 
 impl Rtrb {
     fn new(depth: usize) -> Self {
         let (producer, consumer) = rtrb::RingBuffer::new(RING);
-        Self { producer, consumer, depth, time: 0 }
+        Self { producer, consumer, depth }
     }
 
     #[inline(always)]
-    fn write(&mut self, header: &[u64], stack: &[u64]) -> Result<(), String> {
-        let words = 2 + header.len() + stack.len();
-        let mut chunk = self.producer.write_chunk_uninit(words).map_err(|error| error.to_string())?;
+    fn write(&mut self, time: u64, header: &[u64; HEADER], stack: &[u64]) -> Result<(), ChunkError> {
+        const BEFORE: usize = 2 + HEADER;
+        let words = BEFORE + stack.len();
+        let mut chunk = self.producer.write_chunk_uninit(words)?;
         let (first, second) = chunk.as_mut_slices();
-        if second.is_empty() {
-            first[0].write(words as u64);
-            first[1].write(self.time);
-            first[2..2 + header.len()].write_copy_of_slice(header);
-            first[2 + header.len()..].write_copy_of_slice(stack);
-        } else {
-            let all = [words as u64, self.time].into_iter().chain(header.iter().copied()).chain(stack.iter().copied());
-            for (slot, word) in first.iter_mut().chain(second).zip(all) {
-                slot.write(word);
+        let fixed = [words as u64, time, header[0]];
+        match first.split_first_chunk_mut::<BEFORE>() {
+            Some((before, rest)) if second.is_empty() => {
+                // One by one: an array that was just put together on the stack is slow to copy, as its stores cannot be forwarded to a
+                // wider load.
+                for (slot, word) in before.iter_mut().zip(fixed) {
+                    slot.write(word);
+                }
+                rest.write_copy_of_slice(stack);
+            }
+            _ => {
+                for (slot, word) in first.iter_mut().chain(second).zip(fixed.iter().chain(stack)) {
+                    slot.write(*word);
+                }
             }
         }
         // SAFETY: every slot has been written: `words` is the sum of what went into them.
@@ -181,19 +192,19 @@ impl Rtrb {
     }
 
     #[inline(always)]
-    fn drain(&mut self, drained: &mut Drained) -> Result<(), String> {
+    fn drain(&mut self, drained: &mut Drained) -> Result<(), ChunkError> {
         let there = self.consumer.slots();
-        let chunk = self.consumer.read_chunk(there).map_err(|error| error.to_string())?;
+        let chunk = self.consumer.read_chunk(there)?;
         let (first, second) = chunk.as_slices();
-        let word = |at: usize| if at < first.len() { first[at] } else { second[at - first.len()] };
-        let mut at = 0;
-        while at < there {
-            let length = word(at) as usize;
-            match first.get(at..at + length) {
-                Some(record) => drained.touch(record, 0),
-                None => drained.touch(&[length as u64, word(at + 1), word(at + length - 1)], 0),
-            }
-            at += length;
+        let left = walk(first, drained);
+        if !left.is_empty() {
+            // One that goes over the end.
+            let word = |at: usize| left.get(at).or_else(|| second.get(at - left.len())).copied().unwrap_or(0);
+            let length = word(0) as usize;
+            drained.touch(&[length as u64, word(1), word(length - 1)], 0);
+            walk(&second[length - left.len()..], drained);
+        } else {
+            walk(second, drained);
         }
         chunk.commit_all();
         Ok(())
@@ -207,14 +218,16 @@ impl Rival for Rtrb {
 
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
         let (stack, batch) = (stack(self.depth), bench::batch(self.depth));
+        let refused = |error: ChunkError| error.to_string();
         let mut drained = Drained::default();
+        let mut time = 0;
         let started = Instant::now();
         for _ in 0..batches {
             for _ in 0..batch {
-                black_box(self.write(black_box(&HEADER_WORDS), black_box(&stack)))?;
-                self.time += 1;
+                black_box(self.write(time, black_box(&HEADER_WORDS), black_box(&stack))).map_err(refused)?;
+                time += 1;
             }
-            self.drain(&mut drained)?;
+            self.drain(&mut drained).map_err(refused)?;
         }
         drained.check(started.elapsed(), batches * batch as u64)
     }
@@ -253,13 +266,7 @@ impl Rival for Copied {
             for place in ring.chunks_exact_mut(words) {
                 place.copy_from_slice(black_box(&self.record));
             }
-            let ring = black_box(&*ring);
-            let mut at = 0;
-            while let Some(&length) = ring.get(at) {
-                let end = at + length as usize;
-                drained.touch(&ring[at..end], 0);
-                at = end;
-            }
+            walk(black_box(&*ring), &mut drained);
         }
         drained.check(started.elapsed(), batches * batch as u64)
     }

@@ -28,7 +28,8 @@ pub fn drivers(goroots: &[PathBuf], order: &Order, tell: &mut Tell) -> Vec<Go> {
         let built = Toolchain::at(goroot).map_err(|error| (goroot.display().to_string(), error.to_string()));
         let made = built.and_then(|toolchain| {
             let name = toolchain.version.to_string();
-            let driver = Driver::build(&toolchain, &driver::folder()).map_err(|error| (name.clone(), error.to_string()))?;
+            let driver =
+                Driver::build(&toolchain, &driver::folder()).map_err(|error| (name.clone(), error.to_string()))?;
             Go::start(driver).map_err(|error| (name, error))
         });
         match made {

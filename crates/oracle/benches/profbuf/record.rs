@@ -44,9 +44,10 @@ pub fn run(drivers: &[Go], order: &Order, criterion: &mut Criterion, tell: &mut 
     // Everybody keeps his buffer from pass to pass.
     let mut rivals = Vec::new();
     for depth in DEPTHS {
-        let made = makers.iter().map(|make| make(depth)).filter_map(|made| {
-            made.map_err(|why| tell.skipped(Group::Record, "a contender", &why)).ok()
-        });
+        let made = makers
+            .iter()
+            .map(|make| make(depth))
+            .filter_map(|made| made.map_err(|why| tell.skipped(Group::Record, "a contender", &why)).ok());
         rivals.push((depth, made.collect::<Vec<_>>()));
     }
     for pass in 0..order.passes {
@@ -67,12 +68,7 @@ pub fn run(drivers: &[Go], order: &Order, criterion: &mut Criterion, tell: &mut 
 }
 
 /// One visit: nanoseconds for a record.
-fn visit(
-    criterion: &mut Criterion,
-    rival: &mut dyn contenders::Rival,
-    depth: usize,
-    pass: u32,
-) -> Result<f64, String> {
+fn visit(criterion: &mut Criterion, rival: &mut dyn contenders::Rival, depth: usize, pass: u32) -> Result<f64, String> {
     let batch = bench::batch(depth);
     let mut samples: Vec<f64> = Vec::new();
     let mut failure = None;
