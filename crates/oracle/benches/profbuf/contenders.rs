@@ -7,7 +7,7 @@
 //!
 //! | contender | writes | reads |
 //! |---|---|---|
-//! | ours | `write` | `read`, and the records' iterator |
+//! | ours | `write` | `poll`, and the records' iterator |
 //! | Go | `profBuf.write`, in a loop of its own process | `profBuf.read`, and a walk over the words |
 //! | rtrb | a chunk a record | one chunk for all there is, and a walk over the words |
 //! | copy | one `memcpy` a record | a walk over the words |
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rtrb::chunks::ChunkError;
 use sigproof_oracle::bench::{self, Contender, HEADER, Kind, RING, TAGS};
-use sigproof_profbuf::{Config, EveryRecord, Read, ReadMode, Reader, Tag, Wake, Writer};
+use sigproof_profbuf::{Config, EveryRecord, Mode, NoNote, Polled, Read, Reader, Tag, Wake, Writer};
 
 /// The rings' sizes and the header's.
 pub const CONFIG: Config = Config { header: HEADER, words: RING, tags: TAGS };
@@ -46,7 +46,8 @@ pub type Make<'a> = Box<dyn Fn(usize) -> Result<Box<dyn Rival + 'a>, String> + '
 /// Those that are part of this program.
 pub fn native<'a>() -> Vec<Make<'a>> {
     vec![
-        Box::new(|depth| Ok(Box::new(Ours::sleeping(depth)?))),
+        Box::new(|depth| Ok(Box::new(sleeping(depth)?))),
+        Box::new(|depth| Ok(Box::new(polled(depth)?))),
         Box::new(|depth| Ok(Box::new(Rtrb::new(depth)))),
         Box::new(|depth| Ok(Box::new(Copied::new(depth)))),
     ]
@@ -111,24 +112,29 @@ impl Wake for Nobody {
     }
 }
 
-/// Our buffer.
-struct Ours {
-    writer: Writer<Nobody, EveryRecord>,
-    reader: Reader<Nobody, EveryRecord>,
+/// Our buffer, in either mode.
+struct Ours<W: Wake, M: Mode> {
+    name: &'static str,
+    writer: Writer<W, M>,
+    reader: Reader<W, M>,
     depth: usize,
 }
 
-impl Ours {
-    /// The one whose reader may sleep.
-    fn sleeping(depth: usize) -> Result<Self, String> {
-        let (writer, reader) = sigproof_profbuf::new(CONFIG, Nobody).map_err(|error| error.to_string())?;
-        Ok(Self { writer, reader, depth })
-    }
+/// The one whose reader may sleep.
+fn sleeping(depth: usize) -> Result<Ours<Nobody, EveryRecord>, String> {
+    let (writer, reader) = sigproof_profbuf::new(CONFIG, Nobody).map_err(|error| error.to_string())?;
+    Ok(Ours { name: "sleeping", writer, reader, depth })
 }
 
-impl Rival for Ours {
+/// The one whose reader polls.
+fn polled(depth: usize) -> Result<Ours<NoNote, Polled>, String> {
+    let (writer, reader) = sigproof_profbuf::polled(CONFIG).map_err(|error| error.to_string())?;
+    Ok(Ours { name: "polled", writer, reader, depth })
+}
+
+impl<W: Wake, M: Mode> Rival for Ours<W, M> {
     fn contender(&self) -> Contender {
-        Contender { kind: Kind::Ours, name: "sleeping".to_owned() }
+        Contender { kind: Kind::Ours, name: self.name.to_owned() }
     }
 
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
@@ -141,7 +147,7 @@ impl Rival for Ours {
                 let _ = black_box(self.writer.write(time, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack)));
                 time += 1;
             }
-            while let Ok(Read::Records(records)) = self.reader.read(ReadMode::NonBlocking) {
+            while let Ok(Read::Records(records)) = self.reader.poll() {
                 for record in records {
                     drained.touch(record.words(), record.tag().0);
                 }
