@@ -201,6 +201,31 @@ pub const BURST: u64 = 64;
 /// The time from one burst to the next.
 pub const PERIOD: Duration = Duration::from_millis(1);
 
+impl Reader {
+    /// In a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocking => "blocking",
+            Self::Polling => "polling",
+        }
+    }
+}
+
+impl Rate {
+    /// In a word or two.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paced => "paced",
+            Self::FlatOut => "flat out",
+        }
+    }
+}
+
+/// What a Go program answers where it cannot tell a number.
+pub const UNKNOWN: u64 = u64::MAX;
+
 /// What was seen of a writer and a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seen {

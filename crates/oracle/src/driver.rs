@@ -19,6 +19,7 @@ const PROGRAM: &[(&str, &str)] = &[
     ("bench.go", include_str!("../go/driver/bench.go")),
     ("main.go", include_str!("../go/driver/main.go")),
     ("serve.go", include_str!("../go/driver/serve.go")),
+    ("threads.go", include_str!("../go/driver/threads.go")),
 ];
 
 /// A driver that has been built.

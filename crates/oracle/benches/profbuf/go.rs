@@ -51,23 +51,23 @@ impl Go {
         Contender { kind: Kind::Go, name: self.driver.version.to_string() }
     }
 
-    /// Asks, and waits for the answer, which has so many words at least. A process that has died is replaced, for those who ask next.
+    /// Asks, and waits for the answer. A process that has died, or that hangs, is replaced, for those who ask next.
     ///
     /// # Errors
     /// What it said when it died.
-    pub fn ask<const N: usize>(&self, request: &[u64]) -> Result<[u64; N], String> {
+    pub fn ask(&self, request: &[u64]) -> Result<Vec<u64>, String> {
         let mut process = self.process.borrow_mut();
         let mut bytes = Vec::new();
         frame(request, &mut bytes);
         process.send(bytes);
-        let answer = match process.receive(PATIENCE) {
-            Ok(answer) => answer,
-            Err(silence) => {
-                *process = start(&self.driver)?;
-                return Err(silence.to_string());
+        let answer = process.receive(PATIENCE);
+        answer.map_err(|silence| match start(&self.driver) {
+            Ok(fresh) => {
+                *process = fresh;
+                silence.to_string()
             }
-        };
-        answer.try_into().map_err(|answer: Vec<u64>| format!("the Go program answered {} words", answer.len()))
+            Err(error) => format!("{silence}; and {error}"),
+        })
     }
 
     /// As a contender, for records of that depth.
@@ -78,6 +78,11 @@ impl Go {
 
 fn start(driver: &Driver) -> Result<Process, String> {
     Process::start(driver, &["bench"]).map_err(|error| error.to_string())
+}
+
+/// What to say of an answer that is none.
+pub fn senseless(answer: &[u64]) -> String {
+    format!("the Go program answered with {} words", answer.len())
 }
 
 /// See [`Go::rival`].
@@ -94,7 +99,8 @@ impl Rival for Batches<'_> {
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
         let batch = bench::batch(self.depth) as u64;
         let request = [0, RING as u64, TAGS as u64, self.depth as u64, batch, batches];
-        let [nanoseconds, records, _sum] = self.go.ask(&request)?;
+        let answer = self.go.ask(&request)?;
+        let &[nanoseconds, records, _sum] = answer.as_slice() else { return Err(senseless(&answer)) };
         if records != batch * batches {
             return Err(format!("{records} of {} records were read", batch * batches));
         }

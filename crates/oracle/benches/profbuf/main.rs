@@ -5,6 +5,9 @@
 //! | `contenders` | who writes and drains records, behind one trait |
 //! | `go` | Go's buffer as a contender: requests to a driver, which measures itself |
 //! | `record` | criterion's part: the cost of a record, contenders in turn |
+//! | `threads` | a writer and a reader on a thread each |
+//! | `latency` | from a signal handler to the reader that it wakes |
+//! | `notes` | the notes that readers sleep on, with their wake-ups counted |
 //! | `tell` | the events |
 //!
 //! With `--order JSON` it does as it is ordered and tells events; criterion's own text then goes wherever it goes. Without, it is one
@@ -18,8 +21,11 @@ use sigproof_oracle::toolchain;
 
 mod contenders;
 mod go;
+mod latency;
+mod notes;
 mod record;
 mod tell;
+mod threads;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -43,15 +49,17 @@ fn perform(order: &Order) -> Result<(), String> {
     let drivers = go::drivers(&order.go, order, &mut tell);
     tell.planned(order.groups.iter().map(|group| match group {
         Group::Record => record::visits(&drivers, order),
-        Group::Threads | Group::Latency => 0,
+        Group::Threads => threads::visits(&drivers, order),
+        Group::Latency => latency::visits(&drivers, order),
     }));
     for group in &order.groups {
         match group {
             Group::Record => record::run(&drivers, order, &mut record::criterion(order.pace), &mut tell),
-            Group::Threads | Group::Latency => {}
+            Group::Threads => threads::run(&drivers, order, &mut tell),
+            Group::Latency => latency::run(&drivers, order, &mut tell),
         }
     }
-    tell.result()
+    Ok(())
 }
 
 /// What cargo asks for: criterion takes the arguments, and prints.
@@ -70,5 +78,5 @@ fn as_usual() -> Result<(), String> {
     let mut criterion: Criterion = record::criterion(pace).configure_from_args();
     record::run(&drivers, &order, &mut criterion, &mut tell);
     criterion.final_summary();
-    tell.result()
+    Ok(())
 }

@@ -56,7 +56,7 @@ pub fn run(drivers: &[Go], order: &Order, criterion: &mut Criterion, tell: &mut 
             for turn in 0..rivals.len() {
                 let rival = &mut rivals[(turn + pass as usize) % turns];
                 let contender = rival.contender();
-                tell.event(&Event::Begun(format!("record: {}, depth {depth}, pass {}", contender.name, pass + 1)));
+                tell.begun(Group::Record, &format!("{}, depth {depth}", contender.name), pass);
                 match visit(criterion, rival.as_mut(), *depth, pass) {
                     Ok(nanoseconds) => tell.event(&Event::Cost(Cost { contender, depth: *depth, pass, nanoseconds })),
                     Err(why) => tell.skipped(Group::Record, &contender.name, &why),

@@ -7,32 +7,38 @@ use sigproof_oracle::bench::{Event, Group};
 /// Tells events, or nothing where nobody listens.
 pub struct Tell {
     listened_to: bool,
-    broken: Option<String>,
 }
 
 impl Tell {
     /// To the standard output.
     pub fn events() -> Self {
-        Self { listened_to: true, broken: None }
+        Self { listened_to: true }
     }
 
     /// To nobody: only what is skipped is told, to a person.
     pub fn nobody() -> Self {
-        Self { listened_to: false, broken: None }
+        Self { listened_to: false }
     }
 
-    /// Tells an event.
+    /// Tells an event. If the parent is gone, so are we: nobody wants the rest.
     pub fn event(&mut self, event: &Event) {
         if let (false, Event::Skipped { what, why, .. }) = (self.listened_to, event) {
             eprintln!("{what} is left out: {why}");
         }
-        if !self.listened_to || self.broken.is_some() {
+        if !self.listened_to {
             return;
         }
         let mut out = std::io::stdout().lock();
-        let line = serde_json::to_string(event).map_err(|error| error.to_string());
-        let told = line.and_then(|line| writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|e| e.to_string()));
-        self.broken = told.err();
+        let line = serde_json::to_string(event).map_err(std::io::Error::other);
+        if let Err(error) = line.and_then(|line| writeln!(out, "{line}")).and_then(|()| out.flush()) {
+            eprintln!("error: nobody takes what is measured: {error}");
+            std::process::exit(1);
+        }
+    }
+
+    /// A visit begins.
+    pub fn begun(&mut self, group: Group, what: &str, pass: u32) {
+        self.event(&Event::Begun(format!("{}: {what}, pass {}", group.as_str(), pass + 1)));
     }
 
     /// How many visits there will be, by group.
@@ -43,10 +49,5 @@ impl Tell {
     /// Something cannot be measured.
     pub fn skipped(&mut self, group: Group, what: &str, why: &str) {
         self.event(&Event::Skipped { group, what: what.to_owned(), why: why.to_owned() });
-    }
-
-    /// Why the parent did not get all, if so.
-    pub fn result(self) -> Result<(), String> {
-        self.broken.map_or(Ok(()), Err)
     }
 }

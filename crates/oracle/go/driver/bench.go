@@ -14,6 +14,8 @@ import (
 //
 //	request                                                     answer
 //	0, words, tags, depth, batch, batches                       nanoseconds, records read, a sum of what was read
+//	1, words, tags, depth, blocking, burst, period, poll, time  see traffic in threads.go
+//	2, words, tags, depth, records, gap                         see latencies in threads.go
 //
 // A buffer is kept from one request to the next that asks for the same one.
 
@@ -43,6 +45,16 @@ func bench([]string) error {
 				rings[key] = newRing(rest[0], rest[1], rest[2])
 			}
 			s.answer = append(s.answer, rings[key].batches(int(rest[3]), int(rest[4]))...)
+		case 1:
+			if len(rest) != 8 {
+				return errRequest
+			}
+			s.answer = append(s.answer, traffic(newRing(rest[0], rest[1], rest[2]), rest[3:])...)
+		case 2:
+			if len(rest) != 5 {
+				return errRequest
+			}
+			s.answer = append(s.answer, latencies(newRing(rest[0], rest[1], rest[2]), rest[3], rest[4])...)
 		default:
 			return fmt.Errorf("no request %d", code)
 		}
