@@ -148,7 +148,7 @@ fn markdown(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
-        let cells = row.iter().enumerate().map(|(column, cell)| format!(" {cell:<1$} |", width(column)));
+        let cells = row.iter().enumerate().map(|(column, cell)| format!(" {cell:<width$} |", width = width(column)));
         text += &format!("|{}\n", cells.collect::<String>());
         if at == 0 {
             let rule = (0..columns).map(|column| format!("{}|", "-".repeat(width(column) + 2)));
