@@ -2,63 +2,49 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `summary` | medians, ratios and goals, and their table |
+//! | `process` | the build and the run |
+//! | `results` | what was measured, and the JSON of it |
+//! | `spread` | medians over passes, and ratios within a pass |
+//! | `costs` | the tables and goals of group `record` |
+//! | `traffic` | the tables of groups `threads` and `latency` |
+//! | `grid` | a table, as text and as Markdown |
 //! | `page` | `docs/performance.md` |
 //! | `chart` | `docs/performance.svg` |
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use sigproof_harness::exit::Exit;
-use sigproof_oracle::bench::{Cost, Event, Group, Order, Pace};
+use sigproof_harness::report::write::Format;
+use sigproof_oracle::bench::{Group, Order, Pace};
 use sigproof_oracle::toolchain;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::sync::Arc;
 
 use crate::args::BenchArgs;
 use crate::output::{self, Out};
 use crate::trouble::Trouble;
+use crate::{interrupt, reports, units};
 
 mod chart;
+mod costs;
+mod grid;
 mod page;
-mod summary;
+mod process;
+mod results;
+mod spread;
+mod traffic;
 
-use summary::Summary;
+use costs::Costs;
+use results::{Machine, Results};
 
 /// Runs the verb.
 pub fn run(args: &BenchArgs) -> Exit {
-    perform(args).unwrap_or_else(|trouble| {
+    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    perform(args, out).unwrap_or_else(|trouble| {
         output::complain(&trouble.message);
         trouble.exit
     })
-}
-
-fn perform(args: &BenchArgs) -> Result<Exit, Trouble> {
-    let mut skipped = Vec::new();
-    let go = match toolchain::find(&args.go) {
-        Ok(found) => found.into_iter().map(|toolchain| toolchain.goroot).collect(),
-        Err(error) if args.go.is_empty() => {
-            skipped.push(format!("Go: {error}"));
-            Vec::new()
-        }
-        Err(error) => return Err(Trouble::environment(error.to_string())),
-    };
-    let pace = if args.quick { Pace::Quick } else { Pace::Full };
-    let passes = args.passes.map_or(pace.passes(), Into::into);
-    let costs = measure(&Order { groups: vec![Group::Record], passes, pace, go }, &mut skipped)?;
-    let summary = Summary::of(&costs);
-    let mut text =
-        format!("Write and drain, one thread, {passes} passes\n\n{}\n{}", summary.table(), summary.goals_text());
-    for line in &skipped {
-        text += &format!("skipped: {line}\n");
-    }
-    let mut exit = Out::Stdout.say(&text);
-    if args.write {
-        write(&summary, passes, &skipped)?;
-    }
-    if args.check && summary.goals().iter().any(|goal| !goal.met()) {
-        exit = exit.worst(Exit::Unexpected);
-    }
-    Ok(exit)
 }
 
 /// The workspace.
@@ -67,85 +53,94 @@ fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-/// `cargo bench`, and what is to follow.
-fn cargo(arguments: &[&str]) -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(root()).args(["bench", "-p", "sigproof-oracle", "--bench", "profbuf"]).args(arguments);
-    cargo.stdin(Stdio::null());
-    cargo
-}
-
-/// Builds, runs, and collects what is told.
-fn measure(order: &Order, skipped: &mut Vec<String>) -> Result<Vec<Cost>, Trouble> {
-    let started = |error| Trouble::environment(format!("cargo does not start: {error}"));
-    let built = cargo(&["--no-run"]).stdout(Stdio::null()).status().map_err(started)?;
-    if !built.success() {
-        return Err(Trouble::environment("the benchmarks do not build; what cargo says is above".to_owned()));
+fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
+    if args.reports.iter().any(|target| target.format != Format::Json) {
+        return Err(Trouble::usage("a benchmark is no test: its report is json=PATH".to_owned()));
     }
-    let order = serde_json::to_string(order).map_err(|error| Trouble::unexpected(error.to_string()))?;
-    let mut run = cargo(&["--quiet", "--", "--order", &order]);
-    let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(started)?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    // Criterion talks about its progress there; it is shown only if something went wrong.
-    let said = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        stderr.map(|mut stderr| stderr.read_to_end(&mut text));
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let mut costs = Vec::new();
-    let (mut planned, mut done) = (0, 0);
-    for line in stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok)) {
-        match event(&line) {
-            Some(Event::Planned(visits)) => planned = visits,
-            Some(Event::Done) => {
-                done += 1;
-                if done * 10 / planned.max(1) > (done - 1) * 10 / planned.max(1) {
-                    output::tell(&format!("{done} of {planned} visits"));
-                }
-            }
-            Some(Event::Cost(cost)) => costs.push(cost),
-            Some(Event::Skipped { what, why, .. }) => {
-                let line = format!("{what}: {why}");
-                if !skipped.contains(&line) {
-                    skipped.push(line);
-                }
-            }
-            // Criterion's own text, and what is not measured here.
-            _ => {}
+    let started = Instant::now();
+    let (order, without_go) = order(args)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    if let Err(error) = interrupt::stop_on_signals(&stop) {
+        output::tell(&format!("warning: an interruption will lose the results: {error}"));
+    }
+    let program = args.program.clone().map_or_else(process::build, Ok)?;
+    let mut results = Results::new(&order, Machine::detect(&root()));
+    results.skipped.extend(without_go);
+    let ended = process::run(&program, &order, &stop, &mut results);
+    results.interrupted = stop.load(Ordering::Relaxed);
+    results.elapsed_seconds = started.elapsed().as_secs_f64();
+
+    let mut exit = out.say(&text(&results, out));
+    if let Err(trouble) = ended {
+        output::complain(&trouble.message);
+        exit = exit.worst(trouble.exit);
+    }
+    for target in &args.reports {
+        let written = results.to_json().map_err(|error| error.to_string());
+        if let Err(error) = written.and_then(|json| target.write_text(&json).map_err(|error| error.to_string())) {
+            output::complain(&error);
+            exit = exit.worst(Exit::Environment);
         }
     }
-    let ended = child.wait().map_err(|error| Trouble::environment(error.to_string()))?;
-    if !ended.success() {
-        let said = said.join().unwrap_or_default();
-        return Err(Trouble::unexpected(format!("the benchmarks failed ({ended}): {}", said.trim())));
+    if results.interrupted {
+        return Ok(Exit::Interrupted);
     }
-    Ok(costs)
+    if args.write {
+        write(&results)?;
+    }
+    if args.check && Costs::of(&results.costs).goals().iter().any(|goal| !goal.met()) {
+        exit = exit.worst(Exit::Unexpected);
+    }
+    if !args.go.is_empty() && results.toolchains() < order.go.len() {
+        exit = exit.worst(Exit::Environment);
+    }
+    Ok(exit)
 }
 
-/// The event in a line, if there is one.
-fn event(line: &str) -> Option<Event> {
-    serde_json::from_str(&line[line.find("{\"event\":")?..]).ok()
+/// What is to be measured; and why Go is left out, if it is.
+fn order(args: &BenchArgs) -> Result<(Order, Vec<String>), Trouble> {
+    let pace = match (args.tiny, args.quick) {
+        (true, _) => Pace::Tiny,
+        (false, true) => Pace::Quick,
+        (false, false) => Pace::Full,
+    };
+    let (go, without) = match toolchain::find(&args.go) {
+        Ok(found) => (found.into_iter().map(|toolchain| toolchain.goroot).collect(), Vec::new()),
+        Err(error @ toolchain::ToolchainError::None) => (Vec::new(), vec![format!("Go: {error}")]),
+        Err(error) => return Err(Trouble::environment(error.to_string())),
+    };
+    let chosen = |group: &Group| args.groups.is_empty() || args.groups.contains(group);
+    let groups = Group::ALL.iter().copied().filter(chosen).collect();
+    Ok((Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go }, without))
 }
 
-/// Writes the page and its chart.
-fn write(summary: &Summary, passes: u32, skipped: &[String]) -> Result<(), Trouble> {
+/// What people are told.
+fn text(results: &Results, out: Out) -> String {
+    let mut text = String::new();
+    for section in page::sections(results) {
+        text += &format!("{}\n", section.title);
+        for grid in &section.grids {
+            text += &format!("\n{}", grid.plain(out));
+        }
+        text += "\n";
+    }
+    for line in &results.skipped {
+        text += &format!("skipped: {line}\n");
+    }
+    let goals = Costs::of(&results.costs).goals();
+    let met = goals.iter().filter(|goal| goal.met()).count();
+    let goals = if goals.is_empty() { String::new() } else { format!("{met} of {} goals met; ", goals.len()) };
+    let begun = if results.interrupted { "interrupted after " } else { "" };
+    let passes = units::of(results.passes as usize, "pass").replace("passs", "passes");
+    text + &format!("{goals}{begun}{passes}; {}\n", units::seconds(results.elapsed_seconds))
+}
+
+/// Writes the page and its picture.
+fn write(results: &Results) -> Result<(), Trouble> {
     let docs = root().join("docs");
     let failed = |error: std::io::Error| Trouble::environment(format!("{} cannot be written: {error}", docs.display()));
-    let chart = chart::svg(summary).map_err(Trouble::unexpected)?;
+    let picture = chart::svg(&Costs::of(&results.costs)).map_err(Trouble::unexpected)?;
     std::fs::create_dir_all(&docs).map_err(failed)?;
-    std::fs::write(docs.join("performance.svg"), chart).map_err(failed)?;
-    let page = page::text(summary, &page::Machine::detect(&root()), passes, skipped);
-    std::fs::write(docs.join("performance.md"), page).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_found_among_other_text() {
-        assert_eq!(event("time: 3 ns"), None);
-        assert_eq!(event("{\"event\":\"planned\",\"of\":3}"), Some(Event::Planned(3)));
-        assert_eq!(event("\r{\"event\":\"done\"}"), Some(Event::Done));
-    }
+    std::fs::write(docs.join("performance.svg"), picture).map_err(failed)?;
+    std::fs::write(docs.join("performance.md"), page::text(results)).map_err(failed)
 }

@@ -4,6 +4,7 @@
 //! The measuring itself is in `benches/profbuf` of this crate, a program with a profile of its own; `cargo xtask bench` builds it, runs
 //! it, and makes tables of what it tells.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -266,11 +267,18 @@ pub struct Latencies {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "of", rename_all = "kebab-case")]
 pub enum Event {
-    /// So many visits are to come.
-    Planned(usize),
-    /// One begins.
-    Begun(String),
-    /// One is done.
+    /// So many visits each pass of a group has.
+    Planned(BTreeMap<Group, usize>),
+    /// A visit begins.
+    Begun {
+        /// Of which group.
+        group: Group,
+        /// In which pass.
+        pass: u32,
+        /// To whom.
+        what: String,
+    },
+    /// The last one has ended.
     Done,
     /// What came of one.
     Cost(Cost),
@@ -279,14 +287,18 @@ pub enum Event {
     /// What came of one.
     Latencies(Latencies),
     /// Something cannot be measured.
-    Skipped {
-        /// Where.
-        group: Group,
-        /// Who, or what of whom.
-        what: String,
-        /// Why not, in a sentence.
-        why: String,
-    },
+    Skipped(Skipped),
+}
+
+/// Something that cannot be measured.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Where.
+    pub group: Group,
+    /// Who, or what of whom.
+    pub what: String,
+    /// Why not, in a sentence.
+    pub why: String,
 }
 
 /// The quantile of these numbers, 0.5 being the median; `None` of none. Between two numbers it is the nearer one, but for the median, which

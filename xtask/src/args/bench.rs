@@ -1,13 +1,19 @@
-//! What `bench` is asked for.
+//! What `bench` is asked for, and its help.
 
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sigproof_harness::report::write::Target;
+use sigproof_oracle::bench::Group;
 
 /// What `bench` is asked for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArgs {
+    /// What to measure; all if none is given
+    #[arg(value_name = "GROUP", value_parser = groups())]
+    pub groups: Vec<Group>,
     /// A GOROOT to measure against (repeatable); those of SIGPROOF_GO, or all that are found, if none is given
     #[arg(long = "go", value_name = "GOROOT")]
     pub go: Vec<PathBuf>,
@@ -17,33 +23,50 @@ pub struct BenchArgs {
     /// Shorter visits and fewer passes, for a look
     #[arg(long)]
     pub quick: bool,
-    /// Write docs/performance.md and docs/performance.svg
-    #[arg(long)]
+    /// Visits so short that their numbers mean nothing: for tests
+    #[arg(long, hide = true)]
+    pub tiny: bool,
+    /// The benchmarks' executable, built already: for tests
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub program: Option<PathBuf>,
+    /// Write the page docs/performance.md and its picture; takes all groups
+    #[arg(long, conflicts_with = "groups")]
     pub write: bool,
     /// Exit with 1 if a goal is not met
     #[arg(long)]
     pub check: bool,
+    /// Write a report, json=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "json=PATH")]
+    pub reports: Vec<Target>,
+}
+
+/// A group by its name.
+fn groups() -> impl TypedValueParser<Value = Group> {
+    PossibleValuesParser::new(Group::ALL.iter().map(|group| group.as_str()))
+        .try_map(|word| Group::ALL.iter().copied().find(|group| group.as_str() == word).ok_or("no such group"))
 }
 
 /// Below the help.
 pub(super) const BENCH: &str = "\
-One thread writes records until they fill half of a ring, and then drains it. Every contender has a
-ring of the same size and gets the same records, and each record is touched by the same rule. All
-are visited in turn, beginning with another one in each pass; Go's buffer is timed inside a Go
-program that runs beside the others. Where there is no Go, its lines are skipped, and the reason and
-the remedy are printed.
+Groups:
+  record   one thread writes records until they fill half of the ring, and drains them: the cost of a
+           record at depths 2, 16 and 64, beside Go's buffer, rtrb (a ring of words) and memcpy
+  threads  a thread writes and another one reads: what a write costs, what is lost, how often the
+           reader is woken, and how much processor time it takes
+  latency  from the write in a signal handler to the return of the reader that it wakes, over each
+           note that a handler may wake
+
+All contenders are visited in turn, beginning with another one in each pass; Go's buffer is timed
+inside a Go program that runs beside the others. A ratio is taken within a pass, and the tables show
+the median over the passes, with the least and the most of any pass in brackets. A busy machine moves
+times more than ratios. Where there is no Go, its lines are skipped, and the reason and the remedy are
+printed. A goal compares the median ratio with its limit; only --check makes an exit code of it.
 
 Examples:
-  cargo xtask bench                        all toolchains that are found
-  cargo xtask bench --go ~/sdk/go1.27.3    one
-  cargo xtask bench --quick                a look
-  cargo xtask bench --write                and docs/performance.md
-
-The table has a line for each depth of stack and contender:
-  depth      stack words of a record; a header word, a length and a time come on top
-  contender  ours, Go's buffer by its release, rtrb (a ring of words), memcpy (the limit)
-  ns         to write a record and drain it: the median over passes
-  passes     the least and the most of any pass
-  ratio      our time as a part of theirs within a pass: the median, the least and the most
-A busy machine moves times more than ratios. A goal compares the median ratio with its limit.
+  cargo xtask bench                              everything, about two minutes after the build
+  cargo xtask bench record --quick               a look at the cost of a record
+  cargo xtask bench record --go ~/sdk/go1.27.3   against one toolchain
+  cargo xtask bench --write                      docs/performance.md and docs/performance.svg
+  cargo xtask bench record --check               exit code 1 if a goal is not met
+  cargo xtask bench --report json=out.json       for programs
 ";

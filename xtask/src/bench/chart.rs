@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::summary::Summary;
+use super::costs::Costs;
 
 const SIZE: (u32, u32) = (760, 440);
 
@@ -10,14 +10,14 @@ const SIZE: (u32, u32) = (760, 440);
 ///
 /// # Errors
 /// It cannot be drawn, in words.
-pub fn svg(summary: &Summary) -> Result<String, String> {
+pub fn svg(costs: &Costs) -> Result<String, String> {
     let mut text = String::new();
-    draw(summary, SVGBackend::with_string(&mut text, SIZE)).map_err(|error| error.to_string())?;
+    draw(costs, SVGBackend::with_string(&mut text, SIZE)).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
-fn draw(summary: &Summary, backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    let lines: Vec<_> = summary.contenders().into_iter().map(|who| (who.name.clone(), summary.line(who))).collect();
+fn draw(costs: &Costs, backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let lines: Vec<_> = costs.contenders().iter().map(|who| (who.name.clone(), costs.line(who))).collect();
     let points = || lines.iter().flat_map(|(_, line)| line.iter().copied());
     let right = points().map(|(depth, _)| depth).max().unwrap_or(1) as f64;
     let top = points().map(|(_, ns)| ns).fold(1.0, f64::max);
@@ -46,9 +46,9 @@ mod tests {
 
     #[test]
     fn every_contender_is_drawn() {
-        let svg = svg(&super::super::summary::fixed()).unwrap();
+        let svg = svg(&Costs::of(&super::super::results::tests::example().costs)).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
-        for name in ["ours", "go1.27.3", "rtrb", "memcpy"] {
+        for name in ["sleeping", "polled", "go1.27.3", "rtrb", "memcpy"] {
             assert!(svg.contains(name), "{name}");
         }
     }

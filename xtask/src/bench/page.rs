@@ -1,99 +1,124 @@
-//! `docs/performance.md`: made, never edited.
+//! `docs/performance.md`: made, never edited. The tables of its sections are what the command line prints, too.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use sigproof_oracle::bench::{BURST, DEPTH, Group, Kind, PERIOD, POLL, RING};
 
-use sigproof_harness::report::host::Host;
-use sigproof_oracle::bench::RING;
+use super::costs::Costs;
+use super::grid::Grid;
+use super::results::Results;
+use super::traffic;
 
-use super::summary::Summary;
-
-/// What was measured on, and with what.
-pub struct Machine {
-    /// The processor, and how many of it.
-    pub processor: String,
-    /// The operating system.
-    pub system: String,
-    /// The compiler.
-    pub rustc: String,
-    /// The crate that we are compared with.
-    pub rtrb: String,
+/// What there is to say of a group.
+pub struct Section {
+    /// Its title.
+    pub title: &'static str,
+    /// What was measured, for the page.
+    text: String,
+    /// Its tables.
+    pub grids: Vec<Grid>,
+    /// What follows them on the page.
+    after: &'static str,
 }
 
-impl Machine {
-    /// This one.
-    pub fn detect(root: &Path) -> Self {
-        let host = Host::detect();
-        let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
-        Self {
-            processor: format!("{}, {} usable", processor(), host.cpus),
-            system: format!("{} {}, {}, {}", host.os, host.kernel, host.arch, host.libc),
-            rustc: said("rustc", &["--version"]).unwrap_or_else(unknown),
-            rtrb: version(&lock, "rtrb").unwrap_or_else(unknown),
+/// A section for each group that was measured.
+pub fn sections(results: &Results) -> Vec<Section> {
+    results.groups.iter().filter_map(|group| section(*group, results)).collect()
+}
+
+fn section(group: Group, results: &Results) -> Option<Section> {
+    let (poll, period) = (POLL.as_millis(), PERIOD.as_millis());
+    match group {
+        Group::Record if !results.costs.is_empty() => {
+            let costs = Costs::of(&results.costs);
+            let text = format!(
+                "One thread writes a batch of records that fills half of a ring of {RING} words, and then reads until there is none left. \
+                 A record has a length, a time, one header word, as many stack words as the depth says and, in our buffer and in Go's, a tag. \
+                 Of each record that is read the length, the time, the last word and the tag are summed up, by the same rule for all.\n\n\
+                 - `sleeping` is our buffer whose reader may sleep on a note (here it never does): a compare-and-swap to commit a record; \
+                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit.\n\
+                 - Go's is `profBuf` in package runtime, written and read non-blocking in a loop of a Go program, which takes the time around \
+                 that loop; no call between languages and no pipe is in it.\n\
+                 - `rtrb` gets the same words, in a chunk a record, and is read in one chunk for all there is; it has no tags, no marks of \
+                 loss and no wake-ups.\n\
+                 - `memcpy` copies each record into place and reads it: the limit.\n"
+            );
+            let after = "![Nanoseconds per record over the depth of its stack](performance.svg)\n";
+            let grids = vec![costs.times(), costs.ratios()];
+            Some(Section { title: "Write and drain, one thread", text, grids, after })
         }
+        Group::Threads if !results.traffic.is_empty() => {
+            let text = format!(
+                "A thread writes records of depth {DEPTH} into the same ring, and another one reads. Paced: bursts of {BURST} records every \
+                 {period} ms, between which the writer spins; flat out: without a pause. A blocking reader sleeps on its note (ours: the first \
+                 one of the platform; Go's: that of the runtime), a polling one looks and, if there is nothing, sleeps for {poll} ms. A write is \
+                 timed by the burst and so includes the wake-ups that it makes, and the dropping of a record where there is no room. Every record \
+                 is accounted for, as read or as lost. Flat out, more is lost to a reader that is slower to come; a dropped record is cheap, so \
+                 times there compare only beside what was lost.\n\n\
+                 Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep (voluntary context switches).\n"
+            );
+            let grids = vec![traffic::threads(&results.traffic)];
+            Some(Section { title: "Two threads", text, grids, after: "" })
+        }
+        Group::Latency if !results.latencies.is_empty() => {
+            let mut text = "A signal is sent to a thread that spins. Its handler reads the clock, takes that for the record's time, and writes the \
+                 record; a reader on a third thread sleeps on the note, is woken, and reads the clock when its read returns. The next signal is \
+                 sent once the record has been read and the reader has had the time to go back to sleep. Only records that found it asleep are \
+                 counted; the share of those is in the table. Every note is here that this platform has and that a handler may wake; the buffer \
+                 is the one that wakes its reader for every record.\n"
+                .to_owned();
+            if results.latencies.iter().any(|one| one.contender.kind == Kind::Go) {
+                text += "\nFor Go a record is written by an ordinary thread, not in a handler, and read by another one that blocks.\n";
+            }
+            let grids = vec![traffic::latencies(&results.latencies)];
+            Some(Section { title: "From a signal handler to the reader", text, grids, after: "" })
+        }
+        _ => None,
     }
 }
 
-fn unknown() -> String {
-    "unknown".to_owned()
-}
-
-/// The processor's model: Linux has it in a file, macOS tells it.
-fn processor() -> String {
-    let file = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line =
-        file.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
-    line.or_else(|| said("sysctl", &["-n", "machdep.cpu.brand_string"])).unwrap_or_else(unknown)
-}
-
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// The version of a package in a lock file.
-fn version(lock: &str, package: &str) -> Option<String> {
-    let rest = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?.1;
-    Some(rest.split('"').next()?.to_owned())
-}
-
 /// The page.
-pub fn text(summary: &Summary, machine: &Machine, passes: u32, skipped: &[String]) -> String {
-    let Machine { processor, system, rustc, rtrb } = machine;
-    let skipped: String = skipped.iter().map(|line| format!("- skipped: {line}\n")).collect();
-    format!(
+pub fn text(results: &Results) -> String {
+    let machine = &results.machine;
+    let mut text = format!(
         "# Performance\n\n\
-         Written by `cargo xtask bench --write`; `cargo xtask bench --help` says how to read it.\n\n\
-         - processor: {processor}\n- system: {system}\n- compiler: {rustc}\n- rtrb: {rtrb}\n\
-         - passes: {passes}; ring: {RING} words\n{skipped}\n\
-         ## Write and drain, one thread\n\n{}\n![cost over depth](performance.svg)\n\n## Goals\n\n{}",
-        summary.table(),
-        summary.goals_text(),
-    )
+         Made by `cargo xtask bench --write`, never by hand: all numbers are of one run.\n\n\
+         - processor: {}\n- system: {}\n- compiler: {}, profile `bench`\n- rtrb: {}\n- passes: {}\n\n\
+         In each pass all contenders are visited in turn, each time beginning with another one; a visit takes a fraction of a second. A cell \
+         is the median over the passes, with the least and the most of any pass in brackets. A ratio is taken within a pass, so that what else \
+         goes on in the machine meets both sides alike; it says more than a time.\n",
+        machine.processor, machine.system, machine.rustc, machine.rtrb, results.passes
+    );
+    for Section { title, text: about, grids, after } in sections(results) {
+        text += &format!("\n## {title}\n\n{about}");
+        for grid in grids {
+            text += &format!("\n{}", grid.markdown());
+        }
+        if !after.is_empty() {
+            text += &format!("\n{after}");
+        }
+    }
+    if !results.skipped.is_empty() {
+        text += "\n## Not measured\n\n";
+        results.skipped.iter().for_each(|line| text += &format!("- {line}\n"));
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::results::tests::example;
     use super::*;
 
     #[test]
-    fn versions_come_from_the_lock() {
-        let lock = "[[package]]\nname = \"rtrb\"\nversion = \"0.3.6\"\n";
-        assert_eq!(version(lock, "rtrb").as_deref(), Some("0.3.6"));
-        assert_eq!(version(lock, "loom"), None);
+    fn the_page_is_what_it_was() {
+        insta::assert_snapshot!(text(&example()));
     }
 
     #[test]
-    fn the_page_has_the_machine_the_table_and_the_goals() {
-        let word = |text: &str| text.to_owned();
-        let machine = Machine { processor: word("P"), system: word("S"), rustc: word("R"), rtrb: word("0.3.6") };
-        let summary = super::super::summary::fixed();
-        let page = text(&summary, &machine, 3, &[word("Go: none")]);
-        for part in
-            ["processor: P", "system: S", "rtrb: 0.3.6", "skipped: Go: none", &summary.table(), &summary.goals_text()]
-        {
-            assert!(page.contains(part), "{part}\n{page}");
-        }
+    fn what_was_not_measured_has_no_section() {
+        let mut results = example();
+        results.costs.clear();
+        results.latencies.clear();
+        let titles: Vec<_> = sections(&results).iter().map(|section| section.title).collect();
+        assert_eq!(titles, ["Two threads"]);
     }
 }

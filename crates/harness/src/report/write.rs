@@ -95,7 +95,14 @@ impl Target {
     /// # Errors
     /// [`WriteError`]; what stood at the path before is then untouched, and no temporary file is left.
     pub fn write(&self, report: &Report) -> Result<(), WriteError> {
-        let text = self.format.render(report)?;
+        self.write_text(&self.format.render(report)?)
+    }
+
+    /// Writes a text there that is in this form already.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_text(&self, text: &str) -> Result<(), WriteError> {
         match &self.path {
             None => {
                 let mut out = io::stdout().lock();

@@ -40,9 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The signal: the profiler's.
 const SIGNAL: libc::c_int = libc::SIGPROF;
 
-/// How many visits there will be.
-pub fn visits(drivers: &[Go], order: &Order) -> usize {
-    (notes::usable().count() + drivers.len()) * order.passes as usize
+/// How many visits a pass has.
+pub fn visits(drivers: &[Go]) -> usize {
+    notes::usable().count() + drivers.len()
 }
 
 /// All passes.

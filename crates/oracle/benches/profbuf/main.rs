@@ -16,7 +16,7 @@
 use std::process::ExitCode;
 
 use criterion::Criterion;
-use sigproof_oracle::bench::{Group, Order, Pace};
+use sigproof_oracle::bench::{Event, Group, Order, Pace};
 use sigproof_oracle::toolchain;
 
 mod contenders;
@@ -47,11 +47,12 @@ fn main() -> ExitCode {
 fn perform(order: &Order) -> Result<(), String> {
     let mut tell = tell::Tell::events();
     let drivers = go::drivers(&order.go, order, &mut tell);
-    tell.planned(order.groups.iter().map(|group| match group {
-        Group::Record => record::visits(&drivers, order),
-        Group::Threads => threads::visits(&drivers, order),
-        Group::Latency => latency::visits(&drivers, order),
-    }));
+    let visits = order.groups.iter().map(|group| match group {
+        Group::Record => (*group, record::visits(&drivers)),
+        Group::Threads => (*group, threads::visits(&drivers)),
+        Group::Latency => (*group, latency::visits(&drivers)),
+    });
+    tell.event(&Event::Planned(visits.collect()));
     for group in &order.groups {
         match group {
             Group::Record => record::run(&drivers, order, &mut record::criterion(order.pace), &mut tell),

@@ -30,9 +30,9 @@ pub fn criterion(pace: Pace) -> Criterion {
     }
 }
 
-/// How many visits there will be.
-pub fn visits(drivers: &[Go], order: &Order) -> usize {
-    (contenders::native().len() + drivers.len()) * DEPTHS.len() * order.passes as usize
+/// How many visits a pass has.
+pub fn visits(drivers: &[Go]) -> usize {
+    (contenders::native().len() + drivers.len()) * DEPTHS.len()
 }
 
 /// All passes.

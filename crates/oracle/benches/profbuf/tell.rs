@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use sigproof_oracle::bench::{Event, Group};
+use sigproof_oracle::bench::{Event, Group, Skipped};
 
 /// Tells events, or nothing where nobody listens.
 pub struct Tell {
@@ -22,7 +22,7 @@ impl Tell {
 
     /// Tells an event. If the parent is gone, so are we: nobody wants the rest.
     pub fn event(&mut self, event: &Event) {
-        if let (false, Event::Skipped { what, why, .. }) = (self.listened_to, event) {
+        if let (false, Event::Skipped(Skipped { what, why, .. })) = (self.listened_to, event) {
             eprintln!("{what} is left out: {why}");
         }
         if !self.listened_to {
@@ -38,16 +38,11 @@ impl Tell {
 
     /// A visit begins.
     pub fn begun(&mut self, group: Group, what: &str, pass: u32) {
-        self.event(&Event::Begun(format!("{}: {what}, pass {}", group.as_str(), pass + 1)));
-    }
-
-    /// How many visits there will be, by group.
-    pub fn planned(&mut self, visits: impl Iterator<Item = usize>) {
-        self.event(&Event::Planned(visits.sum()));
+        self.event(&Event::Begun { group, pass, what: what.to_owned() });
     }
 
     /// Something cannot be measured.
     pub fn skipped(&mut self, group: Group, what: &str, why: &str) {
-        self.event(&Event::Skipped { group, what: what.to_owned(), why: why.to_owned() });
+        self.event(&Event::Skipped(Skipped { group, what: what.to_owned(), why: why.to_owned() }));
     }
 }

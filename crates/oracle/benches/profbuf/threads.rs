@@ -61,9 +61,9 @@ fn pairs(drivers: &[Go]) -> Vec<Pair<'_>> {
 /// The rates, in the order in which each pass takes them.
 const RATES: [Rate; 2] = [Rate::Paced, Rate::FlatOut];
 
-/// How many visits there will be.
-pub fn visits(drivers: &[Go], order: &Order) -> usize {
-    pairs(drivers).len() * RATES.len() * order.passes as usize
+/// How many visits a pass has.
+pub fn visits(drivers: &[Go]) -> usize {
+    pairs(drivers).len() * RATES.len()
 }
 
 /// All passes. Who has died at a rate is not asked for it again.
@@ -141,8 +141,7 @@ fn both<W: Wake + 'static, M: Mode>(
         while started.elapsed() < window {
             let burst = Instant::now();
             for _ in 0..BURST {
-                let written =
-                    writer.write(records as i64, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack));
+                let written = writer.write(records as i64, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack));
                 black_box(written).map_err(|error| error.to_string())?;
                 records += 1;
             }
