@@ -138,8 +138,11 @@ fn all(
     let compared = AtomicU64::new(0);
     progress.event(Event::Planned { count: drivers.len(), thing: "runtime" });
     progress.event(Event::Started { index: 0, label: "sequences".to_owned() });
-    let contestants: Vec<_> =
-        drivers.iter().zip(&examined).map(|(driver, examined)| Contestant { driver, rule: examined.rule }).collect();
+    let contestants: Vec<_> = drivers
+        .iter()
+        .zip(&examined)
+        .map(|(driver, examined)| Contestant { driver, rule: examined.rule, tries: compare::TRIES })
+        .collect();
     let tallies = compare::all(&contestants, args.cases, seed, stop, &|more| {
         let now = compared.fetch_add(more, Ordering::Relaxed) + more;
         let detail = format!("{} compared", units::count(now));

@@ -86,7 +86,7 @@ impl Examiner<'_> {
 /// Compares with a policy that the runtime does not have.
 pub fn control(driver: &Driver, rule: Rule, seed: u64) -> io::Result<Control> {
     let wrong = if rule == Rule::HalfFull { Rule::EveryRecord } else { Rule::HalfFull };
-    let contestant = Contestant { driver, rule: wrong };
+    let contestant = Contestant { driver, rule: wrong, tries: 100 };
     let tallies = compare::all(&[contestant], CONTROL, seed, &AtomicBool::new(false), &|_| {})?;
     Ok(match tallies.into_iter().find_map(|tally| tally.finding) {
         Some(Found::Shortest(found)) => Control::Disagreed { with: wrong, shortest: found.sequence.to_string() },

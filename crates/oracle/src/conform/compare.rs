@@ -32,6 +32,8 @@ use crate::process::{Process, frame};
 const BATCH: u64 = 250;
 /// Batches under way in each contest.
 const AHEAD: usize = 3;
+/// [`Contestant::tries`] that make a sequence as short as it gets.
+pub const TRIES: u32 = 4000;
 /// How many of the expected deaths are seen through.
 const DEATHS: u64 = 25;
 
@@ -42,6 +44,8 @@ pub struct Contestant<'a> {
     pub driver: &'a Driver,
     /// The policy.
     pub rule: Rule,
+    /// About how many sequences are tried to find a shorter one that disagrees.
+    pub tries: u32,
 }
 
 /// What came of a contest.
@@ -136,6 +140,7 @@ fn contest(
     let begun = Instant::now();
     let mut contest = Contest {
         rule: contestant.rule,
+        tries: contestant.tries,
         seed,
         strategy: sequences(),
         process: Process::start(contestant.driver, &["serve"])?,
@@ -161,6 +166,7 @@ fn contest(
 
 struct Contest<'a, S> {
     rule: Rule,
+    tries: u32,
     seed: u64,
     strategy: S,
     process: Process,
@@ -227,7 +233,7 @@ impl<S: Strategy<Value = Sequence>> Contest<'_, S> {
 
     /// The shortest sequence for one that disagreed.
     fn find(&mut self, number: u64, sequence: &Sequence, said: String) -> io::Result<Finding> {
-        let shortest = shrink(&self.strategy, self.seed, number, &mut self.single, self.rule)?;
+        let shortest = shrink(&self.strategy, self.seed, number, &mut self.single, self.rule, self.tries)?;
         Ok(shortest.map_or_else(|| Finding::Once { sequence: sequence.clone(), said }, Finding::Shortest))
     }
 

@@ -3,16 +3,15 @@
 use std::io;
 
 use proptest::strategy::{Strategy, ValueTree};
+use sigproof_profbuf::Counts;
 
 use super::rule::Rule;
-use super::sequence::Sequence;
+use super::sequence::{Op, Sequence};
 use super::single::{Compared, Disagreement, Single};
 use super::strategy::tree;
 
-/// The most sequences tried. Each takes well under a millisecond, unless the runtime dies of it.
-const TRIES: u32 = 4000;
-
-/// The shortest of what sequence `number` of `seed` can be shrunk to; `None` if that sequence does not disagree after all.
+/// The shortest of what sequence `number` of `seed` can be shrunk to, in about so many tries, each of which takes well under a millisecond, or
+/// ten if the runtime dies of it; `None` if that sequence does not disagree after all.
 ///
 /// # Errors
 /// The driver cannot be started.
@@ -22,6 +21,7 @@ pub fn shrink(
     number: u64,
     single: &mut Single<'_>,
     rule: Rule,
+    most: u32,
 ) -> io::Result<Option<Disagreement>> {
     let Ok(mut tree) = tree(strategy, seed, number) else { return Ok(None) };
     let mut best = match single.compare(&tree.current(), rule)? {
@@ -30,7 +30,7 @@ pub fn shrink(
     };
     let mut tries = 0;
     let mut more = tree.simplify();
-    while more && tries < TRIES {
+    while more && tries < most {
         tries += 1;
         more = match single.compare(&tree.current(), rule)? {
             Compared::Differs(found) => {
@@ -54,5 +54,22 @@ fn without_any_op(mut best: Disagreement, single: &mut Single<'_>, rule: Rule) -
             Compared::Alike { .. } => at += 1,
         }
     }
+    for plain in plainer(&best.sequence) {
+        if let Compared::Differs(found) = single.compare(&plain, rule)? {
+            best = *found;
+        }
+    }
     Ok(best)
+}
+
+/// Without what seldom matters: counts that are not zero; times and tags that are not small.
+fn plainer(sequence: &Sequence) -> [Sequence; 2] {
+    let counted = Sequence { counts: Counts::default(), ..sequence.clone() };
+    let mut small = counted.clone();
+    for (at, op) in small.ops.iter_mut().enumerate() {
+        if let Op::Write(write) = op {
+            (write.time, write.tag) = (at as i64, write.tag.min(1));
+        }
+    }
+    [counted, small]
 }
