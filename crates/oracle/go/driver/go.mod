@@ -1,0 +1,3 @@
+module sigproof/driver
+
+go 1.19

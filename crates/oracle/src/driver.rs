@@ -1,0 +1,139 @@
+//! Building the driver: `go build` with an overlay that adds one file to package runtime.
+//!
+//! The sources are part of this executable, and are written out for each build; Go's own build cache, in the same folder, makes that
+//! cheap, and notices when somebody has edited the runtime, which is what the users of this do.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::toolchain::{Toolchain, Version};
+
+/// What is added to package runtime.
+const OVERLAY: (&str, &str) = ("zz_sigproof.go", include_str!("../go/runtime/sigproof.go"));
+
+/// The program.
+const PROGRAM: &[(&str, &str)] = &[
+    ("go.mod", include_str!("../go/driver/go.mod")),
+    ("main.go", include_str!("../go/driver/main.go")),
+    ("serve.go", include_str!("../go/driver/serve.go")),
+];
+
+/// A driver that has been built.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    /// The executable.
+    pub program: PathBuf,
+    /// The runtime that is in it.
+    pub version: Version,
+}
+
+/// Why a driver could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The folder cannot be written to.
+    #[error("the driver for {version} cannot be built in {folder}: {error}")]
+    Folder {
+        /// For which toolchain.
+        version: Version,
+        /// Where.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The compiler refused.
+    #[error("the driver does not build with {version}: {said}")]
+    Compiler {
+        /// For which toolchain.
+        version: Version,
+        /// What it said.
+        said: String,
+    },
+}
+
+/// Where drivers are built by default: beside the folder that this executable is in, which is in the target folder.
+pub fn folder() -> PathBuf {
+    let exe = std::env::current_exe().ok();
+    // Executables are in target/debug, those of tests in target/debug/deps.
+    let profile = exe
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|parent| if parent.ends_with("deps") { parent.parent().unwrap_or(parent) } else { parent });
+    profile.and_then(Path::parent).map_or_else(|| PathBuf::from("target"), Path::to_owned).join("go")
+}
+
+impl Driver {
+    /// Builds it, below `folder`. At most one at a time there: others wait.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build(toolchain: &Toolchain, folder: &Path) -> Result<Self, BuildError> {
+        let version = &toolchain.version;
+        let place = folder.join(version.to_string());
+        let failed = |error| BuildError::Folder { version: version.clone(), folder: place.clone(), error };
+        let _lock = lock(folder).map_err(failed)?;
+        let overlay = write(&place, toolchain).map_err(failed)?;
+        let mut go = toolchain.go();
+        go.current_dir(place.join("driver")).env("GOCACHE", absolute(&folder.join("cache")).map_err(failed)?);
+        go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
+        let built = go.output().map_err(failed)?;
+        if !built.status.success() {
+            let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
+            return Err(BuildError::Compiler { version: version.clone(), said });
+        }
+        Ok(Self { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
+    }
+}
+
+/// Held as long as somebody builds in there.
+fn lock(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Writes the sources and the overlay's description, whose path it returns.
+fn write(place: &Path, toolchain: &Toolchain) -> io::Result<PathBuf> {
+    for (name, text) in PROGRAM {
+        update(&place.join("driver").join(name), text)?;
+    }
+    let (name, text) = OVERLAY;
+    let added = place.join("runtime").join(name);
+    update(&added, text)?;
+    let overlay = absolute(&place.join("overlay.json"))?;
+    let runtime = toolchain.goroot.join("src").join("runtime").join(name);
+    let replaced = BTreeMap::from([(runtime, absolute(&added)?)]);
+    update(&overlay, &serde_json::json!({ "Replace": replaced }).to_string())?;
+    Ok(overlay)
+}
+
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
+/// Writes a file, unless it is like that already.
+fn update(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_in_the_program() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("go/driver");
+        let there: std::collections::BTreeSet<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(there, PROGRAM.iter().map(|(name, _)| (*name).to_owned()).collect());
+    }
+}
