@@ -3,7 +3,7 @@
 //! A blocking read runs what comes after it inside its sleep, on the reader's own thread, up to the next read that finds the note woken.
 
 use sigproof_harness::cases::KeepsFlag;
-use sigproof_profbuf::{EveryRecord, HalfFull, Read, ReadMode, Reader, Wake, WakePolicy, WriteError, Writer};
+use sigproof_profbuf::{EveryRecord, HalfFull, Read, ReadMode, Reader, Tag, Wake, WakePolicy, WriteError, Writer};
 use sigproof_shim::native::atomic::{AtomicU32, Ordering};
 use sigproof_shim::sync::Arc;
 use std::fmt;
@@ -48,16 +48,20 @@ impl Answers {
     }
 }
 
-/// What our buffer answers under a wake policy.
+/// What our buffer answers under a wake policy; and, if no read of the sequence sleeps, what our polled buffer answers, too.
 ///
 /// # Errors
-/// What our buffer refuses though it is lawful, in words.
+/// What our buffer refuses though it is lawful, or where the two differ, in words.
 pub fn run(sequence: &Sequence, rule: Rule) -> Result<Answers, String> {
-    match rule {
+    let answers = match rule {
         Rule::EveryRecord => under::<EveryRecord>(sequence),
         Rule::HalfFull => under::<HalfFull>(sequence),
         Rule::KeepsFlag => under::<KeepsFlag>(sequence),
+    }?;
+    if sequence.only_polls() && polled(sequence)? != answers {
+        return Err("our polled buffer answers something else".to_owned());
     }
+    Ok(answers)
 }
 
 /// A note whose sleep goes on with the sequence.
@@ -160,7 +164,7 @@ impl<P: WakePolicy> World<P> {
                     self.scratch.clear();
                     self.scratch.extend(words_of(at, write));
                     let (header, stack) = self.scratch.split_at(usize::from(write.header).min(self.scratch.len()));
-                    let tag = sigproof_profbuf::Tag(usize::from(write.tag));
+                    let tag = Tag(usize::from(write.tag));
                     writer.write(write.time, tag, header, stack).map(drop).map_err(|error| match error {
                         WriteError::Wake(Stop::Double) => None,
                         error => Some(error.to_string()),
@@ -207,19 +211,54 @@ fn under<P: WakePolicy>(sequence: &Sequence) -> Result<Answers, String> {
     }
 }
 
-/// The answer of a read; `None` for one that sleeps on at the end of the sequence.
-fn read<P: WakePolicy>(reader: &mut Reader<Note<P>, P>, mode: ReadMode) -> Result<Vec<u64>, Option<String>> {
-    match reader.read(mode) {
-        Ok(Read::Records(records)) => {
+/// The same of a buffer whose reader cannot sleep.
+fn polled(sequence: &Sequence) -> Result<Answers, String> {
+    let made = sigproof_profbuf::polled_at(sequence.config, sequence.counts);
+    let (mut writer, mut reader) = made.map_err(|error| error.to_string())?;
+    let mut answers = Answers::default();
+    for (at, op) in sequence.ops.iter().enumerate() {
+        match *op {
+            Op::Write(write) => {
+                let words: Vec<_> = words_of(at, write).collect();
+                let (header, stack) = words.split_at(usize::from(write.header).min(words.len()));
+                let written = writer.write(write.time, Tag(usize::from(write.tag)), header, stack);
+                written.map_err(|error| error.to_string())?;
+                answers.push([0]);
+            }
+            Op::Close => {
+                writer.close().map_err(|error| error.to_string())?;
+                answers.push([0]);
+            }
+            Op::Lose(count, time) => {
+                writer.preset_lost(count, time);
+                answers.push([]);
+            }
+            Op::Read | Op::Sleep => answers.push(given(reader.poll().map_err(|error| error.to_string())?)),
+        }
+    }
+    Ok(answers)
+}
+
+/// What a read gave, in words.
+fn given(read: Read<'_>) -> Vec<u64> {
+    match read {
+        Read::Records(records) => {
             let words = records.words();
             let mut answer = Vec::with_capacity(3 + words.len() + records.len());
             answer.extend([RECORDS, words.len() as u64, records.len() as u64]);
             answer.extend(words);
             answer.extend(records.map(|record| record.tag().0 as u64));
-            Ok(answer)
+            answer
         }
-        Ok(Read::Empty) => Ok(vec![NOTHING, 0, 0]),
-        Ok(Read::EndOfFile) => Ok(vec![END_OF_FILE, 0, 0]),
+        Read::Empty => vec![NOTHING, 0, 0],
+        Read::EndOfFile => vec![END_OF_FILE, 0, 0],
+    }
+}
+
+/// The answer of a read; `None` for one that sleeps on at the end of the sequence.
+fn read<P: WakePolicy>(reader: &mut Reader<Note<P>, P>, mode: ReadMode) -> Result<Vec<u64>, Option<String>> {
+    match reader.read(mode) {
+        Ok(read) => Ok(given(read)),
         Err(sigproof_profbuf::ReadError::Wake(_)) => Err(None),
         Err(error) => Err(Some(error.to_string())),
     }
