@@ -19,7 +19,7 @@ pub struct Sequence {
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// A record is written. Its words follow from its place in the sequence: see [`words`].
+    /// A record is written. Its words follow from its place in the sequence: see [`words_of`].
     Write(Write),
     /// A non-blocking read.
     Read,
