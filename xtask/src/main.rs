@@ -9,6 +9,7 @@ mod agree;
 mod args;
 mod bench;
 mod ci;
+mod conform;
 mod findings;
 mod interrupt;
 mod list;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         args::Verb::Model(args) => model::run(&args),
         args::Verb::Step(args) => step::run(&args),
         args::Verb::Agree(args) => agree::run(&args),
+        args::Verb::Conform(args) => conform::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),

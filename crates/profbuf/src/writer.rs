@@ -185,6 +185,14 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         })
     }
 
+    /// Makes an unused buffer one that has dropped so many records already, the first of them at `time`: nobody but a test needs it, and it
+    /// would take hours otherwise to see the count reach its top. No effect on a buffer of which anything is pending.
+    pub fn preset_lost(&mut self, count: u32, time: i64) {
+        if !self.shared.overflow().look().pending() {
+            self.shared.overflow().preset(count, time);
+        }
+    }
+
     /// Ends the file: the reader gets what is in the buffer, then end-of-file. Wakes it if it sleeps.
     ///
     /// Async-signal-safe if [`Wake::wakeup`] is.
