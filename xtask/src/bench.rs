@@ -17,7 +17,8 @@ use std::time::Instant;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::report::write::Format;
 use sigproof_oracle::bench::{Group, Order, Pace};
-use sigproof_oracle::toolchain;
+use sigproof_oracle::driver::{self, Driver};
+use sigproof_oracle::toolchain::{self, Toolchain, ToolchainError};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
@@ -35,8 +36,8 @@ mod results;
 mod spread;
 mod traffic;
 
-use costs::Costs;
-use results::{Machine, Results};
+use costs::{Costs, Goal};
+use results::{Machine, Results, Runtime};
 
 /// Runs the verb.
 pub fn run(args: &BenchArgs) -> Exit {
@@ -54,64 +55,97 @@ fn root() -> PathBuf {
 }
 
 fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
-    if args.reports.iter().any(|target| target.format != Format::Json) {
-        return Err(Trouble::usage("a benchmark is no test: its report is json=PATH".to_owned()));
-    }
     let started = Instant::now();
-    let (order, without_go) = order(args)?;
+    let groups = groups(args)?;
+    let pace = pace(args);
+    let toolchains = if args.without_go { Vec::new() } else { toolchains(toolchain::find(&args.go))? };
     let stop = Arc::new(AtomicBool::new(false));
     if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::tell(&format!("warning: an interruption will lose the results: {error}"));
+        return Err(Trouble::environment(format!("signals cannot be caught: {error}")));
     }
-    let program = args.program.clone().map_or_else(process::build, Ok)?;
+    let (go, failed) = drivers(&toolchains)?;
+    let order = Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go };
     let mut results = Results::new(&order, Machine::detect(&root()));
-    results.skipped.extend(without_go);
-    let ended = process::run(&program, &order, &stop, &mut results);
+    results.runtimes = order.go.iter().map(Runtime::ask).collect();
+    results.skipped.extend(args.without_go.then(|| "Go: left out, as asked for".to_owned()));
+    results.skipped.extend(failed);
+    let ended = process::build(pace).and_then(|program| process::run(&program, &order, &stop, &mut results));
     results.interrupted = stop.load(Ordering::Relaxed);
     results.elapsed_seconds = started.elapsed().as_secs_f64();
 
     let mut exit = out.say(&text(&results, out));
-    if let Err(trouble) = ended {
-        output::complain(&trouble.message);
-        exit = exit.worst(trouble.exit);
-    }
-    for target in &args.reports {
-        let written = results.to_json().map_err(|error| error.to_string());
-        if let Err(error) = written.and_then(|json| target.write_text(&json).map_err(|error| error.to_string())) {
-            output::complain(&error);
-            exit = exit.worst(Exit::Environment);
-        }
-    }
+    exit = exit.worst(report(args, &results, out));
     if results.interrupted {
         return Ok(Exit::Interrupted);
     }
+    if let Err(trouble) = ended {
+        output::complain(&trouble.message);
+        return Ok(exit.worst(trouble.exit));
+    }
     if args.write {
-        write(&results)?;
+        exit = exit.worst(write(&results, out)?);
     }
-    if args.check && Costs::of(&results.costs).goals().iter().any(|goal| !goal.met()) {
-        exit = exit.worst(Exit::Unexpected);
+    if args.check {
+        exit = exit.worst(check(&Costs::of(&results.costs).goals()));
     }
-    if !args.go.is_empty() && results.toolchains() < order.go.len() {
+    if results.toolchains() < toolchains.len() {
         exit = exit.worst(Exit::Environment);
     }
     Ok(exit)
 }
 
-/// What is to be measured; and why Go is left out, if it is.
-fn order(args: &BenchArgs) -> Result<(Order, Vec<String>), Trouble> {
-    let pace = match (args.tiny, args.quick) {
+/// What is to be measured, if what is asked for goes together.
+fn groups(args: &BenchArgs) -> Result<Vec<Group>, Trouble> {
+    let chosen = |group: &Group| args.groups.is_empty() || args.groups.contains(group);
+    if args.check && !chosen(&Group::Record) {
+        return Err(Trouble::usage("--check checks the goals of the group record, which is not asked for".to_owned()));
+    }
+    if args.reports.iter().any(|target| target.format != Format::Json) {
+        return Err(Trouble::usage("a benchmark is no test: its report is json=PATH".to_owned()));
+    }
+    Ok(Group::ALL.iter().copied().filter(chosen).collect())
+}
+
+fn pace(args: &BenchArgs) -> Pace {
+    match (args.tiny, args.quick) {
         (true, _) => Pace::Tiny,
         (false, true) => Pace::Quick,
         (false, false) => Pace::Full,
-    };
-    let (go, without) = match toolchain::find(&args.go) {
-        Ok(found) => (found.into_iter().map(|toolchain| toolchain.goroot).collect(), Vec::new()),
-        Err(error @ toolchain::ToolchainError::None) => (Vec::new(), vec![format!("Go: {error}")]),
-        Err(error) => return Err(Trouble::environment(error.to_string())),
-    };
-    let chosen = |group: &Group| args.groups.is_empty() || args.groups.contains(group);
-    let groups = Group::ALL.iter().copied().filter(chosen).collect();
-    Ok((Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go }, without))
+    }
+}
+
+/// Toolchains, without which nothing is measured unless that is asked for.
+fn toolchains(found: Result<Vec<Toolchain>, ToolchainError>) -> Result<Vec<Toolchain>, Trouble> {
+    found.map_err(|error| Trouble::environment(format!("{error}; or leave Go out: --without-go")))
+}
+
+/// A driver for each that can be had; and of the others, that it cannot.
+fn drivers(toolchains: &[Toolchain]) -> Result<(Vec<Driver>, Vec<String>), Trouble> {
+    let (mut drivers, mut failed) = (Vec::new(), Vec::new());
+    for toolchain in toolchains {
+        output::tell(&format!("building for {} (some seconds, the first time)", toolchain.version));
+        match Driver::build(toolchain, &driver::folder()) {
+            Ok(driver) => drivers.push(driver),
+            Err(error) => {
+                output::complain(&error.to_string());
+                // What the compiler said has paths of this machine in it, and is no part of a page.
+                failed.push(format!("{}: its driver cannot be built", toolchain.version));
+            }
+        }
+    }
+    if drivers.is_empty() && !failed.is_empty() {
+        return Err(Trouble::environment("no driver could be built; to leave Go out: --without-go".to_owned()));
+    }
+    Ok((drivers, failed))
+}
+
+/// What `--check` makes of the goals.
+fn check(goals: &[Goal]) -> Exit {
+    match goals.iter().all(|goal| goal.met) {
+        _ if goals.is_empty() => Exit::Inconclusive,
+        true => Exit::AsExpected,
+        false => Exit::Unexpected,
+    }
 }
 
 /// What people are told.
@@ -127,20 +161,69 @@ fn text(results: &Results, out: Out) -> String {
     for line in &results.skipped {
         text += &format!("skipped: {line}\n");
     }
-    let goals = Costs::of(&results.costs).goals();
-    let met = goals.iter().filter(|goal| goal.met()).count();
-    let goals = if goals.is_empty() { String::new() } else { format!("{met} of {} goals met; ", goals.len()) };
-    let begun = if results.interrupted { "interrupted after " } else { "" };
-    let passes = units::of(results.passes as usize, "pass").replace("passs", "passes");
-    text + &format!("{goals}{begun}{passes}; {}\n", units::seconds(results.elapsed_seconds))
+    let goals = costs::met(&Costs::of(&results.costs).goals()).map_or_else(String::new, |met| format!("{met}; "));
+    let elapsed = units::seconds(results.elapsed_seconds);
+    text + &match results.interrupted {
+        true => format!("{goals}interrupted after {elapsed}\n"),
+        false => format!("{goals}{}; {elapsed}\n", units::of(results.passes as usize, "pass")),
+    }
 }
 
-/// Writes the page and its picture.
-fn write(results: &Results) -> Result<(), Trouble> {
+/// Writes the reports, and says so.
+fn report(args: &BenchArgs, results: &Results, out: Out) -> Exit {
+    let mut exit = Exit::AsExpected;
+    for target in &args.reports {
+        let json = results.to_json().map_err(|error| error.to_string());
+        let written = json.and_then(|json| target.write_text(&json).map_err(|error| error.to_string()));
+        exit = exit.worst(match (written, &target.path) {
+            (Ok(()), Some(path)) => out.say(&format!("report: {}\n", path.display())),
+            (Ok(()), None) => Exit::AsExpected,
+            (Err(error), _) => {
+                output::complain(&error);
+                Exit::Environment
+            }
+        });
+    }
+    exit
+}
+
+/// Writes the page and its picture, and says so.
+fn write(results: &Results, out: Out) -> Result<Exit, Trouble> {
     let docs = root().join("docs");
     let failed = |error: std::io::Error| Trouble::environment(format!("{} cannot be written: {error}", docs.display()));
     let picture = chart::svg(&Costs::of(&results.costs)).map_err(Trouble::unexpected)?;
     std::fs::create_dir_all(&docs).map_err(failed)?;
     std::fs::write(docs.join("performance.svg"), picture).map_err(failed)?;
-    std::fs::write(docs.join("performance.md"), page::text(results)).map_err(failed)
+    std::fs::write(docs.join("performance.md"), page::text(results)).map_err(failed)?;
+    Ok(out.say("written: docs/performance.md, docs/performance.svg\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigproof_harness::report::write::Target;
+
+    #[test]
+    fn without_go_the_remedy_is_told() {
+        let trouble = toolchains(Err(ToolchainError::None)).unwrap_err();
+        assert_eq!(trouble.exit, Exit::Environment);
+        assert!(["https://go.dev/dl", "SIGPROOF_GO", "--without-go"].iter().all(|word| trouble.message.contains(word)));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_wrong_usage() {
+        let wrong = [
+            BenchArgs { check: true, groups: vec![Group::Latency], ..BenchArgs::default() },
+            BenchArgs { reports: vec![Target { format: Format::Junit, path: None }], ..BenchArgs::default() },
+        ];
+        assert!(wrong.iter().all(|args| groups(args).is_err_and(|trouble| trouble.exit == Exit::Usage)));
+        assert_eq!(groups(&BenchArgs::default()).unwrap(), Group::ALL);
+    }
+
+    #[test]
+    fn a_check_takes_all_goals_and_at_least_one() {
+        let goals = Costs::of(&results::tests::example().costs).goals();
+        let met: Vec<_> = goals.iter().filter(|goal| goal.met).cloned().collect();
+        assert_eq!([check(&goals), check(&met), check(&[])], [Exit::Unexpected, Exit::AsExpected, Exit::Inconclusive]);
+    }
 }

@@ -33,9 +33,14 @@ pub fn percent(part: u64, of: u64) -> String {
     }
 }
 
-/// A count of things: `1 setup`, `2 setups`.
+/// A count of things: `1 setup`, `2 setups`, `2 passes`.
 pub fn of(number: usize, thing: &str) -> String {
-    format!("{} {thing}{}", count(number as u64), if number == 1 { "" } else { "s" })
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {thing}{ending}", count(number as u64))
 }
 
 #[cfg(test)]
@@ -61,6 +66,14 @@ mod tests {
     #[case(1_234_567, "1,234,567")]
     fn counts(#[case] value: u64, #[case] text: &str) {
         assert_eq!(count(value), text);
+    }
+
+    #[rstest]
+    #[case(1, "pass", "1 pass")]
+    #[case(9, "pass", "9 passes")]
+    #[case(1000, "setup", "1,000 setups")]
+    fn things(#[case] number: usize, #[case] thing: &str, #[case] text: &str) {
+        assert_eq!(of(number, thing), text);
     }
 
     #[rstest]

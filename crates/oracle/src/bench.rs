@@ -5,10 +5,11 @@
 //! it, and makes tables of what it tells.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::driver::Driver;
 
 /// Words of the data ring, for every contender.
 pub const RING: usize = 1 << 14;
@@ -118,8 +119,8 @@ pub struct Order {
     pub passes: u32,
     /// How long each visit is.
     pub pace: Pace,
-    /// The GOROOTs of the toolchains to measure against.
-    pub go: Vec<PathBuf>,
+    /// The runtimes to measure against.
+    pub go: Vec<Driver>,
 }
 
 /// Who is measured.

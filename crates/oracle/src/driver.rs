@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::toolchain::{Toolchain, Version};
 
 /// What is added to package runtime.
@@ -23,7 +25,7 @@ const PROGRAM: &[(&str, &str)] = &[
 ];
 
 /// A driver that has been built.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Driver {
     /// The executable.
     pub program: PathBuf,

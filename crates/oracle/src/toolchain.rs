@@ -10,6 +10,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::{Deserialize, Serialize};
+
 /// The environment variable that lists GOROOTs, separated as in PATH.
 pub const VARIABLE: &str = "SIGPROOF_GO";
 
@@ -27,7 +29,7 @@ pub struct Toolchain {
 }
 
 /// A version of Go, in order of release.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version(String);
 
 /// Why a toolchain cannot be used.

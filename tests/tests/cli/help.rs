@@ -7,6 +7,7 @@ use sigproof_tests::run;
 #[rstest]
 #[case::start(&["--help"], "help")]
 #[case::stress(&["stress", "--help"], "help-stress")]
+#[case::conform(&["conform", "--help"], "help-conform")]
 #[case::list(&["list", "--help"], "help-list")]
 #[case::model(&["model", "--help"], "help-model")]
 #[case::step(&["step", "--help"], "help-step")]

@@ -17,6 +17,9 @@ pub struct BenchArgs {
     /// A GOROOT to measure against (repeatable); those of SIGPROOF_GO, or all that are found, if none is given
     #[arg(long = "go", value_name = "GOROOT")]
     pub go: Vec<PathBuf>,
+    /// Leave Go out
+    #[arg(long, conflicts_with = "go")]
+    pub without_go: bool,
     /// How often all contenders are visited in turn
     #[arg(long, value_name = "N")]
     pub passes: Option<NonZero<u32>>,
@@ -24,11 +27,8 @@ pub struct BenchArgs {
     #[arg(long)]
     pub quick: bool,
     /// Visits so short that their numbers mean nothing: for tests
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with_all = ["quick", "write"])]
     pub tiny: bool,
-    /// The benchmarks' executable, built already: for tests
-    #[arg(long, value_name = "PATH", hide = true)]
-    pub program: Option<PathBuf>,
     /// Write the page docs/performance.md and its picture; takes all groups
     #[arg(long, conflicts_with = "groups")]
     pub write: bool,
@@ -59,13 +59,18 @@ Groups:
 All contenders are visited in turn, beginning with another one in each pass; Go's buffer is timed
 inside a Go program that runs beside the others. A ratio is taken within a pass, and the tables show
 the median over the passes, with the least and the most of any pass in brackets. A busy machine moves
-times more than ratios. Where there is no Go, its lines are skipped, and the reason and the remedy are
-printed. A goal compares the median ratio with its limit; only --check makes an exit code of it.
+times more than ratios. A goal compares the median ratio with its limit; only --check makes an exit
+code of it.
+
+Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
+all that are found. Without any, the remedy is printed and the exit code is 4; --without-go measures
+the others. So it is if one that was found cannot be built: the rest is measured all the same.
 
 Examples:
   cargo xtask bench                              everything, about two minutes after the build
   cargo xtask bench record --quick               a look at the cost of a record
   cargo xtask bench record --go ~/sdk/go1.27.3   against one toolchain
+  cargo xtask bench --without-go                 against rtrb and memcpy only
   cargo xtask bench --write                      docs/performance.md and docs/performance.svg
   cargo xtask bench record --check               exit code 1 if a goal is not met
   cargo xtask bench --report json=out.json       for programs

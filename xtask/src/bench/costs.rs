@@ -7,15 +7,16 @@ use sigproof_oracle::bench::{Contender, Cost, Kind};
 
 use super::grid::Grid;
 use super::spread::{Passes, Spread};
+use crate::units;
 
 /// Our part of Go's time, at most.
 const GO: f64 = 1.0 / 3.0;
 
 /// Our part of rtrb's time, at most, at the depths [`RTRB_DEPTHS`].
-const RTRB: f64 = 1.5;
+pub const RTRB: f64 = 1.5;
 
 /// Where rtrb's goal holds.
-const RTRB_DEPTHS: [usize; 2] = [16, 64];
+pub const RTRB_DEPTHS: [usize; 2] = [16, 64];
 
 /// The limit of the ratio to such a contender at that depth.
 fn limit(kind: Kind, depth: usize) -> Option<f64> {
@@ -43,11 +44,10 @@ pub struct Goal {
     pub met: bool,
 }
 
-impl Goal {
-    /// Whether it is reached.
-    pub fn met(&self) -> bool {
-        self.met
-    }
+/// How many of them are met, in words; `None` of none.
+pub fn met(goals: &[Goal]) -> Option<String> {
+    let met = goals.iter().filter(|goal| goal.met).count();
+    (!goals.is_empty()).then(|| format!("{met} of {} met", units::of(goals.len(), "goal")))
 }
 
 /// All costs, by depth and contender, and by pass.
@@ -142,8 +142,11 @@ impl Costs {
     pub fn ratios(&self) -> Grid {
         let mut grid = self.head(&["ours", "as a part of", "goal"]);
         for (ours, theirs) in self.pairs() {
-            let limits: Vec<_> = self.depths().into_iter().filter_map(|depth| limit(theirs.kind, depth)).collect();
-            let goal = limits.first().map_or_else(dash, |limit| format!("at most {limit:.2}"));
+            let goal = match theirs.kind {
+                Kind::Go => "at most 1/3".to_owned(),
+                Kind::Rtrb => format!("at most {RTRB} at {} and {}", RTRB_DEPTHS[0], RTRB_DEPTHS[1]),
+                Kind::Copy | Kind::Ours => dash(),
+            };
             let cells = self.depths().into_iter().map(|depth| {
                 let Some(ratio) = self.ratio(depth, ours, theirs) else { return dash() };
                 match limit(theirs.kind, depth) {
@@ -171,7 +174,7 @@ mod tests {
     fn goals_are_met_or_not() {
         let costs = Costs::of(&example().costs);
         let goals = costs.goals();
-        let unmet: Vec<_> = goals.iter().filter(|goal| !goal.met()).map(|g| (&*g.ours, &*g.theirs, g.depth)).collect();
+        let unmet: Vec<_> = goals.iter().filter(|goal| !goal.met).map(|g| (&*g.ours, &*g.theirs, g.depth)).collect();
         assert_eq!(unmet, [("sleeping", "rtrb", 16), ("sleeping", "rtrb", 64)]);
         assert_eq!(goals.len(), 2 * (3 + 3 + 2));
         assert!(Costs::of(&[]).goals().is_empty());

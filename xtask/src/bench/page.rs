@@ -1,11 +1,12 @@
 //! `docs/performance.md`: made, never edited. The tables of its sections are what the command line prints, too.
 
-use sigproof_oracle::bench::{BURST, DEPTH, Group, Kind, PERIOD, POLL, RING};
+use sigproof_oracle::bench::{BURST, DEPTH, Group, Kind, PERIOD, POLL, Pace, RING};
 
-use super::costs::Costs;
+use super::costs::{self, Costs, RTRB, RTRB_DEPTHS};
 use super::grid::Grid;
 use super::results::Results;
 use super::traffic;
+use crate::units;
 
 /// What there is to say of a group.
 pub struct Section {
@@ -29,8 +30,10 @@ fn section(group: Group, results: &Results) -> Option<Section> {
     match group {
         Group::Record if !results.costs.is_empty() => {
             let costs = Costs::of(&results.costs);
+            let goals = costs::met(&costs.goals()).map_or_else(String::new, |met| format!("; {met}"));
+            let ring = units::count(RING as u64);
             let text = format!(
-                "One thread writes a batch of records that fills half of a ring of {RING} words, and then reads until there is none left. \
+                "One thread writes a batch of records that fills half of a ring of {ring} words, and then reads until there is none left. \
                  A record has a length, a time, one header word, as many stack words as the depth says and, in our buffer and in Go's, a tag. \
                  Of each record that is read the length, the time, the last word and the tag are summed up, by the same rule for all.\n\n\
                  - `sleeping` is our buffer whose reader may sleep on a note (here it never does): a compare-and-swap to commit a record; \
@@ -39,7 +42,9 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  that loop; no call between languages and no pipe is in it.\n\
                  - `rtrb` gets the same words, in a chunk a record, and is read in one chunk for all there is; it has no tags, no marks of \
                  loss and no wake-ups.\n\
-                 - `memcpy` copies each record into place and reads it: the limit.\n"
+                 - `memcpy` copies each record into place and reads it: the limit.\n\n\
+                 The goals: at most a third of Go's time at each depth, and at most {RTRB} times that of rtrb at depths {} and {}{goals}.\n",
+                RTRB_DEPTHS[0], RTRB_DEPTHS[1]
             );
             let after = "![Nanoseconds per record over the depth of its stack](performance.svg)\n";
             let grids = vec![costs.times(), costs.ratios()];
@@ -53,7 +58,10 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  timed by the burst and so includes the wake-ups that it makes, and the dropping of a record where there is no room. Every record \
                  is accounted for, as read or as lost. Flat out, more is lost to a reader that is slower to come; a dropped record is cheap, so \
                  times there compare only beside what was lost.\n\n\
-                 Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep (voluntary context switches).\n"
+                 Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep (voluntary context switches). A sleeping \
+                 reader is woken for every record or at half full; which of ours does what is in its name, and that of each runtime is listed at \
+                 the top: compare like with like. A runtime that dies of its double wake-up, which is the case `profbuf-double-wakeup`, is told \
+                 at the end of the page.\n"
             );
             let grids = vec![traffic::threads(&results.traffic)];
             Some(Section { title: "Two threads", text, grids, after: "" })
@@ -78,14 +86,20 @@ fn section(group: Group, results: &Results) -> Option<Section> {
 /// The page.
 pub fn text(results: &Results) -> String {
     let machine = &results.machine;
+    let runtimes = results.runtimes.iter().map(|runtime| {
+        let policy = runtime.wake_policy.as_deref().unwrap_or("unknown");
+        format!("- {}, whose wake policy, found by asking it, is {policy}\n", runtime.version)
+    });
+    let runtimes: String = runtimes.collect();
+    let pace = if results.pace == Pace::Full { "" } else { ", of shorter visits than usual (`--quick`)" };
     let mut text = format!(
         "# Performance\n\n\
          Made by `cargo xtask bench --write`, never by hand: all numbers are of one run.\n\n\
-         - processor: {}\n- system: {}\n- compiler: {}, profile `bench`\n- rtrb: {}\n- passes: {}\n\n\
+         - processor: {}\n- system: {}\n- compiler: {}, profile `bench`\n- rtrb: {}\n- passes: {}{}\n{}\n\
          In each pass all contenders are visited in turn, each time beginning with another one; a visit takes a fraction of a second. A cell \
-         is the median over the passes, with the least and the most of any pass in brackets. A ratio is taken within a pass, so that what else \
+         is the median over the passes, with the least and the most of any pass in brackets where they differ. A ratio is taken within a pass, so that what else \
          goes on in the machine meets both sides alike; it says more than a time.\n",
-        machine.processor, machine.system, machine.rustc, machine.rtrb, results.passes
+        machine.processor, machine.system, machine.rustc, machine.rtrb, results.passes, pace, runtimes
     );
     for Section { title, text: about, grids, after } in sections(results) {
         text += &format!("\n## {title}\n\n{about}");

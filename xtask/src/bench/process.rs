@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sigproof_oracle::bench::{Event, Group, Order};
+use sigproof_oracle::bench::{Event, Group, Order, Pace};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::results::Results;
@@ -22,12 +23,16 @@ use crate::{ci, output, units};
 /// How often an interruption is looked for.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Builds it, and says where it is.
-pub fn build() -> Result<PathBuf, Trouble> {
-    output::tell("building the benchmarks; the first time this takes some minutes");
+/// Builds it, and says where it is. For tests it is made of what they are made of: their profile, and the features of the whole workspace.
+pub fn build(pace: Pace) -> Result<PathBuf, Trouble> {
+    output::tell("building the benchmarks (about a minute, the first time)");
+    let chosen: &[_] = match pace {
+        Pace::Tiny => &["--profile", "dev", "--workspace"],
+        Pace::Quick | Pace::Full => &["--package", "sigproof-oracle"],
+    };
     let mut cargo = ci::cargo();
     cargo.current_dir(super::root()).stdin(Stdio::null()).stderr(Stdio::inherit());
-    cargo.args(["bench", "--quiet", "--no-run", "--package", "sigproof-oracle", "--bench", "profbuf"]);
+    cargo.args(["bench", "--no-run", "--bench", "profbuf"]).args(chosen);
     let built = cargo.arg("--message-format=json-render-diagnostics").output();
     let built = built.map_err(|error| Trouble::environment(format!("cargo cannot be run: {error}")))?;
     let lines = String::from_utf8_lossy(&built.stdout);
@@ -65,7 +70,8 @@ pub fn run(program: &Path, order: &Order, stop: &AtomicBool, results: &mut Resul
     let mut said = tempfile::tempfile().map_err(environment)?;
     let mut command = Command::new(program);
     command.args(["--order", &text]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let child = command.stderr(said.try_clone().map_err(environment)?).spawn().map_err(environment)?;
+    // A group of its own: an interruption from the terminal comes here only, and here it is decided what ends.
+    let child = command.process_group(0).stderr(said.try_clone().map_err(environment)?).spawn().map_err(environment)?;
     let mut child = Guarded(child);
     let (tell, events) = channel();
     let stdout = child.0.stdout.take();
@@ -106,7 +112,7 @@ struct Pass {
 
 fn listen(events: &Receiver<Event>, order: &Order, stop: &AtomicBool, results: &mut Results, progress: &Progress) {
     let count = order.groups.len() * order.passes as usize;
-    progress.event(progress::Event::Planned { count, thing: "visit of all" });
+    progress.event(progress::Event::Planned { count, thing: "pass" });
     let mut planned = BTreeMap::new();
     let mut index = 0;
     let mut now: Option<Pass> = None;

@@ -8,6 +8,8 @@ use std::process::Command;
 use serde::Serialize;
 use sigproof_harness::report::host::Host;
 use sigproof_oracle::bench::{Contender, Cost, Event, Group, Kind, Latencies, Order, Pace, Traffic};
+use sigproof_oracle::conform::{rule::Rule, single::Single};
+use sigproof_oracle::driver::Driver;
 
 use super::costs::{Costs, Goal};
 
@@ -21,6 +23,8 @@ pub struct Results {
     pub schema: &'static str,
     /// What it ran on.
     pub machine: Machine,
+    /// The runtimes that were measured against.
+    pub runtimes: Vec<Runtime>,
     /// What was asked for.
     pub groups: Vec<Group>,
     /// In how many passes.
@@ -41,6 +45,24 @@ pub struct Results {
     pub skipped: Vec<String>,
 }
 
+/// One of Go's.
+#[derive(Clone, Debug, Serialize)]
+pub struct Runtime {
+    /// As it calls itself.
+    pub version: String,
+    /// By which a write wakes its sleeping reader, as `conform` names it; `None` if it is none that is known.
+    pub wake_policy: Option<String>,
+}
+
+impl Runtime {
+    /// Asks one.
+    pub fn ask(driver: &Driver) -> Self {
+        // What cannot be asked will not be measured either, and is told there.
+        let rule = Rule::of(&mut Single::new(driver)).ok().flatten();
+        Self { version: driver.version.to_string(), wake_policy: rule.map(|rule| rule.to_string()) }
+    }
+}
+
 /// What a report adds to that.
 #[derive(Serialize)]
 struct WithGoals<'a> {
@@ -55,6 +77,7 @@ impl Results {
         Self {
             schema: SCHEMA,
             machine,
+            runtimes: Vec::new(),
             groups: order.groups.clone(),
             passes: order.passes,
             pace: order.pace,
@@ -171,6 +194,9 @@ pub(super) mod tests {
             (Kind::Rtrb, "rtrb", 7.5),
             (Kind::Copy, "memcpy", 2.0),
         ];
+        for (version, policy) in [("go1.24.4", Some("every-record-keeps-flag")), ("go1.27.3", None)] {
+            results.runtimes.push(Runtime { version: word(version), wake_policy: policy.map(word) });
+        }
         for (pass, slower) in [(0, 1.0), (1, 1.5), (2, 1.25)] {
             for (kind, name, nanoseconds) in costs {
                 for (depth, times) in [(2, 1.0), (16, 2.0), (64, 4.0)] {

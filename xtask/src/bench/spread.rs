@@ -34,11 +34,12 @@ impl Spread {
     }
 }
 
-/// As the tables have it: the median, and what it is the median of in brackets. With a precision: that many places.
+/// As the tables have it: the median, and the least and the most in brackets unless they read the same. With a precision: that many places.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = f.precision().unwrap_or(1);
-        write!(f, "{:.places$} ({:.places$} to {:.places$})", self.median, self.least, self.most)
+        let [median, least, most] = [self.median, self.least, self.most].map(|number| format!("{number:.places$}"));
+        if least == most { f.write_str(&median) } else { write!(f, "{median} ({least} to {most})") }
     }
 }
 
@@ -54,5 +55,6 @@ mod tests {
         assert_eq!(ratio, Spread { median: 0.25, least: 0.25, most: 0.25 });
         assert_eq!(Spread::of_ratios(&ours, &Passes::new()), None);
         assert_eq!(format!("{:.2}", Spread::of(&ours).unwrap()), "20.00 (10.00 to 30.00)");
+        assert_eq!(ratio.to_string(), "0.2");
     }
 }

@@ -1,13 +1,11 @@
 //! Go's buffer as a contender: a driver of each toolchain, which is asked for batches and answers with the time that its own loop took.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use sigproof_oracle::bench::{self, Contender, Kind, Order, RING, TAGS};
-use sigproof_oracle::driver::{self, Driver};
+use sigproof_oracle::driver::Driver;
 use sigproof_oracle::process::{Process, frame};
-use sigproof_oracle::toolchain::Toolchain;
 
 use crate::contenders::Rival;
 use crate::tell::Tell;
@@ -21,20 +19,15 @@ pub struct Go {
     process: RefCell<Process>,
 }
 
-/// The drivers of these toolchains; one that cannot be had is told as skipped.
-pub fn drivers(goroots: &[PathBuf], order: &Order, tell: &mut Tell) -> Vec<Go> {
+/// Starts the drivers of an order; one that does not is told as skipped.
+pub fn drivers(order: &Order, tell: &mut Tell) -> Vec<Go> {
     let mut drivers = Vec::new();
-    for goroot in goroots {
-        let built = Toolchain::at(goroot).map_err(|error| (goroot.display().to_string(), error.to_string()));
-        let made = built.and_then(|toolchain| {
-            let name = toolchain.version.to_string();
-            let driver =
-                Driver::build(&toolchain, &driver::folder()).map_err(|error| (name.clone(), error.to_string()))?;
-            Go::start(driver).map_err(|error| (name, error))
-        });
-        match made {
+    for driver in &order.go {
+        match Go::start(driver.clone()) {
             Ok(go) => drivers.push(go),
-            Err((what, why)) => order.groups.iter().for_each(|group| tell.skipped(*group, &what, &why)),
+            Err(why) => {
+                order.groups.iter().for_each(|group| tell.skipped(*group, &driver.version.to_string(), &why));
+            }
         }
     }
     drivers

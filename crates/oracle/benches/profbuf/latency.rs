@@ -68,7 +68,7 @@ pub fn run(drivers: &[Go], order: &Order, tell: &mut Tell) {
                 match visit.perform(order.pace.signals(), pass) {
                     Ok(latencies) => tell.event(&Event::Latencies(latencies)),
                     Err(why) => {
-                        tell.skipped(Group::Latency, &what, &why);
+                        tell.skipped_from(Group::Latency, &what, pass, &why);
                         dead.insert(which);
                     }
                 }

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use criterion::Criterion;
 use sigproof_oracle::bench::{Event, Group, Order, Pace};
+use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain;
 
 mod contenders;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 /// What is asked for.
 fn perform(order: &Order) -> Result<(), String> {
     let mut tell = tell::Tell::events();
-    let drivers = go::drivers(&order.go, order, &mut tell);
+    let drivers = go::drivers(order, &mut tell);
     let visits = order.groups.iter().map(|group| match group {
         Group::Record => (*group, record::visits(&drivers)),
         Group::Threads => (*group, threads::visits(&drivers)),
@@ -66,16 +67,15 @@ fn perform(order: &Order) -> Result<(), String> {
 /// What cargo asks for: criterion takes the arguments, and prints.
 fn as_usual() -> Result<(), String> {
     let pace = if std::env::args().any(|argument| argument == "--bench") { Pace::Full } else { Pace::Tiny };
-    let go = match toolchain::find(&[]) {
-        Ok(found) => found.into_iter().map(|toolchain| toolchain.goroot).collect(),
-        Err(why) => {
-            eprintln!("Go is left out: {why}");
-            Vec::new()
-        }
-    };
+    let found = toolchain::find(&[]).unwrap_or_else(|why| {
+        eprintln!("Go is left out: {why}");
+        Vec::new()
+    });
+    let built = found.iter().map(|toolchain| Driver::build(toolchain, &driver::folder()));
+    let go = built.filter_map(|built| built.map_err(|why| eprintln!("left out: {why}")).ok()).collect();
     let order = Order { groups: vec![Group::Record], passes: 1, pace, go };
     let mut tell = tell::Tell::nobody();
-    let drivers = go::drivers(&order.go, &order, &mut tell);
+    let drivers = go::drivers(&order, &mut tell);
     let mut criterion: Criterion = record::criterion(pace).configure_from_args();
     record::run(&drivers, &order, &mut criterion, &mut tell);
     criterion.final_summary();

@@ -41,6 +41,14 @@ impl Tell {
         self.event(&Event::Begun { group, pass, what: what.to_owned() });
     }
 
+    /// Something cannot be measured from this pass on.
+    pub fn skipped_from(&mut self, group: Group, what: &str, pass: u32, why: &str) {
+        match pass {
+            0 => self.skipped(group, what, why),
+            _ => self.skipped(group, &format!("{what}, from pass {} on", pass + 1), why),
+        }
+    }
+
     /// Something cannot be measured.
     pub fn skipped(&mut self, group: Group, what: &str, why: &str) {
         self.event(&Event::Skipped(Skipped { group, what: what.to_owned(), why: why.to_owned() }));

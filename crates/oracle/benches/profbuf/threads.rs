@@ -84,7 +84,7 @@ pub fn run(drivers: &[Go], order: &Order, tell: &mut Tell) {
                             tell.event(&Event::Traffic(Traffic { contender, reader, rate, pass, seen }));
                         }
                         Err(why) => {
-                            tell.skipped(Group::Threads, &what, &why);
+                            tell.skipped_from(Group::Threads, &what, pass, &why);
                             dead.insert(key);
                         }
                     }

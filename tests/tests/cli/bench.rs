@@ -1,0 +1,83 @@
+//! The benchmarks, in runs so short that nothing but the ways of the numbers is tried; and what is said where there is no Go.
+
+use rstest::rstest;
+use serde_json::Value;
+use sigproof_oracle::bench::{DEPTHS, Kind, Reader};
+use sigproof_oracle::toolchain;
+use sigproof_tests::run;
+
+use crate::outcomes::json;
+
+/// The elements of an array in a report.
+fn all<'a>(report: &'a Value, key: &str) -> &'a [Value] {
+    report[key].as_array().unwrap()
+}
+
+#[test]
+fn what_is_no_toolchain_is_said_with_a_remedy() {
+    let ran = run(&["bench", "--go", "not-a-goroot"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{}", ran.stderr);
+    for word in ["not-a-goroot is no GOROOT", "https://go.dev/dl", "--without-go"] {
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+}
+
+#[rstest]
+#[case::flag(&["--fast"], "--fast")]
+#[case::group(&["speed"], "speed")]
+#[case::passes(&["--passes", "0"], "--passes")]
+#[case::go_or_not(&["--without-go", "--go", "there"], "--without-go")]
+#[case::part_of_a_page(&["record", "--write"], "--write")]
+#[case::goals_of_nothing(&["latency", "--check"], "--check")]
+#[case::no_test(&["--report", "junit=-"], "json=PATH")]
+fn what_makes_no_sense_is_wrong_usage(#[case] arguments: &[&str], #[case] word: &str) {
+    let ran = run(&[&["bench"], arguments].concat());
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains(word), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_without_go_has_all_the_others() {
+    let (ran, report) = json(&["bench", "--without-go", "--tiny", "--passes", "2"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(report["schema"], "sigproof.bench/1");
+    // Ours twice, rtrb and memcpy.
+    assert_eq!(all(&report, "costs").len(), 4 * DEPTHS.len() * 2, "{report:#}");
+    assert!(all(&report, "costs").iter().all(|cost| cost["nanoseconds"].as_f64().unwrap() > 0.0), "{report:#}");
+    for seen in all(&report, "traffic").iter().map(|traffic| &traffic["seen"]) {
+        let number = |key: &str| seen[key].as_u64().unwrap();
+        assert!(number("records") > 0 && number("lost") <= number("records"), "{seen:#}");
+        assert!(number("writing_ns") <= number("wall_ns"), "{seen:#}");
+    }
+    for reader in [Reader::Blocking, Reader::Polling].map(Reader::as_str) {
+        assert!(all(&report, "traffic").iter().any(|traffic| traffic["reader"] == reader), "{report:#}");
+    }
+    for note in sigproof_osnote::backends().iter().filter(|note| note.available() && note.wakes_from_handler()) {
+        let of_note: Vec<_> = all(&report, "latencies").iter().filter(|one| one["note"] == note.name).collect();
+        assert!(of_note.len() == 2 && of_note.iter().all(|one| one["in_handler"] == true), "{}: {report:#}", note.name);
+    }
+    assert_eq!(report["skipped"], serde_json::json!(["Go: left out, as asked for"]));
+    let goals = all(&report, "goals");
+    assert!(!goals.is_empty() && goals.iter().all(|goal| goal["theirs"] == "rtrb"), "{goals:#?}");
+    assert!(ran.stderr.contains("goals met; 2 passes") && ran.stderr.contains("futex"), "{}", ran.stderr);
+}
+
+#[test]
+fn ratios_to_a_runtime_are_numbers() {
+    let Some(toolchain) = toolchain::find(&[]).map_err(|error| eprintln!("skipped: {error}")).ok() else { return };
+    let newest = toolchain.last().unwrap();
+    let go = newest.goroot.to_string_lossy();
+    let (ran, report) = json(&["bench", "--go", &go, "--tiny"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let version = newest.version.to_string();
+    assert_eq!(report["runtimes"][0]["version"], version.as_str());
+    let of_go = all(&report, "costs").iter().filter(|cost| cost["contender"]["kind"] == serde_json::json!(Kind::Go));
+    assert_eq!(of_go.count(), DEPTHS.len(), "{report:#}");
+    let goals: Vec<_> = all(&report, "goals").iter().filter(|goal| goal["theirs"] == version.as_str()).collect();
+    assert_eq!(goals.len(), 2 * DEPTHS.len(), "{report:#}");
+    for goal in goals {
+        let number = |key: &str| goal[key].as_f64().unwrap();
+        assert!(number("ratio").is_finite() && number("ratio") > 0.0, "{goal:#}");
+        assert_eq!(goal["met"], number("ratio") <= number("limit"), "{goal:#}");
+    }
+}
