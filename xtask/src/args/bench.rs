@@ -49,8 +49,8 @@ fn groups() -> impl TypedValueParser<Value = Group> {
 /// Below the help.
 pub(super) const BENCH: &str = "\
 Groups:
-  record   one thread writes records until they fill half of the ring, and drains them: the cost of a
-           record at depths 2, 16 and 64, beside Go's buffer, rtrb (a ring of words) and memcpy
+  record   one thread writes records until they fill half of the ring, and drains them: what a
+           record costs at depths 2, 16 and 64, beside Go's buffer, rtrb (a ring of words) and memcpy
   threads  a thread writes and another one reads: what a write costs, what is lost, how often the
            reader is woken, and how much processor time it takes
   latency  from the write in a signal handler to the return of the reader that it wakes, over each
@@ -58,13 +58,13 @@ Groups:
 
 All contenders are visited in turn, beginning with another one in each pass; Go's buffer is timed
 inside a Go program that runs beside the others. A ratio is taken within a pass, and the tables show
-the median over the passes, with the least and the most of any pass in brackets. A busy machine moves
-times more than ratios. A goal compares the median ratio with its limit; only --check makes an exit
-code of it.
+the median over the passes, with the least and the most of any pass in brackets where they differ.
+A busy machine moves times more than ratios. A goal compares the median ratio with its limit; only
+--check makes an exit code of it.
 
 Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
 all that are found. Without any, the remedy is printed and the exit code is 4; --without-go measures
-the others. So it is if one that was found cannot be built: the rest is measured all the same.
+the others. The code is 4, too, if one of several cannot be measured; the rest is all the same.
 
 Examples:
   cargo xtask bench                              everything, about two minutes after the build

@@ -35,9 +35,8 @@ fn newest<'a>(contenders: impl Iterator<Item = &'a Contender>) -> Option<Contend
 /// Two threads.
 pub fn threads(all: &[Traffic]) -> Grid {
     let newest = newest(all.iter().map(|traffic| &traffic.contender));
-    let name = newest.as_ref().map_or("Go", |contender| &contender.name);
     let mut grid = Grid::new(["rate", "reader", "contender", "ns per write"]);
-    grid.head.push(format!("as a part of {name}"));
+    grid.head.extend(newest.as_ref().map(|newest| format!("as a part of {}", newest.name)));
     grid.head.extend(["lost, %", "wake-ups per 1,000 writes", "reader's CPU, %"].map(str::to_owned));
     let writing = |traffic: &Traffic| Some(traffic.seen.writing_ns as f64 / traffic.seen.records as f64);
     let key = |traffic: &Traffic| (traffic.rate, traffic.reader, traffic.contender.clone());
@@ -50,12 +49,10 @@ pub fn threads(all: &[Traffic]) -> Grid {
         let times = each(passes, writing);
         let theirs = newest.clone().and_then(|newest| found.get(&(*rate, *reader, newest)));
         let ratio = theirs.and_then(|theirs| Spread::of_ratios(&times, &each(theirs, writing)));
-        grid.rows.push(vec![
-            rate.as_str().to_owned(),
-            reader.as_str().to_owned(),
-            contender.name.clone(),
-            cell(&times),
-            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        let mut row = vec![rate.as_str().to_owned(), reader.as_str().to_owned(), contender.name.clone(), cell(&times)];
+        // Where there is no Go, there is no such column.
+        row.extend(newest.as_ref().map(|_| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))));
+        row.extend([
             per(|seen| Some(seen.lost), |seen| seen.records, 100.0),
             per(|seen| seen.wakeups, |seen| seen.records, 1000.0),
             per(|seen| seen.reader_cpu_ns, |seen| seen.wall_ns, 100.0),
@@ -114,6 +111,15 @@ pub fn latencies(all: &[Latencies]) -> Grid {
 mod tests {
     use super::super::results::tests::example;
     use super::*;
+
+    #[test]
+    fn without_go_there_is_no_column_for_it() {
+        let mut all = example().traffic;
+        all.retain(|traffic| traffic.contender.kind == Kind::Ours);
+        let grid = threads(&all);
+        assert_eq!(grid.head.len(), 7);
+        assert!(!grid.rows.is_empty() && grid.rows.iter().all(|row| row.len() == grid.head.len()));
+    }
 
     #[test]
     fn the_tables_are_what_they_were() {
