@@ -1,11 +1,14 @@
 //! The benchmarks, in runs so short that nothing but the ways of the numbers is tried; and what is said where there is no Go.
 
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
 use sigproof_oracle::bench::{DEPTHS, Kind, Reader};
 use sigproof_oracle::toolchain;
 use sigproof_tests::run;
 
+use crate::interrupt::{assert_none_started_by, command_interrupted_after};
 use crate::outcomes::json;
 
 /// The elements of an array in a report.
@@ -80,4 +83,19 @@ fn ratios_to_a_runtime_are_numbers() {
         assert!(number("ratio").is_finite() && number("ratio") > 0.0, "{goal:#}");
         assert_eq!(goal["met"], number("ratio") <= number("limit"), "{goal:#}");
     }
+}
+
+#[rstest]
+#[case::key_in_a_terminal("a", |pid| killpg(pid, Signal::SIGINT).unwrap(), Some(130))]
+#[case::to_the_parent_alone("b", |pid| kill(pid, Signal::SIGTERM).unwrap(), Some(130))]
+#[case::killed("c", |pid| kill(pid, Signal::SIGKILL).unwrap(), None)]
+fn an_interruption_prints_what_was_measured(#[case] mark: &str, #[case] send: fn(Pid), #[case] code: Option<i32>) {
+    let mut command = sigproof_tests::xtask(&["bench", "record", "--without-go", "--tiny", "--passes", "100000"]);
+    command.env("SIGPROOF_TEST_BENCH", mark);
+    let (found, stdout, stderr) = command_interrupted_after("record, pass 1:", command, send);
+    assert_eq!(found, code, "{stderr}");
+    if code.is_some() {
+        assert!(stdout.contains("rtrb") && stdout.contains("interrupted after"), "{stdout}");
+    }
+    assert_none_started_by(&format!("SIGPROOF_TEST_BENCH={mark}"));
 }
