@@ -16,7 +16,7 @@
 //! | [`driver`] | building the driver against one |
 //! | [`process`] | a running driver |
 //! | [`conform`] | differential tests of the buffer |
-//! | [`bench`] | what the benchmarks are asked for and what they tell; they are in `benches/profbuf` |
+//! | [`mod@bench`] | what the benchmarks are asked for and what they tell; they are in `benches/profbuf` |
 
 pub mod bench;
 pub mod conform;

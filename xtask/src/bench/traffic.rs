@@ -57,6 +57,7 @@ pub fn threads(all: &[Traffic]) -> Grid {
             per(|seen| seen.wakeups, |seen| seen.records, 1000.0),
             per(|seen| seen.reader_cpu_ns, |seen| seen.wall_ns, 100.0),
         ]);
+        grid.rows.push(row);
     }
     grid
 }
