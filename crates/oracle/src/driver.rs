@@ -11,13 +11,22 @@ use std::path::{Path, PathBuf};
 use crate::toolchain::{Toolchain, Version};
 
 /// What is added to package runtime.
-const OVERLAY: (&str, &str) = ("zz_sigproof.go", include_str!("../go/runtime/sigproof.go"));
+const OVERLAY: &[(&str, &str)] = &[
+    ("zz_sigproof.go", include_str!("../go/runtime/sigproof.go")),
+    ("zz_sigproof_upstream.go", include_str!("../go/runtime/upstream.go")),
+];
 
 /// The program.
 const PROGRAM: &[(&str, &str)] = &[
     ("go.mod", include_str!("../go/driver/go.mod")),
     ("main.go", include_str!("../go/driver/main.go")),
     ("serve.go", include_str!("../go/driver/serve.go")),
+    ("upstream.go", include_str!("../go/driver/upstream.go")),
+    ("doublewakeup.go", include_str!("../go/driver/doublewakeup.go")),
+    ("profilereader.go", include_str!("../go/driver/profilereader.go")),
+    ("startstop.go", include_str!("../go/driver/startstop.go")),
+    ("signalstorm.go", include_str!("../go/driver/signalstorm.go")),
+    ("hang.go", include_str!("../go/driver/hang.go")),
 ];
 
 /// A driver that has been built.
@@ -100,12 +109,13 @@ fn write(place: &Path, toolchain: &Toolchain) -> io::Result<PathBuf> {
     for (name, text) in PROGRAM {
         update(&place.join("driver").join(name), text)?;
     }
-    let (name, text) = OVERLAY;
-    let added = place.join("runtime").join(name);
-    update(&added, text)?;
+    let mut replaced = BTreeMap::new();
+    for (name, text) in OVERLAY {
+        let added = place.join("runtime").join(name);
+        update(&added, text)?;
+        replaced.insert(toolchain.goroot.join("src").join("runtime").join(name), absolute(&added)?);
+    }
     let overlay = absolute(&place.join("overlay.json"))?;
-    let runtime = toolchain.goroot.join("src").join("runtime").join(name);
-    let replaced = BTreeMap::from([(runtime, absolute(&added)?)]);
     update(&overlay, &serde_json::json!({ "Replace": replaced }).to_string())?;
     Ok(overlay)
 }

@@ -16,8 +16,10 @@
 //! | [`driver`] | building the driver against one |
 //! | [`process`] | a running driver |
 //! | [`conform`] | differential tests of the buffer |
+//! | [`upstream`] | reproducers that run inside the real runtime |
 
 pub mod conform;
 pub mod driver;
 pub mod process;
 pub mod toolchain;
+pub mod upstream;
