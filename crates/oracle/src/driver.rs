@@ -22,11 +22,15 @@ const PROGRAM: &[(&str, &str)] = &[
     ("main.go", include_str!("../go/driver/main.go")),
     ("serve.go", include_str!("../go/driver/serve.go")),
     ("upstream.go", include_str!("../go/driver/upstream.go")),
-    ("doublewakeup.go", include_str!("../go/driver/doublewakeup.go")),
-    ("profilereader.go", include_str!("../go/driver/profilereader.go")),
-    ("startstop.go", include_str!("../go/driver/startstop.go")),
-    ("signalstorm.go", include_str!("../go/driver/signalstorm.go")),
-    ("hang.go", include_str!("../go/driver/hang.go")),
+    ("leash_linux.go", include_str!("../go/driver/leash_linux.go")),
+    ("leash_other.go", include_str!("../go/driver/leash_other.go")),
+    ("profbuf_double_wakeup.go", include_str!("../go/driver/profbuf_double_wakeup.go")),
+    ("cpuprof_reader.go", include_str!("../go/driver/cpuprof_reader.go")),
+    ("cpuprof_blocking_reader.go", include_str!("../go/driver/cpuprof_blocking_reader.go")),
+    ("cpuprof_non_blocking_reader.go", include_str!("../go/driver/cpuprof_non_blocking_reader.go")),
+    ("cpuprofile_start_stop.go", include_str!("../go/driver/cpuprofile_start_stop.go")),
+    ("os_signal_storm.go", include_str!("../go/driver/os_signal_storm.go")),
+    ("selftest.go", include_str!("../go/driver/selftest.go")),
 ];
 
 /// A driver that has been built.

@@ -8,7 +8,8 @@ import (
 
 // The verbs, by name. Each is a file.
 var verbs = map[string]func(arguments []string) error{
-	"serve": serve,
+	"serve":    serve,
+	"upstream": upstream,
 }
 
 func main() {
