@@ -106,6 +106,8 @@ pub enum Technique {
     Step,
     /// All interleavings of a model, up to its bounds.
     Model,
+    /// Inside a real runtime, built from its own sources.
+    Upstream,
 }
 
 impl Technique {
@@ -115,6 +117,7 @@ impl Technique {
             Self::Stress => "stress",
             Self::Step => "step",
             Self::Model => "model",
+            Self::Upstream => "upstream",
         }
     }
 }

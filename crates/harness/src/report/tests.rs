@@ -147,7 +147,7 @@ fn words_are_those_of_the_json() {
     for verdict in Verdict::ALL {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
     }
-    for technique in [Technique::Stress, Technique::Step, Technique::Model] {
+    for technique in [Technique::Stress, Technique::Step, Technique::Model, Technique::Upstream] {
         assert_eq!(serde_json::to_value(technique).unwrap(), technique.as_str());
     }
 }
