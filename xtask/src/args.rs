@@ -11,6 +11,9 @@ use sigproof_harness::report::write::Target;
 use sigproof_harness::step::engine::Kind;
 
 mod help;
+mod upstream;
+
+pub use upstream::UpstreamArgs;
 
 use help::{AGREE, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
@@ -39,6 +42,9 @@ pub enum Verb {
     /// Run cases by all three techniques, and see whether they agree on what is possible
     #[command(after_help = exit_codes(), after_long_help = format!("{AGREE}\n{}", exit_codes()))]
     Agree(AgreeArgs),
+    /// Run reproducers inside the real runtimes of Go
+    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::UPSTREAM, exit_codes()))]
+    Upstream(UpstreamArgs),
     /// Run the execution of a counterexample, or of a signal at one boundary, once more
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
@@ -342,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_examples_in_the_help_parse() {
-        let texts = [START, STRESS, MODEL, STEP];
+        let texts = [START, STRESS, MODEL, STEP, upstream::UPSTREAM];
         let examples = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("  cargo xtask "));
         let mut seen = 0;
         for line in examples {

@@ -151,11 +151,7 @@ fn lines(output: ChildStdout) -> io::Result<Receiver<String>> {
 }
 
 /// What came of a child that has ended, by its last line, its status and what it said on its standard error.
-fn judge(
-    last: Option<Result<Line, String>>,
-    status: Option<ExitStatus>,
-    words: &str,
-) -> (Outcome, Option<Finding>) {
+fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: &str) -> (Outcome, Option<Finding>) {
     let died = |sentence: String| {
         let cause = traceback::cause(words);
         let outcome = match cause {
@@ -190,7 +186,9 @@ fn hang(stuck: Stuck, deadline: &Deadline, handling: u32) -> (Outcome, String) {
     match stuck {
         _ if handling >= 30 => (
             Outcome::SelfDeadlock,
-            format!("{still}: all the time somebody was in the section of the profile that handlers enter, and did not leave it"),
+            format!(
+                "{still}: all the time somebody was in the section of the profile that handlers enter, and did not leave it"
+            ),
         ),
         Stuck::Spinning { .. } => (Outcome::Livelock, format!("{still}: it spins")),
         Stuck::AllAsleep => (Outcome::LostWakeup, format!("{still}: it sleeps, and nobody wakes it")),
@@ -271,7 +269,8 @@ mod tests {
     #[test]
     fn what_it_is_asked_and_what_it_tells() {
         let counts = r#"{"progress":3,"signals":7,"delivered":5,"lost":2,"handling":true}"#;
-        let script = format!(r#"[ "$*" = "upstream a-name 7" ] && [ $GOTRACEBACK = crash ] && echo '{counts}'; {DONE}"#);
+        let script =
+            format!(r#"[ "$*" = "upstream a-name 7" ] && [ $GOTRACEBACK = crash ] && echo '{counts}'; {DONE}"#);
         let attempted = run(&script, |_| true);
         let told = Told { progress: 3, signals: 7, delivered: 5, lost: 2, handling: true };
         assert_eq!((attempted.outcome, attempted.told), (Some(Outcome::Delivered), told));

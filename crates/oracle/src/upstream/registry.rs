@@ -145,9 +145,9 @@ fn double_wakeup(version: &Version, _: Platform) -> Expects {
             "announcing a loss wakes the reader and leaves its flag standing: src/runtime/profbuf.go of go1.19.8, go1.21.13, go1.24.4, \
              go1.25.0 and go1.25.5",
         ),
-        Some(false) => {
-            delivered("announcing a loss clears the reader's flag: src/runtime/profbuf.go of go1.26.0, go1.26.6 and go1.27.3")
-        }
+        Some(false) => delivered(
+            "announcing a loss clears the reader's flag: src/runtime/profbuf.go of go1.26.0, go1.26.6 and go1.27.3",
+        ),
         None => expects(
             may(&[Outcome::Delivered, Outcome::DoubleWakeup]),
             "between go1.25.5, which has the bug, and go1.26.0, which has not, no sources were read",
@@ -176,7 +176,9 @@ fn blocking_reader(version: &Version, platform: Platform) -> Expects {
     let expected = match version.at_least([1, 26, 0]) {
         false => Expected::broken(Outcome::SelfDeadlock).with(Outcome::DoubleWakeup, Grade::MayOccur),
         // Since then a write wakes the reader only when the buffer is half full: hardly ever while it goes to sleep.
-        true => Expected::delivered().with(Outcome::SelfDeadlock, Grade::MayOccur).with(Outcome::Delivered, Grade::MayOccur),
+        true => {
+            Expected::delivered().with(Outcome::SelfDeadlock, Grade::MayOccur).with(Outcome::Delivered, Grade::MayOccur)
+        }
     };
     Expects { budget: BUDGET_OF_DARWIN, ..expects(expected, why) }
 }
@@ -190,9 +192,9 @@ fn start_stop(version: &Version, platform: Platform) -> Expects {
             Expected::broken(Outcome::SelfDeadlock).with(Outcome::DoubleWakeup, Grade::MayOccur),
             "runtime/pprof reads blocking: src/runtime/cpuprof.go of go1.19.8, and golang/go#61768, which was seen with go1.20.7",
         ),
-        Some(false) => {
-            delivered("runtime/pprof reads without blocking: src/runtime/cpuprof.go of go1.21.13, go1.24.4 and go1.27.3")
-        }
+        Some(false) => delivered(
+            "runtime/pprof reads without blocking: src/runtime/cpuprof.go of go1.21.13, go1.24.4 and go1.27.3",
+        ),
         None => expects(
             may(&[Outcome::Delivered, Outcome::SelfDeadlock, Outcome::DoubleWakeup]),
             "between go1.20.7, in which golang/go#61768 was seen, and go1.21.13, in which it is mended, no sources were read",
@@ -217,10 +219,25 @@ mod tests {
     #[case::mended("profbuf-double-wakeup", "go1.26.0", Platform::Linux, "must delivered")]
     #[case::development("profbuf-double-wakeup", "gotip", Platform::Linux, "must delivered")]
     #[case::futex("cpuprofile-start-stop", "go1.19.8", Platform::Linux, "must delivered, may double wake-up")]
-    #[case::issue("cpuprofile-start-stop", "go1.20.7", Platform::Darwin, "must self-deadlock, may delivered, may double wake-up")]
-    #[case::between("cpuprofile-start-stop", "go1.21.0", Platform::Darwin, "may delivered, may double wake-up, may self-deadlock")]
+    #[case::issue(
+        "cpuprofile-start-stop",
+        "go1.20.7",
+        Platform::Darwin,
+        "must self-deadlock, may delivered, may double wake-up"
+    )]
+    #[case::between(
+        "cpuprofile-start-stop",
+        "go1.21.0",
+        Platform::Darwin,
+        "may delivered, may double wake-up, may self-deadlock"
+    )]
     #[case::fixed("cpuprofile-start-stop", "go1.21.13", Platform::Darwin, "must delivered")]
-    #[case::forced("cpuprof-blocking-reader", "go1.24.4", Platform::Darwin, "must self-deadlock, may delivered, may double wake-up")]
+    #[case::forced(
+        "cpuprof-blocking-reader",
+        "go1.24.4",
+        Platform::Darwin,
+        "must self-deadlock, may delivered, may double wake-up"
+    )]
     #[case::half_full("cpuprof-blocking-reader", "go1.27.3", Platform::Darwin, "may delivered, may self-deadlock")]
     #[case::polled("cpuprof-non-blocking-reader", "go1.19.8", Platform::Darwin, "must delivered")]
     #[case::pipe("os-signal-storm", "go1.19.8", Platform::Darwin, "must delivered")]
@@ -235,7 +252,10 @@ mod tests {
         let words = [words(Grade::MustOccur, "must"), words(Grade::MayOccur, "may")].concat().join(", ");
         assert_eq!(words, expected);
         assert!(!found.why.is_empty());
-        assert_eq!(found.variant() == Variant::Broken, words.starts_with("must double") || words.starts_with("must self"));
+        assert_eq!(
+            found.variant() == Variant::Broken,
+            words.starts_with("must double") || words.starts_with("must self")
+        );
     }
 
     #[test]
@@ -244,7 +264,11 @@ mod tests {
             let file = format!("go/driver/{}.go", reproducer.name.replace('-', "_"));
             let file = if reproducer.hidden { "go/driver/selftest.go".to_owned() } else { file };
             let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap();
-            assert!(text.contains(&format!("reproducers[\"{}\"]", reproducer.name)), "{} is not in {file}", reproducer.name);
+            assert!(
+                text.contains(&format!("reproducers[\"{}\"]", reproducer.name)),
+                "{} is not in {file}",
+                reproducer.name
+            );
         }
     }
 }

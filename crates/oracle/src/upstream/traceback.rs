@@ -79,7 +79,8 @@ fn stacks(text: &str) -> Vec<Stack<'_>> {
 /// A register: a name, spaces and a number in hexadecimal.
 fn is_register(line: &str) -> bool {
     line.split_once("  ").or_else(|| line.split_once(' ')).is_some_and(|(name, value)| {
-        let is_number = value.trim_start().strip_prefix("0x").is_some_and(|hex| hex.chars().all(|c| c.is_ascii_hexdigit()));
+        let is_number =
+            value.trim_start().strip_prefix("0x").is_some_and(|hex| hex.chars().all(|c| c.is_ascii_hexdigit()));
         is_number && name.len() < 8 && name.chars().all(|c| c.is_ascii_alphanumeric())
     })
 }
@@ -93,7 +94,8 @@ impl Stack<'_> {
     fn write(&self, out: &mut String) {
         let (name, state) = self.header.split_once('[').unwrap_or((self.header, ""));
         // "goroutine 17 gp=0x.. m=6 mp=0x..", in older releases "goroutine 17"
-        let name: Vec<_> = name.split_whitespace().filter(|word| !word.starts_with("gp=") && !word.starts_with("mp=")).collect();
+        let name: Vec<_> =
+            name.split_whitespace().filter(|word| !word.starts_with("gp=") && !word.starts_with("mp=")).collect();
         let _ = writeln!(out, "  {} [{state}", name.join(" "));
         let mut frames = self.lines.chunks(2).filter(|frame| !frame[0].starts_with("runtime.goexit"));
         for frame in frames.by_ref().take(FRAMES) {
