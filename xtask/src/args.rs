@@ -10,12 +10,14 @@ use sigproof_harness::inject::Delivery;
 use sigproof_harness::report::write::Target;
 use sigproof_harness::step::engine::Kind;
 
+mod conform;
 mod help;
 mod upstream;
 
 pub use upstream::UpstreamArgs;
 
-use help::{AGREE, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
+pub use conform::ConformArgs;
+use help::{AGREE, CONFORM, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ pub enum Verb {
     /// Run cases by all three techniques, and see whether they agree on what is possible
     #[command(after_help = exit_codes(), after_long_help = format!("{AGREE}\n{}", exit_codes()))]
     Agree(AgreeArgs),
+    /// Compare our buffer with those of real Go runtimes, operation by operation
+    #[command(after_help = exit_codes(), after_long_help = format!("{CONFORM}\n{}", exit_codes()))]
+    Conform(ConformArgs),
     /// Run reproducers inside the real runtimes of Go
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::UPSTREAM, exit_codes()))]
     Upstream(UpstreamArgs),

@@ -8,6 +8,7 @@ use sigproof_harness::{step::worker as stepper, worker};
 mod agree;
 mod args;
 mod ci;
+mod conform;
 mod findings;
 mod interrupt;
 mod list;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         args::Verb::Model(args) => model::run(&args),
         args::Verb::Step(args) => step::run(&args),
         args::Verb::Agree(args) => agree::run(&args),
+        args::Verb::Conform(args) => conform::run(&args),
         args::Verb::Upstream(args) => upstream::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),

@@ -1,11 +1,14 @@
-//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process; and whether those three
-//! agree.
+//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process; whether those three
+//! agree; and a short comparison with the Go runtimes at hand.
 
 use sigproof_harness::exit::Exit;
 
-use crate::args::{ModelArgs, StepArgs, StressArgs, TestArgs};
+use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
-use crate::{agree, ci, model, step, stress};
+use crate::{agree, ci, conform, model, step, stress};
+
+/// Sequences compared with each Go runtime.
+const SEQUENCES: u64 = 50_000;
 
 /// Runs the verb.
 pub fn run(args: &TestArgs) -> Exit {
@@ -46,16 +49,22 @@ pub fn run(args: &TestArgs) -> Exit {
     let out = if args.reports.iter().any(|r| r.is_stdout()) { Out::Stderr } else { Out::Stdout };
     output::tell("== agreement");
     let agreed = agree::tell(&found, out);
-    // A machine on which no engine works is no fault of what is tested.
+    output::tell(&format!("== cargo xtask conform --cases {SEQUENCES}"));
+    let conformed = conform::perform(&ConformArgs { cases: SEQUENCES, ..ConformArgs::default() }, &mut Vec::new());
+    // A machine without Go, or on which no engine works, is no fault of what is tested.
+    let conform_exit = if conformed.lacks.is_some() { Exit::AsExpected } else { conformed.exit };
     let step_exit = if stepped.lacks.is_some() { Exit::AsExpected } else { stepped.exit };
-    let exit = [modelled, step_exit, stressed, agreed].into_iter().fold(tests, Exit::worst);
+    let exit = [modelled, step_exit, stressed, agreed, conform_exit].into_iter().fold(tests, Exit::worst);
     let word = |exit: Exit| if exit == Exit::AsExpected { "ok" } else { "FAILED" };
     let ended = |exit: Exit| match exit {
         Exit::AsExpected => "ok".to_owned(),
         other => format!("ended with {}: {}", other.code(), other.meaning()),
     };
     let stepped = stepped.lacks.map_or_else(|| ended(step_exit), |why| format!("skipped ({why})"));
+    let conformed = conformed.lacks.map_or_else(|| ended(conform_exit), |why| format!("skipped ({why})"));
     let (tests, modelled, stressed, agreed) = (word(tests), ended(modelled), ended(stressed), ended(agreed));
-    let parts = format!("cargo test {tests}, model {modelled}, step {stepped}, stress {stressed}, agreement {agreed}");
+    let parts = format!(
+        "cargo test {tests}, model {modelled}, step {stepped}, stress {stressed}, agreement {agreed}, conform {conformed}"
+    );
     exit.worst(out.say(&format!("\ntest: {}; {parts}\n", word(exit))))
 }

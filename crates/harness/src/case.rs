@@ -112,6 +112,8 @@ words! {
         Late = "late",
         /// Two accesses to the same memory are not ordered.
         DataRace = "data race",
+        /// Our buffer and a real runtime's answer the same operations differently.
+        Disagreement = "disagreement",
         /// The process died, or what it reported makes no sense.
         Crash = "crash",
     }

@@ -106,6 +106,8 @@ pub enum Technique {
     Step,
     /// All interleavings of a model, up to its bounds.
     Model,
+    /// The same operations on our buffer and on a real runtime's.
+    Conform,
     /// Inside a real runtime, built from its own sources.
     Upstream,
 }
@@ -117,6 +119,7 @@ impl Technique {
             Self::Stress => "stress",
             Self::Step => "step",
             Self::Model => "model",
+            Self::Conform => "conform",
             Self::Upstream => "upstream",
         }
     }

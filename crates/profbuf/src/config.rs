@@ -51,9 +51,9 @@ impl Config {
 }
 
 impl Layout {
-    /// Words of a record with `stack` stack words.
+    /// Words of a record with `stack` stack words; of a stack that lies in memory: fewer than 2^60, and a header has fewer than 2^28.
     #[inline]
     pub(crate) fn record(self, stack: usize) -> usize {
-        self.header.saturating_add(2).saturating_add(stack)
+        self.header.wrapping_add(2).wrapping_add(stack)
     }
 }

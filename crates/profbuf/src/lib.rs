@@ -18,7 +18,7 @@
 //!
 //! | shared word | written by | holds |
 //! |---|---|---|
-//! | `w` | both, by compare-and-swap | the counts written; flags READER_SLEEPING and WRITE_EXTRA |
+//! | `w` | both, by compare-and-swap; if [`Polled`], the writer, by a store | the counts written; flags READER_SLEEPING and WRITE_EXTRA |
 //! | `r` | reader | the counts released |
 //! | pending overflow | both, by compare-and-swap | how many records were dropped, and a generation |
 //! | overflow time | writer | the time of the first drop |
@@ -29,12 +29,27 @@
 //! 1. `r <= next <= w <= r + length` for data and for tags, modulo their wrap. Only the writer advances the counts of `w`, only the
 //!    reader stores `r`.
 //! 2. Words and tag slots in `[r, w)` belong to the reader, the others to the writer. Ownership moves to the reader with the
-//!    compare-and-swap on `w` and back with the store to `r`.
+//!    commit to `w` and back with the store to `r`.
 //! 3. A tag slot that belongs to the writer is [`Tag::NONE`].
 //! 4. No record is committed while an overflow is pending: the writer first takes the overflow and commits it as a record.
 //! 5. READER_SLEEPING is set only by the reader, in a compare-and-swap from a `w` that holds nothing to read; WRITE_EXTRA is set only
 //!    by the writer and cleared only by the reader. So a reader sleeps only if nothing was published since it looked.
 //! 6. Under a sound [`WakePolicy`] whoever clears READER_SLEEPING is the one who wakes the reader, once.
+//!
+//! # Modes
+//!
+//! The type of a buffer says how its reader comes to know of something: it is woken as a [`WakePolicy`] says, or it is [`Polled`].
+//! The atomic operations of each call, with a plain load or store where nothing else is said:
+//!
+//! | operation | reader may sleep | [`Polled`] |
+//! |---|---|---|
+//! | write, stored | loads of closed, overflow, `w`, `r`; a compare-and-swap on `w` | the same loads; a store to `w` |
+//! | write, dropped | as above, but the compare-and-swap sets WRITE_EXTRA; those on the overflow | loads; those on the overflow |
+//! | write after drops | a compare-and-swap on the overflow, then two commits | the same, the commits being stores |
+//! | close | a store; a compare-and-swap on `w` | a store |
+//! | poll | loads; a store to `r` if there is something to release; a compare-and-swap on `w` if WRITE_EXTRA is set | loads; the store to `r` |
+//! | poll that finds an overflow | and a compare-and-swap on the overflow, which the writer takes, too | the same |
+//! | blocking read | as poll; a compare-and-swap on `w` before each sleep | does not exist |
 //!
 //! The orderings are argued at each access, with the access that it pairs with.
 //!
@@ -77,6 +92,7 @@ extern crate alloc;
 
 mod config;
 mod error;
+mod mode;
 mod overflow;
 mod reader;
 mod record;
@@ -91,6 +107,7 @@ mod writer;
 
 pub use config::{Config, Counts};
 pub use error::{CloseError, ConfigError, Malformed, ReadError, WriteError};
+pub use mode::{Mode, NoNote, Polled};
 pub use reader::{Read, ReadMode, Reader};
 pub use record::{Record, Records, Tag};
 pub use wake::{Decision, EveryRecord, HalfFull, Wake, WakePolicy};
@@ -99,7 +116,7 @@ pub use writer::{Writer, Written};
 use sigproof_shim::sync::Arc;
 
 /// The two ends of a buffer.
-pub type Ends<W, P> = (Writer<W, P>, Reader<W, P>);
+pub type Ends<W, M> = (Writer<W, M>, Reader<W, M>);
 
 /// Makes a buffer, with both counts at zero, that rings `wake` when policy `P` says so.
 ///
@@ -118,6 +135,38 @@ pub fn new<W: Wake, P: WakePolicy>(config: Config, wake: W) -> Result<Ends<W, P>
 /// # Errors
 /// As [`new`].
 pub fn new_at<W: Wake, P: WakePolicy>(config: Config, counts: Counts, wake: W) -> Result<Ends<W, P>, ConfigError> {
+    ends(config, counts, wake)
+}
+
+/// Makes a buffer, with both counts at zero, whose reader polls: it has no note, and its writer makes no system call and wakes nobody,
+/// whatever it is.
+///
+/// ```
+/// use sigproof_profbuf::{Config, Read, Tag};
+///
+/// let (mut writer, mut reader) = sigproof_profbuf::polled(Config { header: 1, words: 64, tags: 8 })?;
+/// assert!(matches!(reader.poll()?, Read::Empty));
+/// writer.write(1_000, Tag(7), &[1], &[0xa, 0xb])?;
+/// let Read::Records(records) = reader.poll()? else { panic!("a record was written") };
+/// assert_eq!(records.map(|record| record.time()).collect::<Vec<_>>(), [1_000]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`new`].
+pub fn polled(config: Config) -> Result<Ends<NoNote, Polled>, ConfigError> {
+    polled_at(config, Counts::default())
+}
+
+/// Like [`polled`], with the counts starting at `counts`, as [`new_at`] has it.
+///
+/// # Errors
+/// As [`new`].
+pub fn polled_at(config: Config, counts: Counts) -> Result<Ends<NoNote, Polled>, ConfigError> {
+    ends(config, counts, NoNote::new())
+}
+
+fn ends<W: Wake, M: Mode>(config: Config, counts: Counts, wake: W) -> Result<Ends<W, M>, ConfigError> {
     let shared = Arc::new(shared::Shared::new(config.layout()?, counts, wake)?);
     let reader = Reader::new(Arc::clone(&shared))?;
     Ok((Writer::new(shared), reader))

@@ -108,10 +108,10 @@ impl Overflow {
         Some(Lost { count: seen.count(), time })
     }
 
-    /// A count so high that the next tests can see it saturate.
-    #[cfg(test)]
+    /// As if so many records had been dropped, the first at `time`. Before the writer and the reader begin.
     pub(crate) fn preset(&self, count: u32, time: i64) {
+        // Relaxed, both: nobody else uses the buffer yet, and whoever hands its ends on orders that.
         self.time.store(time, Ordering::Relaxed);
-        self.word.store(self.look().turned(count), Ordering::Release);
+        self.word.store(self.look().turned(count), Ordering::Relaxed);
     }
 }

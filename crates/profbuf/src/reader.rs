@@ -12,7 +12,8 @@
 //! | none of these, WRITE_EXTRA | look again, the flag cleared | something may have been published after it was sampled |
 //! | nothing at all | nothing, or sleep | a later publication makes the announcement fail |
 //!
-//! The loop goes round only if the writer has done something meanwhile.
+//! The loop goes round only if the writer has done something meanwhile. Where the reader polls there is no flag: what is published after
+//! it was sampled is for the next look.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -21,13 +22,14 @@ use core::marker::PhantomData;
 use sigproof_shim::sync::Arc;
 
 use crate::error::{ConfigError, Malformed, ReadError};
+use crate::mode::Mode;
 use crate::record::Records;
 use crate::ring::filled;
 use crate::shared::Shared;
 use crate::wake::{EveryRecord, Wake, WakePolicy};
 use crate::word::{WRITE_EXTRA, Word};
 
-/// What a read does when there is nothing.
+/// What a read does when there is nothing, in a buffer whose reader may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadMode {
     /// Sleep on the note until there is something. Unusable where the writer is a signal handler and waking the note is not
@@ -49,7 +51,16 @@ pub enum Read<'a> {
 }
 
 /// The reading end of a buffer.
-pub struct Reader<W: Wake, P: WakePolicy = EveryRecord> {
+///
+/// A [`Polled`](crate::Polled) one cannot sleep, and that is known when it is compiled:
+///
+/// ```compile_fail,E0599
+/// # use sigproof_profbuf::{Config, ReadMode};
+/// # let config = Config { header: 1, words: 64, tags: 8 };
+/// let (writer, mut reader) = sigproof_profbuf::polled(config).unwrap();
+/// let _ = reader.read(ReadMode::Blocking);
+/// ```
+pub struct Reader<W: Wake, M: Mode = EveryRecord> {
     shared: Arc<Shared<W>>,
     /// What `r` is.
     released: Word,
@@ -59,115 +70,32 @@ pub struct Reader<W: Wake, P: WakePolicy = EveryRecord> {
     synthesised: Box<[u64]>,
     /// A sleep failed after the writer had seen the announcement: there is a wake-up to be collected before the next announcement.
     wake_owed: bool,
-    policy: PhantomData<fn() -> P>,
+    mode: PhantomData<fn() -> M>,
 }
 
 /// What a look found, free of borrows.
 enum Found {
     Ring(Word),
     Overflow,
-    Empty,
+    /// Nothing, at this `w`.
+    Empty(Word),
     EndOfFile,
 }
 
 impl<W: Wake, P: WakePolicy> Reader<W, P> {
-    pub(crate) fn new(shared: Arc<Shared<W>>) -> Result<Self, ConfigError> {
-        let start = shared.reader_view();
-        let synthesised = filled(shared.layout.record(1), || 0)?;
-        Ok(Self { shared, released: start, next: start, synthesised, wake_owed: false, policy: PhantomData })
-    }
-
-    /// Releases what the last read returned, then returns what comes next: the records that lie together in the ring, with as many
-    /// tags; or, once the ring is empty, the pending overflow as a record of its own; or the end of the file.
-    ///
-    /// The room of what is returned is free for the writer at the next read only. One at a time, and not in a signal handler.
+    /// [`poll`](Reader::poll) in mode non-blocking; in mode blocking the same, but that it sleeps on the note until there is something.
     ///
     /// # Errors
     /// [`ReadError::Wake`] if the sleep failed; [`ReadError::Malformed`] if the rings make no sense.
     pub fn read(&mut self, mode: ReadMode) -> Result<Read<'_>, ReadError<W::Error>> {
         self.release();
-        let found = self.look(mode).map_err(ReadError::Wake)?;
+        let found = loop {
+            match (self.look(), mode) {
+                (Found::Empty(w), ReadMode::Blocking) => self.wait(w).map_err(ReadError::Wake)?,
+                (found, _) => break found,
+            }
+        };
         self.give(found)
-    }
-
-    /// A blocking read that polls: [`read`](Self::read) in mode non-blocking, with `pause` between one look and the next.
-    /// Never gives [`Read::Empty`]. For notes that a signal handler must not wake.
-    ///
-    /// # Errors
-    /// [`ReadError::Malformed`] if the rings make no sense.
-    pub fn read_polling(&mut self, mut pause: impl FnMut()) -> Result<Read<'_>, ReadError<W::Error>> {
-        self.release();
-        loop {
-            match self.look(ReadMode::NonBlocking).map_err(ReadError::Wake)? {
-                Found::Empty => pause(),
-                found => return self.give(found),
-            }
-        }
-    }
-
-    /// What was found, as a borrow.
-    fn give(&mut self, found: Found) -> Result<Read<'_>, ReadError<W::Error>> {
-        match found {
-            Found::Ring(w) => self.take(w).map(Read::Records),
-            Found::Overflow => {
-                // SAFETY: no tag ring is given.
-                let records = unsafe { Records::new(&self.synthesised, self.shared.layout.header, None, 0, 1) };
-                Ok(Read::Records(records))
-            }
-            Found::Empty => Ok(Read::Empty),
-            Found::EndOfFile => Ok(Read::EndOfFile),
-        }
-    }
-
-    /// Gives back what the last read returned, its tag slots cleared.
-    fn release(&mut self) {
-        let (data, tags) = self.next.ahead_of(self.released);
-        if (data, tags) == (0, 0) {
-            return;
-        }
-        self.shared.data.touch(self.released.data() as usize, data.unsigned_abs());
-        let mut slot = self.released;
-        while slot.tags() != self.next.tags() {
-            // SAFETY: the slot is in `[r, w)`, so it is the reader's (invariant 2 of the crate); what was returned is no longer borrowed.
-            unsafe { self.shared.tags.put(slot.tags(), crate::Tag::NONE) };
-            slot = slot.advanced(0, 1);
-        }
-        self.shared.release(self.next);
-        self.released = self.next;
-    }
-
-    /// Looks until there is something, or nothing and the mode says not to wait.
-    fn look(&mut self, mode: ReadMode) -> Result<Found, W::Error> {
-        loop {
-            // In this order: see the head of this file.
-            let closed = self.shared.ended();
-            let pending = self.shared.overflow.look();
-            let w = self.shared.reader_view();
-
-            if w.ahead_of(self.next) != (0, 0) {
-                return Ok(Found::Ring(w));
-            }
-            if pending.pending() {
-                let Some(lost) = self.shared.overflow.take(pending) else { continue };
-                let fields = [self.synthesised.len() as u64, lost.time as u64];
-                self.synthesised.iter_mut().zip(fields).for_each(|(word, value)| *word = value);
-                if let Some(count) = self.synthesised.last_mut() {
-                    *count = u64::from(lost.count);
-                }
-                return Ok(Found::Overflow);
-            }
-            if closed {
-                return Ok(Found::EndOfFile);
-            }
-            if w.has(WRITE_EXTRA) {
-                self.shared.settle(w);
-                continue;
-            }
-            match mode {
-                ReadMode::NonBlocking => return Ok(Found::Empty),
-                ReadMode::Blocking => self.wait(w)?,
-            }
-        }
     }
 
     /// Sleeps, unless something has happened since `seen`.
@@ -187,6 +115,101 @@ impl<W: Wake, P: WakePolicy> Reader<W, P> {
         }
         note.clear();
         Ok(())
+    }
+}
+
+impl<W: Wake, M: Mode> Reader<W, M> {
+    pub(crate) fn new(shared: Arc<Shared<W>>) -> Result<Self, ConfigError> {
+        let start = shared.reader_view();
+        let synthesised = filled(shared.layout.record(1), 0)?;
+        Ok(Self { shared, released: start, next: start, synthesised, wake_owed: false, mode: PhantomData })
+    }
+
+    /// Releases what the last read returned, then returns what comes next: the records that lie together in the ring, with as many
+    /// tags; or, once the ring is empty, the pending overflow as a record of its own; or the end of the file.
+    ///
+    /// Gives [`Read::Empty`] if there is nothing. Never announces a sleep, so the writer never wakes anybody.
+    ///
+    /// The room of what is returned is free for the writer at the next read only. One at a time, and not in a signal handler.
+    ///
+    /// # Errors
+    /// [`ReadError::Malformed`] if the rings make no sense.
+    pub fn poll(&mut self) -> Result<Read<'_>, ReadError<W::Error>> {
+        self.release();
+        let found = self.look();
+        self.give(found)
+    }
+
+    /// A blocking read that polls: [`poll`](Self::poll), with `pause` between one look and the next. Never gives [`Read::Empty`]. For notes that a signal handler must not wake.
+    ///
+    /// # Errors
+    /// [`ReadError::Malformed`] if the rings make no sense.
+    pub fn read_polling(&mut self, mut pause: impl FnMut()) -> Result<Read<'_>, ReadError<W::Error>> {
+        self.release();
+        loop {
+            match self.look() {
+                Found::Empty(_) => pause(),
+                found => return self.give(found),
+            }
+        }
+    }
+
+    /// What was found, as a borrow.
+    fn give(&mut self, found: Found) -> Result<Read<'_>, ReadError<W::Error>> {
+        match found {
+            Found::Ring(w) => self.take(w).map(Read::Records),
+            Found::Overflow => {
+                // SAFETY: no tag ring is given.
+                let records = unsafe { Records::new(&self.synthesised, self.shared.layout.header, None, 0, 1) };
+                Ok(Read::Records(records))
+            }
+            Found::Empty(_) => Ok(Read::Empty),
+            Found::EndOfFile => Ok(Read::EndOfFile),
+        }
+    }
+
+    /// Gives back what the last read returned, its tag slots cleared.
+    fn release(&mut self) {
+        let (data, tags) = self.next.ahead_of(self.released);
+        if (data, tags) == (0, 0) {
+            return;
+        }
+        self.shared.data.touch(self.released.data() as usize, data.unsigned_abs());
+        // SAFETY: the slots are in `[r, w)`, so they are the reader's (invariant 2 of the crate); what was returned is no longer borrowed.
+        unsafe { self.shared.tags.clear(self.released.tags(), tags.unsigned_abs()) };
+        self.shared.release(self.next);
+        self.released = self.next;
+    }
+
+    /// Looks whether there is something.
+    fn look(&mut self) -> Found {
+        loop {
+            // In this order: see the head of this file.
+            let closed = self.shared.ended();
+            let pending = self.shared.overflow().look();
+            let w = self.shared.reader_view();
+
+            if w.ahead_of(self.next) != (0, 0) {
+                return Found::Ring(w);
+            }
+            if pending.pending() {
+                let Some(lost) = self.shared.overflow().take(pending) else { continue };
+                let fields = [self.synthesised.len() as u64, lost.time as u64];
+                self.synthesised.iter_mut().zip(fields).for_each(|(word, value)| *word = value);
+                if let Some(count) = self.synthesised.last_mut() {
+                    *count = u64::from(lost.count);
+                }
+                return Found::Overflow;
+            }
+            if closed {
+                return Found::EndOfFile;
+            }
+            if M::SLEEPS && w.has(WRITE_EXTRA) {
+                self.shared.settle(w);
+                continue;
+            }
+            return Found::Empty(w);
+        }
     }
 
     /// The records that lie together from `next` on, up to `w`.
@@ -245,7 +268,7 @@ impl<W: Wake, P: WakePolicy> Reader<W, P> {
     }
 }
 
-impl<W: Wake, P: WakePolicy> fmt::Debug for Reader<W, P> {
+impl<W: Wake, M: Mode> fmt::Debug for Reader<W, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader")
             .field("words", &self.next.data())

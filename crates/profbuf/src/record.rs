@@ -3,7 +3,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use crate::ring::TagRing;
+use crate::ring::Ring;
 
 /// A word that travels with a record: a pointer's bits, by convention. Opaque to the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub struct Records<'a> {
     words: &'a [u64],
     header: usize,
     /// `None` for the reader's own overflow record, which has no slot.
-    tags: Option<&'a TagRing>,
+    tags: Option<&'a Ring<Tag>>,
     /// The count of the first record's tag.
     tag: u32,
     left: usize,
@@ -52,10 +52,11 @@ impl<'a> Records<'a> {
     ///
     /// # Safety
     /// The tag slots of `[tag, tag + left)` belong to the reader while `'a` lasts (invariant 2 of the crate).
+    #[inline]
     pub(crate) unsafe fn new(
         words: &'a [u64],
         header: usize,
-        tags: Option<&'a TagRing>,
+        tags: Option<&'a Ring<Tag>>,
         tag: u32,
         left: usize,
     ) -> Self {
@@ -63,6 +64,7 @@ impl<'a> Records<'a> {
     }
 
     /// The words of the records not yet iterated over, as they lie in the ring.
+    #[inline]
     pub fn words(&self) -> &'a [u64] {
         self.words
     }
@@ -71,6 +73,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
         let left = self.left.checked_sub(1)?;
         let length = usize::try_from(*self.words.first()?).ok()?;
@@ -83,6 +86,7 @@ impl<'a> Iterator for Records<'a> {
         Some(Record { words, header: self.header, tag })
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
@@ -107,26 +111,31 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// When, as the writer said; of an overflow record, when the first record was dropped.
+    #[inline]
     pub fn time(&self) -> i64 {
         self.words.get(1).copied().unwrap_or_default() as i64
     }
 
     /// The tag, [`Tag::NONE`] if it had none.
+    #[inline]
     pub fn tag(&self) -> Tag {
         self.tag
     }
 
     /// All `H` header words.
+    #[inline]
     pub fn header(&self) -> &'a [u64] {
         self.words.get(2..self.header + 2).unwrap_or_default()
     }
 
     /// The stack words.
+    #[inline]
     pub fn stack(&self) -> &'a [u64] {
         self.words.get(self.header + 2..).unwrap_or_default()
     }
 
     /// The record as it lies in the ring: length, time, header, stack.
+    #[inline]
     pub fn words(&self) -> &'a [u64] {
         self.words
     }

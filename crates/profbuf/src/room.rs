@@ -1,6 +1,7 @@
 //! Where the next record goes, if anywhere.
 //!
-//! Invariant: `at <= length`, and the `free` words are those from `at` on, around the end of the ring.
+//! Invariant: `at <= length`, and the `free` words are those from `at` on, around the end of the ring, at most `length`. So each place lies
+//! in the ring, whatever the words made of it.
 
 use crate::config::Layout;
 use crate::word::Word;
@@ -22,18 +23,20 @@ pub(crate) struct Place {
     pub(crate) skip: usize,
     /// The index of the record's first word.
     pub(crate) at: usize,
+    /// The words of the record: `at + words <= length`.
+    pub(crate) words: usize,
 }
 
 impl Room {
     /// What is free between a write position and a read position. Nothing, if they make no sense.
     #[inline]
     pub(crate) fn between(layout: Layout, w: Word, r: Word) -> Self {
-        let (data, tags) = w.ahead_of(r);
-        let free = |length: usize, used: isize| usize::try_from(used).ok().and_then(|used| length.checked_sub(used));
-        let at = w.data() as usize & layout.words.wrapping_sub(1);
-        match (free(layout.words, data), free(layout.tags, tags)) {
-            (Some(free), Some(tags)) => Self { length: layout.words, at, free, tags },
-            _ => Self { length: layout.words, at, free: 0, tags: 0 },
+        let (data, tags) = w.since(r);
+        Self {
+            length: layout.words,
+            at: w.data() as usize & layout.words.wrapping_sub(1),
+            free: layout.words.saturating_sub(data),
+            tags: layout.tags.saturating_sub(tags),
         }
     }
 
@@ -50,11 +53,12 @@ impl Room {
     /// marker, unless the record before it ended exactly at the end, when there is neither a skip nor a marker.
     #[inline]
     pub(crate) fn place(&mut self, words: usize) -> Option<Place> {
-        let tail = self.length.checked_sub(self.at)?;
+        // Not below zero, by the invariant.
+        let tail = self.length.wrapping_sub(self.at);
         let (skip, at) = if words <= tail { (0, self.at) } else { (tail, 0) };
-        let free = self.free.checked_sub(skip.checked_add(words)?)?;
+        let free = self.free.checked_sub(skip)?.checked_sub(words)?;
         let tags = self.tags.checked_sub(1)?;
         *self = Self { length: self.length, at: at.wrapping_add(words), free, tags };
-        Some(Place { skip, at })
+        Some(Place { skip, at, words })
     }
 }

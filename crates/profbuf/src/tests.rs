@@ -96,7 +96,7 @@ fn a_released_tag_slot_is_empty_and_a_held_one_is_not() {
 #[test]
 fn the_count_of_dropped_records_saturates_until_taken() {
     let (mut writer, mut reader, shared) = make(Counts::default());
-    shared.overflow.preset(u32::MAX - 1, 5);
+    shared.overflow().preset(u32::MAX - 1, 5);
     for time in 6..9 {
         writer.write(time, Tag(1), &[], &[0; 20]).unwrap();
     }
@@ -144,7 +144,7 @@ fn a_spoiled_length_is_loud_in_the_reader(#[case] index: usize, #[case] length: 
         writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
     }
     // SAFETY: one thread, nobody else is at it.
-    unsafe { shared.data.put(index, length) };
+    unsafe { shared.data.put(index as u32, length) };
     for _ in 0..2 {
         let error = reader.read(ReadMode::NonBlocking).unwrap_err();
         assert_eq!(error, ReadError::Malformed { fault, index });

@@ -21,6 +21,8 @@ pub(crate) const READER_SLEEPING: u64 = 1 << 32;
 pub(crate) const WRITE_EXTRA: u64 = 1 << 33;
 /// Where the tags begin.
 const TAG_SHIFT: u32 = 34;
+/// The width of the tags.
+const TAG_MASK: u32 = (1 << 30) - 1;
 /// The data half.
 const DATA_MASK: u64 = 0xffff_ffff;
 
@@ -66,6 +68,14 @@ impl Word {
     #[inline]
     pub(crate) fn without(self, flag: u64) -> Self {
         Self(self.0 & !flag)
+    }
+
+    /// How many data words and tags lie between `earlier` and `self`, which is not before it; if it is, more than any ring has.
+    #[inline]
+    pub(crate) fn since(self, earlier: Self) -> (usize, usize) {
+        let data = self.data().wrapping_sub(earlier.data());
+        let tags = self.tags().wrapping_sub(earlier.tags()) & TAG_MASK;
+        (data as usize, tags as usize)
     }
 
     /// How far `self` is ahead of `earlier`: (data words, tags).

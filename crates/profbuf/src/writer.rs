@@ -9,10 +9,11 @@ use core::marker::PhantomData;
 use sigproof_shim::sync::Arc;
 
 use crate::error::{CloseError, WriteError};
+use crate::mode::Mode;
 use crate::record::Tag;
 use crate::room::{Place, Room};
 use crate::shared::Shared;
-use crate::wake::{EveryRecord, Wake, WakePolicy};
+use crate::wake::{EveryRecord, Wake};
 use crate::word::Word;
 
 /// What became of a record.
@@ -34,18 +35,18 @@ struct Fields<'a> {
 }
 
 /// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
-pub struct Writer<W: Wake, P: WakePolicy = EveryRecord> {
+pub struct Writer<W: Wake, M: Mode = EveryRecord> {
     shared: Arc<Shared<W>>,
-    policy: PhantomData<fn() -> P>,
+    mode: PhantomData<fn() -> M>,
 }
 
-impl<W: Wake, P: WakePolicy> Writer<W, P> {
+impl<W: Wake, M: Mode> Writer<W, M> {
     pub(crate) fn new(shared: Arc<Shared<W>>) -> Self {
-        Self { shared, policy: PhantomData }
+        Self { shared, mode: PhantomData }
     }
 
     /// Appends a record: a time (nanoseconds, by convention), a tag, up to `H` header words (the rest is zero) and any number of stack
-    /// words. Wakes a sleeping reader as the policy says.
+    /// words. Wakes a sleeping reader as the policy says, if there is one.
     ///
     /// The record is dropped and counted if it does not fit, or if an overflow is pending and the two do not both fit.
     ///
@@ -54,6 +55,7 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
     /// # Errors
     /// [`WriteError::HeaderTooLong`] and [`WriteError::Closed`] for misuse; [`WriteError::Wake`] if the wake-up failed, the record
     /// having been dealt with.
+    #[inline]
     pub fn write(
         &mut self,
         time: i64,
@@ -74,6 +76,7 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
     /// Of all calls of `write`, `write_shared`, `close` and `close_shared` on this buffer, each must end before the next begins, and
     /// happen before it (as a lock's release and acquire give it). In particular a handler that calls this must not interrupt
     /// another such call on its own thread: block its signal around those, or let it try a lock and go away.
+    #[inline]
     pub unsafe fn write_shared(
         &self,
         time: i64,
@@ -82,7 +85,31 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
         let shared = &*self.shared;
+        let fields = Fields { time, tag, header, stack };
+        // Most writes; each other one goes through all of it, once more.
+        if header.len() <= shared.layout.header && !shared.is_closed() && !shared.overflow().look().pending() {
+            let w = shared.position();
+            let mut room = Room::between(shared.layout, w, shared.released());
+            if let Some(place) = room.place(shared.layout.record(stack.len())) {
+                // SAFETY: the place is free, and the caller the only writer.
+                let (_, woken) = unsafe { self.append(w, place, fields) };
+                return woken.map(|()| Written::Stored).map_err(WriteError::Wake);
+            }
+        }
+        // SAFETY: passed on.
+        unsafe { self.write_uncommon(fields) }
+    }
+
+    /// A write that may be misuse, or find an overflow pending, or no room.
+    ///
+    /// # Safety
+    /// As [`write_shared`](Self::write_shared).
+    #[cold]
+    #[inline(never)]
+    unsafe fn write_uncommon(&self, fields: Fields<'_>) -> Result<Written, WriteError<W::Error>> {
+        let shared = &*self.shared;
         let limit = shared.layout.header;
+        let Fields { time, header, stack, .. } = fields;
         if header.len() > limit {
             return Err(WriteError::HeaderTooLong { given: header.len(), limit });
         }
@@ -90,18 +117,17 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
             return Err(WriteError::Closed);
         }
 
-        let (mut w, r) = shared.writer_view();
-        let mut room = Room::between(shared.layout, w, r);
-        let fields = Fields { time, tag, header, stack };
+        let mut w = shared.position();
+        let mut room = Room::between(shared.layout, w, shared.released());
         let mut woken = Ok(());
 
-        let pending = shared.overflow.look();
+        let pending = shared.overflow().look();
         if pending.pending() {
             if !room.fits_both(shared.layout.record(1), shared.layout.record(stack.len())) {
                 return self.drop_one(time);
             }
             // The reader may be faster: then it reports the overflow, and the record still fits in its stead.
-            if let Some(lost) = shared.overflow.take(pending)
+            if let Some(lost) = shared.overflow().take(pending)
                 && let Some(place) = room.place(shared.layout.record(1))
             {
                 let lost_fields =
@@ -121,49 +147,50 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
     /// Counts a record that does not fit.
     #[inline]
     fn drop_one(&self, time: i64) -> Result<Written, WriteError<W::Error>> {
-        self.shared.overflow.add(time);
-        self.shared.publish::<P>().map(|()| Written::Dropped).map_err(WriteError::Wake)
+        self.shared.overflow().add(time);
+        self.shared.publish::<M>().map(|()| Written::Dropped).map_err(WriteError::Wake)
     }
 
     /// Writes and commits a record at its place. Returns the write position after it, and how the wake-up went.
     ///
     /// # Safety
-    /// `place` is free and what `Room` gives for position `w`, which is the current one; the caller is the only writer (the contract
-    /// of `write_shared`).
-    #[inline]
+    /// `place` is free and what `Room` gives for position `w`, which is the current one, and for a record of these fields, the header of
+    /// which is not too long; the caller is the only writer (the contract of `write_shared`).
+    #[inline(always)]
     unsafe fn append(&self, w: Word, place: Place, fields: Fields<'_>) -> (Word, Result<(), W::Error>) {
         let shared = &*self.shared;
-        let words = shared.layout.record(fields.stack.len());
-        // SAFETY: all indices lie in the free place, so they belong to the writer (invariant 2 of the crate).
+        // SAFETY: all of it lies in the free place, so it belongs to the writer (invariant 2 of the crate). The place is for that many
+        // words by this function's contract.
         unsafe {
             if place.skip > 0 {
-                shared.data.put(w.data() as usize, 0);
+                shared.data.put(w.data(), 0);
             }
-            shared.data.put(place.at, words as u64);
-            shared.data.put(place.at.wrapping_add(1), fields.time as u64);
-            let mut at = place.at.wrapping_add(2);
-            let padding = shared.layout.header.saturating_sub(fields.header.len());
-            for &word in fields.header.iter().chain(core::iter::repeat_n(&0, padding)).chain(fields.stack) {
-                shared.data.put(at, word);
-                at = at.wrapping_add(1);
-            }
+            shared.data.record(place, fields.time, shared.layout.header, fields.header, fields.stack);
             shared.tags.put(w.tags(), fields.tag);
         }
-        let used = place.skip.wrapping_add(words);
-        (w.advanced(used, 1), shared.commit::<P>(used, 1))
+        let used = place.skip.wrapping_add(place.words);
+        (w.advanced(used, 1), shared.commit::<M>(w, used, 1))
     }
 
     /// Whether all tag slots that are free hold [`Tag::NONE`] (invariant 3 of the crate). For tests and models.
     pub fn free_tags_are_empty(&mut self) -> bool {
         let shared = &*self.shared;
-        let (mut slot, r) = shared.writer_view();
-        let used = usize::try_from(slot.ahead_of(r).1).unwrap_or(usize::MAX);
+        let mut slot = shared.position();
+        let used = usize::try_from(slot.ahead_of(shared.released()).1).unwrap_or(usize::MAX);
         (used..shared.layout.tags).all(|_| {
             // SAFETY: the slot is not in `[r, w)`, so it is the writer's (invariant 2 of the crate), and `&mut self` is that.
             let tag = unsafe { shared.tags.get(slot.tags()) };
             slot = slot.advanced(0, 1);
             tag == Tag::NONE
         })
+    }
+
+    /// Makes an unused buffer one that has dropped so many records already, the first of them at `time`: nobody but a test needs it, and it
+    /// would take hours otherwise to see the count reach its top. No effect on a buffer of which anything is pending.
+    pub fn preset_lost(&mut self, count: u32, time: i64) {
+        if !self.shared.overflow().look().pending() {
+            self.shared.overflow().preset(count, time);
+        }
     }
 
     /// Ends the file: the reader gets what is in the buffer, then end-of-file. Wakes it if it sleeps.
@@ -188,18 +215,18 @@ impl<W: Wake, P: WakePolicy> Writer<W, P> {
         if !self.shared.end() {
             return Err(CloseError::AlreadyClosed);
         }
-        self.shared.publish::<P>().map_err(CloseError::Wake)
+        self.shared.publish::<M>().map_err(CloseError::Wake)
     }
 }
 
-impl<W: Wake, P: WakePolicy> Drop for Writer<W, P> {
+impl<W: Wake, M: Mode> Drop for Writer<W, M> {
     /// Closes, so that no reader waits for a writer that is gone. An error of that wake-up is lost; `close` reports it.
     fn drop(&mut self) {
         let _ = self.close();
     }
 }
 
-impl<W: Wake, P: WakePolicy> fmt::Debug for Writer<W, P> {
+impl<W: Wake, M: Mode> fmt::Debug for Writer<W, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").field("closed", &self.shared.is_closed()).finish_non_exhaustive()
     }

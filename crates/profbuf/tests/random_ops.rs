@@ -141,6 +141,49 @@ fn run<P: WakePolicy>(config: Config, counts: Counts, ops: Vec<Op>, half: bool) 
     assert_eq!(model.written, model.delivered + model.counted);
 }
 
+/// The same, of a buffer that nobody can sleep on: both kinds of read poll.
+fn run_polled(config: Config, counts: Counts, ops: Vec<Op>) {
+    let (mut writer, mut reader) = sigproof_profbuf::polled_at(config, counts).unwrap();
+    let mut model = Model::new(config, counts);
+    let mut read = |model: &mut Model| {
+        let got = match reader.poll().unwrap() {
+            Read::Records(records) => Expected::Records(records.map(Owned::from).collect()),
+            Read::Empty => Expected::Nothing,
+            Read::EndOfFile => Expected::EndOfFile,
+        };
+        assert_eq!(got, model.read());
+        got
+    };
+    for (n, op) in (1_u64..).zip(ops) {
+        match op {
+            Op::Write { header, stack } => {
+                let record = Owned {
+                    time: n as i64,
+                    tag: n as usize,
+                    header: (0..header as u64).map(|i| n * 100 + i + 1).collect(),
+                    stack: (0..stack as u64).map(|i| n * 1000 + i).collect(),
+                };
+                let result = writer.write(record.time, Tag(record.tag), &record.header, &record.stack);
+                if model.closed {
+                    assert_eq!(result, Err(WriteError::Closed));
+                } else {
+                    let stored = model.write(record);
+                    assert_eq!(result, Ok(if stored { Written::Stored } else { Written::Dropped }));
+                }
+                assert!(writer.free_tags_are_empty());
+            }
+            Op::Read(_) => drop(read(&mut model)),
+            Op::Close => assert_eq!(writer.close().is_ok(), !std::mem::replace(&mut model.closed, true)),
+        }
+    }
+    if !std::mem::replace(&mut model.closed, true) {
+        writer.close().unwrap();
+    }
+    while read(&mut model) != Expected::EndOfFile {}
+    assert_eq!(read(&mut model), Expected::EndOfFile);
+    assert_eq!(model.written, model.delivered + model.counted);
+}
+
 fn ops(header: usize, words: usize) -> impl Strategy<Value = Vec<Op>> {
     let stack = prop_oneof![5 => 0..8_usize, 2 => 0..=words, 1 => words..words * 2 + 3];
     let op = prop_oneof![
@@ -176,5 +219,10 @@ proptest! {
     #[test]
     fn half_full((config, counts, ops) in world()) {
         run::<HalfFull>(config, counts, ops, true);
+    }
+
+    #[test]
+    fn polled((config, counts, ops) in world()) {
+        run_polled(config, counts, ops);
     }
 }

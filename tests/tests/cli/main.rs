@@ -1,5 +1,6 @@
 //! The command line as its users see it: the real binary, its text, its files and its exit codes.
 
+mod conform;
 mod help;
 mod interrupt;
 mod model;

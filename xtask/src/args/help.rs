@@ -17,6 +17,36 @@ Start with:
   cargo xtask stress --help     how to choose, and how to read the table
 ";
 
+/// Below that of `conform`.
+pub(super) const CONFORM: &str = "\
+A small Go program is built with an overlay that makes the runtime's own profiling buffer reachable.
+The same operations (writes, reads that poll or sleep, close, over small rings, with records of all
+sizes and counts about to wrap) go to it and to our buffer, and every answer is compared: records,
+tags, end of file, whether the sleeping reader was woken, and the runtime's death.
+
+Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
+all that are found: go on the PATH, /usr/local/go, /usr/lib/go-*, ~/sdk/go*. Their sources are needed.
+
+Examples:
+  cargo xtask conform                          every toolchain found, about half a minute
+  cargo xtask conform --go ~/go-tree           a tree that you are working on; it is built anew
+  cargo xtask conform --cases 5000000          longer
+  cargo xtask conform --policy half-full       where a runtime differs from another wake policy
+  cargo xtask conform --sequence 'new header=0 words=8 tags=2 at=0,0; sleep; close; read'
+
+The table at the end has a line for each runtime:
+  runtime        the toolchain, as it calls itself
+  wake policy    how a write wakes a sleeping reader, found out by asking: every-record-keeps-flag
+                 (dies of a double wake-up in the end), every-record, half-full
+  sequences      compared; per second of this run, all runtimes at a time
+  operations     in these sequences
+  deaths         sequences that kill the runtime by a double wake-up, as foreseen: those tried whole
+  decisions      differences that are meant (misuse above all), seen as they are listed
+  control        the same comparison with a policy that the runtime does not have: must disagree
+  disagreements  the shortest sequence of each follows, with a test, and is kept in a file
+  verdict        as-expected or unexpected
+";
+
 /// Below that of `sanitize`.
 pub(super) const SANITIZE: &str = "\
 On two cores either takes about 4 minutes the first time, and half a minute after that. The builds

@@ -19,6 +19,7 @@ mod semasleep_spurious_timeout;
 mod signote_duplicate_setup;
 mod signote_fork_cloexec;
 
+pub use profbuf_double_wakeup::KeepsFlag;
 pub(crate) use signote_fork_cloexec::{inherited as inherited_descriptors, told as descriptors_asked};
 
 /// All cases, in the order of the casebook; the hidden ones, which test the harness itself, come last.

@@ -55,7 +55,7 @@ pub(super) static CASE: ProfbufDoubleWakeup = ProfbufDoubleWakeup;
 pub(super) struct ProfbufDoubleWakeup;
 
 /// The policy of Go up to 1.24, whose publishing path keeps the announcement.
-enum KeepsFlag {}
+pub enum KeepsFlag {}
 
 impl WakePolicy for KeepsFlag {
     fn on_commit(unread: usize, capacity: usize) -> Decision {

@@ -118,6 +118,7 @@ pub const fn letter(outcome: Option<Outcome>) -> char {
         Some(Outcome::DescriptorLeak) => 'F',
         Some(Outcome::Late) => 'T',
         Some(Outcome::DataRace) => 'R',
+        Some(Outcome::Disagreement) => 'A',
         Some(Outcome::Crash) => '!',
         None => '?',
     }

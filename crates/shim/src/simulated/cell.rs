@@ -3,6 +3,8 @@
 //! Loom is asked at the beginning and at the end, and not for the whole of it: the closure may switch threads, and its stack may be
 //! unwound, which loom's own guards do not survive. That two accesses overlap is noted here.
 
+use core::ops::Range;
+use std::boxed::Box;
 use std::format;
 use std::panic::Location;
 use std::string::String;
@@ -82,6 +84,34 @@ impl<T: Default> Default for UnsafeCell<T> {
     #[track_caller]
     fn default() -> Self {
         Self::new(T::default())
+    }
+}
+
+/// The accesses to an array that is no array of cells: a cell of nothing for each element.
+#[derive(Debug)]
+pub struct Marks(Box<[UnsafeCell<()>]>);
+
+impl Marks {
+    /// Those of an array of so many elements. Inside of a model only.
+    #[track_caller]
+    pub fn new(length: usize) -> Self {
+        Self((0..length).map(|_| UnsafeCell::new(())).collect())
+    }
+
+    /// These elements are being read.
+    #[track_caller]
+    pub fn read(&self, elements: Range<usize>) {
+        for element in &self.0[elements] {
+            element.with(|_| ());
+        }
+    }
+
+    /// These elements are being written.
+    #[track_caller]
+    pub fn write(&self, elements: Range<usize>) {
+        for element in &self.0[elements] {
+            element.with_mut(|_| ());
+        }
     }
 }
 

@@ -14,13 +14,17 @@
 //! | `profbuf-failed-sleep` | a sleep fails | its wake-up is collected, and no other sleep is woken by it |
 //! | `profbuf-handler` | the writer is a handler on the reader's thread, and another thread | as above |
 //! | `profbuf-writer-interrupted` | the writer is a thread and the handler that interrupts it where it has not blocked it | as above |
+//! | `profbuf-polled-order` | the reader polls: records, room for all | as `profbuf-order` |
+//! | `profbuf-polled-overflow-race` | the reader polls: an overflow is pending | as `profbuf-overflow-race` |
+//! | `profbuf-polled-close` | the reader polls: a slot used again, a drop, the end | the end comes after all, and stays |
 //!
-//! All of them over a note that checks the use that is made of it ([`contract`](super::contract)).
+//! All that may sleep, over a note that checks the use that is made of it ([`contract`](super::contract)).
 
 use sigproof_profbuf::Counts;
 
 use super::Core;
 
+mod polled;
 mod script;
 mod signals;
 mod wakes;
@@ -51,6 +55,9 @@ pub(super) const ALL: &[Core] = &[
     Core { name: "profbuf-failed-sleep", setups: wakes::failed_sleep },
     Core { name: "profbuf-handler", setups: signals::handler },
     Core { name: "profbuf-writer-interrupted", setups: signals::writer_interrupted },
+    Core { name: "profbuf-polled-order", setups: polled::order },
+    Core { name: "profbuf-polled-overflow-race", setups: polled::overflow_race },
+    Core { name: "profbuf-polled-close", setups: polled::close },
 ];
 
 /// Four words and one tag before the counts wrap.

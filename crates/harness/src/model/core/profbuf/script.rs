@@ -28,7 +28,7 @@ pub(super) struct Given(Arc<AtomicU64>);
 
 impl Given {
     /// The number of the next record. Only while no other writer runs.
-    fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
@@ -96,13 +96,28 @@ impl Sequence {
         !self.ended
     }
 
-    /// Reads the rest, after the close: it must all be there, and the end must stay.
-    pub(super) fn close<P: WakePolicy>(mut self, reader: &mut ReadingEnd<P>, given: u64) {
-        while self.read(reader, ReadMode::Blocking) {}
+    /// Checks what a poll gave; whether there may be more.
+    pub(super) fn took(&mut self, read: Read<'_>) -> bool {
+        match read {
+            Read::Records(records) => self.take(records),
+            Read::Empty => {}
+            Read::EndOfFile => self.ended = true,
+        }
+        !self.ended
+    }
+
+    /// Checks that all has come out or was counted.
+    pub(super) fn complete(&self, given: u64) {
         let count = self.count();
         ensure(count == given, Outcome::CorruptRecord, || {
             format!("{given} were given, {count} came out or were counted")
         });
+    }
+
+    /// Reads the rest, after the close: it must all be there, and the end must stay.
+    pub(super) fn close<P: WakePolicy>(mut self, reader: &mut ReadingEnd<P>, given: u64) {
+        while self.read(reader, ReadMode::Blocking) {}
+        self.complete(given);
         ensure(!self.read(reader, ReadMode::NonBlocking), Outcome::CorruptRecord, || "a file after its end".to_owned());
     }
 }

@@ -1,0 +1,84 @@
+//! Models of a buffer whose reader polls: what the write word is without flags, and commits without compare-and-swap.
+//!
+//! As the scripts of the buffer that may sleep, with what they check.
+
+use sigproof_profbuf::{Config, Counts, NoNote, Polled, Read, Writer};
+
+use super::script::{Given, Sequence};
+use crate::case::{Mode, Setup};
+use crate::model::{self, Model, must, tally};
+
+/// The name of the mode.
+const POLLED: &str = "polled";
+
+/// For errors that there are none of here. A panic fails the model.
+fn sure<T, E: core::fmt::Debug>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// Writes the next record, of so many words.
+///
+/// # Safety
+/// That of [`Writer::write_shared`].
+unsafe fn write(given: &Given, writer: &Writer<NoNote, Polled>, words: usize) {
+    let number = given.next();
+    let stack = vec![number; words - 2];
+    // SAFETY: passed on to the caller.
+    sure(unsafe { writer.write_shared(number as i64, tally::tag(number), &[], &stack) });
+}
+
+/// One thread writes and closes, another looks now and then. Written before the threads start: `before`, with as many reads as told.
+fn model(words: usize, tags: usize, before: &'static [usize], reads_before: usize, records: &'static [usize]) -> Model {
+    Model::new(move || {
+        let config = Config { header: 0, words, tags };
+        let (writer, mut reader) = must(sigproof_profbuf::polled_at(config, Counts::default()));
+        let given = Given::default();
+        let mut sequence = Sequence::new();
+        for words in before {
+            // SAFETY: nobody else has the writer.
+            unsafe { write(&given, &writer, *words) };
+        }
+        for _ in 0..reads_before {
+            sequence.took(sure(reader.poll()));
+        }
+        let thread = model::spawn("writer", {
+            let (given, mut writer) = (given.clone(), writer);
+            move || {
+                for words in records {
+                    // SAFETY: this thread alone has the writer.
+                    unsafe { write(&given, &writer, *words) };
+                }
+                sure(writer.close());
+            }
+        });
+        let mut looks = 2;
+        while looks > 0 && sequence.took(sure(reader.poll())) {
+            looks -= 1;
+        }
+        thread.join();
+        while sequence.took(sure(reader.poll())) {}
+        sequence.complete(given.count());
+        assert!(matches!(sure(reader.poll()), Read::EndOfFile), "a file after its end");
+    })
+    .handlers(0)
+    .depth(0, Some(2))
+}
+
+fn one(model: Model) -> Vec<(Setup, Model)> {
+    vec![(Setup::fixed().flavour(POLLED).mode(Mode::NonBlocking), model)]
+}
+
+/// Room for all.
+pub(super) fn order() -> Vec<(Setup, Model)> {
+    one(model(16, 4, &[], 0, &[3, 4]))
+}
+
+/// An overflow is pending; the reader takes it, or the writer.
+pub(super) fn overflow_race() -> Vec<(Setup, Model)> {
+    one(model(8, 2, &[3, 3, 3], 1, &[3]))
+}
+
+/// Slots and words used again; a drop; the end.
+pub(super) fn close() -> Vec<(Setup, Model)> {
+    one(model(8, 1, &[3], 1, &[3, 3]))
+}
