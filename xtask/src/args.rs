@@ -48,7 +48,7 @@ pub enum Verb {
     #[command(after_help = exit_codes(), after_long_help = format!("{CONFORM}\n{}", exit_codes()))]
     Conform(ConformArgs),
     /// Run reproducers inside the real runtimes of Go
-    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::UPSTREAM, exit_codes()))]
+    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
     Upstream(UpstreamArgs),
     /// Run the execution of a counterexample, or of a signal at one boundary, once more
     #[command(after_help = exit_codes())]

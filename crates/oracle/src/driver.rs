@@ -83,21 +83,40 @@ impl Driver {
     /// # Errors
     /// [`BuildError`].
     pub fn build(toolchain: &Toolchain, folder: &Path) -> Result<Self, BuildError> {
-        let version = &toolchain.version;
-        let place = folder.join(version.to_string());
-        let failed = |error| BuildError::Folder { version: version.clone(), folder: place.clone(), error };
-        let _lock = lock(folder).map_err(failed)?;
-        let overlay = write(&place, toolchain).map_err(failed)?;
-        let mut go = toolchain.go();
-        go.current_dir(place.join("driver")).env("GOCACHE", absolute(&folder.join("cache")).map_err(failed)?);
-        go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
-        let built = go.output().map_err(failed)?;
-        if !built.status.success() {
-            let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
-            return Err(BuildError::Compiler { version: version.clone(), said });
-        }
-        Ok(Self { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
+        build(toolchain, folder, None)
     }
+
+    /// Builds it for another platform, of which it is only to be known that it compiles and links there: as Go calls the system and the
+    /// architecture.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build_for(toolchain: &Toolchain, folder: &Path, os: &str, arch: &str) -> Result<Self, BuildError> {
+        build(toolchain, folder, Some((os, arch)))
+    }
+}
+
+fn build(toolchain: &Toolchain, folder: &Path, target: Option<(&str, &str)>) -> Result<Driver, BuildError> {
+    let version = &toolchain.version;
+    let place = folder.join(match target {
+        None => version.to_string(),
+        Some((os, arch)) => format!("{version}-{os}-{arch}"),
+    });
+    let failed = |error| BuildError::Folder { version: version.clone(), folder: place.clone(), error };
+    let _lock = lock(folder).map_err(failed)?;
+    let overlay = write(&place, toolchain).map_err(failed)?;
+    let mut go = toolchain.go();
+    go.current_dir(place.join("driver")).env("GOCACHE", absolute(&folder.join("cache")).map_err(failed)?);
+    if let Some((os, arch)) = target {
+        go.env("GOOS", os).env("GOARCH", arch);
+    }
+    go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
+    let built = go.output().map_err(failed)?;
+    if !built.status.success() {
+        let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
+        return Err(BuildError::Compiler { version: version.clone(), said });
+    }
+    Ok(Driver { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
 }
 
 /// Held as long as somebody builds in there.

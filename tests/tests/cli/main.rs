@@ -10,3 +10,4 @@ mod reports;
 mod step;
 mod step_refused;
 mod step_sweeps;
+mod upstream;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sigproof_harness::report::write::Target;
+use sigproof_oracle::upstream::REPRODUCERS;
 
 /// What `upstream` is asked for.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +25,13 @@ pub struct UpstreamArgs {
 }
 
 /// Below its help.
+pub(super) fn help() -> String {
+    let known = REPRODUCERS.iter().filter(|reproducer| !reproducer.hidden);
+    let known: String = known.map(|r| format!("  {:<28} {}\n", r.name, r.summary)).collect();
+    format!("{UPSTREAM}\nReproducers:\n{known}")
+}
+
+/// The same, but for the reproducers.
 pub(super) const UPSTREAM: &str = "\
 The reproducers run inside Go's real runtime: each is a program built with that toolchain and an
 overlay that adds to package runtime. A run is a process of its own; one whose progress stands still

@@ -25,7 +25,7 @@
 //!    on Linux, by `PR_SET_PDEATHSIG`.
 //!
 //! # Limits
-//! On macOS nothing of this was run: it is compiled, and the driver is cross-compiled (`crates/oracle/tests/darwin.rs`). A thread that is
+//! On macOS nothing of this was run: it is compiled, and the driver is cross-compiled (`tests/tests/cli/upstream.rs`). A thread that is
 //! stuck in a handler has all signals blocked and gives no traceback; the others do.
 
 mod attempt;
