@@ -39,7 +39,7 @@ for 10 seconds hangs, and the runtime's own traceback becomes the diagnosis. Whe
 what is missing and the remedy are printed, and the exit code is 4.
 
 Examples:
-  cargo xtask upstream                                     every toolchain that is found, a minute for four
+  cargo xtask upstream                                     every toolchain that is found; 80 s for four
   cargo xtask upstream profbuf-double-wakeup --runs 10     one reproducer, ten times
   cargo xtask upstream --go /usr/local/go --go /opt/go1.19    these toolchains
   cargo xtask upstream --report json=out.json --report junit=out.xml

@@ -215,7 +215,7 @@ mod tests {
     #[rstest]
     #[case::oldest("profbuf-double-wakeup", "go1.19.8", Platform::Linux, "must double wake-up, may delivered")]
     #[case::last_seen("profbuf-double-wakeup", "go1.25.5", Platform::Darwin, "must double wake-up, may delivered")]
-    #[case::unknown("profbuf-double-wakeup", "go1.25.9", Platform::Linux, "may double wake-up, may delivered")]
+    #[case::unknown("profbuf-double-wakeup", "go1.25.9", Platform::Linux, "may delivered, may double wake-up")]
     #[case::mended("profbuf-double-wakeup", "go1.26.0", Platform::Linux, "must delivered")]
     #[case::development("profbuf-double-wakeup", "gotip", Platform::Linux, "must delivered")]
     #[case::futex("cpuprofile-start-stop", "go1.19.8", Platform::Linux, "must delivered, may double wake-up")]
