@@ -105,7 +105,13 @@ fn no_file_is_too_long() {
 fn nothing_is_unfinished_or_left_out() {
     // Put together here, or this file would break its own rule.
     let words = [["to", "do!("].concat(), ["unimplemen", "ted!("].concat(), ["#[ig", "nore"].concat()];
-    assert_none("no unfinished code, no test that is left out", &places(&words, |_| true));
+    // Those with this reason are run there.
+    let elsewhere = "\"needs a Go toolchain: cargo xtask test runs it where there is one\"]";
+    let test = fs::read_to_string(workspace().join("xtask/src/test.rs")).unwrap();
+    assert!(test.contains("\"--ignored\""), "cargo xtask test runs what cargo test ignores");
+    let mut found = places(&words, |_| true);
+    found.retain(|place| !place.ends_with(elsewhere));
+    assert_none("no unfinished code, no test that is left out", &found);
 }
 
 #[test]

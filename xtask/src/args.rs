@@ -13,6 +13,9 @@ use sigproof_harness::step::engine::Kind;
 mod bench;
 mod conform;
 mod help;
+mod upstream;
+
+pub use upstream::UpstreamArgs;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
@@ -46,6 +49,9 @@ pub enum Verb {
     /// Compare our buffer with those of real Go runtimes, operation by operation
     #[command(after_help = exit_codes(), after_long_help = format!("{CONFORM}\n{}", exit_codes()))]
     Conform(ConformArgs),
+    /// Run reproducers inside the real runtimes of Go
+    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
+    Upstream(UpstreamArgs),
     /// Run the execution of a counterexample, or of a signal at one boundary, once more
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
@@ -352,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_examples_in_the_help_parse() {
-        let texts = [START, STRESS, MODEL, STEP];
+        let texts = [START, STRESS, MODEL, STEP, upstream::UPSTREAM];
         let examples = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("  cargo xtask "));
         let mut seen = 0;
         for line in examples {

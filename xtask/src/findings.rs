@@ -112,6 +112,7 @@ pub fn summary(report: &Report) -> String {
             ("model", format!("{executions} executions, {signals} signals; {whole} exhausted"))
         }
         Technique::Step => ("window", boundaries(&report.runs)),
+        Technique::Upstream => ("reproducer", format!("{} runs", sum(|r| r.attempts))),
         _ => {
             let (attempts, signals, window) = (sum(|r| r.attempts), sum(|r| r.signals), sum(|r| r.signals_in_window));
             ("setup", format!("{attempts} attempts, {signals} signals, {window} of them in the window"))

@@ -27,6 +27,7 @@ mod table;
 mod test;
 mod trouble;
 mod units;
+mod upstream;
 
 fn main() -> ExitCode {
     // The children of a run are this executable too; they are not for users, and clap need not know them.
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         args::Verb::Step(args) => step::run(&args),
         args::Verb::Agree(args) => agree::run(&args),
         args::Verb::Conform(args) => conform::run(&args),
+        args::Verb::Upstream(args) => upstream::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),

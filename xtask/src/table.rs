@@ -84,10 +84,21 @@ const STEP: &[Column] = &[
     VERDICT,
 ];
 
+/// Those of reproducers in the real runtime, all of them.
+const UPSTREAM: &[Column] = &[
+    column("reproducer", Layout::Plain, |run| run.case.clone()),
+    column("toolchain", Layout::Plain, |run| run.flavour.clone().unwrap_or_else(dash)),
+    OUTCOMES,
+    column("expected", Layout::Breakable, |run| expected(&run.expected)),
+    column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
+    VERDICT,
+];
+
 /// The columns of a technique. `--help` explains them in this order.
 fn columns(technique: Technique) -> Vec<Column> {
     match technique {
         Technique::Step => STEP.to_vec(),
+        Technique::Upstream => UPSTREAM.to_vec(),
         Technique::Model => [FIRST, MODEL, &[VERDICT]].concat(),
         _ => [FIRST, STRESS, &[VERDICT]].concat(),
     }
@@ -214,8 +225,8 @@ mod tests {
 
     #[test]
     fn every_column_is_explained_in_the_help() {
-        for (technique, verb) in [(Technique::Stress, "stress"), (Technique::Model, "model"), (Technique::Step, "step")]
-        {
+        for technique in [Technique::Stress, Technique::Model, Technique::Step, Technique::Upstream] {
+            let verb = technique.as_str();
             let mut cli = <crate::args::Cli as clap::CommandFactory>::command();
             let help = cli.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
             let mut from = 0;

@@ -108,6 +108,8 @@ pub enum Technique {
     Model,
     /// The same operations on our buffer and on a real runtime's.
     Conform,
+    /// Inside a real runtime, built from its own sources.
+    Upstream,
 }
 
 impl Technique {
@@ -118,6 +120,7 @@ impl Technique {
             Self::Step => "step",
             Self::Model => "model",
             Self::Conform => "conform",
+            Self::Upstream => "upstream",
         }
     }
 }

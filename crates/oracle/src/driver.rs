@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::toolchain::{Toolchain, Version};
 
 /// What is added to package runtime.
-const OVERLAY: (&str, &str) = ("zz_sigproof.go", include_str!("../go/runtime/sigproof.go"));
+const OVERLAY: &[(&str, &str)] = &[
+    ("zz_sigproof.go", include_str!("../go/runtime/sigproof.go")),
+    ("zz_sigproof_upstream.go", include_str!("../go/runtime/upstream.go")),
+];
 
 /// The program.
 const PROGRAM: &[(&str, &str)] = &[
@@ -22,6 +25,16 @@ const PROGRAM: &[(&str, &str)] = &[
     ("main.go", include_str!("../go/driver/main.go")),
     ("serve.go", include_str!("../go/driver/serve.go")),
     ("threads.go", include_str!("../go/driver/threads.go")),
+    ("upstream.go", include_str!("../go/driver/upstream.go")),
+    ("leash_linux.go", include_str!("../go/driver/leash_linux.go")),
+    ("leash_other.go", include_str!("../go/driver/leash_other.go")),
+    ("profbuf_double_wakeup.go", include_str!("../go/driver/profbuf_double_wakeup.go")),
+    ("cpuprof_reader.go", include_str!("../go/driver/cpuprof_reader.go")),
+    ("cpuprof_blocking_reader.go", include_str!("../go/driver/cpuprof_blocking_reader.go")),
+    ("cpuprof_non_blocking_reader.go", include_str!("../go/driver/cpuprof_non_blocking_reader.go")),
+    ("cpuprofile_start_stop.go", include_str!("../go/driver/cpuprofile_start_stop.go")),
+    ("os_signal_storm.go", include_str!("../go/driver/os_signal_storm.go")),
+    ("selftest.go", include_str!("../go/driver/selftest.go")),
 ];
 
 /// A driver that has been built.
@@ -74,21 +87,40 @@ impl Driver {
     /// # Errors
     /// [`BuildError`].
     pub fn build(toolchain: &Toolchain, folder: &Path) -> Result<Self, BuildError> {
-        let version = &toolchain.version;
-        let place = folder.join(version.to_string());
-        let failed = |error| BuildError::Folder { version: version.clone(), folder: place.clone(), error };
-        let _lock = lock(folder).map_err(failed)?;
-        let overlay = write(&place, toolchain).map_err(failed)?;
-        let mut go = toolchain.go();
-        go.current_dir(place.join("driver")).env("GOCACHE", absolute(&folder.join("cache")).map_err(failed)?);
-        go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
-        let built = go.output().map_err(failed)?;
-        if !built.status.success() {
-            let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
-            return Err(BuildError::Compiler { version: version.clone(), said });
-        }
-        Ok(Self { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
+        build(toolchain, folder, None)
     }
+
+    /// Builds it for another platform, of which it is only to be known that it compiles and links there: as Go calls the system and the
+    /// architecture.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build_for(toolchain: &Toolchain, folder: &Path, os: &str, arch: &str) -> Result<Self, BuildError> {
+        build(toolchain, folder, Some((os, arch)))
+    }
+}
+
+fn build(toolchain: &Toolchain, folder: &Path, target: Option<(&str, &str)>) -> Result<Driver, BuildError> {
+    let version = &toolchain.version;
+    let place = folder.join(match target {
+        None => version.to_string(),
+        Some((os, arch)) => format!("{version}-{os}-{arch}"),
+    });
+    let failed = |error| BuildError::Folder { version: version.clone(), folder: place.clone(), error };
+    let _lock = lock(folder).map_err(failed)?;
+    let overlay = write(&place, toolchain).map_err(failed)?;
+    let mut go = toolchain.go();
+    go.current_dir(place.join("driver")).env("GOCACHE", absolute(&folder.join("cache")).map_err(failed)?);
+    if let Some((os, arch)) = target {
+        go.env("GOOS", os).env("GOARCH", arch);
+    }
+    go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
+    let built = go.output().map_err(failed)?;
+    if !built.status.success() {
+        let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
+        return Err(BuildError::Compiler { version: version.clone(), said });
+    }
+    Ok(Driver { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
 }
 
 /// Held as long as somebody builds in there.
@@ -104,12 +136,13 @@ fn write(place: &Path, toolchain: &Toolchain) -> io::Result<PathBuf> {
     for (name, text) in PROGRAM {
         update(&place.join("driver").join(name), text)?;
     }
-    let (name, text) = OVERLAY;
-    let added = place.join("runtime").join(name);
-    update(&added, text)?;
+    let mut replaced = BTreeMap::new();
+    for (name, text) in OVERLAY {
+        let added = place.join("runtime").join(name);
+        update(&added, text)?;
+        replaced.insert(toolchain.goroot.join("src").join("runtime").join(name), absolute(&added)?);
+    }
     let overlay = absolute(&place.join("overlay.json"))?;
-    let runtime = toolchain.goroot.join("src").join("runtime").join(name);
-    let replaced = BTreeMap::from([(runtime, absolute(&added)?)]);
     update(&overlay, &serde_json::json!({ "Replace": replaced }).to_string())?;
     Ok(overlay)
 }

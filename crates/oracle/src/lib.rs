@@ -17,9 +17,11 @@
 //! | [`process`] | a running driver |
 //! | [`conform`] | differential tests of the buffer |
 //! | [`mod@bench`] | what the benchmarks are asked for and what they tell; they are in `benches/profbuf` |
+//! | [`upstream`] | reproducers that run inside the real runtime |
 
 pub mod bench;
 pub mod conform;
 pub mod driver;
 pub mod process;
 pub mod toolchain;
+pub mod upstream;

@@ -11,6 +11,8 @@ use sigproof_tests::run;
 #[case::list(&["list", "--help"], "help-list")]
 #[case::model(&["model", "--help"], "help-model")]
 #[case::step(&["step", "--help"], "help-step")]
+#[case::conform(&["conform", "--help"], "help-conform")]
+#[case::upstream(&["upstream", "--help"], "help-upstream")]
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]

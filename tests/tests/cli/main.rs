@@ -11,3 +11,4 @@ mod reports;
 mod step;
 mod step_refused;
 mod step_sweeps;
+mod upstream;

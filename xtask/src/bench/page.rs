@@ -71,7 +71,8 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  record; a reader on a third thread sleeps on the note, is woken, and reads the clock when its read returns. The next signal is \
                  sent once the record has been read and the reader has had the time to go back to sleep. Only records that found it asleep are \
                  counted; the share of those is in the table. Every note is here that this platform has and that a handler may wake; the buffer \
-                 is the one that wakes its reader for every record.\n"
+                 is the one that wakes its reader for every record. The target spins and the reader needs a processor of its own, so on a machine \
+                 with other work these are times of its scheduler: differences within the brackets say nothing of the notes.\n"
                 .to_owned();
             if results.latencies.iter().any(|one| one.contender.kind == Kind::Go) {
                 text += "\nFor Go a record is written by an ordinary thread, not in a handler, and read by another one that blocks.\n";

@@ -147,7 +147,8 @@ fn words_are_those_of_the_json() {
     for verdict in Verdict::ALL {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
     }
-    for technique in [Technique::Stress, Technique::Step, Technique::Model, Technique::Conform] {
+    let techniques = [Technique::Stress, Technique::Step, Technique::Model, Technique::Conform, Technique::Upstream];
+    for technique in techniques {
         assert_eq!(serde_json::to_value(technique).unwrap(), technique.as_str());
     }
 }

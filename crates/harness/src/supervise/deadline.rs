@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A deadline that moves with progress.
 #[derive(Debug)]
-pub(super) struct Deadline {
+pub struct Deadline {
     pid: u32,
     progress: Option<u64>,
     since: Instant,
@@ -18,12 +18,13 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    pub(super) fn new(pid: u32) -> Self {
+    /// For the process of this number, which has just started.
+    pub fn new(pid: u32) -> Self {
         Self { pid, progress: None, since: Instant::now(), used: None }
     }
 
     /// Called whenever the parent looks.
-    pub(super) fn look(&mut self, progress: u64) -> Option<Stuck> {
+    pub fn look(&mut self, progress: u64) -> Option<Stuck> {
         if self.progress != Some(progress) {
             self.progress = Some(progress);
             self.since = Instant::now();
@@ -33,11 +34,20 @@ impl Deadline {
         if self.since.elapsed() < PATIENCE {
             return None;
         }
-        let used = processor_time(self.pid).zip(self.used).map(|(now, then)| now.saturating_sub(then));
-        match used {
+        match self.used() {
             Some(used) if used > PATIENCE / 4 => Some(Stuck::Spinning { tid: self.pid }),
             _ => Some(Stuck::AllAsleep),
         }
+    }
+
+    /// For how long nothing has moved.
+    pub fn still(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// The processor time used meanwhile, where the platform tells it.
+    pub fn used(&self) -> Option<Duration> {
+        processor_time(self.pid).zip(self.used).map(|(now, then)| now.saturating_sub(then))
     }
 }
 

@@ -74,9 +74,14 @@ impl Group {
 
     /// What it wrote to its standard error, the beginning of it.
     pub fn last_words(&self) -> String {
+        self.words(LAST_WORDS)
+    }
+
+    /// The same, but for so many bytes of it.
+    pub fn words(&self, most: u64) -> String {
         let mut text = Vec::new();
         let mut file = &self.words;
-        let read = file.rewind().and_then(|()| file.take(LAST_WORDS).read_to_end(&mut text));
+        let read = file.rewind().and_then(|()| file.take(most).read_to_end(&mut text));
         match read {
             Ok(_) => String::from_utf8_lossy(&text).trim_end().to_owned(),
             Err(error) => format!("(its standard error cannot be read: {error})"),

@@ -23,8 +23,7 @@ use crate::report::Finding;
 use crate::worker::Order;
 
 use child::Child;
-use deadline::Deadline;
-
+pub use deadline::Deadline;
 pub use group::Group;
 
 /// How often the parent looks.

@@ -8,8 +8,9 @@ import (
 
 // The verbs, by name. Each is a file.
 var verbs = map[string]func(arguments []string) error{
-	"bench": bench,
-	"serve": serve,
+	"bench":    bench,
+	"serve":    serve,
+	"upstream": upstream,
 }
 
 func main() {

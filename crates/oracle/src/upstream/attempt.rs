@@ -1,0 +1,296 @@
+//! One attempt: a child runs a reproducer; it is seen to its end, or found stuck, asked why, and killed.
+
+use std::io::{self, BufRead, BufReader};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+use serde_json::json;
+use sigproof_harness::case::Outcome;
+use sigproof_harness::hang::Stuck;
+use sigproof_harness::report::Finding;
+use sigproof_harness::supervise::{Deadline, Group, ending, interrupted};
+
+use super::traceback;
+use crate::driver::Driver;
+
+/// How often the parent looks, if nothing comes.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// How long a child that has closed its output may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a traceback may take. The runtime gives threads that do not answer five seconds.
+const TRACEBACK: Duration = Duration::from_secs(12);
+
+/// How much of what a child says when it dies is kept, in bytes.
+const WORDS: u64 = 1 << 20;
+
+/// What a child tells while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Told {
+    /// What the thing under test has done.
+    pub progress: u64,
+    /// Signals sent.
+    pub signals: u64,
+    /// Records or signals delivered.
+    pub delivered: u64,
+    /// Records counted as lost.
+    pub lost: u64,
+    /// Whether somebody was in the section of the profile that a handler enters.
+    pub handling: bool,
+}
+
+/// A line of a child.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Told(Told),
+    Done { done: bool },
+    Failed { failed: String, sentence: String },
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// Its outcome; none if it was to stop before it had one.
+    pub outcome: Option<Outcome>,
+    /// What is to be said of a bad outcome.
+    pub finding: Option<Finding>,
+    /// The last that it told.
+    pub told: Told,
+    /// From its start to its outcome.
+    pub elapsed: Duration,
+}
+
+/// Runs the reproducer of that name for so long, if nothing bad comes of it. `look` sees what it tells, and says whether to go on.
+///
+/// # Errors
+/// The child cannot be started or waited for.
+pub fn attempt(
+    driver: &Driver,
+    name: &str,
+    budget: Duration,
+    mut look: impl FnMut(&Told) -> bool,
+) -> io::Result<Attempted> {
+    let mut command = Command::new(&driver.program);
+    command.args(["upstream", name, &budget.as_millis().to_string()]).env("GOTRACEBACK", "crash");
+    let started = Instant::now();
+    let mut group = Group::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+    // Its standard input stays open as long as it is wanted.
+    let (_leash, Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+    let lines = lines(output)?;
+    let mut deadline = Deadline::new(group.pid());
+    let mut told = Told::default();
+    let mut last = None;
+    // For how many lines in a row nothing has moved and somebody was in the section.
+    let mut handling = 0_u32;
+    loop {
+        if !look(&told) {
+            group.end();
+            return Ok(Attempted { outcome: None, finding: None, told, elapsed: started.elapsed() });
+        }
+        match lines.recv_timeout(PERIOD) {
+            Ok(line) => match serde_json::from_str(&line) {
+                Ok(Line::Told(now)) => {
+                    handling = if now.handling && now.progress == told.progress { handling + 1 } else { 0 };
+                    told = now;
+                }
+                other => last = Some(other.map_err(|_| line)),
+            },
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if let Some(stuck) = deadline.look(told.progress) {
+            let elapsed = started.elapsed();
+            let (outcome, sentence) = hang(stuck, &deadline, handling);
+            let finding = Finding { seconds: Some(elapsed.as_secs_f64()), ..ask(&mut group, outcome, sentence) };
+            return Ok(Attempted { outcome: Some(outcome), finding: Some(finding), told, elapsed });
+        }
+    }
+    let elapsed = started.elapsed();
+    wait(&mut group, GRACE)?;
+    group.end();
+    let status = group.ended()?;
+    // An interruption reaches the child's parent a moment later, or the child alone.
+    if status.is_some_and(interrupted) && !still(&mut look, &told) {
+        return Ok(Attempted { outcome: None, finding: None, told, elapsed });
+    }
+    let (outcome, finding) = judge(last, status, &group.words(WORDS));
+    let finding = finding.map(|finding| Finding { seconds: Some(elapsed.as_secs_f64()), ..finding });
+    Ok(Attempted { outcome: Some(outcome), finding, told, elapsed })
+}
+
+/// Whether to go on is asked for a while.
+fn still(look: &mut impl FnMut(&Told) -> bool, told: &Told) -> bool {
+    let started = Instant::now();
+    while look(told) {
+        if started.elapsed() > Duration::from_secs(1) {
+            return true;
+        }
+        thread::sleep(PERIOD);
+    }
+    false
+}
+
+/// The lines of a stream, as they come; a thread reads them, and ends with the stream.
+fn lines(output: ChildStdout) -> io::Result<Receiver<String>> {
+    let (sender, lines) = channel();
+    thread::Builder::new().name("lines".to_owned()).spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(lines)
+}
+
+/// What came of a child that has ended, by its last line, its status and what it said on its standard error.
+fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: &str) -> (Outcome, Option<Finding>) {
+    let died = |sentence: String| {
+        let cause = traceback::cause(words);
+        let outcome = match cause {
+            Some(cause) if cause.contains("double wakeup") => Outcome::DoubleWakeup,
+            _ => Outcome::Crash,
+        };
+        let sentence = cause.map_or(sentence.clone(), |cause| format!("{cause} ({sentence})"));
+        (outcome, Some(finding(outcome, sentence, words)))
+    };
+    let how = status.map_or("the process does not end".to_owned(), |status| format!("the process {}", ending(status)));
+    match last {
+        Some(Err(line)) => died(format!("the process told nonsense: {line}")),
+        _ if !status.is_some_and(|status| status.success()) => died(how),
+        Some(Ok(Line::Done { done: true })) => (Outcome::Delivered, None),
+        Some(Ok(Line::Failed { failed, sentence })) => match failed.parse() {
+            Ok(outcome) => (outcome, Some(Finding::new(outcome, sentence))),
+            Err(_) => died(format!("the process told of an outcome that is none: {failed}")),
+        },
+        Some(Ok(_)) | None => died("the process ended in the midst of its work".to_owned()),
+    }
+}
+
+/// What a child that is stuck amounts to.
+fn hang(stuck: Stuck, deadline: &Deadline, handling: u32) -> (Outcome, String) {
+    let time = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let used = match deadline.used() {
+        Some(used) => format!("{} of processor time used", time(used)),
+        None => "processor time unknown".to_owned(),
+    };
+    let still = format!("no progress for {}, {used}", time(deadline.still()));
+    // A line each 100 ms: most of the time, and to its end.
+    match stuck {
+        _ if handling >= 30 => (
+            Outcome::SelfDeadlock,
+            format!(
+                "{still}: all the time somebody was in the section of the profile that handlers enter, and did not leave it"
+            ),
+        ),
+        Stuck::Spinning { .. } => (Outcome::Livelock, format!("{still}: it spins")),
+        Stuck::AllAsleep => (Outcome::LostWakeup, format!("{still}: it sleeps, and nobody wakes it")),
+    }
+}
+
+/// Has a child that is stuck say why, and ends it.
+fn ask(group: &mut Group, outcome: Outcome, sentence: String) -> Finding {
+    // Fails only if it has just ended; then it has said what there is.
+    let asked = kill(Pid::from_raw(group.pid().cast_signed()), Signal::SIGQUIT).is_ok();
+    let answered = asked && wait(group, TRACEBACK).unwrap_or(false);
+    group.end();
+    let words = group.words(WORDS);
+    let sentence = match answered && !words.is_empty() {
+        true => sentence,
+        false if words.is_empty() => format!("{sentence} (SIGQUIT brought no traceback)"),
+        false => format!("{sentence} (the traceback is not complete)"),
+    };
+    finding(outcome, sentence, &words)
+}
+
+/// Waits for the end; whether it came.
+fn wait(group: &mut Group, time: Duration) -> io::Result<bool> {
+    let started = Instant::now();
+    while group.ended()?.is_none() {
+        if started.elapsed() > time {
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(true)
+}
+
+/// A finding: its text is the part of the traceback that is worth reading, its details have all of it.
+fn finding(outcome: Outcome, sentence: String, words: &str) -> Finding {
+    let details = if words.is_empty() { serde_json::Value::Null } else { json!({ "traceback": words }) };
+    Finding { text: traceback::trim(words), details, ..Finding::new(outcome, sentence) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::os::unix::process::ExitStatusExt;
+
+    /// What comes of a script in the driver's place.
+    fn run(script: &str, look: impl FnMut(&Told) -> bool) -> Attempted {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("driver");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let driver = Driver { program, version: crate::toolchain::Version::new("go1.0.0") };
+        attempt(&driver, "a-name", Duration::from_millis(7), look).unwrap()
+    }
+
+    const DONE: &str = r#"echo '{"done":true}'"#;
+
+    #[rstest]
+    #[case::done(DONE, Outcome::Delivered, "")]
+    #[case::not_done("true", Outcome::Crash, "in the midst")]
+    #[case::undone(r#"echo '{"done":false}'"#, Outcome::Crash, "in the midst")]
+    #[case::done_and_died(r#"echo '{"done":true}'; exit 3"#, Outcome::Crash, "exited with code 3")]
+    #[case::killed("kill -9 $$", Outcome::Crash, "SIGKILL")]
+    #[case::failed(r#"echo '{"failed":"corrupt record","sentence":"oh"}'"#, Outcome::CorruptRecord, "oh")]
+    #[case::no_outcome(r#"echo '{"failed":"bad hair","sentence":"oh"}'"#, Outcome::Crash, "bad hair")]
+    #[case::nonsense("echo gibberish", Outcome::Crash, "told nonsense: gibberish")]
+    #[case::fatal("echo 'fatal error: all is lost' >&2; exit 2", Outcome::Crash, "fatal error: all is lost")]
+    #[case::twice("echo 'fatal error: notewakeup - double wakeup' >&2; exit 2", Outcome::DoubleWakeup, "double wakeup")]
+    fn how_it_ends_is_an_outcome(#[case] script: &str, #[case] outcome: Outcome, #[case] sentence: &str) {
+        let attempted = run(script, |_| true);
+        assert_eq!(attempted.outcome, Some(outcome), "{attempted:?}");
+        assert_eq!(attempted.finding.is_some(), outcome != Outcome::Delivered);
+        let said = attempted.finding.map(|finding| finding.sentence).unwrap_or_default();
+        assert!(said.contains(sentence), "{said}");
+    }
+
+    #[test]
+    fn what_it_is_asked_and_what_it_tells() {
+        let counts = r#"{"progress":3,"signals":7,"delivered":5,"lost":2,"handling":true}"#;
+        let script =
+            format!(r#"[ "$*" = "upstream a-name 7" ] && [ $GOTRACEBACK = crash ] && echo '{counts}'; {DONE}"#);
+        let attempted = run(&script, |_| true);
+        let told = Told { progress: 3, signals: 7, delivered: 5, lost: 2, handling: true };
+        assert_eq!((attempted.outcome, attempted.told), (Some(Outcome::Delivered), told));
+    }
+
+    #[test]
+    fn it_stops_when_it_is_to() {
+        let counts = r#"{"progress":1,"signals":0,"delivered":0,"lost":0,"handling":false}"#;
+        let attempted = run(&format!("echo '{counts}'; sleep 600"), |told| told.progress == 0);
+        assert_eq!((attempted.outcome, attempted.told.progress), (None, 1));
+    }
+
+    #[test]
+    fn an_interruption_is_no_outcome() {
+        let mut looks = 0;
+        let attempted = run("kill -2 $$", |_| {
+            looks += 1;
+            looks < 20
+        });
+        assert!(attempted.outcome.is_none());
+        assert!(interrupted(ExitStatus::from_raw(2)), "or this tells nothing");
+    }
+}

@@ -1,0 +1,54 @@
+//! What `upstream` is asked for, and what its help adds.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::Args;
+use sigproof_harness::report::write::Target;
+use sigproof_oracle::upstream::REPRODUCERS;
+
+/// What `upstream` is asked for.
+#[derive(Args, Clone, Debug)]
+pub struct UpstreamArgs {
+    /// Reproducers to run: a name, a part of one, or a pattern with `*`; all if none is given
+    #[arg(value_name = "PATTERN")]
+    pub names: Vec<String>,
+    /// A Go toolchain to run them in (repeatable); if not given, those of SIGPROOF_GO, else all that are found
+    #[arg(long = "go", value_name = "GOROOT")]
+    pub toolchains: Vec<PathBuf>,
+    /// Runs of each reproducer on each toolchain
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub runs: NonZero<u64>,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Target>,
+}
+
+/// Below its help.
+pub(super) fn help() -> String {
+    let known = REPRODUCERS.iter().filter(|reproducer| !reproducer.hidden);
+    let known: String = known.map(|r| format!("  {:<28} {}\n", r.name, r.summary)).collect();
+    format!("{UPSTREAM}\nReproducers:\n{known}")
+}
+
+/// The same, but for the reproducers.
+pub(super) const UPSTREAM: &str = "\
+The reproducers run inside Go's real runtime: each is a program built with that toolchain and an
+overlay that adds to package runtime. A run is a process of its own; one whose progress stands still
+for 10 seconds hangs, and the runtime's own traceback becomes the diagnosis. Where there is no Go,
+what is missing and the remedy are printed, and the exit code is 4.
+
+Examples:
+  cargo xtask upstream                                     every toolchain that is found; 80 s for four
+  cargo xtask upstream profbuf-double-wakeup --runs 10     one reproducer, ten times
+  cargo xtask upstream --go /usr/local/go --go /opt/go1.19    these toolchains
+  cargo xtask upstream --report json=out.json --report junit=out.xml
+
+The table at the end has a line for each reproducer on each toolchain:
+  reproducer  what is run
+  toolchain  the version of Go
+  outcomes   what runs ended in, and how many of them
+  expected   must X: seen at least once; may X: allowed; whatever is not named must never be seen
+  first      time from the start of a run to the first bad outcome
+  verdict    as-expected, unexpected, inconclusive (it was stopped) or skipped (with a reason)
+";
