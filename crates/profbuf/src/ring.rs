@@ -166,17 +166,9 @@ unsafe fn copy(from: &[u64], to: NonNull<u64>) {
         match length {
             0 => {}
             1 => block!(1 at 0),
-            2..4 => {
+            2..=4 => {
                 block!(2 at 0);
                 block!(2 at length.wrapping_sub(2));
-            }
-            4..=SHORT => {
-                let mut at = 0;
-                while at < length.wrapping_sub(4) {
-                    block!(4 at at);
-                    at = at.wrapping_add(4);
-                }
-                block!(4 at length.wrapping_sub(4));
             }
             _ => to.copy_from_nonoverlapping(from, length),
         }
