@@ -14,6 +14,7 @@ const SELECTION: &[&str] = &[
     "crates/shim/src/native/os/",
     "crates/osnote/src/platform.rs",
     "crates/osnote/tests/support/mod.rs",
+    "crates/profbuf/tests/machine_code.rs",
     "crates/harness/src/bin/hang-specimens/main.rs",
     "crates/harness/src/diagnose/linux/arch.rs",
     "crates/harness/src/diagnose/mod.rs",

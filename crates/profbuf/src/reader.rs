@@ -14,11 +14,17 @@
 //!
 //! The loop goes round only if the writer has done something meanwhile. Where the reader polls there is no flag: what is published after
 //! it was sampled is for the next look.
+//!
+//! # One walk
+//!
+//! A commit moves both counts of `w` at once, so what lies together up to `w` is as many records as there are tags, and need not be walked
+//! through to be given: [`Records`] checks each length as it comes to it. Only where a ring ends in between are the records counted first.
 
 use alloc::boxed::Box;
 use core::fmt;
 use core::marker::PhantomData;
 
+use sigproof_shim::native::atomic::{AtomicUsize, Ordering};
 use sigproof_shim::sync::Arc;
 
 use crate::error::{ConfigError, Malformed, ReadError};
@@ -70,6 +76,8 @@ pub struct Reader<W: Wake, M: Mode = EveryRecord> {
     synthesised: Box<[u64]>,
     /// A sleep failed after the writer had seen the announcement: there is a wake-up to be collected before the next announcement.
     wake_owed: bool,
+    /// The index of a record of what was returned that is none, as found by its iterator; else [`Records::SOUND`].
+    fault: AtomicUsize,
     mode: PhantomData<fn() -> M>,
 }
 
@@ -88,7 +96,7 @@ impl<W: Wake, P: WakePolicy> Reader<W, P> {
     /// # Errors
     /// [`ReadError::Wake`] if the sleep failed; [`ReadError::Malformed`] if the rings make no sense.
     pub fn read(&mut self, mode: ReadMode) -> Result<Read<'_>, ReadError<W::Error>> {
-        self.release();
+        self.release()?;
         let found = loop {
             match (self.look(), mode) {
                 (Found::Empty(w), ReadMode::Blocking) => self.wait(w).map_err(ReadError::Wake)?,
@@ -122,7 +130,15 @@ impl<W: Wake, M: Mode> Reader<W, M> {
     pub(crate) fn new(shared: Arc<Shared<W>>) -> Result<Self, ConfigError> {
         let start = shared.reader_view();
         let synthesised = filled(shared.layout.record(1), 0)?;
-        Ok(Self { shared, released: start, next: start, synthesised, wake_owed: false, mode: PhantomData })
+        Ok(Self {
+            shared,
+            released: start,
+            next: start,
+            synthesised,
+            wake_owed: false,
+            fault: AtomicUsize::new(Records::SOUND),
+            mode: PhantomData,
+        })
     }
 
     /// Releases what the last read returned, then returns what comes next: the records that lie together in the ring, with as many
@@ -133,9 +149,9 @@ impl<W: Wake, M: Mode> Reader<W, M> {
     /// The room of what is returned is free for the writer at the next read only. One at a time, and not in a signal handler.
     ///
     /// # Errors
-    /// [`ReadError::Malformed`] if the rings make no sense.
+    /// [`ReadError::Malformed`] if the rings make no sense, or if the last read's iterator has come to something that is no record.
     pub fn poll(&mut self) -> Result<Read<'_>, ReadError<W::Error>> {
-        self.release();
+        self.release()?;
         let found = self.look();
         self.give(found)
     }
@@ -145,7 +161,7 @@ impl<W: Wake, M: Mode> Reader<W, M> {
     /// # Errors
     /// [`ReadError::Malformed`] if the rings make no sense.
     pub fn read_polling(&mut self, mut pause: impl FnMut()) -> Result<Read<'_>, ReadError<W::Error>> {
-        self.release();
+        self.release()?;
         loop {
             match self.look() {
                 Found::Empty(_) => pause(),
@@ -159,26 +175,40 @@ impl<W: Wake, M: Mode> Reader<W, M> {
         match found {
             Found::Ring(w) => self.take(w).map(Read::Records),
             Found::Overflow => {
+                let header = self.shared.layout.header;
                 // SAFETY: no tag ring is given.
-                let records = unsafe { Records::new(&self.synthesised, self.shared.layout.header, None, 0, 1) };
-                Ok(Read::Records(records))
+                Ok(Read::Records(unsafe { Records::new(&self.synthesised, 0, header, None, 0, 1, &self.fault) }))
             }
             Found::Empty(_) => Ok(Read::Empty),
             Found::EndOfFile => Ok(Read::EndOfFile),
         }
     }
 
-    /// Gives back what the last read returned, its tag slots cleared.
-    fn release(&mut self) {
+    /// Gives back what the last read returned, its tag slots cleared; unless a record of it was found to be none.
+    fn release(&mut self) -> Result<(), ReadError<W::Error>> {
+        // Relaxed: whoever iterated had borrowed this reader.
+        let index = self.fault.load(Ordering::Relaxed);
+        if index != Records::SOUND {
+            return Err(self.faulty(index));
+        }
         let (data, tags) = self.next.ahead_of(self.released);
         if (data, tags) == (0, 0) {
-            return;
+            return Ok(());
         }
         self.shared.data.touch(self.released.data() as usize, data.unsigned_abs());
         // SAFETY: the slots are in `[r, w)`, so they are the reader's (invariant 2 of the crate); what was returned is no longer borrowed.
         unsafe { self.shared.tags.clear(self.released.tags(), tags.unsigned_abs()) };
         self.shared.release(self.next);
         self.released = self.next;
+        Ok(())
+    }
+
+    /// What is wrong at that index, in what was returned and not released.
+    #[cold]
+    fn faulty(&self, index: usize) -> ReadError<W::Error> {
+        // SAFETY: it is in `[r, next)`, so it is the reader's (invariant 2 of the crate).
+        let length = unsafe { self.shared.data.slice(index, 1) }.first().copied().unwrap_or_default();
+        ReadError::Malformed { fault: Malformed::Length { length }, index }
     }
 
     /// Looks whether there is something.
@@ -248,6 +278,10 @@ impl<W: Wake, M: Mode> Reader<W, M> {
         // As in the runtimes, a read also stops where the tag ring ends.
         let limit = unread_tags.min(layout.tags - (start.tags() as usize & (layout.tags - 1)));
         let (mut end, mut count) = (0, 0);
+        if limit == unread_tags && skip + words.len() == unread {
+            // Neither ring ends in between: it is all that there is.
+            (end, count) = (words.len(), limit);
+        }
         while count < limit
             && let Some(&length) = words.get(end)
             && length != 0
@@ -264,7 +298,9 @@ impl<W: Wake, M: Mode> Reader<W, M> {
         }
         self.next = start.advanced(skip + end, count);
         // SAFETY: the slots lie in `[next, w)`, and are the reader's as the words are.
-        Ok(unsafe { Records::new(&words[..end], layout.header, Some(&self.shared.tags), start.tags(), count) })
+        Ok(unsafe {
+            Records::new(&words[..end], first, layout.header, Some(&self.shared.tags), start.tags(), count, &self.fault)
+        })
     }
 }
 

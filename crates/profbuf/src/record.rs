@@ -3,6 +3,8 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
+use sigproof_shim::native::atomic::{AtomicUsize, Ordering};
+
 use crate::ring::Ring;
 
 /// A word that travels with a record: a pointer's bits, by convention. Opaque to the buffer.
@@ -15,7 +17,8 @@ impl Tag {
     pub const NONE: Self = Self(0);
 }
 
-/// The records of one read: at least one. Valid until the next read, which the borrow checker enforces:
+/// The records of one read: at least one. They are checked one by one: the first that is none ends the iteration, and the next read, and
+/// every one after it, says [`Malformed`](crate::Malformed). That takes a buffer that somebody has written over. Valid until the next read, which the borrow checker enforces:
 ///
 /// ```compile_fail,E0499
 /// # use sigproof_profbuf::{Read, ReadMode, Reader, Wake};
@@ -37,36 +40,54 @@ impl Tag {
 /// ```
 #[derive(Clone)]
 pub struct Records<'a> {
-    /// Whole records of at least `2 + header` words each, as the reader has checked.
+    /// Whole records of at least `2 + header` words each, if the buffer is sound.
     words: &'a [u64],
+    /// The index in the ring of what comes after them.
+    end: usize,
     header: usize,
     /// `None` for the reader's own overflow record, which has no slot.
     tags: Option<&'a Ring<Tag>>,
     /// The count of the first record's tag.
     tag: u32,
     left: usize,
+    /// Where the reader learns of one that is none: its index in the ring.
+    fault: &'a AtomicUsize,
 }
 
 impl<'a> Records<'a> {
-    /// `left` whole records.
+    /// That all records have been some: no index of a ring.
+    pub(crate) const SOUND: usize = usize::MAX;
+
+    /// `left` whole records, the first of them at index `first` of the ring.
     ///
     /// # Safety
     /// The tag slots of `[tag, tag + left)` belong to the reader while `'a` lasts (invariant 2 of the crate).
     #[inline]
     pub(crate) unsafe fn new(
         words: &'a [u64],
+        first: usize,
         header: usize,
         tags: Option<&'a Ring<Tag>>,
         tag: u32,
         left: usize,
+        fault: &'a AtomicUsize,
     ) -> Self {
-        Self { words, header, tags, tag, left }
+        Self { words, end: first.wrapping_add(words.len()), header, tags, tag, left, fault }
     }
 
     /// The words of the records not yet iterated over, as they lie in the ring.
     #[inline]
     pub fn words(&self) -> &'a [u64] {
         self.words
+    }
+
+    /// The record that begins with the words left, and those after it, if it is one: of a length that it can have, and with nothing after the
+    /// last.
+    #[inline]
+    fn split(&self, left: usize) -> Option<(&'a [u64], &'a [u64])> {
+        let length = usize::try_from(*self.words.first()?).ok()?;
+        let (words, rest) = self.words.split_at_checked(length)?;
+        (words.len() >= self.header.wrapping_add(2) && (left > 0 || rest.is_empty())).then_some((words, rest))
     }
 }
 
@@ -76,8 +97,12 @@ impl<'a> Iterator for Records<'a> {
     #[inline]
     fn next(&mut self) -> Option<Record<'a>> {
         let left = self.left.checked_sub(1)?;
-        let length = usize::try_from(*self.words.first()?).ok()?;
-        let (words, rest) = self.words.split_at_checked(length)?;
+        let Some((words, rest)) = self.split(left) else {
+            // Relaxed: the reader is borrowed until the last user of this is gone.
+            self.fault.store(self.end.wrapping_sub(self.words.len()), Ordering::Relaxed);
+            self.left = 0;
+            return None;
+        };
         // SAFETY: the slot is among those of `new`'s contract: `left` was at least 1, and goes down as `tag` goes up.
         let tag = self.tags.map_or(Tag::NONE, |tags| unsafe { tags.get(self.tag) });
         self.words = rest;

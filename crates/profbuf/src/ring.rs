@@ -121,7 +121,11 @@ impl Ring<u64> {
             base.write(place.words as u64);
             base.add(1).write(time as u64);
             let fields = base.add(2);
-            copy(given, fields);
+            match *given {
+                // Profiles of the processor have one.
+                [word] => fields.write(word),
+                _ => fields.copy_from_nonoverlapping(NonNull::from(given).cast(), given.len()),
+            }
             let padding = header.wrapping_sub(given.len());
             if padding > 0 {
                 fields.add(given.len()).write_bytes(0, padding);
@@ -145,38 +149,35 @@ impl Ring<Tag> {
     }
 }
 
-/// Up to so many words are copied without a call of `memcpy`: for them the call is the larger part of the work.
-const SHORT: usize = 24;
-
-/// Copies words.
+/// Copies words: few of them without a call of `memcpy`, which would be the larger part of the work.
 ///
 /// # Safety
 /// There is room for them, and they lie elsewhere.
 #[inline(always)]
 unsafe fn copy(from: &[u64], to: NonNull<u64>) {
     let (length, from) = (from.len(), NonNull::from(from).cast::<u64>());
-    // Copies the `N` words from `at` on, as a whole.
+    // Copies so many words from `at` on, as a whole.
     macro_rules! block {
         ($words:literal at $at:expr) => {
             to.add($at).cast::<[u64; $words]>().write(from.add($at).cast::<[u64; $words]>().read())
         };
     }
-    // SAFETY: by this function's contract; each block is one of the `length` words. The last may overlap the one before it.
+    // SAFETY: by this function's contract; each block is one of the `length` words. The second of two may overlap the first.
     unsafe {
         match length {
             0 => {}
             1 => block!(1 at 0),
-            2..4 => {
+            2..=4 => {
                 block!(2 at 0);
                 block!(2 at length.wrapping_sub(2));
             }
-            4..=SHORT => {
-                let mut at = 0;
-                while at < length.wrapping_sub(4) {
-                    block!(4 at at);
-                    at = at.wrapping_add(4);
-                }
+            5..=8 => {
+                block!(4 at 0);
                 block!(4 at length.wrapping_sub(4));
+            }
+            9..=16 => {
+                block!(8 at 0);
+                block!(8 at length.wrapping_sub(8));
             }
             _ => to.copy_from_nonoverlapping(from, length),
         }

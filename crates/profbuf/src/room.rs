@@ -47,6 +47,13 @@ impl Room {
         self.place(first).is_some() && self.place(second).is_some()
     }
 
+    /// The place of a record of so many words before the end of the ring; `None` if there is no room, or none there.
+    #[inline]
+    pub(crate) fn ahead(&self, words: usize) -> Option<Place> {
+        let fits = words <= self.length.wrapping_sub(self.at) && words <= self.free && self.tags > 0;
+        fits.then_some(Place { skip: 0, at: self.at, words })
+    }
+
     /// Takes room for a record of so many words, contiguous and with a tag; `None` if there is none.
     ///
     /// A record that does not fit before the end of the ring takes the words up to there, too: then at least one is left there for the

@@ -137,6 +137,8 @@ fn an_overflow_is_taken_once_and_never_by_a_stale_look() {
 #[case::huge(0, u64::MAX, Malformed::Length { length: u64::MAX })]
 #[case::shorter_than_its_fixed_part(0, 2, Malformed::Length { length: 2 })]
 #[case::second_record(5, 6, Malformed::Length { length: 6 })]
+#[case::words_after_the_last(5, 4, Malformed::Length { length: 4 })]
+#[case::a_marker_in_the_midst(5, 0, Malformed::Length { length: 0 })]
 #[case::rewind_before_the_data(0, 0, Malformed::RewindToNothing)]
 fn a_spoiled_length_is_loud_in_the_reader(#[case] index: usize, #[case] length: u64, #[case] fault: Malformed) {
     let (mut writer, mut reader, shared) = make(Counts::default());
@@ -145,9 +147,34 @@ fn a_spoiled_length_is_loud_in_the_reader(#[case] index: usize, #[case] length: 
     }
     // SAFETY: one thread, nobody else is at it.
     unsafe { shared.data.put(index as u32, length) };
+    if let Ok(Read::Records(records)) = reader.read(ReadMode::NonBlocking) {
+        // The sound ones before it, and none after it.
+        let times: Vec<_> = records.clone().map(|record| record.time()).collect();
+        assert_eq!(times, [1][..index / 5]);
+        let mut records = records;
+        assert!(records.by_ref().last().is_none_or(|record| record.time() == 1) && records.next().is_none());
+        assert_eq!(records.len(), 0);
+    }
     for _ in 0..2 {
         let error = reader.read(ReadMode::NonBlocking).unwrap_err();
         assert_eq!(error, ReadError::Malformed { fault, index });
+        assert_eq!(reader.poll().unwrap_err(), error);
+        assert_eq!(reader.read_polling(|| {}).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_spoiled_length_is_loud_at_once_where_the_ring_ends_in_between() {
+    let (mut writer, mut reader, shared) = make(Counts { data: 8, tags: 0 });
+    for n in 1..=2 {
+        // The second goes over the end, to the start of the ring.
+        writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
+    }
+    // SAFETY: one thread, nobody else is at it.
+    unsafe { shared.data.put(8, 9) };
+    for _ in 0..2 {
+        let error = reader.poll().unwrap_err();
+        assert_eq!(error, ReadError::Malformed { fault: Malformed::Length { length: 9 }, index: 8 });
     }
 }
 

@@ -76,7 +76,7 @@ impl<W: Wake, M: Mode> Writer<W, M> {
     /// Of all calls of `write`, `write_shared`, `close` and `close_shared` on this buffer, each must end before the next begins, and
     /// happen before it (as a lock's release and acquire give it). In particular a handler that calls this must not interrupt
     /// another such call on its own thread: block its signal around those, or let it try a lock and go away.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn write_shared(
         &self,
         time: i64,
@@ -85,19 +85,18 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
         let shared = &*self.shared;
-        let fields = Fields { time, tag, header, stack };
         // Most writes; each other one goes through all of it, once more.
         if header.len() <= shared.layout.header && !shared.is_closed() && !shared.overflow().look().pending() {
             let w = shared.position();
-            let mut room = Room::between(shared.layout, w, shared.released());
-            if let Some(place) = room.place(shared.layout.record(stack.len())) {
+            let room = Room::between(shared.layout, w, shared.released());
+            if let Some(place) = room.ahead(shared.layout.record(stack.len())) {
                 // SAFETY: the place is free, and the caller the only writer.
-                let (_, woken) = unsafe { self.append(w, place, fields) };
+                let (_, woken) = unsafe { self.append(w, place, Fields { time, tag, header, stack }) };
                 return woken.map(|()| Written::Stored).map_err(WriteError::Wake);
             }
         }
         // SAFETY: passed on.
-        unsafe { self.write_uncommon(fields) }
+        unsafe { self.write_uncommon(time, tag, header, stack) }
     }
 
     /// A write that may be misuse, or find an overflow pending, or no room.
@@ -106,10 +105,16 @@ impl<W: Wake, M: Mode> Writer<W, M> {
     /// As [`write_shared`](Self::write_shared).
     #[cold]
     #[inline(never)]
-    unsafe fn write_uncommon(&self, fields: Fields<'_>) -> Result<Written, WriteError<W::Error>> {
+    unsafe fn write_uncommon(
+        &self,
+        time: i64,
+        tag: Tag,
+        header: &[u64],
+        stack: &[u64],
+    ) -> Result<Written, WriteError<W::Error>> {
         let shared = &*self.shared;
         let limit = shared.layout.header;
-        let Fields { time, header, stack, .. } = fields;
+        let fields = Fields { time, tag, header, stack };
         if header.len() > limit {
             return Err(WriteError::HeaderTooLong { given: header.len(), limit });
         }
