@@ -3,7 +3,8 @@
 //! A visit asks for so many *batches*. In a batch one thread writes [`batch`](bench::batch) records, which fill half of the ring, and then
 //! reads until there are none left. A record has one header word, a stack of the given depth, a time that counts up and, where there are
 //! tags, a tag. Of each record that is read its length, its time, its last word and its tag are summed up, so that none is left out and
-//! each is touched. The slices that are written go through `black_box`, so that no length is known when this is compiled.
+//! each is touched. The slices that are written go through `black_box`, so that no length is known when this is compiled. What a write returns
+//! is looked at, as a caller would.
 //!
 //! | contender | writes | reads |
 //! |---|---|---|
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rtrb::chunks::ChunkError;
 use sigproof_oracle::bench::{self, Contender, HEADER, Kind, RING, TAGS};
-use sigproof_profbuf::{Config, EveryRecord, Mode, NoNote, Polled, Read, Reader, Tag, Wake, Writer};
+use sigproof_profbuf::{Config, EveryRecord, Mode, NoNote, Polled, Read, Reader, Tag, Wake, Writer, Written};
 
 /// The rings' sizes and the header's.
 pub const CONFIG: Config = Config { header: HEADER, words: RING, tags: TAGS };
@@ -144,8 +145,10 @@ impl<W: Wake, M: Mode> Rival for Ours<W, M> {
         let started = Instant::now();
         for _ in 0..batches {
             for _ in 0..batch {
-                let _ = black_box(self.writer.write(time, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack)));
-                time += 1;
+                match self.writer.write(time, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack)) {
+                    Ok(Written::Stored) => time += 1,
+                    other => return Err(format!("a record was not stored: {other:?}")),
+                }
             }
             while let Ok(Read::Records(records)) = self.reader.poll() {
                 for record in records {
@@ -230,7 +233,7 @@ impl Rival for Rtrb {
         let started = Instant::now();
         for _ in 0..batches {
             for _ in 0..batch {
-                black_box(self.write(time, black_box(&HEADER_WORDS), black_box(&stack))).map_err(refused)?;
+                self.write(time, black_box(&HEADER_WORDS), black_box(&stack)).map_err(refused)?;
                 time += 1;
             }
             self.drain(&mut drained).map_err(refused)?;
