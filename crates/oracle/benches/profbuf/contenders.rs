@@ -4,7 +4,7 @@
 //! reads until there are none left. A record has one header word, a stack of the given depth, a time that counts up and, where there are
 //! tags, a tag. Of each record that is read its length, its time, its last word and its tag are summed up, so that none is left out and
 //! each is touched. The slices that are written go through `black_box`, so that no length is known when this is compiled. What a write returns
-//! is looked at, as a caller would.
+//! is looked at, as a caller would. To fill and to drain are functions of their own, for all, so that neither is compiled as a part of the other.
 //!
 //! | contender | writes | reads |
 //! |---|---|---|
@@ -14,6 +14,7 @@
 //! | copy | one `memcpy` a record | a walk over the words |
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rtrb::chunks::ChunkError;
@@ -133,30 +134,44 @@ fn polled(depth: usize) -> Result<Ours<NoNote, Polled>, String> {
     Ok(Ours { name: "polled", writer, reader, depth })
 }
 
+impl<W: Wake, M: Mode> Ours<W, M> {
+    /// Writes records with these times; whether all were stored.
+    #[inline(never)]
+    fn fill(&mut self, times: Range<u64>, stack: &[u64]) -> bool {
+        times.into_iter().all(|time| {
+            let written = self.writer.write(time as i64, Tag(TAG), black_box(&HEADER_WORDS), black_box(stack));
+            matches!(written, Ok(Written::Stored))
+        })
+    }
+
+    #[inline(never)]
+    fn drain(&mut self, drained: &mut Drained) {
+        let mut all = *drained;
+        while let Ok(Read::Records(records)) = self.reader.poll() {
+            for record in records {
+                all.touch(record.words(), record.tag().0);
+            }
+        }
+        *drained = all;
+    }
+}
+
 impl<W: Wake, M: Mode> Rival for Ours<W, M> {
     fn contender(&self) -> Contender {
         Contender { kind: Kind::Ours, name: self.name.to_owned() }
     }
 
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
-        let (stack, batch) = (stack(self.depth), bench::batch(self.depth));
+        let (stack, batch) = (stack(self.depth), bench::batch(self.depth) as u64);
         let mut drained = Drained::default();
-        let mut time = 0;
         let started = Instant::now();
-        for _ in 0..batches {
-            for _ in 0..batch {
-                match self.writer.write(time, Tag(TAG), black_box(&HEADER_WORDS), black_box(&stack)) {
-                    Ok(Written::Stored) => time += 1,
-                    other => return Err(format!("a record was not stored: {other:?}")),
-                }
+        for n in 0..batches {
+            if !self.fill(n * batch..(n + 1) * batch, &stack) {
+                return Err("a record was not stored".to_owned());
             }
-            while let Ok(Read::Records(records)) = self.reader.poll() {
-                for record in records {
-                    drained.touch(record.words(), record.tag().0);
-                }
-            }
+            self.drain(&mut drained);
         }
-        drained.check(started.elapsed(), batches * batch as u64)
+        drained.check(started.elapsed(), batches * batch)
     }
 }
 
@@ -200,22 +215,30 @@ impl Rtrb {
         Ok(())
     }
 
-    #[inline(always)]
-    fn drain(&mut self, drained: &mut Drained) -> Result<(), ChunkError> {
+    /// Writes records with these times; whether all were stored.
+    #[inline(never)]
+    fn fill(&mut self, times: Range<u64>, stack: &[u64]) -> bool {
+        times.into_iter().all(|time| self.write(time, black_box(&HEADER_WORDS), black_box(stack)).is_ok())
+    }
+
+    #[inline(never)]
+    fn drain(&mut self, all: &mut Drained) -> Result<(), ChunkError> {
+        let mut drained = *all;
         let there = self.consumer.slots();
         let chunk = self.consumer.read_chunk(there)?;
         let (first, second) = chunk.as_slices();
-        let left = walk(first, drained);
+        let left = walk(first, &mut drained);
         if !left.is_empty() {
             // One that goes over the end.
             let word = |at: usize| left.get(at).or_else(|| second.get(at - left.len())).copied().unwrap_or(0);
             let length = word(0) as usize;
             drained.touch(&[length as u64, word(1), word(length - 1)], 0);
-            walk(&second[length - left.len()..], drained);
+            walk(&second[length - left.len()..], &mut drained);
         } else {
-            walk(second, drained);
+            walk(second, &mut drained);
         }
         chunk.commit_all();
+        *all = drained;
         Ok(())
     }
 }
@@ -226,19 +249,16 @@ impl Rival for Rtrb {
     }
 
     fn batches(&mut self, batches: u64) -> Result<Duration, String> {
-        let (stack, batch) = (stack(self.depth), bench::batch(self.depth));
-        let refused = |error: ChunkError| error.to_string();
+        let (stack, batch) = (stack(self.depth), bench::batch(self.depth) as u64);
         let mut drained = Drained::default();
-        let mut time = 0;
         let started = Instant::now();
-        for _ in 0..batches {
-            for _ in 0..batch {
-                self.write(time, black_box(&HEADER_WORDS), black_box(&stack)).map_err(refused)?;
-                time += 1;
+        for n in 0..batches {
+            if !self.fill(n * batch..(n + 1) * batch, &stack) {
+                return Err("a record was not stored".to_owned());
             }
-            self.drain(&mut drained).map_err(refused)?;
+            self.drain(&mut drained).map_err(|error| error.to_string())?;
         }
-        drained.check(started.elapsed(), batches * batch as u64)
+        drained.check(started.elapsed(), batches * batch)
     }
 }
 
@@ -272,11 +292,24 @@ impl Rival for Copied {
             // The two halves in turn, so that as much memory is gone through as in a ring.
             let ring = &mut self.ring[half..half + batch * words];
             half = RING / 2 - half;
-            for place in ring.chunks_exact_mut(words) {
-                place.copy_from_slice(black_box(&self.record));
-            }
-            walk(black_box(&*ring), &mut drained);
+            fill(ring, &self.record);
+            drain(ring, &mut drained);
         }
         drained.check(started.elapsed(), batches * batch as u64)
     }
+}
+
+/// Copies the record into place, one behind another.
+#[inline(never)]
+fn fill(ring: &mut [u64], record: &[u64]) {
+    for place in ring.chunks_exact_mut(record.len()) {
+        place.copy_from_slice(black_box(record));
+    }
+}
+
+#[inline(never)]
+fn drain(ring: &[u64], drained: &mut Drained) {
+    let mut all = *drained;
+    walk(ring, &mut all);
+    *drained = all;
 }
