@@ -36,7 +36,7 @@ struct Fields<'a> {
 }
 
 /// Stack words of a record that is written without a call.
-const SHORT: usize = 16;
+const SHORT: usize = 32;
 
 /// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
 pub struct Writer<W: Wake, M: Mode = EveryRecord> {
