@@ -179,6 +179,10 @@ unsafe fn copy(from: &[u64], to: NonNull<u64>) {
                 block!(8 at 0);
                 block!(8 at length.wrapping_sub(8));
             }
+            17..=32 => {
+                block!(16 at 0);
+                block!(16 at length.wrapping_sub(16));
+            }
             _ => to.copy_from_nonoverlapping(from, length),
         }
     }

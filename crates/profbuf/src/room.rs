@@ -47,10 +47,11 @@ impl Room {
         self.place(first).is_some() && self.place(second).is_some()
     }
 
-    /// The place of a record of so many words before the end of the ring; `None` if there is no room, or none there.
+    /// The place of a record of so many words before the end of the ring, not up to it, so that the count of words does not wrap; `None` if
+    /// there is no room, or none there.
     #[inline]
     pub(crate) fn ahead(&self, words: usize) -> Option<Place> {
-        let fits = words <= self.length.wrapping_sub(self.at) && words <= self.free && self.tags > 0;
+        let fits = words < self.length.wrapping_sub(self.at) && words <= self.free && self.tags > 0;
         fits.then_some(Place { skip: 0, at: self.at, words })
     }
 

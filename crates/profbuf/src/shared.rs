@@ -95,17 +95,17 @@ impl<W: Wake> Shared<W> {
         Word(self.r.load(Ordering::Acquire))
     }
 
-    /// Hands the words and tags just written to the reader: from position `w`, which is the current one, so many. The error is that of
-    /// the wake-up.
+    /// Hands the words and tags just written to the reader: all up to position `next`. The error is that of the wake-up.
     #[inline]
-    pub(crate) fn commit<M: Mode>(&self, w: Word, data: usize, tags: usize) -> Result<(), W::Error> {
+    pub(crate) fn commit<M: Mode>(&self, next: Word) -> Result<(), W::Error> {
         if !M::SLEEPS {
             // Release: pairs with the Acquire of `reader_view`, for the words and tags written before. A store: nobody else writes `w`.
-            self.written.w.store(w.advanced(data, tags).0, Ordering::Release);
+            self.written.w.store(next.0, Ordering::Release);
             return Ok(());
         }
         self.update(
-            |old| old.advanced(data, tags),
+            // The reader changes nothing but flags.
+            |old| next.flagged_as(old),
             |new| {
                 // Relaxed: the reader stored `r` before it announced its sleep, which `update` has acquired; it sleeps, so this is exact.
                 let r = Word(self.r.load(Ordering::Relaxed));

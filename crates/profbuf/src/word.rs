@@ -52,6 +52,19 @@ impl Word {
         Self(high | low)
     }
 
+    /// The same for one tag and so many words that the count of words does not wrap: one addition.
+    #[inline]
+    pub(crate) fn stepped(self, data: usize) -> Self {
+        Self(self.0.wrapping_add((1_u64 << TAG_SHIFT).wrapping_add(data as u64)))
+    }
+
+    /// These counts with the flags of another.
+    #[inline]
+    pub(crate) fn flagged_as(self, other: Self) -> Self {
+        const FLAGS: u64 = READER_SLEEPING | WRITE_EXTRA;
+        Self(self.0 & !FLAGS | other.0 & FLAGS)
+    }
+
     /// Whether the flag is set.
     #[inline]
     pub(crate) fn has(self, flag: u64) -> bool {

@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 
 use sigproof_shim::sync::Arc;
 
+use crate::config::Layout;
 use crate::error::{CloseError, WriteError};
 use crate::mode::Mode;
 use crate::record::Tag;
@@ -33,6 +34,9 @@ struct Fields<'a> {
     header: &'a [u64],
     stack: &'a [u64],
 }
+
+/// Stack words of a record that is written without a call.
+const SHORT: usize = 32;
 
 /// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
 pub struct Writer<W: Wake, M: Mode = EveryRecord> {
@@ -84,19 +88,59 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         header: &[u64],
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
-        let shared = &*self.shared;
-        // Most writes; each other one goes through all of it, once more.
-        if header.len() <= shared.layout.header && !shared.is_closed() && !shared.overflow().look().pending() {
-            let w = shared.position();
-            let room = Room::between(shared.layout, w, shared.released());
-            if let Some(place) = room.ahead(shared.layout.record(stack.len())) {
-                // SAFETY: the place is free, and the caller the only writer.
-                let (_, woken) = unsafe { self.append(w, place, Fields { time, tag, header, stack }) };
-                return woken.map(|()| Written::Stored).map_err(WriteError::Wake);
-            }
+        // Short records of one header word are all that most profiles have: for them there is no call in here.
+        if let ([_], ..=SHORT) = (header, stack.len())
+            && self.shared.layout.header == 1
+            // SAFETY: passed on.
+            && let Some(written) = unsafe { self.try_write(time, tag, header, stack) }
+        {
+            return written;
         }
         // SAFETY: passed on.
-        unsafe { self.write_uncommon(time, tag, header, stack) }
+        unsafe { self.write_any(time, tag, header, stack) }
+    }
+
+    /// Stores a record, if nothing is in the way: else nothing has happened.
+    ///
+    /// # Safety
+    /// As [`write_shared`](Self::write_shared).
+    #[inline(always)]
+    unsafe fn try_write(
+        &self,
+        time: i64,
+        tag: Tag,
+        header: &[u64],
+        stack: &[u64],
+    ) -> Option<Result<Written, WriteError<W::Error>>> {
+        let shared = &*self.shared;
+        let layout = shared.layout;
+        if header.len() > layout.header || shared.is_closed() || shared.overflow().look().pending() {
+            return None;
+        }
+        let w = shared.position();
+        let place = Room::between(layout, w, shared.released()).ahead(layout.record(stack.len()))?;
+        // SAFETY: the place is free, and the caller the only writer.
+        let woken =
+            unsafe { self.append(layout, w, w.stepped(place.words), place, Fields { time, tag, header, stack }) };
+        Some(woken.map(|()| Written::Stored).map_err(WriteError::Wake))
+    }
+
+    /// A write of whatever it is.
+    ///
+    /// # Safety
+    /// As [`write_shared`](Self::write_shared).
+    #[inline(never)]
+    unsafe fn write_any(
+        &self,
+        time: i64,
+        tag: Tag,
+        header: &[u64],
+        stack: &[u64],
+    ) -> Result<Written, WriteError<W::Error>> {
+        // SAFETY: passed on.
+        unsafe {
+            self.try_write(time, tag, header, stack).unwrap_or_else(|| self.write_uncommon(time, tag, header, stack))
+        }
     }
 
     /// A write that may be misuse, or find an overflow pending, or no room.
@@ -137,15 +181,19 @@ impl<W: Wake, M: Mode> Writer<W, M> {
             {
                 let lost_fields =
                     Fields { time: lost.time, tag: Tag::NONE, header: &[], stack: &[u64::from(lost.count)] };
+                let next = w.advanced(place.skip.wrapping_add(place.words), 1);
                 // SAFETY: the place is free, and the caller the only writer.
-                (w, woken) = unsafe { self.append(w, place, lost_fields) };
+                woken = unsafe { self.append(shared.layout, w, next, place, lost_fields) };
+                w = next;
             }
         }
         let Some(place) = room.place(shared.layout.record(stack.len())) else {
             return self.drop_one(time);
         };
         // SAFETY: as above; the record before it, if any, has moved `w` and `room` alike.
-        let (_, last) = unsafe { self.append(w, place, fields) };
+        let last = unsafe {
+            self.append(shared.layout, w, w.advanced(place.skip.wrapping_add(place.words), 1), place, fields)
+        };
         woken.and(last).map(|()| Written::Stored).map_err(WriteError::Wake)
     }
 
@@ -156,13 +204,20 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         self.shared.publish::<M>().map(|()| Written::Dropped).map_err(WriteError::Wake)
     }
 
-    /// Writes and commits a record at its place. Returns the write position after it, and how the wake-up went.
+    /// Writes and commits a record at its place. Returns how the wake-up went.
     ///
     /// # Safety
     /// `place` is free and what `Room` gives for position `w`, which is the current one, and for a record of these fields, the header of
-    /// which is not too long; the caller is the only writer (the contract of `write_shared`).
+    /// which is not too long; `next` is the position after it; the caller is the only writer (the contract of `write_shared`).
     #[inline(always)]
-    unsafe fn append(&self, w: Word, place: Place, fields: Fields<'_>) -> (Word, Result<(), W::Error>) {
+    unsafe fn append(
+        &self,
+        layout: Layout,
+        w: Word,
+        next: Word,
+        place: Place,
+        fields: Fields<'_>,
+    ) -> Result<(), W::Error> {
         let shared = &*self.shared;
         // SAFETY: all of it lies in the free place, so it belongs to the writer (invariant 2 of the crate). The place is for that many
         // words by this function's contract.
@@ -170,11 +225,10 @@ impl<W: Wake, M: Mode> Writer<W, M> {
             if place.skip > 0 {
                 shared.data.put(w.data(), 0);
             }
-            shared.data.record(place, fields.time, shared.layout.header, fields.header, fields.stack);
+            shared.data.record(place, fields.time, layout.header, fields.header, fields.stack);
             shared.tags.put(w.tags(), fields.tag);
         }
-        let used = place.skip.wrapping_add(place.words);
-        (w.advanced(used, 1), shared.commit::<M>(w, used, 1))
+        shared.commit::<M>(next)
     }
 
     /// Whether all tag slots that are free hold [`Tag::NONE`] (invariant 3 of the crate). For tests and models.
