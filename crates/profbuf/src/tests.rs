@@ -178,6 +178,20 @@ fn a_spoiled_length_is_loud_at_once_where_the_ring_ends_in_between() {
     }
 }
 
+#[test]
+fn a_count_of_words_that_wraps_leaves_the_flags_alone() {
+    // Five words to the top: the record ends where the ring does, and where the count does.
+    let (mut writer, mut reader, shared) = make(Counts { data: u32::MAX - 4, tags: 3 });
+    for n in 1..=2 {
+        writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
+        let w = Word(shared.write_word().load(Ordering::Relaxed));
+        assert_eq!((w.data(), w.tags()), (5 * (n as u32 - 1), 3 + n as u32));
+        assert!(!w.has(READER_SLEEPING) && !w.has(WRITE_EXTRA));
+        let Ok(Read::Records(records)) = reader.poll() else { panic!("a record was written") };
+        assert_eq!(records.map(|record| record.time()).collect::<Vec<_>>(), [n]);
+    }
+}
+
 #[rstest]
 #[case::data_without_tag(4, 0, Malformed::TagsOutOfStep)]
 #[case::tag_without_data(0, 1, Malformed::TagsOutOfStep)]
