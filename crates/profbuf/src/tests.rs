@@ -11,6 +11,7 @@ use sigproof_shim::sync::Arc;
 
 use crate::config::{Config, Counts};
 use crate::error::{Malformed, ReadError};
+use crate::mode::{NoNote, Polled};
 use crate::overflow::{Lost, Overflow};
 use crate::reader::{Read, ReadMode, Reader};
 use crate::record::Tag;
@@ -175,6 +176,25 @@ fn a_spoiled_length_is_loud_at_once_where_the_ring_ends_in_between() {
     for _ in 0..2 {
         let error = reader.poll().unwrap_err();
         assert_eq!(error, ReadError::Malformed { fault: Malformed::Length { length: 9 }, index: 8 });
+    }
+}
+
+#[test]
+fn a_count_of_words_that_wraps_leaves_the_flags_alone() {
+    // Five words to the top: the record ends where the ring does, and where the count does.
+    let counts = Counts { data: u32::MAX - 4, tags: 3 };
+    let (mut writer, _reader, shared) = make(counts);
+    // Nobody but the writer writes the word of this one, so that nothing hides what it has made of it.
+    let polled = Arc::new(Shared::new(CONFIG.layout().unwrap(), counts, NoNote::new()).unwrap());
+    let mut to_polled = Writer::<_, Polled>::new(Arc::clone(&polled));
+    for n in 1..=2 {
+        writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
+        to_polled.write(n, Tag(1), &[1], &[1, 2]).unwrap();
+        for word in [shared.write_word(), polled.write_word()] {
+            let w = Word(word.load(Ordering::Relaxed));
+            assert_eq!((w.data(), w.tags()), (5 * (n as u32 - 1), 3 + n as u32));
+            assert!(!w.has(READER_SLEEPING) && !w.has(WRITE_EXTRA));
+        }
     }
 }
 

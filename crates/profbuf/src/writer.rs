@@ -35,9 +35,6 @@ struct Fields<'a> {
     stack: &'a [u64],
 }
 
-/// Stack words of a record that is written without a call.
-const SHORT: usize = 32;
-
 /// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
 pub struct Writer<W: Wake, M: Mode = EveryRecord> {
     shared: Arc<Shared<W>>,
@@ -88,8 +85,8 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         header: &[u64],
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
-        // Short records of one header word are all that most profiles have: for them there is no call in here.
-        if let ([_], ..=SHORT) = (header, stack.len())
+        // One header word is what most profiles have: then none is to be padded, and what is compiled into the caller is short.
+        if header.len() == 1
             && self.shared.layout.header == 1
             // SAFETY: passed on.
             && let Some(written) = unsafe { self.try_write(time, tag, header, stack) }
