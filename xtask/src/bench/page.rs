@@ -37,7 +37,8 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  A record has a length, a time, one header word, as many stack words as the depth says and, in our buffer and in Go's, a tag. \
                  Of each record that is read the length, the time, the last word and the tag are summed up, by the same rule for all.\n\n\
                  - `sleeping` is our buffer whose reader may sleep on a note (here it never does): a compare-and-swap to commit a record; \
-                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit.\n\
+                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit. That one instruction is what \
+                 lies between the two.\n\
                  - Go's is `profBuf` in package runtime, written and read non-blocking in a loop of a Go program, which takes the time around \
                  that loop; no call between languages and no pipe is in it.\n\
                  - `rtrb` gets the same words, in a chunk a record, and is read in one chunk for all there is; it has no tags, no marks of \
@@ -57,7 +58,8 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  one of the platform; Go's: that of the runtime), a polling one looks and, if there is nothing, sleeps for {poll} ms. A write is \
                  timed by the burst and so includes the wake-ups that it makes, and the dropping of a record where there is no room. Every record \
                  is accounted for, as read or as lost. Flat out, more is lost to a reader that is slower to come; a dropped record is cheap, so \
-                 times there compare only beside what was lost.\n\n\
+                 times there compare only beside what was lost. A reader that is woken for every record, and quickly, is asleep again before the burst \
+                 is over, and is woken again: then most of the time of a write is that of waking.\n\n\
                  Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep (voluntary context switches). A sleeping \
                  reader is woken for every record or at half full; which of ours does what is in its name, and that of each runtime is listed at \
                  the top: compare like with like. A runtime that dies of its double wake-up, which is the case `profbuf-double-wakeup`, is told \
