@@ -16,6 +16,7 @@
 //! | `profbuf-writer-interrupted` | the writer is a thread and the handler that interrupts it where it has not blocked it | as above |
 //! | `profbuf-polled-order` | the reader polls: records, room for all | as `profbuf-order` |
 //! | `profbuf-polled-overflow-race` | the reader polls: an overflow is pending | as `profbuf-overflow-race` |
+//! | `profbuf-polled-handler` | the reader polls: the writer is a handler on its thread, and another thread | as `profbuf-order`, with drops |
 //! | `profbuf-polled-close` | the reader polls: a slot used again, a drop, the end | the end comes after all, and stays |
 //!
 //! All that may sleep, over a note that checks the use that is made of it ([`contract`](super::contract)).
@@ -58,6 +59,7 @@ pub(super) const ALL: &[Core] = &[
     Core { name: "profbuf-polled-order", setups: polled::order },
     Core { name: "profbuf-polled-overflow-race", setups: polled::overflow_race },
     Core { name: "profbuf-polled-close", setups: polled::close },
+    Core { name: "profbuf-polled-handler", setups: polled::handler },
 ];
 
 /// Four words and one tag before the counts wrap.

@@ -2,7 +2,9 @@
 //!
 //! As the scripts of the buffer that may sleep, with what they check.
 
+use sigproof_osnote::cpuprof::{SignalLock, TrySpin};
 use sigproof_profbuf::{Config, Counts, NoNote, Polled, Read, Writer};
+use sigproof_shim::sync::Arc;
 
 use super::script::{Given, Sequence};
 use crate::case::{Mode, Setup};
@@ -81,4 +83,44 @@ pub(super) fn overflow_race() -> Vec<(Setup, Model)> {
 /// Slots and words used again; a drop; the end.
 pub(super) fn close() -> Vec<(Setup, Model)> {
     one(model(8, 1, &[3], 1, &[3, 3]))
+}
+
+/// The reader is interrupted by a writer, wherever it is in its look; another thread writes, too. The room is for one record, so each of them may
+/// be dropped.
+pub(super) fn handler() -> Vec<(Setup, Model)> {
+    let model = Model::new(|| {
+        let (writer, mut reader) = must(sigproof_profbuf::polled(Config { header: 0, words: 4, tags: 2 }));
+        let shared = Arc::new((must(TrySpin::new(model::SIGNAL)), writer, Given::default()));
+        model::handle("writer", model::SIGNAL, &[], {
+            let shared = Arc::clone(&shared);
+            move || {
+                let (lock, writer, given) = &*shared;
+                // SAFETY: in the handler of the lock's signal; alone, behind the lock.
+                unsafe { lock.enter(|| write(given, writer, 3)) };
+            }
+        });
+        let thread = model::spawn("other writer", {
+            let shared = Arc::clone(&shared);
+            move || {
+                let (lock, writer, given) = &*shared;
+                for _ in 0..2 {
+                    // SAFETY: alone, behind the lock.
+                    lock.lock(|| unsafe { write(given, writer, 3) });
+                }
+            }
+        });
+        let mut sequence = Sequence::new();
+        model::interruptible(|| {
+            for _ in 0..2 {
+                sequence.took(sure(reader.poll()));
+            }
+        });
+        thread.join();
+        let (lock, writer, given) = &*shared;
+        // SAFETY: alone, behind the lock; who comes later finds it closed, and is not waited for.
+        sure(lock.lock(|| unsafe { writer.close_shared() }));
+        while sequence.took(sure(reader.poll())) {}
+        sequence.complete(given.count());
+    });
+    one(model.depth(1, Some(1)))
 }
