@@ -27,7 +27,7 @@ pub struct UpstreamArgs {
 /// Below its help.
 pub(super) fn help() -> String {
     let known = REPRODUCERS.iter().filter(|reproducer| !reproducer.hidden);
-    let known: String = known.map(|r| format!("  {:<28} {}\n", r.name, r.summary)).collect();
+    let known: String = known.map(|r| format!("  {}\n      {}\n", r.name, r.summary)).collect();
     format!("{UPSTREAM}\nReproducers:\n{known}")
 }
 
@@ -35,20 +35,22 @@ pub(super) fn help() -> String {
 pub(super) const UPSTREAM: &str = "\
 The reproducers run inside Go's real runtime: each is a program built with that toolchain and an
 overlay that adds to package runtime. A run is a process of its own; one whose progress stands still
-for 10 seconds hangs, and the runtime's own traceback becomes the diagnosis. Where there is no Go,
-what is missing and the remedy are printed, and the exit code is 4.
+for 10 seconds hangs, and the runtime's own traceback becomes the diagnosis.
+
+Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
+all that are found. Without any, the remedy is printed and the exit code is 4.
 
 Examples:
-  cargo xtask upstream                                     every toolchain that is found; 80 s for four
-  cargo xtask upstream profbuf-double-wakeup --runs 10     one reproducer, ten times
-  cargo xtask upstream --go /usr/local/go --go /opt/go1.19    these toolchains
+  cargo xtask upstream                                   every toolchain found; 80 s for four
+  cargo xtask upstream profbuf-double-wakeup --runs 10   one reproducer, ten times
+  cargo xtask upstream --go ~/sdk/go1.19 --go ~/go-tree  these toolchains
   cargo xtask upstream --report json=out.json --report junit=out.xml
 
 The table at the end has a line for each reproducer on each toolchain:
   reproducer  what is run
-  toolchain  the version of Go
-  outcomes   what runs ended in, and how many of them
-  expected   must X: seen at least once; may X: allowed; whatever is not named must never be seen
-  first      time from the start of a run to the first bad outcome
-  verdict    as-expected, unexpected, inconclusive (it was stopped) or skipped (with a reason)
+  toolchain   the version of Go
+  outcomes    what runs ended in, and how many of them
+  expected    must X: seen at least once; may X: allowed; whatever is not named must never be seen
+  first       time from the start of a run to the first bad outcome
+  verdict     as-expected, unexpected, inconclusive (it was stopped) or skipped (with a reason)
 ";

@@ -71,7 +71,7 @@ pub const REPRODUCERS: &[Reproducer] = &[
     },
     Reproducer {
         name: "cpuprof-blocking-reader",
-        summary: "a CPU profile under a storm of SIGPROF, its reader asleep on the note that the handler wakes",
+        summary: "a CPU profile under a storm of SIGPROF; the handler wakes the note that its reader is on",
         upstream: &[ISSUE_61768],
         hidden: false,
         expects: blocking_reader,
@@ -85,14 +85,14 @@ pub const REPRODUCERS: &[Reproducer] = &[
     },
     Reproducer {
         name: "cpuprofile-start-stop",
-        summary: "the CPU profile is started and stopped in a loop by runtime/pprof, SIGPROF comes as its reader goes to sleep",
+        summary: "runtime/pprof starts and stops in a loop; SIGPROF comes as its reader goes to sleep",
         upstream: &[ISSUE_61768, "https://go-review.googlesource.com/c/go/+/518836"],
         hidden: false,
         expects: start_stop,
     },
     Reproducer {
         name: "os-signal-storm",
-        summary: "threads send signals flat out, each a kind of its own, and each is to be received by os/signal",
+        summary: "threads send signals flat out, each a kind of its own, and os/signal receives them",
         upstream: &[ISSUE_61768],
         hidden: false,
         expects: |_, _| delivered("the receiver's note may be woken in a handler: a futex, and on Darwin a pipe"),
