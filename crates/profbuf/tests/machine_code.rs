@@ -59,7 +59,7 @@ fn a_record_for_a_reader_that_polls_is_stored_without_a_read_modify_write() {
 
     // What else a write may come to (misuse, records that are lost or have been) is a function that it calls.
     let sleeps = instructions("write_to_one_who_sleeps");
-    assert_eq!(atomic(&sleeps), 1, "else nothing is counted here: {} instructions", sleeps.len());
+    assert!(atomic(&sleeps) > 0, "nothing is counted here: {} instructions", sleeps.len());
     let polls = instructions("write_to_one_who_polls");
     assert_eq!(atomic(&polls), 0, "of {} instructions", polls.len());
     assert!(polls.len() > 30, "the write is not in here: {} instructions", polls.len());
