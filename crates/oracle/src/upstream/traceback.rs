@@ -11,7 +11,7 @@ const FRAMES: usize = 14;
 
 /// What a goroutine that is the runtime's own waits for.
 const IDLE_STATES: &[&str] =
-    &["GC worker", "GC sweep wait", "GC scavenge wait", "force gc", "finalizer wait", "cleanup wait", "runnable"];
+    &["GC worker", "GC sweep wait", "GC scavenge wait", "force gc", "finalizer wait", "cleanup wait"];
 
 /// What a thread is in that has no work, or watches the others; and the two helpers of each run.
 const IDLE_FRAMES: &[&str] = &[
@@ -169,6 +169,18 @@ r9     0xa
     #[test]
     fn who_was_not_idle_without_addresses() {
         insta::assert_snapshot!(trim(DIED));
+    }
+
+    #[test]
+    fn who_spins_is_not_idle_while_he_waits_for_a_processor() {
+        let preempted = "\
+goroutine 1 gp=0xc000002380 m=0 mp=0x5f0a60 [runnable, locked to thread]:
+runtime.asyncPreempt2()
+\truntime/preempt.go:330 +0x26 fp=0xc000042d48 sp=0xc000042d18 pc=0x46c3e8
+main.selftestSpin(0xc00012a000)
+\tsigproof/driver/selftest.go:56 +0x3d4 fp=0xc000042e08 sp=0xc000042d70 pc=0x44a3b4
+";
+        assert!(trim(preempted).contains("main.selftestSpin"), "{}", trim(preempted));
     }
 
     #[test]
