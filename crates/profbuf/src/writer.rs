@@ -86,15 +86,14 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
         // One header word is what most profiles have: then none is to be padded, and what is compiled into the caller is short.
-        if header.len() == 1
-            && self.shared.layout.header == 1
+        if header.len() != 1 || self.shared.layout.header != 1 {
             // SAFETY: passed on.
-            && let Some(written) = unsafe { self.try_write(time, tag, header, stack) }
-        {
-            return written;
+            return unsafe { self.write_any(time, tag, header, stack) };
         }
         // SAFETY: passed on.
-        unsafe { self.write_any(time, tag, header, stack) }
+        unsafe {
+            self.try_write(time, tag, header, stack).unwrap_or_else(|| self.write_uncommon(time, tag, header, stack))
+        }
     }
 
     /// Stores a record, if nothing is in the way: else nothing has happened.
@@ -122,7 +121,7 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         Some(woken.map(|()| Written::Stored).map_err(WriteError::Wake))
     }
 
-    /// A write of whatever it is.
+    /// A write with any header, out of line.
     ///
     /// # Safety
     /// As [`write_shared`](Self::write_shared).

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rstest::rstest;
 use sigproof_oracle::conform::rule::Rule;
 use sigproof_oracle::toolchain::{self, Toolchain};
 use sigproof_tests::run;
@@ -21,9 +22,9 @@ pub fn path(toolchain: &Toolchain) -> String {
     toolchain.goroot.to_string_lossy().into_owned()
 }
 
-#[test]
-fn what_is_no_toolchain_is_said_with_a_remedy() {
-    let ran = run(&["conform", "--go", "not-a-goroot"]);
+#[rstest]
+fn what_is_no_toolchain_is_said_with_a_remedy(#[values("conform", "upstream")] verb: &str) {
+    let ran = run(&[verb, "--go", "not-a-goroot"]);
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("not-a-goroot is no GOROOT") && ran.stderr.contains("https://go.dev/dl"),

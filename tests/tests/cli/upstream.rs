@@ -10,17 +10,6 @@ use crate::interrupt::{assert_none_started_by, command_interrupted_after};
 use crate::outcomes::json;
 
 #[test]
-fn what_is_no_toolchain_is_said_with_a_remedy() {
-    let ran = run(&["upstream", "--go", "not-a-goroot"]);
-    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("not-a-goroot is no GOROOT") && ran.stderr.contains("https://go.dev/dl"),
-        "{}",
-        ran.stderr
-    );
-}
-
-#[test]
 fn a_reproducer_that_is_none_is_wrong_usage() {
     let ran = run(&["upstream", "profbuf-double-wakeups"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);

@@ -37,7 +37,7 @@ fn section(group: Group, results: &Results) -> Option<Section> {
                  A record has a length, a time, one header word, as many stack words as the depth says and, in our buffer and in Go's, a tag. \
                  Of each record that is read the length, the time, the last word and the tag are summed up, by the same rule for all.\n\n\
                  - `sleeping` is our buffer whose reader may sleep on a note (here it never does): a compare-and-swap to commit a record; \
-                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit. That one instruction is what \
+                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit. That is what \
                  lies between the two.\n\
                  - Go's is `profBuf` in package runtime, written and read non-blocking in a loop of a Go program, which takes the time around \
                  that loop; no call between languages and no pipe is in it.\n\
