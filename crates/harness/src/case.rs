@@ -11,6 +11,7 @@ use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
 use sigproof_shim::native::os::OsError;
 
 use crate::model::Model;
+use crate::refusal::Refusal;
 use crate::step::Window;
 use crate::worker::Attempt;
 
@@ -257,35 +258,52 @@ pub struct Failure {
     pub outcome: Outcome,
     /// What was seen, in a sentence.
     pub detail: String,
+    /// The call that this machine refused, if that ended the attempt: then it has no outcome ([`crate::page::Page::conclude`]).
+    pub refusal: Option<Refusal>,
 }
 
 impl Failure {
     /// An outcome with what was seen.
     pub fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into() }
+        Self { outcome, detail: detail.into(), refusal: None }
     }
 }
 
-/// A thing that the operating system refused to the attempt itself, before or beside what is tested.
+/// The operating system refused something to the attempt itself, before or beside what is tested.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal.clone()), ..Self::new(Outcome::Crash, refusal.to_string()) }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(Outcome::Crash, format!("the attempt could not be set up: {error}"))
+        Refusal::new("a call of the attempt's set-up", &error).into()
     }
+}
+
+/// An error of a call that the tested code makes: a refusal if its number says so, else what the code has come to.
+fn of_call(call: &'static str, errno: i32, said: String) -> Failure {
+    if Refusal::is_one(errno) { Refusal::of(call, errno).into() } else { Failure::new(Outcome::Crash, said) }
 }
 
 impl From<OsError> for Failure {
     fn from(error: OsError) -> Self {
-        Self::new(Outcome::Crash, error.to_string())
+        match error {
+            OsError::Failed { call, errno } => of_call(call, errno, error.to_string()),
+            OsError::Unsupported { what } => Refusal::of(what, libc::ENOSYS).into(),
+        }
     }
 }
 
 impl From<NoteError> for Failure {
     fn from(error: NoteError) -> Self {
-        let outcome = match error {
-            NoteError::DoubleWakeup => Outcome::DoubleWakeup,
-            _ => Outcome::Crash,
-        };
-        Self::new(outcome, error.to_string())
+        match error {
+            NoteError::DoubleWakeup => Self::new(Outcome::DoubleWakeup, error.to_string()),
+            NoteError::Os { call, errno } => of_call(call, errno, error.to_string()),
+            NoteError::DescriptorsExhausted { call } => Refusal::of(call, libc::EMFILE).into(),
+            _ => Self::new(Outcome::Crash, error.to_string()),
+        }
     }
 }
 

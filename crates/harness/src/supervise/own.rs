@@ -1,0 +1,66 @@
+//! This very program, to be started as a child.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::refusal::Refusal;
+
+/// The kernel's own link to the program of the process that opens it: also when the file has been replaced or removed since.
+#[cfg(target_os = "linux")]
+const LINK: &str = "/proc/self/exe";
+
+/// A path that executes this program, whatever has become of its file.
+///
+/// # Errors
+/// There is no `/proc`, or the system does not tell where the program is.
+#[cfg(target_os = "linux")]
+pub fn own_executable() -> Result<PathBuf, Refusal> {
+    std::fs::symlink_metadata(LINK).map_err(|error| Refusal::new(LINK, &error))?;
+    Ok(LINK.into())
+}
+
+/// A path that executes this program, as long as its file stays where it is.
+///
+/// # Errors
+/// The system does not tell where the program is.
+#[cfg(not(target_os = "linux"))]
+pub fn own_executable() -> Result<PathBuf, Refusal> {
+    std::env::current_exe().map_err(|error| Refusal::new("the path of this program", &error))
+}
+
+/// A command that starts this program again, under the name by which it was started.
+///
+/// # Errors
+/// Those of [`own_executable`].
+pub fn own_command() -> Result<Command, Refusal> {
+    let mut command = Command::new(own_executable()?);
+    command.arg0(std::env::args_os().next().unwrap_or_else(|| OsString::from("xtask")));
+    Ok(command)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A copy of this test program removes its own file and then starts itself.
+    #[test]
+    fn a_program_whose_file_is_gone_is_started() {
+        const COPY: &str = "SIGPROOF_TEST_OWN_COPY";
+        if let Some(copy) = std::env::var_os(COPY) {
+            std::fs::remove_file(copy).unwrap();
+            let again = own_command().unwrap().arg("--list").env_remove(COPY).output().unwrap();
+            assert!(again.status.success() && !again.stdout.is_empty(), "{again:?}");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy");
+        std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        let name = "supervise::own::tests::a_program_whose_file_is_gone_is_started";
+        let ran = Command::new(&copy).args(["--exact", name]).env(COPY, &copy).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
+        assert!(!copy.exists());
+    }
+}
