@@ -2,18 +2,17 @@
 
 use core::fmt;
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::{Deserialize, Serialize};
-use sigproof_osnote::cpuprof::RateError;
-use sigproof_osnote::{Backend, Note, NoteError, Platform};
-use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
-use sigproof_shim::native::os::OsError;
+use sigproof_osnote::{Backend, Note, Platform};
 
 use crate::model::Model;
-use crate::refusal::Refusal;
 use crate::step::Window;
 use crate::worker::Attempt;
+
+mod failure;
+
+pub use failure::Failure;
 
 /// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
 macro_rules! words {
@@ -247,105 +246,6 @@ impl fmt::Display for Setup {
             write!(f, "/{part}")?;
         }
         Ok(())
-    }
-}
-
-/// How an attempt ended badly, as the attempt itself saw it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{outcome}: {detail}")]
-pub struct Failure {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What was seen, in a sentence.
-    pub detail: String,
-    /// The call that this machine refused, if that ended the attempt: then it has no outcome ([`crate::page::Page::conclude`]).
-    pub refusal: Option<Refusal>,
-}
-
-impl Failure {
-    /// An outcome with what was seen.
-    pub fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into(), refusal: None }
-    }
-}
-
-/// The operating system refused something to the attempt itself, before or beside what is tested.
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal.clone()), ..Self::new(Outcome::Crash, refusal.to_string()) }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Refusal::new("a call of the attempt's set-up", &error).into()
-    }
-}
-
-/// An error of a call that the tested code makes: a refusal if its number says so, else what the code has come to.
-fn of_call(call: &'static str, errno: i32, said: String) -> Failure {
-    if Refusal::is_one(errno) { Refusal::of(call, errno).into() } else { Failure::new(Outcome::Crash, said) }
-}
-
-impl From<OsError> for Failure {
-    fn from(error: OsError) -> Self {
-        match error {
-            OsError::Failed { call, errno } => of_call(call, errno, error.to_string()),
-            OsError::Unsupported { what } => Refusal::of(what, libc::ENOSYS).into(),
-        }
-    }
-}
-
-impl From<NoteError> for Failure {
-    fn from(error: NoteError) -> Self {
-        match error {
-            NoteError::DoubleWakeup => Self::new(Outcome::DoubleWakeup, error.to_string()),
-            NoteError::Os { call, errno } => of_call(call, errno, error.to_string()),
-            NoteError::DescriptorsExhausted { call } => Refusal::of(call, libc::EMFILE).into(),
-            _ => Self::new(Outcome::Crash, error.to_string()),
-        }
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::new(Outcome::Crash, error.to_string())
-    }
-}
-
-impl From<ReadError<NoteError>> for Failure {
-    fn from(error: ReadError<NoteError>) -> Self {
-        match error {
-            ReadError::Wake(error) => error.into(),
-            malformed => Self::new(Outcome::CorruptRecord, malformed.to_string()),
-        }
-    }
-}
-
-impl From<CloseError<NoteError>> for Failure {
-    fn from(error: CloseError<NoteError>) -> Self {
-        match error {
-            CloseError::Wake(error) => error.into(),
-            misuse => Self::new(Outcome::Crash, misuse.to_string()),
-        }
-    }
-}
-
-impl From<WriteError<NoteError>> for Failure {
-    fn from(error: WriteError<NoteError>) -> Self {
-        match error {
-            WriteError::Wake(error) => error.into(),
-            misuse => Self::new(Outcome::Crash, misuse.to_string()),
-        }
-    }
-}
-
-impl From<RateError> for Failure {
-    fn from(error: RateError) -> Self {
-        match error {
-            RateError::Note(error) | RateError::Wake(error) => error.into(),
-            other => Self::new(Outcome::Crash, other.to_string()),
-        }
     }
 }
 

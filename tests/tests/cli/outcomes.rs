@@ -13,7 +13,7 @@ pub fn json(arguments: &[&str]) -> (Ran, Value) {
 
 #[rstest]
 #[case("selftest-crash", "crash", "exited with code 101")]
-#[case("selftest-kill", "crash", "SIGKILL")]
+#[case("selftest-kill", "crash", "SIGILL")]
 #[case("selftest-exit", "crash", "in the midst")]
 #[case("selftest-garbage", "crash", "nonsense")]
 #[case("selftest-cross-deadlock", "cross deadlock", "thread")]
@@ -29,6 +29,42 @@ fn a_child_that_misbehaves_is_an_outcome(#[case] case: &str, #[case] outcome: &s
     let said = run["diagnosis"]["sentence"].as_str().unwrap();
     assert!(said.contains(sentence), "{said}");
     assert!(ran.stderr.contains(said), "people are told the same: {}", ran.stderr);
+}
+
+/// Somebody else ended the child, or holds it: that is no outcome of its case.
+#[rstest]
+#[case("selftest-killed-from-outside", &["SIGKILL", "from outside", "3 times", "memory"])]
+#[case("selftest-out-of-memory", &["memory allocation of 8 bytes failed", "3 times"])]
+#[case("selftest-stopped", &["stopped", "SIGSTOP", "debugger"])]
+fn a_child_that_others_ended_or_hold_is_no_outcome(#[case] case: &str, #[case] words: &[&str]) {
+    let (ran, report) = json(&["stress", case, "--attempts", "2"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let run = &report["runs"][0];
+    assert_eq!((&run["verdict"], &run["observed"]), (&"skipped".into(), &serde_json::json!({})), "{run:#}");
+    let reason = run["reason"].as_str().unwrap();
+    words.iter().for_each(|word| assert!(reason.contains(word), "{word}: {reason}"));
+}
+
+/// Takes the whole patience of a minute: there is nothing else by which it could be known.
+#[test]
+fn a_child_that_stands_still_for_an_unknown_reason_ends() {
+    let (ran, report) = json(&["stress", "selftest-unknown-sleep", "--attempts", "1"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let sentence = report["runs"][0]["diagnosis"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("no progress for 60 s; not understood why"), "{sentence}");
+}
+
+/// The coverage that a fixed variant has to reach rests on these numbers. The child compares them with its own, signal by signal.
+#[test]
+fn signals_are_counted_once_and_where_they_hit() {
+    let (ran, report) = json(&["stress", "selftest-counts", "--attempts", "4", "--rounds", "50"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let run = &report["runs"][0];
+    assert_eq!(run["observed"], serde_json::json!({"delivered": 4}), "{run:#}");
+    // A signal before, one inside and one behind the window in each round; some of those inside may hit a system call.
+    assert_eq!(run["signals"], 3 * 50 * 4, "{run:#}");
+    let inside = run["signals_in_window"].as_u64().unwrap();
+    assert!(0 < inside && inside <= 50 * 4, "{run:#}");
 }
 
 #[test]
@@ -102,4 +138,14 @@ fn a_child_leaves_no_process_behind() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(report["runs"][0]["verdict"], "as-expected");
     crate::interrupt::assert_nothing_runs(&["sleep", "3600"]);
+}
+
+/// Attempts that never met their window are no honest effort.
+#[test]
+fn a_broken_variant_whose_window_was_not_hit_has_not_stopped_reproducing() {
+    let arguments = ["stress", "atomic64-spinlock", "--variant", "broken", "--rounds", "1", "--attempts", "12"];
+    let (ran, report) = json(&arguments);
+    let run = &report["runs"][0];
+    assert_eq!((ran.code, &run["verdict"]), (Some(3), &"inconclusive".into()), "{run:#}");
+    assert!(run["reason"].as_str().unwrap().contains("hit the window"), "{run:#}");
 }

@@ -43,6 +43,7 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::OUT_OF_MEMORY,
         &selftest::COUNTS,
         &selftest::STOPPED,
+        &selftest::UNKNOWN_SLEEP,
         &selftest::EXIT,
         &selftest::GARBAGE,
         &selftest::CROSS_DEADLOCK,

@@ -4,6 +4,8 @@
 //! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
 //! because the crash *is* seen. The same for what is stepped: [`windows`].
 
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -89,7 +91,7 @@ pub(super) static KILL: Selftest = Selftest {
     outcome: Outcome::Crash,
     misbehave: |_| {
         // SAFETY: a signal to this very process, of which nothing is expected any more.
-        unsafe { libc::raise(libc::SIGSEGV) };
+        unsafe { libc::raise(libc::SIGILL) };
         Ok(())
     },
 };
@@ -201,6 +203,19 @@ pub(super) static STOPPED: Selftest = Selftest {
     misbehave: |_| {
         // SAFETY: a signal to this very process; whoever continues it finds it well.
         unsafe { libc::raise(libc::SIGSTOP) };
+        Ok(())
+    },
+};
+
+pub(super) static UNKNOWN_SLEEP: Selftest = Selftest {
+    name: "selftest-unknown-sleep",
+    summary: "the child sleeps for ever in a call that the watch does not know: a long patience ends that too",
+    outcome: Outcome::LostWakeup,
+    misbehave: |_| {
+        let (own, _other) = UnixStream::pair()?;
+        let mut byte = 0_u8;
+        // SAFETY: an open socket, and room for the one byte that never comes.
+        unsafe { libc::recv(own.as_raw_fd(), (&raw mut byte).cast(), 1, 0) };
         Ok(())
     },
 };

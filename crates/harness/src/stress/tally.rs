@@ -51,6 +51,8 @@ pub(super) struct Tally<'a> {
     /// Up to the end of the last attempt.
     spent: Duration,
     refused: Option<String>,
+    /// Rounds asked for, no attempt counted for more than [`ROUNDS`].
+    rounds: u64,
     run: Run,
 }
 
@@ -71,6 +73,7 @@ impl<'a> Tally<'a> {
             bad_seconds: Vec::new(),
             spent: Duration::ZERO,
             refused: None,
+            rounds: 0,
             run,
         }
     }
@@ -94,6 +97,7 @@ impl<'a> Tally<'a> {
     pub(super) fn count(&mut self, outcome: Outcome, attempted: &Attempted, seed: u64, order: &Order) -> bool {
         let begun = core::mem::replace(&mut self.spent, self.started.elapsed());
         self.run.attempts += 1;
+        self.rounds += order.rounds.min(ROUNDS);
         self.run.signals += attempted.signals;
         self.run.signals_in_window += attempted.inside;
         *self.observed.entry(outcome).or_default() += 1;
@@ -210,18 +214,20 @@ impl<'a> Tally<'a> {
     /// What it amounts to that an outcome which must occur did not.
     fn without(&self, outcome: Outcome, delivery: Delivery) -> (Verdict, Option<String>) {
         let (attempts, inside) = (self.run.attempts, self.run.signals_in_window);
-        let wanted = match self.planned.case.aimed() {
-            true => self.goal.coverage.max(HITS.min(delivery.coverage())),
-            false => 0,
-        };
+        let aimed = self.planned.case.aimed();
+        let wanted = self.goal.coverage.max(HITS.min(delivery.coverage()));
         let were = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        if attempts < EFFORT {
+        // What is not aimed has no window: its effort is its rounds.
+        if attempts < EFFORT || (!aimed && self.rounds < EFFORT * ROUNDS) {
             let few = if attempts == 1 { "is too few" } else { "are too few" };
-            let made = were(attempts, "attempt");
+            let mut made = were(attempts, "attempt");
+            if self.rounds < attempts * ROUNDS {
+                made += &format!(" of {} in all", were(self.rounds, "round"));
+            }
             let reason = format!("{outcome} must occur; {made} {few} to say that it does not");
             return (Verdict::Inconclusive, Some(reason));
         }
-        if inside < wanted {
+        if aimed && inside < wanted {
             let hits = were(inside, "signal");
             let reason =
                 format!("{outcome} must occur; {hits} hit the window, and {wanted} are needed to say that it does not");

@@ -5,7 +5,8 @@
 //! | has ended | at once, with what its page and its status say |
 //! | hangs, and can be watched | when [`crate::hang`] says so |
 //! | hangs, and cannot be watched (no `/proc`, or that of another PID namespace) | after 10 s without progress ([`Deadline`]) |
-//! | does not begin its attempt, is stopped, or does not move for a reason that is not understood | after [`PATIENCE`] |
+//! | is stopped, by a signal or a debugger | after [`STOPPED`] |
+//! | does not begin its attempt, or does not move for a reason that is not understood | after [`PATIENCE`] |
 //! | was asked to finish and does not | after [`GRACE`] |
 //! | was killed from outside or ran out of memory | at once; it is made again, [`TRIES`] times in all |
 //! | cannot be killed or waited for | at once, with the call that was refused |
@@ -34,6 +35,9 @@ const PERIOD: Duration = Duration::from_micros(300);
 
 /// How long a child may stand still for a reason that is not understood.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a child may be stopped.
+const STOPPED: Duration = Duration::from_secs(10);
 
 /// How long a child may take to finish once it was asked to.
 const GRACE: Duration = Duration::from_secs(15);
@@ -113,7 +117,12 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
             };
             break (End::Outcome(outcome), Some(finding), elapsed);
         }
-        if stillness.look(progress) >= PATIENCE {
+        let still = stillness.look(progress);
+        if still >= STOPPED && hang::is_stopped(child.pid()) {
+            let reason = "the worker is stopped, by a signal (SIGSTOP), a debugger or a frozen cgroup: let it go on";
+            break (End::Unsupported(reason.to_owned()), None, started.elapsed());
+        }
+        if still >= PATIENCE {
             let (end, finding) = not_understood(&child, begun, deadline.kind());
             break (end, finding, started.elapsed());
         }
@@ -152,12 +161,6 @@ fn killed_from_outside(status: ExitStatus, words: &str) -> Option<String> {
 /// What is said of a child that has not moved for [`PATIENCE`], though it does not hang as far as can be seen.
 fn not_understood(child: &Child, begun: bool, stuck: Stuck) -> (End, Option<Finding>) {
     let still = format!("no progress for {} s", PATIENCE.as_secs());
-    if hang::is_stopped(child.pid()) {
-        let reason = format!(
-            "{still}: the worker is stopped, by a signal (SIGSTOP), a debugger or a frozen cgroup; let it go on"
-        );
-        return (End::Unsupported(reason), None);
-    }
     if !begun {
         return (
             End::Unsupported(format!("{still}: the worker has not begun its attempt; this machine may be too slow")),

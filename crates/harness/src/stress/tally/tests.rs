@@ -83,6 +83,21 @@ fn a_bug_is_missing_only_where_its_window_was_hit(
     assert!(verdict == Verdict::Unexpected || run.reason.as_ref().unwrap().contains(&hits), "{:?}", run.reason);
 }
 
+/// A case without a window shows its effort by its rounds.
+#[rstest]
+#[case::full(ROUNDS, Verdict::Unexpected)]
+#[case::short(1, Verdict::Inconclusive)]
+fn attempts_of_few_rounds_are_no_effort(#[case] rounds: u64, #[case] verdict: Verdict) {
+    let case = cases::find("signote-fork-cloexec").unwrap();
+    let setup = case.setups().into_iter().find(|s| s.variant == Variant::Broken).unwrap();
+    let planned = Planned { index: 0, case, setup, skip: None };
+    let order = Order { rounds, ..order(&planned) };
+    let mut tally = Tally::new(&planned, Goal { coverage: 0, ..GOAL });
+    (0..EFFORT).for_each(|seed| count_one(&mut tally, &order, Delivered, seed, 0));
+    let run = tally.into_run(Delivery::best());
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+}
+
 #[rstest]
 #[case::nothing_seen(&[], Verdict::Skipped)]
 #[case::well_so_far(&[Delivered, Delivered], Verdict::Skipped)]
