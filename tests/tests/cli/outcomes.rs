@@ -67,6 +67,44 @@ fn signals_are_counted_once_and_where_they_hit() {
     assert!(0 < inside && inside <= 50 * 4, "{run:#}");
 }
 
+/// No hang is looked for before the attempt begins, and an unexpected spin is looked at for long; a child that was killed from outside is
+/// made again; signals that a case raises itself are counted where they hit.
+#[rstest]
+#[case("selftest-slow-start")]
+#[case("selftest-long-work")]
+#[case("selftest-killed-once")]
+#[case("selftest-window-counts")]
+fn supervision_takes_nothing_for_what_it_is_not(#[case] case: &str) {
+    let (ran, report) = json(&["stress", case, "--attempts", "3", "--rounds", "20"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(report["runs"][0]["observed"], serde_json::json!({"delivered": 3}), "{report:#}");
+}
+
+/// The child says which seed it was given; that is the one that is told, and the one with which the attempt is repeated.
+#[test]
+fn the_seed_that_is_told_is_the_one_that_was_used() {
+    let (_, report) = json(&["stress", "selftest-seed", "--attempts", "4", "--seed", "40"]);
+    let run = &report["runs"][0];
+    assert_eq!(run["observed"], serde_json::json!({"late": 2, "corrupt record": 2}), "{run:#}");
+    for (finding, seed) in [(&run["diagnosis"], 40), (&run["more_diagnoses"][0], 41)] {
+        assert_eq!(finding["sentence"], format!("the seed is {seed}"));
+        let replay = finding["replay"].as_str().unwrap();
+        let words: Vec<_> = replay.strip_prefix("cargo xtask ").unwrap().split(' ').collect();
+        assert!(replay.contains(&format!("--seed {seed} ")), "{replay}");
+        let (_, again) = json(&words);
+        assert_eq!(again["runs"][0]["diagnosis"]["sentence"], finding["sentence"], "{replay}");
+    }
+}
+
+/// A budget is a bound of the time: a child finishes its round, and one that does not is ended.
+#[rstest]
+#[case::it_finishes("selftest-slow", Some(0), serde_json::json!({"delivered": 1}))]
+#[case::it_does_not("selftest-deaf", Some(3), serde_json::json!({}))]
+fn a_duration_ends_an_attempt_of_many_rounds(#[case] case: &str, #[case] code: Option<i32>, #[case] observed: Value) {
+    let (ran, report) = json(&["stress", case, "--duration", "300ms", "--rounds", "1000000000"]);
+    assert_eq!((ran.code, &report["runs"][0]["observed"]), (code, &observed), "{}", ran.stderr);
+}
+
 #[test]
 fn a_slow_child_is_not_called_stuck() {
     let (ran, report) = json(&["stress", "selftest-slow", "--attempts", "3", "--rounds", "8"]);

@@ -20,6 +20,7 @@ use crate::pause::pause;
 use crate::refusal::Refusal;
 use crate::worker::Attempt;
 
+pub(super) mod attempts;
 pub(super) mod windows;
 
 /// A child that misbehaves in one way.

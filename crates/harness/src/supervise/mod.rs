@@ -7,7 +7,7 @@ mod child;
 mod deadline;
 mod group;
 mod own;
-mod spin;
+pub(crate) mod spin;
 mod watching;
 
 use std::os::unix::process::ExitStatusExt;

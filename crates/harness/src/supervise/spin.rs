@@ -20,7 +20,7 @@ const TIMES: u32 = 40;
 const UNEXPECTED: u32 = 10;
 
 /// The limit for a variant of which a hang is, or is not, expected.
-pub(super) fn limit(expected: bool) -> Duration {
+pub(crate) fn limit(expected: bool) -> Duration {
     static MEASURED: OnceLock<Duration> = OnceLock::new();
     of(*MEASURED.get_or_init(|| (0..3).map(|_| measured()).max().unwrap_or_default()), expected)
 }
@@ -38,6 +38,16 @@ fn measured() -> Duration {
     }
     black_box(state);
     processor_time().zip(before).map_or_else(|| started.elapsed(), |(now, then)| now.saturating_sub(then))
+}
+
+/// Burns so much processor time of the calling thread. For the harness's tests of itself.
+pub(crate) fn work_for(time: Duration) {
+    let (started, before) = (Instant::now(), processor_time());
+    let used =
+        || processor_time().zip(before).map_or_else(|| started.elapsed(), |(now, then)| now.saturating_sub(then));
+    while used() < time {
+        black_box(measured());
+    }
 }
 
 /// The processor time of the calling thread.
