@@ -309,6 +309,17 @@ mod tests {
         }
     }
 
+    /// The moment between the claim and the words, in which a handler may run.
+    #[test]
+    fn a_claim_shuts_out_the_others_before_a_word_is_written() {
+        let (parent, _file) = Shared::create().unwrap();
+        let page = parent.page();
+        page.set_running();
+        assert!(page.claim());
+        assert!(!page.set_failed(Outcome::Crash, "of a handler in between") && !page.set_refused("prctl", libc::EPERM));
+        assert_eq!(page.state(), State::Running, "nothing has been said yet");
+    }
+
     #[test]
     fn a_refusal_reaches_the_parent_and_a_limit_that_the_case_used_up_is_its_own_failure() {
         let limit = || Err(Refusal::of("pipe2", libc::EMFILE).into());
