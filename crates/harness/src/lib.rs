@@ -35,7 +35,6 @@ pub mod hang;
 pub mod inject;
 pub mod model;
 pub mod page;
-pub(crate) mod pause;
 pub mod records;
 pub mod refusal;
 pub mod report;

@@ -16,8 +16,8 @@ use sigproof_shim::native::os::pthread::Mutex;
 
 use crate::case::{Case, Failure, Outcome, Setup};
 use crate::inject::Place;
-use crate::pause::pause;
 use crate::refusal::Refusal;
+use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
 pub(super) mod attempts;

@@ -32,9 +32,9 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
-use crate::pause::pause;
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
+use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
 /// How long a sleep is to last.

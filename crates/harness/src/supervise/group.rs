@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::pause::pause;
+use super::system::{self, pause};
 use crate::refusal::{Refusal, temporary_file};
 
 /// How much of what a process said is kept, in bytes.
@@ -163,12 +163,10 @@ impl Group {
 
     /// The group could not be killed: the process alone, by other calls.
     fn kill_otherwise(&mut self, errno: Errno) {
-        // The BSDs refuse to signal a group that holds nothing but a zombie.
-        if cfg!(target_os = "linux") || !self.is_zombie().unwrap_or(false) {
+        if !system::REFUSES_A_ZOMBIE_S_GROUP || !self.is_zombie().unwrap_or(false) {
             self.trouble = Some(Refusal::of("kill", errno as i32));
         }
-        #[cfg(target_os = "linux")]
-        if by_descriptor(self.process.id()).is_ok() {
+        if system::kill_by_descriptor(self.process.id()).is_ok() {
             return;
         }
         // Fails where `kill` is what is refused.
@@ -184,25 +182,6 @@ impl Group {
             Ok(Some(ExitStatus::from_raw(if info.si_code == libc::CLD_EXITED { status << 8 } else { status })))
         })
     }
-}
-
-/// Kills a process, and where the kernel can (Linux 6.9) its group, through a descriptor of it.
-#[cfg(target_os = "linux")]
-fn by_descriptor(pid: u32) -> io::Result<()> {
-    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-
-    const PROCESS_GROUP: libc::c_uint = 1 << 2;
-    let check = |result: libc::c_long| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) };
-    // SAFETY: takes numbers.
-    let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    // SAFETY: just made, and owned by nobody else.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor as libc::c_int) };
-    let send = |flags: libc::c_uint| {
-        let (fd, info) = (descriptor.as_raw_fd(), core::ptr::null::<libc::siginfo_t>());
-        // SAFETY: an open descriptor, numbers, and no information besides.
-        check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, info, flags) })
-    };
-    send(PROCESS_GROUP).or_else(|_| send(0)).map(drop)
 }
 
 impl Drop for Group {

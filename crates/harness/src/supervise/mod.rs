@@ -8,6 +8,7 @@ mod deadline;
 mod group;
 mod own;
 pub(crate) mod spin;
+pub(crate) mod system;
 mod watching;
 
 use std::os::unix::process::ExitStatusExt;

@@ -2,33 +2,10 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 
+pub use super::system::own_executable;
 use crate::refusal::Refusal;
-
-/// The kernel's own link to the program of the process that opens it: also when the file has been replaced or removed since.
-#[cfg(target_os = "linux")]
-const LINK: &str = "/proc/self/exe";
-
-/// A path that executes this program, whatever has become of its file.
-///
-/// # Errors
-/// There is no `/proc`, or the system does not tell where the program is.
-#[cfg(target_os = "linux")]
-pub fn own_executable() -> Result<PathBuf, Refusal> {
-    std::fs::symlink_metadata(LINK).map_err(|error| Refusal::new(LINK, &error))?;
-    Ok(LINK.into())
-}
-
-/// A path that executes this program, as long as its file stays where it is.
-///
-/// # Errors
-/// The system does not tell where the program is.
-#[cfg(not(target_os = "linux"))]
-pub fn own_executable() -> Result<PathBuf, Refusal> {
-    std::env::current_exe().map_err(|error| Refusal::new("the path of this program", &error))
-}
 
 /// A command that starts this program again, under the name by which it was started.
 ///

@@ -25,9 +25,9 @@ use super::{Attempted, End, Wish, ending, explain, interrupted, judge, spin, und
 use crate::case::Outcome;
 use crate::hang::{self, Look, Stuck, Watch};
 use crate::page::State;
-use crate::pause::pause;
 use crate::refusal::Refusal;
 use crate::report::Finding;
+use crate::supervise::system::pause;
 use crate::worker::Order;
 
 /// How often the parent looks.

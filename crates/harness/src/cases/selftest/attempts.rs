@@ -10,6 +10,7 @@ use crate::case::{Case, Failure, Grade, Outcome, Setup};
 use crate::inject;
 use crate::refusal::{Refusal, no_temporary_file};
 use crate::supervise::spin;
+use crate::supervise::system::pause;
 use crate::worker::{Attempt, VERB};
 use sigproof_shim::native::atomic::Ordering;
 
@@ -126,6 +127,6 @@ pub(in crate::cases) static ENDLESS: Selftest = Selftest {
     outcome: Outcome::Delivered,
     misbehave: |attempt| loop {
         attempt.tick();
-        crate::pause::pause(Duration::from_millis(1));
+        pause(Duration::from_millis(1));
     },
 };
