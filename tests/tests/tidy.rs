@@ -31,8 +31,11 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/step/stage/target.rs",
     "crates/harness/src/step/stage/trap_flag/context.rs",
     "crates/harness/src/supervise/deadline.rs",
+    "crates/harness/src/supervise/system/mod.rs",
     "crates/harness/src/worker/leash.rs",
     "crates/harness/tests/diagnose/main.rs",
+    "tests/tests/cli/refusals.rs",
+    "tests/tests/cli/refuse.rs",
     "tests/tests/cli/step_refused.rs",
 ];
 

@@ -2,17 +2,17 @@
 
 use core::fmt;
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::{Deserialize, Serialize};
-use sigproof_osnote::cpuprof::RateError;
-use sigproof_osnote::{Backend, Note, NoteError, Platform};
-use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
-use sigproof_shim::native::os::OsError;
+use sigproof_osnote::{Backend, Note, Platform};
 
 use crate::model::Model;
 use crate::step::Window;
 use crate::worker::Attempt;
+
+mod failure;
+
+pub use failure::Failure;
 
 /// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
 macro_rules! words {
@@ -246,88 +246,6 @@ impl fmt::Display for Setup {
             write!(f, "/{part}")?;
         }
         Ok(())
-    }
-}
-
-/// How an attempt ended badly, as the attempt itself saw it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{outcome}: {detail}")]
-pub struct Failure {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What was seen, in a sentence.
-    pub detail: String,
-}
-
-impl Failure {
-    /// An outcome with what was seen.
-    pub fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into() }
-    }
-}
-
-/// A thing that the operating system refused to the attempt itself, before or beside what is tested.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::new(Outcome::Crash, format!("the attempt could not be set up: {error}"))
-    }
-}
-
-impl From<OsError> for Failure {
-    fn from(error: OsError) -> Self {
-        Self::new(Outcome::Crash, error.to_string())
-    }
-}
-
-impl From<NoteError> for Failure {
-    fn from(error: NoteError) -> Self {
-        let outcome = match error {
-            NoteError::DoubleWakeup => Outcome::DoubleWakeup,
-            _ => Outcome::Crash,
-        };
-        Self::new(outcome, error.to_string())
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::new(Outcome::Crash, error.to_string())
-    }
-}
-
-impl From<ReadError<NoteError>> for Failure {
-    fn from(error: ReadError<NoteError>) -> Self {
-        match error {
-            ReadError::Wake(error) => error.into(),
-            malformed => Self::new(Outcome::CorruptRecord, malformed.to_string()),
-        }
-    }
-}
-
-impl From<CloseError<NoteError>> for Failure {
-    fn from(error: CloseError<NoteError>) -> Self {
-        match error {
-            CloseError::Wake(error) => error.into(),
-            misuse => Self::new(Outcome::Crash, misuse.to_string()),
-        }
-    }
-}
-
-impl From<WriteError<NoteError>> for Failure {
-    fn from(error: WriteError<NoteError>) -> Self {
-        match error {
-            WriteError::Wake(error) => error.into(),
-            misuse => Self::new(Outcome::Crash, misuse.to_string()),
-        }
-    }
-}
-
-impl From<RateError> for Failure {
-    fn from(error: RateError) -> Self {
-        match error {
-            RateError::Note(error) | RateError::Wake(error) => error.into(),
-            other => Self::new(Outcome::Crash, other.to_string()),
-        }
     }
 }
 

@@ -9,6 +9,9 @@
 //! | 4 | the environment lacks what was asked for |
 //! | 130 | interrupted; what was found so far has been printed |
 //!
+//! A setup that the *platform* lacks (a note of another system) is a skip, and 0 unless it was asked for by name. A setup that this
+//! *machine* refused (a system call, a file, memory) is 4 in any case, for it ran nowhere and the user can mend that.
+//!
 //! Where several apply, the worst is given: 1, then 4, then 3, then 0. Wrong usage is found before anything runs, and an
 //! interruption is what the user asked for last, so neither competes.
 
@@ -82,7 +85,7 @@ impl Exit {
             Verdict::AsExpected => Self::AsExpected,
             Verdict::Unexpected => Self::Unexpected,
             Verdict::Inconclusive => Self::Inconclusive,
-            Verdict::Skipped if all_skipped || asked(run) => Self::Environment,
+            Verdict::Skipped if all_skipped || run.refused || asked(run) => Self::Environment,
             Verdict::Skipped => Self::AsExpected,
         });
         each.reduce(Self::worst).unwrap_or(Self::Inconclusive)
@@ -146,6 +149,15 @@ mod tests {
         assert_eq!(Exit::of_runs(&runs, |_| asked).code(), code);
         runs.reverse();
         assert_eq!(Exit::of_runs(&runs, |_| asked).code(), code, "the order must not matter");
+    }
+
+    #[test]
+    fn a_refusal_is_told_though_other_setups_ran() {
+        let mut runs = runs(&[A, S, A]);
+        runs[1].refused = true;
+        assert_eq!(Exit::of_runs(&runs, |_| false).code(), 4);
+        runs[0].verdict = U;
+        assert_eq!(Exit::of_runs(&runs, |_| false).code(), 1, "a bug is worse");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | [`cases`] | the registry: one file and one line a case |
 //! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
 //! | [`page`] | the page that a child shares with its parent |
+//! | [`refusal`] | what this machine refuses: a skip with a remedy, exit code 4 |
 //! | [`records`] | numbered, checksummed records and their accounts |
 //! | [`worker`] | the child's side of one attempt |
 //! | [`supervise`] | the parent's side of one attempt |
@@ -35,6 +36,7 @@ pub mod inject;
 pub mod model;
 pub mod page;
 pub mod records;
+pub mod refusal;
 pub mod report;
 pub mod step;
 pub mod stress;

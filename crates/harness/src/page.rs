@@ -16,6 +16,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::case::{Failure, Outcome};
+use crate::refusal::{Refusal, no_temporary_file, temporary_file};
 
 /// Says that the page is one of ours, of this layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"sigproof") ^ 1;
@@ -34,8 +35,8 @@ pub enum State {
     Done,
     /// It has seen a bad outcome.
     Failed(Failure),
-    /// It cannot run the attempt here: the reason.
-    Unsupported(String),
+    /// The machine refused it a call that the attempt needs.
+    Refused(Refusal),
     /// It has written what it never writes.
     Garbage(String),
 }
@@ -44,7 +45,9 @@ const STARTING: u32 = 0;
 const RUNNING: u32 = 1;
 const DONE: u32 = 2;
 const FAILED: u32 = 3;
-const UNSUPPORTED: u32 = 4;
+const REFUSED: u32 = 4;
+/// One thread of the child has claimed the verdict and is writing it.
+const WRITING: u32 = 5;
 
 /// The counters, and the child's verdict on itself.
 #[derive(Debug)]
@@ -119,26 +122,56 @@ impl Page {
         self.state.store(RUNNING, Ordering::Release);
     }
 
-    /// The child: finished, well.
+    /// Whether the child has begun its attempt: before that, nothing that it does or fails to do is an outcome.
+    pub fn has_begun(&self) -> bool {
+        self.state.load(Ordering::Acquire) != STARTING
+    }
+
+    /// The child: finished, well, unless it has said something else before.
     pub fn set_done(&self) {
-        self.state.store(DONE, Ordering::Release);
-    }
-
-    /// The child: cannot run here.
-    pub fn set_unsupported(&self, reason: &str) {
-        self.put(reason);
-        self.state.store(UNSUPPORTED, Ordering::Release);
-    }
-
-    /// The child: a bad outcome. Async-signal-safe. The first one wins.
-    pub fn set_failed(&self, outcome: Outcome, detail: &str) {
-        if self.state.load(Ordering::Relaxed) == FAILED {
-            return;
+        if self.claim() {
+            self.state.store(DONE, Ordering::Release);
         }
-        self.outcome.store(outcome as u32, Ordering::Relaxed);
-        self.put(detail);
-        // Pairs with the acquire in `state`.
-        self.state.store(FAILED, Ordering::Release);
+    }
+
+    /// The child: the machine refused this call. Async-signal-safe. Whether it is the first word about the end, which wins.
+    pub fn set_refused(&self, call: &str, errno: i32) -> bool {
+        self.say(REFUSED, errno.cast_unsigned(), call)
+    }
+
+    /// The child: a bad outcome. Async-signal-safe. Whether it is the first word about the end, which wins. A handler that has not won
+    /// must return, rather than end the process: the thread that it interrupted may be the one that is writing.
+    pub fn set_failed(&self, outcome: Outcome, detail: &str) -> bool {
+        self.say(FAILED, outcome as u32, detail)
+    }
+
+    /// The child: how its attempt ended. A limit that was reached after the first round is one that the case has used up itself.
+    pub fn conclude(&self, result: Result<(), Failure>) {
+        let Err(failure) = result else { return self.set_done() };
+        let leaked = |refusal: &Refusal| refusal.used_up() && self.rounds.load(Ordering::Relaxed) > 0;
+        match failure.refusal.filter(|refusal| !leaked(refusal)) {
+            Some(refusal) => self.set_refused(&refusal.call, refusal.errno),
+            None => self.set_failed(failure.outcome, &failure.detail),
+        };
+    }
+
+    fn say(&self, state: u32, word: u32, detail: &str) -> bool {
+        let first = self.claim();
+        if first {
+            self.outcome.store(word, Ordering::Relaxed);
+            self.put(detail);
+            // Pairs with the acquire in `state`.
+            self.state.store(state, Ordering::Release);
+        }
+        first
+    }
+
+    /// Takes the right to say how the attempt ended; one caller gets it.
+    fn claim(&self) -> bool {
+        // Relaxed: the claim publishes nothing; the words come with the release that ends `WRITING`.
+        let take = |from| self.state.compare_exchange(from, WRITING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        // Only one thread moves it from the first to the second, so that one of the two tries succeeds unless somebody else has claimed it.
+        take(STARTING) || take(RUNNING)
     }
 
     fn put(&self, detail: &str) {
@@ -158,7 +191,8 @@ impl Page {
         // Pairs with the releases above.
         match self.state.load(Ordering::Acquire) {
             STARTING => State::Starting,
-            RUNNING => State::Running,
+            // A child that is still writing its verdict is not done.
+            RUNNING | WRITING => State::Running,
             DONE => State::Done,
             FAILED => {
                 let word = self.outcome.load(Ordering::Relaxed);
@@ -167,7 +201,7 @@ impl Page {
                     None => State::Garbage(format!("the shared page names outcome {word}, which there is not")),
                 }
             }
-            UNSUPPORTED => State::Unsupported(self.detail()),
+            REFUSED => State::Refused(Refusal::of(self.detail(), self.outcome.load(Ordering::Relaxed).cast_signed())),
             other => State::Garbage(format!("the shared page is in state {other}, which there is not")),
         }
     }
@@ -196,11 +230,12 @@ impl Shared {
     /// # Errors
     /// No temporary file, or no memory.
     pub fn create() -> io::Result<(Self, File)> {
-        let file = tempfile::tempfile()?;
-        file.set_len(size_of::<Page>() as u64)?;
+        let file = temporary_file()?;
+        file.set_len(size_of::<Page>() as u64).map_err(|error| no_temporary_file(&error))?;
         // A file with holes is a promise; on a full disk the first store to such a page is a SIGBUS. Writing it now makes it an error.
-        io::Write::write_all(&mut &file, &vec![0; size_of::<Page>()])?;
-        let shared = Self { map: MmapOptions::new().len(size_of::<Page>()).map_raw(&file)? };
+        io::Write::write_all(&mut &file, &vec![0; size_of::<Page>()]).map_err(|error| no_temporary_file(&error))?;
+        let map = MmapOptions::new().len(size_of::<Page>()).map_raw(&file);
+        let shared = Self { map: map.map_err(|error| Refusal::new("a shared mapping (mmap)", &error))? };
         shared.page().magic.store(MAGIC, Ordering::Relaxed);
         Ok((shared, file))
     }
@@ -248,13 +283,64 @@ mod tests {
         assert_eq!(parent.page().state(), State::Failed(Failure::new(Outcome::LostWakeup, "somebody sleeps")));
     }
 
+    /// Whatever comes between its steps, one caller gets the claim, and the words are those of one caller.
+    #[test]
+    fn of_many_who_speak_at_once_one_is_heard() {
+        for _ in 0..500 {
+            let (parent, _file) = Shared::create().unwrap();
+            let page = parent.page();
+            page.set_running();
+            let go = std::sync::Barrier::new(3);
+            let heard = std::thread::scope(|scope| {
+                let speakers = ["one", "another", "the third"].map(|who| {
+                    let go = &go;
+                    scope.spawn(move || {
+                        go.wait();
+                        page.set_failed(Outcome::Late, who).then_some(who)
+                    })
+                });
+                speakers.map(|speaker| speaker.join().unwrap())
+            });
+            let heard: Vec<_> = heard.into_iter().flatten().collect();
+            assert_eq!(heard.len(), 1, "{heard:?}");
+            assert_eq!(page.state(), State::Failed(Failure::new(Outcome::Late, heard[0])));
+            page.set_done();
+            assert!(matches!(page.state(), State::Failed(_)), "a good end does not hide a bad one");
+        }
+    }
+
+    /// The moment between the claim and the words, in which a handler may run.
+    #[test]
+    fn a_claim_shuts_out_the_others_before_a_word_is_written() {
+        let (parent, _file) = Shared::create().unwrap();
+        let page = parent.page();
+        page.set_running();
+        assert!(page.claim());
+        assert!(!page.set_failed(Outcome::Crash, "of a handler in between") && !page.set_refused("prctl", libc::EPERM));
+        assert_eq!(page.state(), State::Running, "nothing has been said yet");
+    }
+
+    #[test]
+    fn a_refusal_reaches_the_parent_and_a_limit_that_the_case_used_up_is_its_own_failure() {
+        let limit = || Err(Refusal::of("pipe2", libc::EMFILE).into());
+        let (parent, _file) = Shared::create().unwrap();
+        parent.page().set_running();
+        parent.page().conclude(limit());
+        assert_eq!(parent.page().state(), State::Refused(Refusal::of("pipe2", libc::EMFILE)));
+        let (parent, _file) = Shared::create().unwrap();
+        parent.page().set_running();
+        parent.page().rounds.store(1, Ordering::Relaxed);
+        parent.page().conclude(limit());
+        assert!(matches!(parent.page().state(), State::Failed(Failure { outcome: Outcome::Crash, .. })));
+    }
+
     #[test]
     fn nonsense_is_recognised() {
         let (parent, _file) = Shared::create().unwrap();
         parent.page().set_running();
         parent.page().scribble(77);
         assert!(matches!(parent.page().state(), State::Garbage(_)));
-        parent.page().set_failed(Outcome::Late, "");
+        parent.page().scribble(FAILED);
         parent.page().outcome.store(999, Ordering::Relaxed);
         assert!(matches!(parent.page().state(), State::Garbage(_)));
         parent.page().detail_len.store(u32::MAX, Ordering::Relaxed);

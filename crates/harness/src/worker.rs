@@ -13,10 +13,11 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use sigproof_shim::native::atomic::Ordering;
 
-use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Grade, Mode, Outcome, Setup, Variant};
 use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
+use crate::refusal::Refusal;
 
 pub(crate) mod leash;
 
@@ -65,6 +66,14 @@ impl Order {
         }
     }
 
+    /// Whether one of the outcomes that its setup may have is a hang.
+    pub(crate) fn expects_a_hang(&self) -> bool {
+        const HANGS: [Outcome; 4] =
+            [Outcome::Livelock, Outcome::SelfDeadlock, Outcome::CrossDeadlock, Outcome::LostWakeup];
+        let expects = |setup: Setup| HANGS.iter().any(|hang| setup.expected.grade(*hang) != Grade::Never);
+        self.resolve().is_some_and(|(_, setup)| expects(setup))
+    }
+
     /// The case and the setup that it names.
     fn resolve(&self) -> Option<(&'static dyn Case, Setup)> {
         let case = cases::find(&self.case)?;
@@ -95,7 +104,7 @@ impl Attempt {
     ///
     /// # Errors
     /// As [`Injector::new`].
-    pub fn injector(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> io::Result<Injector> {
+    pub fn injector(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> Result<Injector, Refusal> {
         Injector::new(self.page, self.delivery, self.seed, Box::leak(Box::new(body)))
     }
 
@@ -103,7 +112,7 @@ impl Attempt {
     ///
     /// # Errors
     /// As [`inject::install`].
-    pub fn handler(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> io::Result<()> {
+    pub fn handler(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> Result<(), Refusal> {
         inject::install(self.page, Box::leak(Box::new(body)))
     }
 
@@ -139,21 +148,23 @@ fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let text =
         args.next().ok_or_else(|| invalid("started without an order; it is not meant to be started by hand".into()))?;
     let order: Order = serde_json::from_str(&text.to_string_lossy()).map_err(|e| invalid(format!("bad order: {e}")))?;
-    leash::tie(order.parent)?;
     // SAFETY: descriptor 0 is open (the parent made it the page) and owned by nothing else in this process, which never reads its input.
     let input = unsafe { File::from_raw_fd(0) };
     let page = Shared::open(&input)?.leak();
     core::mem::forget(input);
     let (case, setup) = order.resolve().ok_or_else(|| invalid(format!("no such case or setup: {order:?}")))?;
+    page.conclude(attempt(page, &order, case, &setup));
+    Ok(())
+}
+
+/// The attempt, and what has to be in place before it. From here on, the page tells what comes of it.
+fn attempt(page: &'static Page, order: &Order, case: &dyn Case, setup: &Setup) -> Result<(), Failure> {
+    leash::tie(order.parent)?;
     inject::shield()?;
     let attempt = Attempt { page, rounds: order.rounds, seed: order.seed, delivery: order.delivery };
     page.set_running();
-    let result = case.attempt(&setup, &attempt);
-    match result.and_then(|()| errno_kept(page)) {
-        Ok(()) => page.set_done(),
-        Err(Failure { outcome, detail }) => page.set_failed(outcome, &detail),
-    }
-    Ok(())
+    case.attempt(setup, &attempt)?;
+    errno_kept(page)
 }
 
 fn errno_kept(page: &Page) -> Result<(), Failure> {

@@ -7,6 +7,8 @@ mod interrupt;
 mod model;
 mod names;
 mod outcomes;
+mod refusals;
+mod refuse;
 mod reports;
 mod step;
 mod step_refused;

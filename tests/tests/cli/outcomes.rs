@@ -13,7 +13,7 @@ pub fn json(arguments: &[&str]) -> (Ran, Value) {
 
 #[rstest]
 #[case("selftest-crash", "crash", "exited with code 101")]
-#[case("selftest-kill", "crash", "SIGKILL")]
+#[case("selftest-kill", "crash", "SIGILL")]
 #[case("selftest-exit", "crash", "in the midst")]
 #[case("selftest-garbage", "crash", "nonsense")]
 #[case("selftest-cross-deadlock", "cross deadlock", "thread")]
@@ -29,6 +29,80 @@ fn a_child_that_misbehaves_is_an_outcome(#[case] case: &str, #[case] outcome: &s
     let said = run["diagnosis"]["sentence"].as_str().unwrap();
     assert!(said.contains(sentence), "{said}");
     assert!(ran.stderr.contains(said), "people are told the same: {}", ran.stderr);
+}
+
+/// Somebody else ended the child, or holds it: that is no outcome of its case.
+#[rstest]
+#[case("selftest-killed-from-outside", &["SIGKILL", "from outside", "3 times", "memory"])]
+#[case("selftest-out-of-memory", &["memory allocation of 8 bytes failed", "3 times"])]
+#[case("selftest-stopped", &["stopped", "SIGSTOP", "debugger"])]
+fn a_child_that_others_ended_or_hold_is_no_outcome(#[case] case: &str, #[case] words: &[&str]) {
+    let (ran, report) = json(&["stress", case, "--attempts", "2"]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let run = &report["runs"][0];
+    assert_eq!((&run["verdict"], &run["observed"]), (&"skipped".into(), &serde_json::json!({})), "{run:#}");
+    let reason = run["reason"].as_str().unwrap();
+    words.iter().for_each(|word| assert!(reason.contains(word), "{word}: {reason}"));
+}
+
+/// Takes the whole patience of a minute: there is nothing else by which it could be known.
+#[test]
+fn a_child_that_stands_still_for_an_unknown_reason_ends() {
+    let (ran, report) = json(&["stress", "selftest-unknown-sleep", "--attempts", "1"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let sentence = report["runs"][0]["diagnosis"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("no progress for 60 s; not understood why"), "{sentence}");
+}
+
+/// The coverage that a fixed variant has to reach rests on these numbers. The child compares them with its own, signal by signal.
+#[test]
+fn signals_are_counted_once_and_where_they_hit() {
+    let (ran, report) = json(&["stress", "selftest-counts", "--attempts", "4", "--rounds", "50"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let run = &report["runs"][0];
+    assert_eq!(run["observed"], serde_json::json!({"delivered": 4}), "{run:#}");
+    // A signal before, one inside and one behind the window in each round; some of those inside may hit a system call.
+    assert_eq!(run["signals"], 3 * 50 * 4, "{run:#}");
+    let inside = run["signals_in_window"].as_u64().unwrap();
+    assert!(0 < inside && inside <= 50 * 4, "{run:#}");
+}
+
+/// No hang is looked for before the attempt begins, and an unexpected spin is looked at for long; a child that was killed from outside is
+/// made again; signals that a case raises itself are counted where they hit.
+#[rstest]
+#[case("selftest-slow-start")]
+#[case("selftest-long-work")]
+#[case("selftest-killed-once")]
+#[case("selftest-window-counts")]
+fn supervision_takes_nothing_for_what_it_is_not(#[case] case: &str) {
+    let (ran, report) = json(&["stress", case, "--attempts", "3", "--rounds", "20"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(report["runs"][0]["observed"], serde_json::json!({"delivered": 3}), "{report:#}");
+}
+
+/// The child says which seed it was given; that is the one that is told, and the one with which the attempt is repeated.
+#[test]
+fn the_seed_that_is_told_is_the_one_that_was_used() {
+    let (_, report) = json(&["stress", "selftest-seed", "--attempts", "4", "--seed", "40"]);
+    let run = &report["runs"][0];
+    assert_eq!(run["observed"], serde_json::json!({"late": 2, "corrupt record": 2}), "{run:#}");
+    for (finding, seed) in [(&run["diagnosis"], 40), (&run["more_diagnoses"][0], 41)] {
+        assert_eq!(finding["sentence"], format!("the seed is {seed}"));
+        let replay = finding["replay"].as_str().unwrap();
+        let words: Vec<_> = replay.strip_prefix("cargo xtask ").unwrap().split(' ').collect();
+        assert!(replay.contains(&format!("--seed {seed} ")), "{replay}");
+        let (_, again) = json(&words);
+        assert_eq!(again["runs"][0]["diagnosis"]["sentence"], finding["sentence"], "{replay}");
+    }
+}
+
+/// A budget is a bound of the time: a child finishes its round, and one that does not is ended.
+#[rstest]
+#[case::it_finishes("selftest-slow", Some(0), serde_json::json!({"delivered": 1}))]
+#[case::it_does_not("selftest-deaf", Some(3), serde_json::json!({}))]
+fn a_duration_ends_an_attempt_of_many_rounds(#[case] case: &str, #[case] code: Option<i32>, #[case] observed: Value) {
+    let (ran, report) = json(&["stress", case, "--duration", "300ms", "--rounds", "1000000000"]);
+    assert_eq!((ran.code, &report["runs"][0]["observed"]), (code, &observed), "{}", ran.stderr);
 }
 
 #[test]
@@ -102,4 +176,14 @@ fn a_child_leaves_no_process_behind() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(report["runs"][0]["verdict"], "as-expected");
     crate::interrupt::assert_nothing_runs(&["sleep", "3600"]);
+}
+
+/// Attempts that never met their window are no honest effort.
+#[test]
+fn a_broken_variant_whose_window_was_not_hit_has_not_stopped_reproducing() {
+    let arguments = ["stress", "atomic64-spinlock", "--variant", "broken", "--rounds", "1", "--attempts", "12"];
+    let (ran, report) = json(&arguments);
+    let run = &report["runs"][0];
+    assert_eq!((ran.code, &run["verdict"]), (Some(3), &"inconclusive".into()), "{run:#}");
+    assert!(run["reason"].as_str().unwrap().contains("hit the window"), "{run:#}");
 }

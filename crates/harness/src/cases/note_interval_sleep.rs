@@ -32,6 +32,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
+use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
@@ -151,12 +152,13 @@ fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
     })?;
     let (ask, asked) = mpsc::channel();
     let mut random = fastrand::Rng::with_seed(attempt.seed);
-    thread::spawn(move || {
+    let waker = thread::Builder::new().spawn(move || {
         for spin in asked {
             (0..spin).for_each(|_| hint::spin_loop());
             inject::raise(page);
         }
     });
+    waker.map_err(|error| Refusal::thread(&error))?;
     inject::shield()?;
     for (round, _) in (1..).zip(attempt.rounds()) {
         note.clear();

@@ -31,6 +31,7 @@ use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, ensure, must};
 use crate::records::{Account, Ledger, tag_of};
+use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
@@ -152,7 +153,8 @@ fn modelled<P: WakePolicy>(backend: &'static Backend) -> Model {
 
 fn run<P: WakePolicy>(setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
     let (mut writer, reader) = sigproof_profbuf::new::<_, P>(CONFIG, setup.make_note()?)?;
-    let reading = thread::spawn(move || read_to_end(reader));
+    let reading = thread::Builder::new().spawn(move || read_to_end(reader));
+    let reading = reading.map_err(|error| Refusal::thread(&error))?;
     let mut injector = attempt.injector(|| {
         let started = Instant::now();
         while started.elapsed().as_nanos() < HANDLER_NS {

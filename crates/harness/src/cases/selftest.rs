@@ -4,16 +4,23 @@
 //! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
 //! because the crash *is* seen. The same for what is stepped: [`windows`].
 
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
 
 use crate::case::{Case, Failure, Outcome, Setup};
+use crate::inject::Place;
+use crate::refusal::Refusal;
+use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
+pub(super) mod attempts;
 pub(super) mod windows;
 
 /// A child that misbehaves in one way.
@@ -85,8 +92,29 @@ pub(super) static KILL: Selftest = Selftest {
     outcome: Outcome::Crash,
     misbehave: |_| {
         // SAFETY: a signal to this very process, of which nothing is expected any more.
+        unsafe { libc::raise(libc::SIGILL) };
+        Ok(())
+    },
+};
+
+pub(super) static KILLED_FROM_OUTSIDE: Selftest = Selftest {
+    name: "selftest-killed-from-outside",
+    summary: "the child gets SIGKILL, as from an administrator or for want of memory: no verdict on the case",
+    outcome: Outcome::Delivered,
+    misbehave: |_| {
+        // SAFETY: a signal to this very process, of which nothing is expected any more.
         unsafe { libc::raise(libc::SIGKILL) };
         Ok(())
+    },
+};
+
+pub(super) static OUT_OF_MEMORY: Selftest = Selftest {
+    name: "selftest-out-of-memory",
+    summary: "the child asks for more memory than there is, and is aborted: no verdict on the case",
+    outcome: Outcome::Delivered,
+    misbehave: |_| {
+        let layout = std::alloc::Layout::new::<u64>();
+        std::alloc::handle_alloc_error(layout)
     },
 };
 
@@ -144,7 +172,8 @@ pub(super) static GRANDCHILD: Selftest = Selftest {
     summary: "the child leaves a process behind that would live for an hour",
     outcome: Outcome::Delivered,
     misbehave: |_| {
-        std::process::Command::new("sleep").arg("3600").spawn()?;
+        let sleeper = std::process::Command::new("sleep").arg("3600").spawn();
+        sleeper.map_err(|error| Refusal::new("a child (sleep)", &error))?;
         Ok(())
     },
 };
@@ -156,7 +185,7 @@ pub(super) static SLOW: Selftest = Selftest {
     misbehave: |attempt| {
         for round in attempt.rounds() {
             if round % 2 == 0 {
-                thread::sleep(Duration::from_millis(30));
+                pause(Duration::from_millis(30));
             } else {
                 let started = std::time::Instant::now();
                 while started.elapsed() < Duration::from_millis(30) {
@@ -168,6 +197,66 @@ pub(super) static SLOW: Selftest = Selftest {
     },
 };
 
+pub(super) static STOPPED: Selftest = Selftest {
+    name: "selftest-stopped",
+    summary: "the child is stopped, as by a debugger, and goes on never: it must be told, and waited for no longer than needed",
+    outcome: Outcome::Delivered,
+    misbehave: |_| {
+        // SAFETY: a signal to this very process; whoever continues it finds it well.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        Ok(())
+    },
+};
+
+pub(super) static UNKNOWN_SLEEP: Selftest = Selftest {
+    name: "selftest-unknown-sleep",
+    summary: "the child sleeps for ever in a call that the watch does not know: a long patience ends that too",
+    outcome: Outcome::LostWakeup,
+    misbehave: |_| {
+        let (own, _other) = UnixStream::pair()?;
+        let mut byte = 0_u8;
+        // SAFETY: an open socket, and room for the one byte that never comes.
+        unsafe { libc::recv(own.as_raw_fd(), (&raw mut byte).cast(), 1, 0) };
+        Ok(())
+    },
+};
+
+pub(super) static COUNTS: Selftest = Selftest {
+    name: "selftest-counts",
+    summary: "three signals a round, held before, inside and behind the window: the counts of the harness must be those of the body",
+    outcome: Outcome::Delivered,
+    misbehave: counts,
+};
+
+/// The coverage that a fixed variant has to reach rests on these counts, so they are compared with others that are made without them.
+fn counts(attempt: &Attempt) -> Result<(), Failure> {
+    static HANDLED: AtomicU64 = AtomicU64::new(0);
+    let mut injector = attempt.injector(|| {
+        HANDLED.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    })?;
+    let page = attempt.page;
+    let told = || {
+        let inside = page.inside.load(Ordering::Acquire) + page.asleep.load(Ordering::Acquire);
+        [page.early.load(Ordering::Acquire), inside, page.late.load(Ordering::Acquire)]
+    };
+    let mut held = [0; 3];
+    for _ in attempt.rounds() {
+        for (n, place) in Place::ALL.into_iter().enumerate() {
+            injector.hold(place)?;
+            held[n] += 1;
+            let (told, handled) = (told(), HANDLED.load(Ordering::Relaxed));
+            if told != held || handled != held.iter().sum::<u64>() {
+                let detail = format!(
+                    "{handled} signals were handled, {held:?} of them before, inside and behind the window; the page says {told:?}"
+                );
+                return Err(Failure::new(Outcome::CorruptRecord, detail));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Two mutexes of the C library, which is what a diagnosis looks into: std's are futexes of its own on Linux.
 fn cross_deadlock() -> Result<(), Failure> {
     let mutex = || Mutex::new().map_err(|e| Failure::new(Outcome::Crash, e.to_string()));
@@ -176,12 +265,19 @@ fn cross_deadlock() -> Result<(), Failure> {
     thread::scope(|scope| {
         for first in 0..2 {
             let (locks, both) = (&locks, &both);
-            scope.spawn(move || {
+            let started = thread::Builder::new().spawn_scoped(scope, move || {
                 let _one = locks[first].lock();
                 both.wait();
                 let _other = locks[1 - first].lock();
             });
+            if let Err(error) = started {
+                // The first one, if there is one, waits for the second.
+                (0..first).for_each(|_| {
+                    both.wait();
+                });
+                return Err(Refusal::thread(&error).into());
+            }
         }
-    });
-    Ok(())
+        Ok(())
+    })
 }

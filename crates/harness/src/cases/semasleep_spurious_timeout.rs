@@ -32,7 +32,9 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
+use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
+use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
 /// How long a sleep is to last.
@@ -240,14 +242,15 @@ fn run<S: Watched>(attempt: &Attempt) -> Result<(), Failure> {
     let sleeper = unsafe { libc::pthread_self() } as usize;
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let sender = thread::Builder::new().spawn_scoped(scope, || {
             while !enough.load(Ordering::Relaxed) {
                 page.armed.fetch_add(1, Ordering::Release);
                 // SAFETY: the sleeper outlives this thread: it is the one that runs the scope.
-                unsafe { libc::pthread_kill(sleeper as libc::pthread_t, inject::SIGNAL) };
-                thread::sleep(REST);
+                unsafe { inject::send(page, sleeper as libc::pthread_t) };
+                pause(REST);
             }
         });
+        sender.map_err(|error| Refusal::thread(&error))?;
         let result = sleeps(&note, attempt);
         enough.store(true, Ordering::Relaxed);
         result

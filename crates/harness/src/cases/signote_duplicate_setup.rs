@@ -30,6 +30,7 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject;
 use crate::model::{self, Model, must};
+use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
 
@@ -85,18 +86,20 @@ impl Case for SignoteDuplicateSetup {
             let mut first = set_up_in(slot(), how)?;
             NOTE.store(&raw mut first, Ordering::Relaxed);
             let ready = Barrier::new(2);
-            thread::scope(|scope| -> Result<(), NoteError> {
-                let sleeper = scope.spawn(|| {
+            thread::scope(|scope| -> Result<(), Failure> {
+                let sleeper = thread::Builder::new().spawn_scoped(scope, || {
                     inject::shield().map_err(|_| NoteError::Unsupported { what: "a signal mask" })?;
                     ready.wait();
                     inject::window(|| first.sleep())
                 });
+                let sleeper = sleeper.map_err(|error| Refusal::thread(&error))?;
                 ready.wait();
                 (0..random.u32(..SPIN)).for_each(|_| hint::spin_loop());
                 // Kept, if there is one, until the round is over. That it is refused is not what is judged: that the sleeper wakes is.
                 let _second = set_up_in(slot(), how);
                 inject::raise(attempt.page);
-                sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))
+                sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))?;
+                Ok(())
             })?;
             attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
         }

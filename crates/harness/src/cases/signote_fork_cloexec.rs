@@ -32,7 +32,9 @@ use sigproof_shim::os::fd::{self, PipeEnds};
 use crate::case::{Case, Failure, Outcome, Setup, Variant};
 use crate::inject::Fault;
 use crate::model::{self, Model, ensure, must};
+use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
+use crate::supervise;
 use crate::worker::{Attempt, VERB};
 
 /// A fork is long; so many rounds make one.
@@ -105,12 +107,13 @@ impl Case for SignoteForkCloexec {
         let child = Program::new()?;
         let enough = AtomicBool::new(false);
         thread::scope(|scope| {
-            let maker = scope.spawn(|| -> Result<(), Failure> {
+            let maker = thread::Builder::new().spawn_scoped(scope, || -> Result<(), Failure> {
                 while !enough.load(Ordering::Relaxed) {
                     drop(cloexec::pipe_with(recipe)?);
                 }
                 Ok(())
             });
+            let maker = maker.map_err(|error| Refusal::thread(&error))?;
             let forked = forks(attempt, &child, recipe);
             enough.store(true, Ordering::Relaxed);
             let made = maker.join().unwrap_or_else(|_| Err(Failure::new(Outcome::Crash, "the maker panicked")));
@@ -200,7 +203,7 @@ struct Program {
 
 impl Program {
     fn new() -> io::Result<Self> {
-        let path = CString::new(std::env::current_exe()?.as_os_str().as_bytes())?;
+        let path = CString::new(supervise::own_executable()?.as_os_str().as_bytes())?;
         let mut own = [false; DESCRIPTORS as usize];
         // What came with this process is not of the case's making.
         (0..DESCRIPTORS).zip(&mut own).for_each(|(fd, own)| *own = survives_exec(fd));
@@ -216,7 +219,7 @@ impl Program {
         let guard = cloexec::fork_guard();
         // SAFETY: the child of a process with threads may call only async-signal-safe functions: `child` does.
         let pid = match unsafe { libc::fork() } {
-            -1 => return Err(io::Error::last_os_error().into()),
+            -1 => return Err(Refusal::last("fork (clone)").into()),
             0 => self.child(&argv),
             pid => pid,
         };
@@ -226,7 +229,7 @@ impl Program {
         while unsafe { libc::waitpid(pid, &raw mut status, 0) } != pid {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error.into());
+                return Err(Refusal::new("waitpid (wait4)", &error).into());
             }
         }
         if libc::WIFEXITED(status) {

@@ -12,6 +12,12 @@ impl Watch {
         Self
     }
 
+    /// The same, with another limit for spins.
+    #[must_use]
+    pub fn spin_limit(self, _limit: std::time::Duration) -> Self {
+        self
+    }
+
     /// Always [`Look::Unwatchable`]: this target does not tell what a thread waits for.
     pub fn look(&mut self, _progress: u64, _timers_idle: bool) -> Look {
         Look::Unwatchable("this target does not show what another process's threads wait for".to_owned())

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`Look::Running`] | no verdict; look again | anything that the rules below do not cover |
 //! | [`Look::Stuck`]`(`[`Stuck::AllAsleep`]`)` | nobody inside can ever run again | every thread in an untimed wait, twice, not scheduled in between, nobody outside who could wake one |
-//! | [`Look::Stuck`]`(`[`Stuck::Spinning`]`)` | CPU burns, nothing moves | some threads burnt [`SPIN_CPU`] each without progress while all others slept as above |
+//! | [`Look::Stuck`]`(`[`Stuck::Spinning`]`)` | CPU burns, nothing moves | some threads burnt [`SPIN_CPU`] (or the caller's limit) each without progress while all others slept as above |
 //! | [`Look::Unwatchable`] | this system hides what is needed | use a deadline instead |
 //! | [`Look::Gone`] | the child has exited | reap it |
 //!
@@ -38,6 +38,26 @@ pub use linux::Watch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{procfs, sleep};
 
+/// Whether `/proc` shows the processes of our own PID namespace. A container that sees the `/proc` of its host finds other processes
+/// under the numbers of its own.
+pub(crate) fn proc_is_ours() -> bool {
+    #[cfg(target_os = "linux")]
+    let ours = procfs::is_ours();
+    #[cfg(not(target_os = "linux"))]
+    let ours = true;
+    ours
+}
+
+/// Whether a process is stopped, by a signal or by whoever traces it, as far as the system shows it.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    #[cfg(target_os = "linux")]
+    let stopped =
+        procfs::is_ours() && procfs::thread_stat(pid, pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'));
+    #[cfg(not(target_os = "linux"))]
+    let stopped = pid == 0;
+    stopped
+}
+
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -49,7 +69,11 @@ use std::time::Duration;
 pub const SPIN_CPU: Duration = Duration::from_millis(20);
 
 /// [`SPIN_CPU`] while a signal source of the child is still armed: a signal may end the spin, and has had this long to come.
-pub const SPIN_CPU_ARMED: Duration = Duration::from_millis(200);
+pub const SPIN_CPU_ARMED: Duration = SPIN_CPU.saturating_mul(ARMED);
+
+/// How much longer a spin is looked at while a signal source is armed.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+const ARMED: u32 = 10;
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,6 @@
 //! Orderings: handler and window run on one thread, so relaxed accesses are ordered by the program; the compiler is kept from moving the
 //! window's code across the marks by a compiler fence.
 
-use std::io;
-
 use sigproof_osnote::NoteError;
 use sigproof_profbuf::WriteError;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering, compiler_fence};
@@ -21,6 +19,7 @@ use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};
 use crate::case::{Failure, Outcome};
 use crate::page::Page;
+use crate::refusal::Refusal;
 
 /// A bad outcome seen inside the handler: made without allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +69,18 @@ pub(super) enum Nesting {
 /// Where the target is, seen from the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub(super) enum Window {
+pub enum Window {
+    /// The window has not been entered.
     Before = 0,
+    /// It has been entered and not been left.
     Inside = 1,
+    /// It has been left.
     After = 2,
+}
+
+impl Window {
+    /// All places, in the order in which a round passes them.
+    pub const ALL: [Self; 3] = [Self::Before, Self::Inside, Self::After];
 }
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
@@ -97,7 +104,7 @@ pub(super) fn delay_ns() -> i64 {
 }
 
 /// Sets the statics and installs the handler. `aimed`: the thread that the signals hit is the one whose window it is.
-pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool, nesting: Nesting) -> io::Result<()> {
+pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool, nesting: Nesting) -> Result<(), Refusal> {
     // Invariant 1: before sigaction. Release pairs with the acquire in `on_signal`, should it run on another thread.
     BODY.store(Box::into_raw(Box::new(body)), Ordering::Release);
     AIMED.store(aimed, Ordering::Relaxed);
@@ -116,7 +123,7 @@ pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool, nes
         };
         libc::sigaction(SIGNAL, &raw const action, core::ptr::null_mut())
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 { Ok(()) } else { Err(Refusal::last("sigaction")) }
 }
 
 /// The handler. See the module's head for what it may not do.
@@ -133,9 +140,11 @@ extern "C" fn on_signal(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     // Release: what was armed before is armed to whoever sees this (`Page::signals_idle`).
     page.begun.fetch_add(1, Ordering::Release);
     if let Err(fault) = body() {
-        page.set_failed(fault.outcome, fault.detail);
-        // SAFETY: _exit is async-signal-safe and does not return; nothing of this process is needed any more.
-        unsafe { libc::_exit(0) };
+        // Else the interrupted thread, or another, is about to end the process with its own verdict.
+        if page.set_failed(fault.outcome, fault.detail) {
+            // SAFETY: _exit is async-signal-safe and does not return; nothing of this process is needed any more.
+            unsafe { libc::_exit(0) };
+        }
     }
     page.handler_depth.fetch_sub(1, Ordering::Relaxed);
     page.ended.fetch_add(1, Ordering::Release);

@@ -22,17 +22,18 @@ mod handler;
 mod pc;
 mod servo;
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::hint;
+use sigproof_shim::native::os::errno;
 
 pub use delivery::Delivery;
-pub use handler::Fault;
 use handler::Nesting;
+pub use handler::{Fault, Window as Place};
 
 use crate::page::Page;
+use crate::refusal::Refusal;
 
 /// The signal: the profiler's.
 pub const SIGNAL: libc::c_int = libc::SIGPROF;
@@ -52,8 +53,8 @@ impl Injector {
     /// Installs `body` as the handler and makes the calling thread the target. Once in a process.
     ///
     /// # Errors
-    /// The platform has no such delivery ([`io::ErrorKind::Unsupported`]), or has run out of timers or threads.
-    pub fn new(page: &'static Page, delivery: Delivery, seed: u64, body: &'static Body) -> io::Result<Self> {
+    /// The platform has no such delivery, or the machine refuses the timer, the thread or the handler.
+    pub fn new(page: &'static Page, delivery: Delivery, seed: u64, body: &'static Body) -> Result<Self, Refusal> {
         handler::install(page, body, true, Nesting::Masked)?;
         let source = delivery.open(page)?;
         mask(libc::SIG_UNBLOCK)?;
@@ -64,7 +65,7 @@ impl Injector {
     ///
     /// # Errors
     /// The signal could not be armed.
-    pub fn round<R>(&mut self, window: impl FnOnce() -> R) -> io::Result<R> {
+    pub fn round<R>(&mut self, window: impl FnOnce() -> R) -> Result<R, Refusal> {
         handler::enter(handler::Window::Before);
         let delay = handler::delay_ns() + self.jitter.i64(0..=servo::JITTER_NS);
         // Counted before it is armed, so that the parent never takes a signal on its way for none.
@@ -77,6 +78,20 @@ impl Injector {
         let result = window();
         handler::enter(handler::Window::After);
         Ok(result)
+    }
+
+    /// One signal, while the target stays where `place` says, awake. For the harness's test of its own counts.
+    ///
+    /// # Errors
+    /// The signal could not be armed.
+    pub(crate) fn hold(&mut self, place: Place) -> Result<(), Refusal> {
+        /// Long enough for the call that arms the signal to return before it comes, on an idle machine; nothing depends on it.
+        const DELAY_NS: u64 = 20_000;
+        handler::enter(place);
+        self.page.armed.fetch_add(1, Ordering::Release);
+        self.source.arm(DELAY_NS)?;
+        self.settle();
+        Ok(())
     }
 
     /// Waits until the handler of this round's signal has run, and counts the round.
@@ -100,7 +115,7 @@ fn spin_for(time: Duration) {
 ///
 /// # Errors
 /// As `pthread_sigmask`.
-pub fn shield() -> io::Result<()> {
+pub fn shield() -> Result<(), Refusal> {
     mask(libc::SIG_BLOCK)
 }
 
@@ -109,7 +124,7 @@ pub fn shield() -> io::Result<()> {
 ///
 /// # Errors
 /// As `sigaction`.
-pub fn install(page: &'static Page, body: &'static Body) -> io::Result<()> {
+pub fn install(page: &'static Page, body: &'static Body) -> Result<(), Refusal> {
     handler::install(page, body, false, Nesting::Masked)?;
     mask(libc::SIG_UNBLOCK)
 }
@@ -118,7 +133,7 @@ pub fn install(page: &'static Page, body: &'static Body) -> io::Result<()> {
 ///
 /// # Errors
 /// As `sigaction`.
-pub fn install_nesting(page: &'static Page, body: &'static Body) -> io::Result<()> {
+pub fn install_nesting(page: &'static Page, body: &'static Body) -> Result<(), Refusal> {
     handler::install(page, body, false, Nesting::Open)?;
     mask(libc::SIG_UNBLOCK)
 }
@@ -135,10 +150,32 @@ pub fn window<R>(window: impl FnOnce() -> R) -> R {
 pub fn raise(page: &Page) {
     page.armed.fetch_add(1, Ordering::Release);
     // SAFETY: `raise` has no preconditions; the handler was installed before (`install`).
-    unsafe { libc::raise(SIGNAL) };
+    if unsafe { libc::raise(SIGNAL) } != 0 {
+        give_up(page, "raise (tgkill)", errno::get());
+    }
 }
 
-fn mask(how: libc::c_int) -> io::Result<()> {
+/// Sends the signal to a thread of this process; a machine that refuses it ends the attempt.
+///
+/// # Safety
+/// `target` is a thread that has not ended.
+pub unsafe fn send(page: &Page, target: libc::pthread_t) {
+    // SAFETY: by contract.
+    match unsafe { libc::pthread_kill(target, SIGNAL) } {
+        0 => {}
+        errno => give_up(page, "pthread_kill (tgkill)", errno),
+    }
+}
+
+/// Ends the attempt, from whatever thread: a signal that was asked for cannot be sent. Async-signal-safe.
+fn give_up(page: &Page, call: &str, errno: i32) {
+    if page.set_refused(call, errno) {
+        // SAFETY: _exit does not return; the parent reads on the page what came of it.
+        unsafe { libc::_exit(0) };
+    }
+}
+
+fn mask(how: libc::c_int) -> Result<(), Refusal> {
     // SAFETY: a zeroed sigset_t is a valid object for sigemptyset to initialise; all pointers are to live locals or null.
     let result = unsafe {
         let mut set: libc::sigset_t = core::mem::zeroed();
@@ -146,5 +183,5 @@ fn mask(how: libc::c_int) -> io::Result<()> {
         libc::sigaddset(&raw mut set, SIGNAL);
         libc::pthread_sigmask(how, &raw const set, core::ptr::null_mut())
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(result)) }
+    if result == 0 { Ok(()) } else { Err(Refusal::of("pthread_sigmask", result)) }
 }

@@ -3,16 +3,18 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | options, events, and the loop over setups |
+//! | `budget` | how the time of a run is divided among its setups |
 //! | `plan` | which setups run, and why the others do not |
 //! | `tally` | what has been seen of one setup, when it is enough, and what it amounts to |
 //!
 //! The same code runs broken and fixed variants; only what is expected of the outcomes differs.
 
+mod budget;
 mod plan;
 mod tally;
 
-use std::io;
 use std::panic::resume_unwind;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,10 +22,12 @@ use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::case::{Mode, Outcome, Variant};
 use crate::inject::Delivery;
+use crate::refusal::Refusal;
 use crate::report::{Report, Run};
 use crate::supervise::{self, End, Wish};
 use crate::worker::Order;
 
+use budget::Budget;
 use plan::Planned;
 use tally::{Goal, Tally};
 
@@ -140,8 +144,8 @@ pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBo
     on_event(Event::Planned { setups: planned.len() });
     crate::diagnose::warm_up();
     let jobs = options.jobs.unwrap_or_else(default_jobs).clamp(1, running.max(1));
-    let share = options.duration.map(|d| d.mul_f64(jobs as f64 / running.max(1) as f64));
-    let context = Context { options, seed, delivery, share, on_event, stop };
+    let budget = options.duration.map(|duration| Budget::new(started + duration, jobs, running));
+    let context = Context { options, seed, delivery, budget, on_event, stop, refused: OnceLock::new() };
 
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -155,8 +159,11 @@ pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBo
         done
     };
     let mut runs: Vec<(usize, Run)> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        let start = || thread::Builder::new().spawn_scoped(scope, worker);
+        // This thread is one of them: where no other can be started, it does all of the work.
+        let threads: Vec<_> = (1..jobs).map_while(|_| start().ok()).collect();
+        let own = worker();
+        threads.into_iter().flat_map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).chain(own).collect()
     });
     runs.sort_by_key(|(index, _)| *index);
 
@@ -178,9 +185,11 @@ struct Context<'a> {
     options: &'a Options,
     seed: u64,
     delivery: Delivery,
-    share: Option<Duration>,
+    budget: Option<Budget>,
     on_event: &'a (dyn Fn(Event) + Sync),
     stop: &'a AtomicBool,
+    /// The machine refused something without which no setup can be attempted: the others are not tried in vain.
+    refused: OnceLock<Refusal>,
 }
 
 impl Context<'_> {
@@ -190,8 +199,11 @@ impl Context<'_> {
         let mut tally = Tally::new(planned, self.goal(planned));
         if let Some(reason) = &planned.skip {
             tally.skip(reason.clone());
-        } else if let Err(error) = self.attempts(index, planned, &mut tally) {
-            tally.give_up(format!("an attempt could not be started: {error}"));
+        } else if let Some(refusal) = self.refused.get() {
+            tally.refuse(format!("not attempted, for what another setup met: {refusal}"));
+        } else if let Err(refusal) = self.attempts(index, planned, &mut tally) {
+            tally.refuse(format!("an attempt could not be made: {refusal}"));
+            let _ = self.refused.set(refusal);
         }
         let run = tally.into_run(self.delivery);
         (self.on_event)(Event::Finished { index, run: Box::new(run.clone()) });
@@ -208,12 +220,15 @@ impl Context<'_> {
                 (true, None, Some(_)) => 1,
                 (true, None, None) => self.delivery.coverage(),
             },
-            time: self.share.unwrap_or(PATIENCE),
-            use_all_time: self.share.is_some(),
+            time: match (&self.budget, &planned.skip) {
+                (Some(budget), None) => budget.share(),
+                _ => PATIENCE,
+            },
+            use_all_time: self.budget.is_some(),
         }
     }
 
-    fn attempts(&self, index: usize, planned: &Planned, tally: &mut Tally<'_>) -> io::Result<()> {
+    fn attempts(&self, index: usize, planned: &Planned, tally: &mut Tally<'_>) -> Result<(), Refusal> {
         let rounds = self.options.rounds.unwrap_or(ROUNDS);
         while !tally.enough() && !self.stop.load(Ordering::Relaxed) {
             let seed = self.seed.wrapping_add(tally.attempts());
@@ -232,7 +247,7 @@ impl Context<'_> {
                 // By us, and then the loop ends; or by somebody else, and then it is made again.
                 End::Abandoned => continue,
                 End::Unsupported(reason) => {
-                    tally.skip(reason.clone());
+                    tally.refuse(reason.clone());
                     break;
                 }
                 End::Outcome(outcome) => {

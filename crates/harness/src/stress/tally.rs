@@ -4,8 +4,9 @@
 //! |---|---|
 //! | an outcome that must never occur | unexpected |
 //! | all outcomes that must occur, none that must never, enough signals inside the window | as expected |
-//! | an outcome that must occur is missing after an honest effort ([`EFFORT`]) | unexpected: the reproducer has stopped reproducing |
+//! | an outcome that must occur is missing after an honest effort ([`EFFORT`], [`HITS`]) | unexpected: the reproducer has stopped reproducing |
 //! | less than that when the budget ran out | inconclusive |
+//! | the machine refused what an attempt needs, and nothing that must never occur was seen before | skipped, and refused |
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ use crate::worker::Order;
 
 /// So many attempts without an outcome that must occur are an honest effort; fewer are inconclusive.
 const EFFORT: u64 = 10;
+
+/// And so many signals inside the window (or as many as the delivery is asked for, if fewer): a bug that was never met cannot be missing.
+const HITS: u64 = 100;
 
 /// So many attempts at least, of each setup: what shows once must show again.
 const ATTEMPTS: u64 = 5;
@@ -46,6 +50,9 @@ pub(super) struct Tally<'a> {
     bad_seconds: Vec<f64>,
     /// Up to the end of the last attempt.
     spent: Duration,
+    refused: Option<String>,
+    /// Rounds asked for, no attempt counted for more than [`ROUNDS`].
+    rounds: u64,
     run: Run,
 }
 
@@ -65,6 +72,8 @@ impl<'a> Tally<'a> {
             observed: BTreeMap::new(),
             bad_seconds: Vec::new(),
             spent: Duration::ZERO,
+            refused: None,
+            rounds: 0,
             run,
         }
     }
@@ -79,16 +88,16 @@ impl<'a> Tally<'a> {
         self.run.reason = Some(reason);
     }
 
-    /// It could not go on, and this is why.
-    pub(super) fn give_up(&mut self, reason: String) {
-        self.run.verdict = Verdict::Inconclusive;
-        self.run.reason = Some(reason);
+    /// The machine refused what its attempts need, and this is what.
+    pub(super) fn refuse(&mut self, reason: String) {
+        self.refused = Some(reason);
     }
 
     /// Takes in one attempt, just ended. Whether its outcome is bad and new.
     pub(super) fn count(&mut self, outcome: Outcome, attempted: &Attempted, seed: u64, order: &Order) -> bool {
         let begun = core::mem::replace(&mut self.spent, self.started.elapsed());
         self.run.attempts += 1;
+        self.rounds += order.rounds.min(ROUNDS);
         self.run.signals += attempted.signals;
         self.run.signals_in_window += attempted.inside;
         *self.observed.entry(outcome).or_default() += 1;
@@ -172,13 +181,14 @@ impl<'a> Tally<'a> {
             self.run.first_seconds_p95 = quantile(&self.bad_seconds, 0.95);
         }
         if self.run.reason.is_none() {
-            (self.run.verdict, self.run.reason) = self.verdict();
+            (self.run.verdict, self.run.reason) = self.verdict(delivery);
+            self.run.refused = self.run.verdict == Verdict::Skipped;
         }
         self.run.observed = self.observed;
         self.run
     }
 
-    fn verdict(&self) -> (Verdict, Option<String>) {
+    fn verdict(&self, delivery: Delivery) -> (Verdict, Option<String>) {
         let attempts = self.run.attempts;
         if let Some((outcome, n)) =
             self.observed.iter().find(|(o, _)| self.planned.setup.expected.grade(**o) == Grade::Never)
@@ -188,21 +198,42 @@ impl<'a> Tally<'a> {
                 Some(format!("{outcome} occurred in {n} of {attempts} attempts and must never")),
             );
         }
+        if let Some(reason) = &self.refused {
+            return (Verdict::Skipped, Some(reason.clone()));
+        }
         if let Some(outcome) = self.missing() {
-            return if attempts >= EFFORT {
-                (Verdict::Unexpected, Some(format!("{outcome} must occur and did not in {attempts} attempts")))
-            } else {
-                (
-                    Verdict::Inconclusive,
-                    Some(format!("{outcome} must occur; {attempts} attempts are too few to say that it does not")),
-                )
-            };
+            return self.without(outcome, delivery);
         }
         if !self.covered() {
             let (inside, goal) = (self.run.signals_in_window, self.goal.coverage);
             return (Verdict::Inconclusive, Some(format!("{inside} signals hit the window, {goal} were asked for")));
         }
         (Verdict::AsExpected, None)
+    }
+
+    /// What it amounts to that an outcome which must occur did not.
+    fn without(&self, outcome: Outcome, delivery: Delivery) -> (Verdict, Option<String>) {
+        let (attempts, inside) = (self.run.attempts, self.run.signals_in_window);
+        let aimed = self.planned.case.aimed();
+        let wanted = self.goal.coverage.max(HITS.min(delivery.coverage()));
+        let were = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        // What is not aimed has no window: its effort is its rounds.
+        if attempts < EFFORT || (!aimed && self.rounds < EFFORT * ROUNDS) {
+            let few = if attempts == 1 { "is too few" } else { "are too few" };
+            let mut made = were(attempts, "attempt");
+            if self.rounds < attempts * ROUNDS {
+                made += &format!(" of {} in all", were(self.rounds, "round"));
+            }
+            let reason = format!("{outcome} must occur; {made} {few} to say that it does not");
+            return (Verdict::Inconclusive, Some(reason));
+        }
+        if aimed && inside < wanted {
+            let hits = were(inside, "signal");
+            let reason =
+                format!("{outcome} must occur; {hits} hit the window, and {wanted} are needed to say that it does not");
+            return (Verdict::Inconclusive, Some(reason));
+        }
+        (Verdict::Unexpected, Some(format!("{outcome} must occur and did not in {attempts} attempts")))
     }
 
     /// The command that repeats it.

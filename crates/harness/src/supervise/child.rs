@@ -1,10 +1,12 @@
 //! One worker process: started with its page, and gone for good when this is dropped.
 
 use std::io;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 
 use super::group::Group;
+use super::own::own_command;
 use crate::page::{Page, Shared};
+use crate::refusal::Refusal;
 use crate::worker::{Order, VERB, leash};
 
 /// A worker.
@@ -17,20 +19,21 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts one.
-    pub(super) fn start(order: &Order) -> io::Result<Self> {
-        let (shared, file) = Shared::create()?;
-        let order = serde_json::to_string(order).map_err(io::Error::other)?;
-        let mut command = Command::new(std::env::current_exe()?);
+    pub(super) fn start(order: &Order) -> Result<Self, Refusal> {
+        let (shared, file) = Shared::create().map_err(|error| Refusal::new("the page for a child", &error))?;
+        let order = serde_json::to_string(order).map_err(io::Error::other);
+        let order = order.map_err(|error| Refusal::new("the order for a child", &error))?;
+        let mut command = own_command()?;
         command.arg(VERB).arg(order).stdin(file);
-        let leash = if leash::NEEDS_PIPE {
-            let (read, write) = io::pipe()?;
+        let (group, leash) = if leash::NEEDS_PIPE {
+            let (read, write) = io::pipe().map_err(|error| Refusal::new("pipe", &error))?;
             command.stdout(read);
-            Some(write)
+            (Group::start(&mut command), Some(write))
         } else {
-            command.stdout(Stdio::null());
-            None
+            (Group::start_mute(&mut command), None)
         };
-        Ok(Self { group: Group::start(&mut command)?, shared, _leash: leash })
+        let group = group.map_err(|error| Refusal::new("a child process (clone, execve)", &error))?;
+        Ok(Self { group, shared, _leash: leash })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -42,8 +45,8 @@ impl Child {
     }
 
     /// As [`Group::ended`].
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.group.ended()
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, Refusal> {
+        self.group.ended().map_err(|error| Refusal::new("waitid", &error))
     }
 
     /// As [`Group::last_words`].
@@ -51,8 +54,12 @@ impl Child {
         self.group.last_words()
     }
 
-    /// As [`Group::end`].
-    pub(super) fn end(&mut self) {
+    /// Ends it as [`Group::end`] does.
+    ///
+    /// # Errors
+    /// The machine refused to end it, or to wait for its end.
+    pub(super) fn end(&mut self) -> Result<(), Refusal> {
         self.group.end();
+        self.group.trouble().map_or(Ok(()), |refusal| Err(refusal.clone()))
     }
 }

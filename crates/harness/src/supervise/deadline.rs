@@ -8,41 +8,71 @@ use crate::hang::Stuck;
 /// How long nothing may move. Generous: a false verdict is worse than a slow one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// For how long nothing has moved *while somebody looked*.
+///
+/// A parent that was stopped itself, or did not get a processor, has not seen that its child stood still meanwhile: each look counts for
+/// no more than [`LOOK`].
+#[derive(Debug)]
+pub(super) struct Stillness {
+    progress: Option<u64>,
+    still: Duration,
+    looked: Instant,
+}
+
+/// The most that one look counts for. Looks are much closer than this unless the parent does not run.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Stillness {
+    pub(super) fn new() -> Self {
+        Self { progress: None, still: Duration::ZERO, looked: Instant::now() }
+    }
+
+    /// Called whenever the parent looks. For how long nothing has moved.
+    pub(super) fn look(&mut self, progress: u64) -> Duration {
+        let passed = core::mem::replace(&mut self.looked, Instant::now()).elapsed().min(LOOK);
+        if self.progress.replace(progress) == Some(progress) {
+            self.still += passed;
+        } else {
+            self.still = Duration::ZERO;
+        }
+        self.still
+    }
+}
+
 /// A deadline that moves with progress.
 #[derive(Debug)]
 pub struct Deadline {
     pid: u32,
-    progress: Option<u64>,
-    since: Instant,
+    stillness: Stillness,
     used: Option<Duration>,
 }
 
 impl Deadline {
     /// For the process of this number, which has just started.
     pub fn new(pid: u32) -> Self {
-        Self { pid, progress: None, since: Instant::now(), used: None }
+        Self { pid, stillness: Stillness::new(), used: None }
     }
 
     /// Called whenever the parent looks.
     pub fn look(&mut self, progress: u64) -> Option<Stuck> {
-        if self.progress != Some(progress) {
-            self.progress = Some(progress);
-            self.since = Instant::now();
+        let still = self.stillness.look(progress);
+        if still.is_zero() {
             self.used = processor_time(self.pid);
-            return None;
         }
-        if self.since.elapsed() < PATIENCE {
-            return None;
-        }
+        (still >= PATIENCE).then(|| self.kind())
+    }
+
+    /// How it stands still, by the processor time that it has used meanwhile.
+    pub(super) fn kind(&self) -> Stuck {
         match self.used() {
-            Some(used) if used > PATIENCE / 4 => Some(Stuck::Spinning { tid: self.pid }),
-            _ => Some(Stuck::AllAsleep),
+            Some(used) if used > PATIENCE / 4 => Stuck::Spinning { tid: self.pid },
+            _ => Stuck::AllAsleep,
         }
     }
 
     /// For how long nothing has moved.
     pub fn still(&self) -> Duration {
-        self.since.elapsed()
+        self.stillness.still
     }
 
     /// The processor time used meanwhile, where the platform tells it.
@@ -93,10 +123,20 @@ mod tests {
     fn progress_moves_the_deadline_and_patience_ends() {
         let mut deadline = Deadline::new(std::process::id());
         assert_eq!(deadline.look(1), None);
-        deadline.since -= PATIENCE;
+        deadline.stillness.still += PATIENCE;
         assert_eq!(deadline.look(2), None, "it moved");
-        deadline.since -= PATIENCE;
+        assert_eq!(deadline.look(2), None, "it has just moved");
+        deadline.stillness.still += PATIENCE;
         assert_eq!(deadline.look(2), Some(Stuck::AllAsleep));
+    }
+
+    #[test]
+    fn a_parent_that_did_not_look_has_seen_nothing_stand_still() {
+        let mut stillness = Stillness::new();
+        stillness.look(1);
+        stillness.looked -= Duration::from_secs(3600);
+        assert_eq!(stillness.look(1), LOOK, "stopped for an hour");
+        assert_eq!(stillness.look(2), Duration::ZERO, "it moved");
     }
 
     #[test]

@@ -6,28 +6,27 @@
 mod child;
 mod deadline;
 mod group;
+mod own;
+pub(crate) mod spin;
+pub(crate) mod system;
+mod watching;
 
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::case::Outcome;
 use crate::diagnose::{self, Diagnosis, HangKind, Hints};
-use crate::hang::{Look, Stuck, Watch};
+use crate::hang::Stuck;
 use crate::page::{Page, State};
 use crate::report::Finding;
-use crate::worker::Order;
 
-use child::Child;
 pub use deadline::Deadline;
 pub use group::Group;
-
-/// How often the parent looks.
-const PERIOD: Duration = Duration::from_micros(300);
+pub use own::{own_command, own_executable};
+pub use watching::attempt;
 
 /// What the parent wants of an attempt under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub enum Wish {
 pub enum End {
     /// With an outcome.
     Outcome(Outcome),
-    /// It could not be run here: the reason.
+    /// It has no outcome, because of this machine: the reason and the remedy.
     Unsupported(String),
     /// It was abandoned.
     Abandoned,
@@ -64,49 +63,6 @@ pub struct Attempted {
     pub signals: u64,
     /// Signals inside the window.
     pub inside: u64,
-}
-
-/// Runs one attempt. `wish` is asked again and again while it runs.
-///
-/// # Errors
-/// The child could not be started: no memory, no descriptors, no room for the page.
-pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> io::Result<Attempted> {
-    let started = Instant::now();
-    let mut child = Child::start(order)?;
-    let mut watch = Watch::new(child.pid());
-    let mut deadline = Deadline::new(child.pid());
-    let (end, finding, elapsed) = loop {
-        // Before the look at the page: what the child wrote before its end is then there.
-        if let Some(status) = child.ended()? {
-            let elapsed = started.elapsed();
-            if wish() == Wish::Abandon || interrupted(status) {
-                break (End::Abandoned, None, elapsed);
-            }
-            let (end, finding) = judge(child.page().state(), status, || child.last_words());
-            break (end, finding, elapsed);
-        }
-        match wish() {
-            Wish::GoOn => {}
-            Wish::Finish => child.page().stop.store(1, Ordering::Relaxed),
-            Wish::Abandon => break (End::Abandoned, None, started.elapsed()),
-        }
-        let stuck = match watch.look(child.page().progress(), child.page().signals_idle()) {
-            Look::Stuck(stuck) => Some(stuck),
-            Look::Unwatchable(_) => deadline.look(child.page().progress()),
-            Look::Running | Look::Gone => None,
-        };
-        if let Some(stuck) = stuck {
-            let elapsed = started.elapsed();
-            let (outcome, finding) = explain(child.pid(), child.page(), stuck, None);
-            break (End::Outcome(outcome), Some(finding), elapsed);
-        }
-        thread::sleep(PERIOD);
-    };
-    child.end();
-    let page = child.page();
-    let counted = |counter: &sigproof_shim::native::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let finding = finding.map(|f| Finding { seconds: Some(elapsed.as_secs_f64()), ..f });
-    Ok(Attempted { end, finding, elapsed, signals: counted(&page.begun), inside: counted(&page.inside) })
 }
 
 /// Whether a child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
@@ -129,7 +85,7 @@ pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() 
         (State::Failed(failure), ..) => {
             (End::Outcome(failure.outcome), Some(Finding::new(failure.outcome, failure.detail)))
         }
-        (State::Unsupported(reason), ..) => (End::Unsupported(reason), None),
+        (State::Refused(refusal), ..) => (End::Unsupported(refusal.to_string()), None),
         (State::Done, ..) => (End::Outcome(Outcome::Delivered), None),
         (State::Starting | State::Running, ..) => crash("the process exited in the midst of its attempt".into()),
     }

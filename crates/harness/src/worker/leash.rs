@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::refusal::Refusal;
+
 /// Whether the parent has to hold a pipe for it.
 pub(crate) const NEEDS_PIPE: bool = cfg!(not(target_os = "linux"));
 
@@ -10,7 +12,7 @@ pub(crate) const NEEDS_PIPE: bool = cfg!(not(target_os = "linux"));
 pub(crate) fn tie(parent: u32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
-        return Err(io::Error::last_os_error());
+        return Err(Refusal::last("prctl (PR_SET_PDEATHSIG)").into());
     }
     // The parent may have died before the call: then nobody is left to be told.
     if std::os::unix::process::parent_id() != parent {
@@ -23,7 +25,7 @@ pub(crate) fn tie(parent: u32) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn tie(_parent: u32) -> io::Result<()> {
     crate::inject::shield()?;
-    std::thread::Builder::new().name("leash".into()).spawn(|| {
+    let leash = std::thread::Builder::new().name("leash".into()).spawn(|| {
         let mut byte = 0_u8;
         loop {
             // SAFETY: reads at most one byte into a live local.
@@ -33,6 +35,6 @@ pub(crate) fn tie(_parent: u32) -> io::Result<()> {
                 _ => unsafe { libc::_exit(1) },
             }
         }
-    })?;
-    Ok(())
+    });
+    leash.map(drop).map_err(|error| Refusal::thread(&error).into())
 }

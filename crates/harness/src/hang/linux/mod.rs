@@ -31,9 +31,10 @@ pub(crate) mod procfs;
 pub(crate) mod sleep;
 mod survey;
 
-use super::{Look, SPIN_CPU, SPIN_CPU_ARMED, Stuck};
+use super::{ARMED, Look, SPIN_CPU, Stuck};
 use procfs::{Syscall, thread_stat, thread_status};
 use std::io;
+use std::time::Duration;
 use survey::{Doing, Survey, Threads};
 
 /// A watch over one child process.
@@ -44,6 +45,7 @@ pub struct Watch {
     pid: u32,
     threads: Threads,
     candidate: Option<Candidate>,
+    spin_limit: Duration,
 }
 
 /// A survey that may turn out to be the first of two.
@@ -74,7 +76,14 @@ impl Signs {
 impl Watch {
     /// A watch over process `pid`. Nothing is opened before the first look.
     pub fn new(pid: u32) -> Self {
-        Self { pid, threads: Threads::new(pid), candidate: None }
+        Self { pid, threads: Threads::new(pid), candidate: None, spin_limit: SPIN_CPU }
+    }
+
+    /// The same, with another limit in place of [`SPIN_CPU`], and ten times that in place of [`SPIN_CPU_ARMED`].
+    #[must_use]
+    pub fn spin_limit(mut self, limit: Duration) -> Self {
+        self.spin_limit = limit;
+        self
     }
 
     /// One look, 10 to 50 us; up to a few ms when it is about to say `Stuck`.
@@ -83,6 +92,9 @@ impl Watch {
     /// aimed at the child can still fire: a source that has fired is visible here as a pending signal. Both are to be read *before* the
     /// call. Without `timers_idle`, `AllAsleep` is never said, and `Spinning` only after [`SPIN_CPU_ARMED`].
     pub fn look(&mut self, progress: u64, timers_idle: bool) -> Look {
+        if !procfs::is_ours() {
+            return Look::Unwatchable("/proc is missing, or shows another PID namespace".to_owned());
+        }
         let survey = match self.threads.survey() {
             Ok(survey) => survey,
             Err(error) => return self.failed(&error),
@@ -111,7 +123,7 @@ impl Watch {
         if !all_asleep && candidate.signs.is_none() {
             return self.anchor(survey, progress);
         }
-        let limit = if timers_idle { SPIN_CPU } else { SPIN_CPU_ARMED };
+        let limit = if timers_idle { self.spin_limit } else { self.spin_limit * ARMED };
         if !all_asleep && !candidate.survey.every_runner_burnt(&survey, limit.as_nanos() as u64) {
             return Look::Running;
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// One thread's `/proc/PID/task/TID/syscall`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,16 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
 pub(crate) fn reread<'b>(file: &fs::File, buffer: &'b mut [u8]) -> io::Result<&'b str> {
     let length = file.read_at(buffer, 0)?;
     str::from_utf8(&buffer[..length]).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// Whether `/proc` is that of our own PID namespace: there, it knows this process by its own number.
+pub(crate) fn is_ours() -> bool {
+    static OURS: OnceLock<bool> = OnceLock::new();
+    *OURS.get_or_init(|| {
+        let own = lossy("/proc/self/stat");
+        let number = own.as_deref().and_then(|text| text.split_once(' ')?.0.parse::<u32>().ok());
+        number == Some(std::process::id())
+    })
 }
 
 /// `stat` of a thread.

@@ -2,13 +2,13 @@
 //!
 //! The sleep matters: the parent must be able to see that a stuck process is all asleep, so nothing here may poll.
 
-use std::io;
 use std::thread::{self, Thread};
 
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::hint;
 
 use super::super::shield;
+use crate::refusal::Refusal;
 
 /// How often a helper looks for the next order before it sleeps: a few microseconds, in which most orders come.
 const LOOKS: u32 = 2_000;
@@ -30,7 +30,7 @@ pub(super) struct Helper {
 
 impl Helper {
     /// Starts a thread, shielded from the signal, that runs `work` on each order.
-    pub(super) fn start(name: &str, work: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(name: &str, work: impl Fn(u64) + Send + 'static) -> Result<Self, Refusal> {
         let desk: &'static Desk = Box::leak(Box::default());
         let handle = thread::Builder::new().name(name.into()).spawn(move || {
             if let Err(error) = shield() {
@@ -50,7 +50,8 @@ impl Helper {
                 desk.begun.store(done + 1, Ordering::Release);
                 work(desk.order.load(Ordering::Relaxed));
             }
-        })?;
+        });
+        let handle = handle.map_err(|error| Refusal::thread(&error))?;
         Ok(Self { desk, thread: handle.thread().clone() })
     }
 

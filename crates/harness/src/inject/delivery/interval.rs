@@ -2,18 +2,17 @@
 //! round takes that long and few signals hit a window of nanoseconds. It is here because it is what profilers use. It counts the processor time of the whole process, so a helper burns some while
 //! the target sleeps; it signals the process, so the target is the one thread that does not block the signal.
 
-use std::io;
-
 use super::Source;
 use super::helper::Helper;
 use crate::page::Page;
+use crate::refusal::Refusal;
 
 /// The timer and the burner.
 #[derive(Debug)]
 pub(super) struct IntervalTimer(Helper);
 
 impl IntervalTimer {
-    pub(super) fn new(page: &'static Page) -> io::Result<Self> {
+    pub(super) fn new(page: &'static Page) -> Result<Self, Refusal> {
         Ok(Self(Helper::start("burner", move |_| {
             while !page.signals_idle() {
                 core::hint::spin_loop();
@@ -23,7 +22,7 @@ impl IntervalTimer {
 }
 
 impl Source for IntervalTimer {
-    fn arm(&self, delay_ns: u64) -> io::Result<()> {
+    fn arm(&self, delay_ns: u64) -> Result<(), Refusal> {
         let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
         // Zero would disarm it. The delay is far below a second: the servo bounds it.
         let micros = (delay_ns / 1_000).clamp(1, 999_999);
@@ -31,7 +30,7 @@ impl Source for IntervalTimer {
         let spec = libc::itimerval { it_interval: zero, it_value: value };
         // SAFETY: `spec` is a valid local.
         if unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const spec, core::ptr::null_mut()) } != 0 {
-            return Err(io::Error::last_os_error());
+            return Err(Refusal::last("setitimer"));
         }
         self.0.order(0);
         Ok(())

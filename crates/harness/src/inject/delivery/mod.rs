@@ -8,16 +8,16 @@ mod kill;
 mod thread_timer;
 
 use core::fmt;
-use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::page::Page;
+use crate::refusal::Refusal;
 
 /// A source of one-shot signals, aimed at the thread that opened it.
 pub(super) trait Source: fmt::Debug {
     /// One signal, `delay_ns` from now. Never called while one is on its way.
-    fn arm(&self, delay_ns: u64) -> io::Result<()>;
+    fn arm(&self, delay_ns: u64) -> Result<(), Refusal>;
 }
 
 /// How signals are sent.
@@ -83,10 +83,10 @@ impl Delivery {
         if thread_timer::AVAILABLE { Self::ThreadTimer } else { Self::PthreadKill }
     }
 
-    pub(super) fn open(self, page: &'static Page) -> io::Result<Box<dyn Source>> {
+    pub(super) fn open(self, page: &'static Page) -> Result<Box<dyn Source>, Refusal> {
         Ok(match self {
             Self::ThreadTimer => Box::new(thread_timer::ThreadTimer::new()?),
-            Self::PthreadKill => Box::new(kill::PthreadKill::new()?),
+            Self::PthreadKill => Box::new(kill::PthreadKill::new(page)?),
             Self::IntervalTimer => Box::new(interval::IntervalTimer::new(page)?),
         })
     }

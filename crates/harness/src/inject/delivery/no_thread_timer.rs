@@ -1,8 +1,7 @@
 //! The same names where the platform has no per-thread timers: unsupported.
 
-use std::io;
-
 use super::Source;
+use crate::refusal::Refusal;
 
 /// This platform does not have it.
 pub(super) const AVAILABLE: bool = false;
@@ -12,16 +11,13 @@ pub(super) const AVAILABLE: bool = false;
 pub(super) enum ThreadTimer {}
 
 impl ThreadTimer {
-    pub(super) fn new() -> io::Result<Self> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this platform has no timers that signal one thread (SIGEV_THREAD_ID)",
-        ))
+    pub(super) fn new() -> Result<Self, Refusal> {
+        Err(Refusal::of("timer_create for one thread (SIGEV_THREAD_ID)", libc::ENOSYS))
     }
 }
 
 impl Source for ThreadTimer {
-    fn arm(&self, _delay_ns: u64) -> io::Result<()> {
+    fn arm(&self, _delay_ns: u64) -> Result<(), Refusal> {
         match *self {}
     }
 }

@@ -1,9 +1,8 @@
 //! `timer_create(SIGEV_THREAD_ID)`: a timer of the kernel's that interrupts one thread, wherever it is. Linux (timer_create(2)).
 
-use std::io;
-
 use super::super::SIGNAL;
 use super::Source;
+use crate::refusal::Refusal;
 
 /// This platform has it.
 pub(super) const AVAILABLE: bool = true;
@@ -13,7 +12,7 @@ pub(super) const AVAILABLE: bool = true;
 pub(super) struct ThreadTimer(libc::timer_t);
 
 impl ThreadTimer {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> Result<Self, Refusal> {
         // SAFETY: a zeroed sigevent is valid; both pointers are to live locals; gettid has no preconditions.
         unsafe {
             let mut event: libc::sigevent = core::mem::zeroed();
@@ -22,7 +21,7 @@ impl ThreadTimer {
             event.sigev_notify_thread_id = libc::gettid();
             let mut timer: libc::timer_t = core::ptr::null_mut();
             if libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) != 0 {
-                return Err(io::Error::last_os_error());
+                return Err(Refusal::last("timer_create"));
             }
             Ok(Self(timer))
         }
@@ -30,7 +29,7 @@ impl ThreadTimer {
 }
 
 impl Source for ThreadTimer {
-    fn arm(&self, delay_ns: u64) -> io::Result<()> {
+    fn arm(&self, delay_ns: u64) -> Result<(), Refusal> {
         let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // Zero would disarm it.
         let delay = delay_ns.max(1);
@@ -41,7 +40,7 @@ impl Source for ThreadTimer {
         let spec = libc::itimerspec { it_interval: zero, it_value: value };
         // SAFETY: the timer is live until `drop`; `spec` is a valid local.
         if unsafe { libc::timer_settime(self.0, 0, &raw const spec, core::ptr::null_mut()) } != 0 {
-            return Err(io::Error::last_os_error());
+            return Err(Refusal::last("timer_settime"));
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl Stage {
                 // Nobody listens only if the process is on its way out.
                 let _ = tell.send(());
             });
-            if let Err(Failure { outcome, detail }) = result {
+            if let Err(Failure { outcome, detail, .. }) = result {
                 page.set_failed(outcome, &detail);
                 leave(0);
             }

@@ -23,16 +23,19 @@ fn order(planned: &Planned) -> Order {
 
 /// Counts `n` attempts of this outcome, each with ten signals inside the window.
 fn count(tally: &mut Tally<'_>, order: &Order, outcome: Outcome, n: u64) {
-    for seed in 0..n {
-        let attempted = Attempted {
-            end: End::Outcome(outcome),
-            finding: (outcome != Delivered).then(|| Finding::new(outcome, "seen")),
-            elapsed: Duration::from_millis(seed),
-            signals: 20,
-            inside: 10,
-        };
-        tally.count(outcome, &attempted, seed, order);
-    }
+    (0..n).for_each(|seed| count_one(tally, order, outcome, seed, 10));
+}
+
+/// Counts one attempt that took `seed` milliseconds.
+fn count_one(tally: &mut Tally<'_>, order: &Order, outcome: Outcome, seed: u64, inside: u64) {
+    let attempted = Attempted {
+        end: End::Outcome(outcome),
+        finding: (outcome != Delivered).then(|| Finding::new(outcome, "seen")),
+        elapsed: Duration::from_millis(seed),
+        signals: 20,
+        inside,
+    };
+    tally.count(outcome, &attempted, seed, order);
 }
 
 #[rstest]
@@ -53,6 +56,78 @@ fn verdicts(#[case] variant: Variant, #[case] seen: &[(Outcome, u64)], #[case] v
     assert_eq!(run.verdict, verdict, "{:?}", run.reason);
     assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected, "what is not as expected has a reason");
     assert_eq!(run.observed.values().sum::<u64>(), run.attempts);
+    assert_eq!((run.signals, run.signals_in_window), (20 * run.attempts, 10 * run.attempts), "each counted once");
+}
+
+/// Ten attempts that never met the window are no honest effort.
+#[rstest]
+#[case::none(Delivery::best(), 1, 0, Verdict::Inconclusive)]
+#[case::too_few(Delivery::best(), 1, 9, Verdict::Inconclusive)]
+#[case::enough(Delivery::best(), 1, 10, Verdict::Unexpected)]
+#[case::less_than_was_asked_for(Delivery::best(), 1_000, 99, Verdict::Inconclusive)]
+#[case::a_blunt_delivery_none(Delivery::IntervalTimer, 1, 0, Verdict::Inconclusive)]
+#[case::a_blunt_delivery(Delivery::IntervalTimer, 1, 1, Verdict::Unexpected)]
+fn a_bug_is_missing_only_where_its_window_was_hit(
+    #[case] delivery: Delivery,
+    #[case] coverage: u64,
+    #[case] inside: u64,
+    #[case] verdict: Verdict,
+) {
+    let planned = planned(Variant::Broken);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, Goal { coverage, ..GOAL });
+    (0..EFFORT).for_each(|seed| count_one(&mut tally, &order, Delivered, seed, inside));
+    let run = tally.into_run(delivery);
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+    let hits = format!("{} signal", EFFORT * inside);
+    assert!(verdict == Verdict::Unexpected || run.reason.as_ref().unwrap().contains(&hits), "{:?}", run.reason);
+}
+
+/// A case without a window shows its effort by its rounds.
+#[rstest]
+#[case::full(ROUNDS, Verdict::Unexpected)]
+#[case::short(1, Verdict::Inconclusive)]
+fn attempts_of_few_rounds_are_no_effort(#[case] rounds: u64, #[case] verdict: Verdict) {
+    let case = cases::find("signote-fork-cloexec").unwrap();
+    let setup = case.setups().into_iter().find(|s| s.variant == Variant::Broken).unwrap();
+    let planned = Planned { index: 0, case, setup, skip: None };
+    let order = Order { rounds, ..order(&planned) };
+    let mut tally = Tally::new(&planned, Goal { coverage: 0, ..GOAL });
+    (0..EFFORT).for_each(|seed| count_one(&mut tally, &order, Delivered, seed, 0));
+    let run = tally.into_run(Delivery::best());
+    assert_eq!(run.verdict, verdict, "{:?}", run.reason);
+}
+
+#[rstest]
+#[case::nothing_seen(&[], Verdict::Skipped)]
+#[case::well_so_far(&[Delivered, Delivered], Verdict::Skipped)]
+#[case::a_bug_seen_before(&[Delivered, SelfDeadlock], Verdict::Unexpected)]
+fn a_refusal_hides_no_bug(#[case] seen: &[Outcome], #[case] verdict: Verdict) {
+    let planned = planned(Variant::Fixed);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, GOAL);
+    seen.iter().for_each(|outcome| count_one(&mut tally, &order, *outcome, 0, 10));
+    tally.refuse("no timer".to_owned());
+    let run = tally.into_run(Delivery::best());
+    assert_eq!((run.verdict, run.refused), (verdict, verdict == Verdict::Skipped), "{:?}", run.reason);
+}
+
+/// From the start of the setup, not from that of the attempt.
+#[test]
+fn the_first_bad_outcome_is_timed_from_the_start_of_the_setup() {
+    let planned = planned(Variant::Broken);
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, GOAL);
+    tally.started -= Duration::from_secs(7);
+    count_one(&mut tally, &order, Delivered, 0, 10);
+    count_one(&mut tally, &order, SelfDeadlock, 1, 10);
+    let run = tally.into_run(Delivery::best());
+    assert!(
+        run.first_seconds.unwrap() >= 7.001,
+        "{:?}: the first attempt took 7 s, the second 1 ms",
+        run.first_seconds
+    );
+    assert_eq!(run.first_seconds_median, Some(0.001), "of the attempts alone");
 }
 
 #[rstest]

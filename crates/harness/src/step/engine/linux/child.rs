@@ -250,7 +250,7 @@ fn perform(window: &Window, memory: &Memory) -> ! {
         let target = target.spawn_scoped(scope, || {
             match panic::catch_unwind(AssertUnwindSafe(|| play(&window.play, window, memory))) {
                 Ok(Ok(())) => memory.page.set_done(),
-                Ok(Err(Failure { outcome, detail })) => memory.page.set_failed(outcome, &detail),
+                Ok(Err(failure)) => memory.page.conclude(Err(failure)),
                 Err(_) => stage::leave(PANICKED),
             }
             stage::leave(0)
