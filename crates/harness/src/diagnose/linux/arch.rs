@@ -91,10 +91,13 @@ mod selected {
         framehop::x86_64::UnwindRegsX86_64::new(regs.pc, regs.sp, regs.fp)
     }
 
-    /// Moves to the caller at `pc`, whose stack pointer is `sp`. Frame pointers are left as they are.
+    /// Moves to the caller at `pc`, whose stack pointer is `sp`. A value below it is no frame pointer: 0 then says that there is none.
     pub(in super::super) fn continue_at(regs: &mut UnwindRegisters, pc: u64, sp: u64) {
         regs.set_ip(pc);
         regs.set_sp(sp);
+        if regs.bp() < sp {
+            regs.set_bp(0);
+        }
     }
 
     /// Return addresses are on the stack.
