@@ -26,8 +26,8 @@ pub struct Diagnosis {
 pub(crate) const NOBODY_LEFT: &str = "; nobody is left to end the wait";
 
 impl Diagnosis {
-    /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal handler: the stacks were cut
-    /// short, or the handler has left no trace on them.
+    /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal
+    /// handler: the stacks were cut short, or the handler has left no trace on them.
     pub(crate) fn is_in_handler(&mut self) {
         if self.kind != HangKind::LostWakeup {
             return;
@@ -261,7 +261,8 @@ pub struct Frame {
     /// Inlined into the next frame that is not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub inlined: bool,
-    /// The function above has no unwinding table: the frame is the nearest return address on the stack, and may be a stale one.
+    /// The function above has no unwinding table: the frame is the nearest return address on the stack, and
+    /// may be a stale one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub guessed: bool,
     /// Not a function: the mark between a signal handler and what it interrupted.

@@ -60,8 +60,8 @@ fn progress_forbids_the_verdict_of_a_spin() {
     assert!(matches!(specimen.decide_stuck(), Stuck::Spinning { .. }));
 }
 
-/// A signal that was sent before a look is on its way: the look must not call the thread stuck, whether it still sleeps, has been woken and
-/// waits for a processor, or sleeps again.
+/// A signal that was sent before a look is on its way: the look must not call the thread stuck, whether it
+/// still sleeps, has been woken and waits for a processor, or sleeps again.
 #[test]
 fn a_signal_on_its_way_forbids_the_verdict() {
     let mut specimen = Specimen::start("signalled");

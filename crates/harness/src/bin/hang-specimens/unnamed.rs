@@ -1,4 +1,5 @@
-//! Specimens that sleep in code of which little is known: functions that libc does not export, and code without an unwinding table.
+//! Specimens that sleep in code of which little is known: functions that libc does not export, and code
+//! without an unwinding table.
 
 use crate::stuck::{in_thread, wait_for_nobody};
 use std::thread;
@@ -12,7 +13,8 @@ unsafe extern "C" {
     fn sigproof_without_table();
 }
 
-/// One thread holds the lock of a stream for ever, another waits for it. The wait is in a function that glibc does not export.
+/// One thread holds the lock of a stream for ever, another waits for it. The wait is in a function that glibc
+/// does not export.
 fn lost_libc_lock() {
     // SAFETY: both strings end with a zero byte; the stream is never closed.
     let stream = unsafe { libc::fopen(c"/dev/null".as_ptr(), c"w".as_ptr()) };
@@ -44,8 +46,8 @@ extern "C" fn wait_from_assembly() {
     wait_for_nobody();
 }
 
-// Assembly without `.cfi` directives has no entry in any unwinding table. The frame pointer is of no use on x86_64, as in libraries that are built
-// without one.
+// Assembly without `.cfi` directives has no entry in any unwinding table. The frame pointer is of no use on
+// x86_64, as in libraries that are built without one.
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(
     ".pushsection .text.sigproof_without_table, \"ax\", @progbits",

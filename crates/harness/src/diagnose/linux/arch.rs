@@ -91,7 +91,8 @@ mod selected {
         framehop::x86_64::UnwindRegsX86_64::new(regs.pc, regs.sp, regs.fp)
     }
 
-    /// Moves to the caller at `pc`, whose stack pointer is `sp`. A value below it is no frame pointer: 0 then says that there is none.
+    /// Moves to the caller at `pc`, whose stack pointer is `sp`. A value below it is no frame pointer: 0 then
+    /// says that there is none.
     pub(in super::super) fn continue_at(regs: &mut UnwindRegisters, pc: u64, sp: u64) {
         regs.set_ip(pc);
         regs.set_sp(sp);
@@ -105,7 +106,8 @@ mod selected {
         None
     }
 
-    /// `call rel32` is 5 bytes; `call` through a register or memory is 2 to 7, with 2 in the middle field of its second byte.
+    /// `call rel32` is 5 bytes; `call` through a register or memory is 2 to 7, with 2 in the middle field of
+    /// its second byte.
     pub(super) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
         if code[2] == 0xe8 {
             let distance = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);

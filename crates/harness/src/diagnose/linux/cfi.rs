@@ -1,8 +1,9 @@
 //! Which table of an object file describes how to unwind the code at an address.
 //!
-//! framehop reads one kind of table for each module, and falls back to frame pointers in silence where the table has no entry for an
-//! address. A static executable can have both kinds: musl is built without `.eh_frame`, Rust's code always has it. So the tables are
-//! asked here first, and code without an entry is left to [`guess`](super::guess).
+//! framehop reads one kind of table for each module, and falls back to frame pointers in silence where the
+//! table has no entry for an address. A static executable can have both kinds: musl is built without
+//! `.eh_frame`, Rust's code always has it. So the tables are asked here first, and code without an entry is
+//! left to [`guess`](super::guess).
 
 use super::elf::{Elf, Section};
 use addr2line::gimli::{BaseAddresses, DebugFrame, EhFrame, EhFrameHdr, LittleEndian, UnwindSection};

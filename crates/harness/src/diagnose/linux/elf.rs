@@ -38,7 +38,8 @@ pub(super) struct Elf {
     functions: Table,
     variables: Table,
     pub lines: Option<Lines>,
-    /// Whether the names of functions that are not exported are known: the file has a full symbol table, or its debug file does.
+    /// Whether the names of functions that are not exported are known: the file has a full symbol table, or
+    /// its debug file does.
     pub full_names: bool,
 }
 

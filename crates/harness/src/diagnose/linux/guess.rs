@@ -1,14 +1,16 @@
-//! The next frame of code that has no unwinding table: the nearest word up the stack that is a return address.
+//! The next frame of code that has no unwinding table: the nearest word up the stack that is a return
+//! address.
 //!
-//! A word counts as a return address if the instruction before it is a call, or if it is the stub that a signal handler returns to. A call
-//! whose target is the current function is preferred to any other. The frame is marked as guessed: a word that an earlier call left behind
-//! looks the same.
+//! A word counts as a return address if the instruction before it is a call, or if it is the stub that a
+//! signal handler returns to. A call whose target is the current function is preferred to any other. The
+//! frame is marked as guessed: a word that an earlier call left behind looks the same.
 
 use super::arch::{self, Call};
 use super::images::Images;
 use super::memory::Memory;
 
-/// How many words are searched. Functions of a C library with larger frames are rare, and each word more is a chance of a stale one.
+/// How many words are searched. Functions of a C library with larger frames are rare, and each word more is a
+/// chance of a stale one.
 const WORDS: u64 = 1024;
 
 /// Functions at the root of a stack: nothing called them.
@@ -26,7 +28,8 @@ pub(super) fn is_root(name: &str) -> bool {
     ROOTS.contains(&name)
 }
 
-/// The likeliest return address above `sp` of the function that starts at `function`. With `sure`, only a call of that function counts.
+/// The likeliest return address above `sp` of the function that starts at `function`. With `sure`, only a
+/// call of that function counts.
 pub(super) fn next(sp: u64, function: Option<u64>, sure: bool, images: &Images, memory: &mut Memory) -> Option<Guess> {
     let start = sp.checked_add(7)? & !7;
     let mut any = None;

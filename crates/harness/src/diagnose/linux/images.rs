@@ -84,7 +84,8 @@ impl Images {
         Some((name, address.wrapping_sub(offset)))
     }
 
-    /// Whether functions that the object file at `address` does not export have names here; true where there is no object file.
+    /// Whether functions that the object file at `address` does not export have names here; true where there
+    /// is no object file.
     pub(super) fn has_full_names(&self, address: u64) -> bool {
         self.find(address).is_none_or(|image| image.elf.full_names)
     }

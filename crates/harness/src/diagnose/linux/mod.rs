@@ -5,6 +5,7 @@
 //! | `stop` | holding the threads still |
 //! | `memory` | the child's memory |
 //! | `arch` | registers and signal frames |
+//! | `c_library` | locks of glibc and of musl |
 //! | `elf`, `lines` | object files and what they say of an address |
 //! | `images` | which object file is where in the child |
 //! | `cfi` | which unwinding table covers an address |
@@ -15,6 +16,7 @@
 //! | `verdict` | the kind of hang and the sentence |
 
 mod arch;
+mod c_library;
 mod cfi;
 mod elf;
 mod guess;

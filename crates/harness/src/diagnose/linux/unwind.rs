@@ -1,4 +1,5 @@
-//! From registers to a stack: framehop between signal frames, by hand across them, by a guess where code has no unwinding table.
+//! From registers to a stack: framehop between signal frames, by hand across them, by a guess where code has
+//! no unwinding table.
 //!
 //! A handler returns to the restorer, a stub that asks the kernel to put the interrupted registers back. The unwinder cannot see through that,
 //! but the kernel left those registers at the stack pointer: reading them there and starting over is the whole trick. What was interrupted
@@ -68,7 +69,8 @@ struct Next {
     guessed: bool,
 }
 
-/// The caller of the code at `address`: by the table that has an entry for it, else by a guess. `None` at the root.
+/// The caller of the code at `address`: by the table that has an entry for it, else by a guess. `None` at the
+/// root.
 fn step(
     address: FrameAddress,
     regs: &mut UnwindRegisters,
@@ -107,7 +109,8 @@ fn step(
     }
 }
 
-/// Architectures with a link register keep frame pointers as a rule: the unwinder follows them where there is no table.
+/// Architectures with a link register keep frame pointers as a rule: the unwinder follows them where there is
+/// no table.
 fn by_link(
     address: FrameAddress,
     regs: &mut UnwindRegisters,

@@ -14,15 +14,18 @@
 //! then, and for locks that store none, the owner is inferred from what signals interrupted. See [`Known`].
 //!
 //! # Without names
-//! Most distributions keep the names of functions that libc does not export in a separate package. Two waits are told apart without them:
+//! Most distributions keep the names of functions that libc does not export in a separate package. Two waits
+//! are told apart without them:
 //!
-//! | call | wait |
-//! |---|---|
-//! | `FUTEX_WAIT` or `FUTEX_WAIT_BITSET`, not private, in private memory, on a word that holds the id of another living thread | `pthread_join`: the kernel clears that word, and wakes without the private flag, when the thread ends |
-//! | `FUTEX_WAIT`, private, value 2, from glibc's code | a lock of glibc's own; its other waits are `FUTEX_WAIT_BITSET` |
+//! - `pthread_join` waits without the private flag, in private memory, on a word that holds the id of another
+//! living thread. The kernel
+//!   clears that word when the thread ends, and wakes without the private flag.
+//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are
+//! `FUTEX_WAIT_BITSET`.
 
 use super::Subject;
 use super::arch::Registers;
+use super::c_library;
 use super::images::Images;
 use super::memory::Memory;
 use crate::diagnose::{Frame, Hints, Known, Owner, Resource, ResourceKind};
@@ -133,7 +136,7 @@ fn kind_by_frames(frames: &[Frame], call: Operation) -> ResourceKind {
         let Some(symbol) = &frame.symbol else { continue };
         // Rust writes inherent methods as `<Type>::method`.
         let plain = symbol.trim_start_matches(['_', '<']);
-        low_level |= plain.starts_with("lll_lock_wait") || (cfg!(target_env = "musl") && symbol == "__lock");
+        low_level |= c_library::is_internal_lock(symbol);
         if let Some((_, kind)) = WAITERS.iter().find(|(prefix, _)| plain.starts_with(prefix)) {
             // A condition variable's internal lock is not the condition variable.
             return if low_level && *kind == ResourceKind::Condvar { ResourceKind::LibcLock } else { *kind };
@@ -146,11 +149,12 @@ fn kind_by_frames(frames: &[Frame], call: Operation) -> ResourceKind {
     }
 }
 
-/// Whether a function of glibc without a name waits as `__lll_lock_wait` does: the value 2 says that the lock has waiters.
+/// Whether a function of glibc without a name waits as `__lll_lock_wait` does: the value 2 says that the lock
+/// has waiters.
 fn is_low_level_call(frames: &[Frame], call: Operation) -> bool {
     let in_libc = |frame: &Frame| frame.object.as_ref().is_some_and(|object| object.starts_with("libc."));
     let nameless = frames.first().is_some_and(|frame| frame.symbol.is_none() && in_libc(frame));
-    cfg!(target_env = "gnu") && nameless && call.plain && call.private && call.value == 2
+    c_library::WAITS_TELL_LOCKS && nameless && call.plain && call.private && call.value == 2
 }
 
 fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut Memory) -> Option<Owner> {
@@ -159,7 +163,7 @@ fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut 
         ResourceKind::Mutex if operation(subjects[waiter].syscall).pi => {
             memory.half_word(address).map(|word| word & libc::FUTEX_TID_MASK)
         }
-        ResourceKind::Mutex => stored_in_mutex(address, memory),
+        ResourceKind::Mutex => c_library::mutex_owner(address, memory),
         ResourceKind::ThreadExit => memory.half_word(address),
         _ => None,
     };
@@ -167,21 +171,6 @@ fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut 
         return Some(Owner { tid, known: Known::Stored });
     }
     if resource.kind.is_held() { inferred(address, waiter, subjects, memory) } else { None }
-}
-
-/// The owner that glibc stores in the mutex whose futex word is at `address`.
-#[cfg(not(target_env = "musl"))]
-fn stored_in_mutex(address: u64, memory: &mut Memory) -> Option<u32> {
-    memory.half_word(address.wrapping_add(8))
-}
-
-/// The owner that musl stores in the mutex whose futex word is at `address`. The type lies in the word before; its low 4 bits are 0 in a
-/// mutex of the normal type, whose word holds a constant.
-#[cfg(target_env = "musl")]
-fn stored_in_mutex(address: u64, memory: &mut Memory) -> Option<u32> {
-    let kind = memory.half_word(address.wrapping_sub(4))?;
-    let word = memory.half_word(address)?;
-    (kind & 15 != 0).then_some(word & libc::FUTEX_TID_MASK)
 }
 
 /// The likeliest owner of a lock that does not say: by the best evidence, the waiter itself before others.
@@ -246,14 +235,14 @@ mod tests {
         assert_eq!(kind_by_frames(&stack(&["a"]), Operation { pi: true, ..Operation::default() }), ResourceKind::Mutex);
     }
 
-    #[cfg(target_env = "gnu")]
     #[test]
     fn a_lock_of_libc_is_known_by_its_call() {
         let lock = Operation { plain: true, private: true, value: 2, pi: false };
         let bitset = Operation { plain: false, ..lock };
         let nameless = |object: &str| Frame { object: Some(object.to_owned()), ..Frame::default() };
         let above = |object: &str, symbol: &str| [vec![nameless(object)], stack(&[symbol])].concat();
-        assert_eq!(kind_by_frames(&above("libc.so.6", "malloc"), lock), ResourceKind::LibcLock);
+        let internal = if c_library::WAITS_TELL_LOCKS { ResourceKind::LibcLock } else { ResourceKind::Futex };
+        assert_eq!(kind_by_frames(&above("libc.so.6", "malloc"), lock), internal);
         assert_eq!(kind_by_frames(&above("libc.so.6", "pthread_mutex_lock"), lock), ResourceKind::Mutex);
         assert_eq!(kind_by_frames(&above("libc.so.6", "pthread_cond_wait"), bitset), ResourceKind::Condvar);
         assert_eq!(kind_by_frames(&above("libother.so", "malloc"), lock), ResourceKind::Futex);

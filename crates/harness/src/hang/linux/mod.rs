@@ -199,7 +199,8 @@ impl Watch {
     }
 }
 
-/// Whether no signal is about to reach a thread. A thread whose status cannot be read is not known to be left alone.
+/// Whether no signal is about to reach a thread. A thread whose status cannot be read is not known to be left
+/// alone.
 fn undisturbed(doing: Doing, status: impl FnOnce() -> Option<procfs::Status>) -> bool {
     doing == Doing::Exited || status().is_some_and(|status| !status.deliverable())
 }

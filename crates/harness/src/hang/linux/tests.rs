@@ -42,8 +42,8 @@ fn a_blocked_signal_is_not_deliverable() {
     assert_eq!(parse_status("Name:\tx\n"), None);
 }
 
-/// A pending signal that the thread does not block forbids the verdict. The kernel clears it within microseconds, so no process can be made
-/// to show it for long.
+/// A pending signal that the thread does not block forbids the verdict. The kernel clears it within
+/// microseconds, so no process can be made to show it for long.
 #[test]
 fn a_thread_with_a_deliverable_signal_is_not_stuck() {
     let asleep = Doing::Asleep(Sleep::Futex { address: 0x40 });
