@@ -18,10 +18,8 @@
 //! are told apart without them:
 //!
 //! - `pthread_join` waits without the private flag, in private memory, on a word that holds the id of another
-//! living thread. The kernel
-//!   clears that word when the thread ends, and wakes without the private flag.
-//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are
-//! `FUTEX_WAIT_BITSET`.
+//!   living thread. The kernel clears that word when the thread ends, and wakes without the private flag.
+//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are `FUTEX_WAIT_BITSET`.
 
 use super::Subject;
 use super::arch::Registers;
@@ -61,10 +59,8 @@ const WAITER_DEPTH: usize = 8;
 pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, maps: &[Mapping], hints: &Hints) {
     for at in 0..subjects.len() {
         let mut resource = resource(&subjects[at], images, hints);
-        if let Some(resource) = &mut resource {
-            if is_join(resource, at, subjects, memory, maps) {
-                resource.kind = ResourceKind::ThreadExit;
-            }
+        if let Some(resource) = resource.as_mut().filter(|found| is_join(found, at, subjects, memory, maps)) {
+            resource.kind = ResourceKind::ThreadExit;
         }
         subjects[at].report.waits_for = resource;
     }
