@@ -19,8 +19,10 @@
 //! 3. Each wait for the child is bounded ([`STOP_BUDGET`]).
 //!
 //! # Limits
-//! Linux on x86_64 and aarch64; elsewhere [`DiagnoseError::Unsupported`]. Owners are known where glibc stores them (`pthread_mutex_t`, a
-//! thread's exit word); anything else is inferred, and [`Known`] says from what.
+//! Linux on x86_64 and aarch64; elsewhere [`DiagnoseError::Unsupported`]. Owners are known where the C
+//! library stores them (`pthread_mutex_t`, a thread's exit word); anything else is inferred, and [`Known`]
+//! says from what. Code without an unwinding table is crossed by a guess, and the frame is marked. Where libc
+//! has exported names only, a remark says so.
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod elsewhere;

@@ -54,7 +54,10 @@ impl fmt::Display for Frame {
             (None, Some(object)) if self.symbol.is_some() => write!(f, "  in {object}")?,
             _ => {}
         }
-        if self.inlined { f.write_str("  (inlined)") } else { Ok(()) }
+        if self.inlined {
+            f.write_str("  (inlined)")?;
+        }
+        if self.guessed { f.write_str("  (guessed)") } else { Ok(()) }
     }
 }
 

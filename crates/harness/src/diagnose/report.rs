@@ -22,6 +22,22 @@ pub struct Diagnosis {
     pub micros: u64,
 }
 
+/// The end of the sentence about a lost wake-up.
+pub(crate) const NOBODY_LEFT: &str = "; nobody is left to end the wait";
+
+impl Diagnosis {
+    /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal
+    /// handler: the stacks were cut short, or the handler has left no trace on them.
+    pub(crate) fn is_in_handler(&mut self) {
+        if self.kind != HangKind::LostWakeup {
+            return;
+        }
+        self.kind = HangKind::SelfDeadlock;
+        let seen = self.sentence.strip_suffix(NOBODY_LEFT).unwrap_or(&self.sentence);
+        self.sentence = format!("a thread waits in a signal handler, which its stack does not show: {seen}");
+    }
+}
+
 /// Kinds of hang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -245,6 +261,10 @@ pub struct Frame {
     /// Inlined into the next frame that is not.
     #[serde(default, skip_serializing_if = "is_false")]
     pub inlined: bool,
+    /// The function above has no unwinding table: the frame is the nearest return address on the stack, and
+    /// may be a stale one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub guessed: bool,
     /// Not a function: the mark between a signal handler and what it interrupted.
     #[serde(default, skip_serializing_if = "is_false")]
     pub signal_frame: bool,

@@ -109,7 +109,7 @@ pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck, but: Option<u32>) -> 
         Ok(mut diagnosis) => {
             diagnosis.threads.retain(|thread| Some(thread.tid) != but);
             let outcome = outcome(diagnosis.kind, page);
-            (outcome, finding(outcome, &diagnosis))
+            (outcome, finding(outcome, diagnosis))
         }
         Err(error) => {
             let (outcome, what) = undiagnosed(page, stuck);
@@ -130,10 +130,14 @@ fn outcome(kind: HangKind, page: &Page) -> Outcome {
     }
 }
 
-fn finding(outcome: Outcome, diagnosis: &Diagnosis) -> Finding {
+/// The finding in words that agree with the decided outcome.
+fn finding(outcome: Outcome, mut diagnosis: Diagnosis) -> Finding {
+    if outcome == Outcome::SelfDeadlock {
+        diagnosis.is_in_handler();
+    }
     Finding {
         text: diagnosis.to_string(),
-        details: serde_json::to_value(diagnosis).unwrap_or_default(),
+        details: serde_json::to_value(&diagnosis).unwrap_or_default(),
         ..Finding::new(outcome, diagnosis.sentence.clone())
     }
 }
@@ -153,6 +157,30 @@ mod tests {
     use super::*;
     use crate::case::Failure;
     use rstest::rstest;
+
+    /// The stacks may be cut short before the handler; the child's own note of it decides.
+    #[test]
+    fn a_finding_says_what_was_decided() {
+        let blind = Diagnosis {
+            kind: HangKind::LostWakeup,
+            sentence: "thread 7 sleeps for ever on mutex S.m; nobody is left to end the wait".to_owned(),
+            threads: Vec::new(),
+            method: diagnose::Method::Ptrace,
+            remarks: Vec::new(),
+            micros: 1,
+        };
+        let said = finding(Outcome::SelfDeadlock, blind.clone());
+        assert!(said.text.starts_with("self-deadlock: a thread waits in a signal handler"), "{}", said.text);
+        assert!(said.text.contains("on mutex S.m"), "{}", said.text);
+        assert!(!said.text.contains("lost wake-up") && !said.text.contains("nobody is left"), "{}", said.text);
+        assert_eq!(said.details["kind"], "self-deadlock");
+        let lost = finding(Outcome::LostWakeup, blind);
+        assert!(
+            lost.text.starts_with("lost wake-up: thread 7") && lost.text.contains("nobody is left"),
+            "{}",
+            lost.text
+        );
+    }
 
     #[test]
     fn only_an_interruption_is_no_outcome() {

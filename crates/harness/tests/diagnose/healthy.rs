@@ -60,6 +60,25 @@ fn progress_forbids_the_verdict_of_a_spin() {
     assert!(matches!(specimen.decide_stuck(), Stuck::Spinning { .. }));
 }
 
+/// A signal that was sent before a look is on its way: the look must not call the thread stuck, whether it
+/// still sleeps, has been woken and waits for a processor, or sleeps again.
+#[test]
+fn a_signal_on_its_way_forbids_the_verdict() {
+    let mut specimen = Specimen::start("signalled");
+    while specimen.word(0).load(Ordering::SeqCst) == 0 {
+        specimen.must_run_for(1);
+    }
+    specimen.await_state("S");
+    for round in 0..200 {
+        // From a look that finds it asleep, the next equal one would be the verdict.
+        specimen.watch = Watch::new(specimen.pid());
+        assert_eq!(specimen.look(), Look::Running, "round {round}");
+        specimen.signal(libc::SIGUSR1);
+        assert_eq!(specimen.look(), Look::Running, "round {round}");
+    }
+    assert_eq!(specimen.decide_stuck(), Stuck::AllAsleep, "without signals it sleeps for ever");
+}
+
 /// A wait that the outside may end is not over while the other holder of the memory lives.
 #[test]
 fn a_shared_wait_ends_when_its_other_side_says_so() {

@@ -3,5 +3,6 @@
 #![cfg(target_os = "linux")]
 
 mod healthy;
+mod names;
 mod specimen;
 mod stuck;

@@ -1,8 +1,11 @@
 //! Verdict and diagnosis of processes that are stuck for good.
 
+use crate::names::internal_names;
 use crate::specimen::Specimen;
 use rstest::rstest;
-use sigproof_harness::diagnose::{Diagnosis, HangKind, Hints, Known, Method, ResourceKind, ThreadReport, diagnose};
+use sigproof_harness::diagnose::{
+    Diagnosis, Frame, HangKind, Hints, Known, Method, ResourceKind, ThreadReport, diagnose,
+};
 use sigproof_harness::hang::{Look, Stuck};
 
 fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
@@ -27,7 +30,22 @@ fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
             assert!(!file.starts_with('/'), "a path of this machine: {file}");
         }
     }
+    remarks_fit(&diagnosis);
     diagnosis
+}
+
+/// Names of libc's internal functions are there, or a remark says that they are not, with the remedy.
+fn remarks_fit(diagnosis: &Diagnosis) {
+    let in_libc = |frame: &Frame| frame.object.as_ref().is_some_and(|object| object.starts_with("libc."));
+    let mut frames = diagnosis.threads.iter().flat_map(|thread| &thread.frames);
+    let nameless = frames.any(|frame| frame.symbol.is_none() && in_libc(frame));
+    if internal_names() {
+        assert!(!nameless && diagnosis.remarks.is_empty(), "{diagnosis}");
+    } else if nameless {
+        let remarks: Vec<_> = diagnosis.remarks.iter().filter(|remark| remark.contains("libc6-dbg")).collect();
+        assert_eq!(remarks.len(), 1, "{diagnosis}");
+        assert!(diagnosis.to_string().contains(remarks[0].as_str()), "{diagnosis}");
+    }
 }
 
 /// Whether functions whose names end so occur in this order, innermost first.
@@ -115,10 +133,9 @@ fn a_lock_of_std_in_the_handler_that_interrupted_its_holder() {
     let resource = victim.waits_for.as_ref().unwrap();
     assert_eq!(resource.kind, ResourceKind::StdLock, "{diagnosis}");
     assert!(in_order(victim, &["lock_contended", "on_signal_lock_std", "--", "hold_std_and_raise"]), "{diagnosis}");
-    if let Some(owner) = &resource.owner {
-        assert_eq!(owner.tid, victim.tid);
-        assert_ne!(owner.known, Known::Stored);
-    }
+    let owner = resource.owner.as_ref().unwrap_or_else(|| panic!("no owner in\n{diagnosis}"));
+    assert_eq!(owner.tid, victim.tid, "{diagnosis}");
+    assert_ne!(owner.known, Known::Stored, "a lock of std stores no owner");
 }
 
 #[test]
@@ -163,6 +180,28 @@ fn a_sleeper_that_nobody_wakes(#[case] name: &str, #[case] kind: ResourceKind, #
 fn a_call_that_never_returns_belongs_to_its_caller() {
     let diagnosis = diagnosed("lost-noreturn", HangKind::LostWakeup);
     assert!(in_order(&diagnosis.threads[0], &["sleep_for_ever", "call_for_ever"]), "{diagnosis}");
+}
+
+/// The wait is in a function of glibc without an exported name; the exported caller is known in any case.
+#[test]
+fn a_lock_of_libc_is_one_with_or_without_names() {
+    let diagnosis = diagnosed("lost-libc-lock", HangKind::LostWakeup);
+    let waiter = diagnosis.threads.iter().find(|thread| thread.name == "waiter");
+    let waiter = waiter.unwrap_or_else(|| panic!("no waiter in\n{diagnosis}"));
+    assert_eq!(waiter.waits_for.as_ref().unwrap().kind, ResourceKind::LibcLock, "{diagnosis}");
+    assert!(in_order(waiter, &["flockfile", "lock_stream"]), "{diagnosis}");
+}
+
+#[test]
+fn code_without_an_unwinding_table_is_crossed_by_a_guess() {
+    let diagnosis = diagnosed("lost-without-table", HangKind::LostWakeup);
+    let sleeper = &diagnosis.threads[0];
+    let expected = ["wait_for_nobody", "sigproof_without_table", "call_without_table", "thread_start"];
+    assert!(in_order(sleeper, &expected), "{diagnosis}");
+    let guessed: Vec<_> = sleeper.frames.iter().filter(|frame| frame.guessed).collect();
+    assert!(guessed.iter().all(|frame| frame.pc == guessed[0].pc), "{diagnosis}");
+    assert!(guessed.last().is_some_and(|frame| frame.symbol.as_ref().unwrap().ends_with("call_without_table")));
+    assert!(diagnosis.to_string().contains("(guessed)"), "{diagnosis}");
 }
 
 /// The list of threads can be older than what is read of them: the one thread on it, the leader, may have started another and left. Looked

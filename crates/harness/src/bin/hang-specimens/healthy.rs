@@ -26,6 +26,7 @@ pub const TABLE: &[(&str, fn())] = &[
     ("shared-futex", shared_futex),
     ("execs", execs),
     ("spin-and-help", spin_and_help),
+    ("signalled", signalled),
 ];
 
 const SHORT: Duration = Duration::from_micros(300);
@@ -189,5 +190,16 @@ fn spin_and_help() {
     loop {
         progress().fetch_add(1, Ordering::Relaxed);
         thread::sleep(SHORT);
+    }
+}
+
+extern "C" fn on_signal(_: i32) {}
+
+/// Asleep on a futex without a time-out, and ready for a signal. Progress is 1 once it is.
+fn signalled() {
+    handle(libc::SIGUSR1, on_signal);
+    progress().store(1, Ordering::Relaxed);
+    loop {
+        thread::park();
     }
 }

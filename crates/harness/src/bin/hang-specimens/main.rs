@@ -9,13 +9,15 @@ mod healthy;
 mod stuck;
 #[cfg(target_os = "linux")]
 mod tools;
+#[cfg(target_os = "linux")]
+mod unnamed;
 
 #[cfg(target_os = "linux")]
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, name, page] = arguments.as_slice() else { std::process::exit(2) };
     tools::map_page(page);
-    let table = stuck::TABLE.iter().chain(healthy::TABLE);
+    let table = stuck::TABLE.iter().chain(unnamed::TABLE).chain(healthy::TABLE);
     match table.into_iter().find(|(known, _)| known == name) {
         Some((_, specimen)) => specimen(),
         None => std::process::exit(2),

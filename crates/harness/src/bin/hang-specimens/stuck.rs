@@ -66,7 +66,7 @@ static FIRST: Pthread = Pthread::new();
 static SECOND: Pthread = Pthread::new();
 
 /// A bystander that waits for the main thread's victim, as supervisors of threads do.
-fn in_thread(body: fn()) {
+pub fn in_thread(body: fn()) {
     thread::Builder::new().name("victim".to_owned()).spawn(body).expect("a thread starts").join().expect("it ends");
 }
 
@@ -241,7 +241,7 @@ fn lost_condvar() {
 }
 
 #[inline(never)]
-fn wait_for_nobody() {
+pub fn wait_for_nobody() {
     FIRST.lock();
     loop {
         FIRST.wait();

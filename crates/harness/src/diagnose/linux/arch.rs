@@ -51,17 +51,36 @@ pub(super) fn registers(tid: u32) -> nix::Result<Registers> {
     ptrace::getregs(Pid::from_raw(tid as i32)).map(|regs| selected::from_user(&regs))
 }
 
-pub(super) use selected::{Cache, Unwinder, unwind_registers};
+/// The longest call instruction.
+const CALL_BYTES: usize = 7;
+
+/// A call instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Of a function at a known address.
+    Direct(u64),
+    /// Through a register or a pointer in memory.
+    Indirect,
+}
+
+/// The call instruction right before `pc`, if there is one.
+pub(super) fn call_before(pc: u64, memory: &mut Memory) -> Option<Call> {
+    let mut code = [0; CALL_BYTES];
+    memory.read(pc.checked_sub(CALL_BYTES as u64)?, &mut code).then(|| selected::call(pc, &code)).flatten()
+}
+
+pub(super) use selected::{Cache, UnwindRegisters, Unwinder, continue_at, link_register, unwind_registers};
 
 #[cfg(target_arch = "x86_64")]
 mod selected {
     //! x86_64.
 
-    use super::Registers;
+    use super::{CALL_BYTES, Call, Registers};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::x86_64::UnwinderX86_64<Cow<'static, [u8]>>;
     pub(in super::super) type Cache = framehop::x86_64::CacheX86_64;
+    pub(in super::super) type UnwindRegisters = framehop::x86_64::UnwindRegsX86_64;
 
     pub(super) const RESTORER: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05];
     pub(super) const SAVED_AT: u64 = 40;
@@ -70,6 +89,49 @@ mod selected {
 
     pub(in super::super) fn unwind_registers(regs: &Registers) -> framehop::x86_64::UnwindRegsX86_64 {
         framehop::x86_64::UnwindRegsX86_64::new(regs.pc, regs.sp, regs.fp)
+    }
+
+    /// Moves to the caller at `pc`, whose stack pointer is `sp`. A value below it is no frame pointer: 0 then
+    /// says that there is none.
+    pub(in super::super) fn continue_at(regs: &mut UnwindRegisters, pc: u64, sp: u64) {
+        regs.set_ip(pc);
+        regs.set_sp(sp);
+        if regs.bp() < sp {
+            regs.set_bp(0);
+        }
+    }
+
+    /// Return addresses are on the stack.
+    pub(in super::super) fn link_register(_regs: &UnwindRegisters) -> Option<u64> {
+        None
+    }
+
+    /// `call rel32` is 5 bytes; `call` through a register or memory is 2 to 7, with 2 in the middle field of
+    /// its second byte.
+    pub(super) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
+        if code[2] == 0xe8 {
+            let distance = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
+            return Some(Call::Direct(pc.wrapping_add_signed(i64::from(distance))));
+        }
+        let indirect = |length: usize| {
+            let (opcode, operand) = (code[CALL_BYTES - length], code[CALL_BYTES - length + 1]);
+            opcode == 0xff && operand & 0x38 == 0x10 && indirect_length(operand) == length
+        };
+        [2, 3, 4, 6, 7].into_iter().any(indirect).then_some(Call::Indirect)
+    }
+
+    /// The length of an indirect call by its operand byte.
+    fn indirect_length(operand: u8) -> usize {
+        match (operand >> 6, operand & 7) {
+            (3, _) => 2,
+            (0, 4) => 3,
+            (0, 5) => 6,
+            (0, _) => 2,
+            (1, 4) => 4,
+            (1, _) => 3,
+            (_, 4) => 7,
+            (..) => 6,
+        }
     }
 
     pub(super) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
@@ -89,11 +151,12 @@ mod selected {
 mod selected {
     //! aarch64.
 
-    use super::Registers;
+    use super::{CALL_BYTES, Call, Registers};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::aarch64::UnwinderAarch64<Cow<'static, [u8]>>;
     pub(in super::super) type Cache = framehop::aarch64::CacheAarch64;
+    pub(in super::super) type UnwindRegisters = framehop::aarch64::UnwindRegsAarch64;
 
     pub(super) const RESTORER: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4];
     pub(super) const SAVED_AT: u64 = 128 + 176 + 8;
@@ -107,11 +170,53 @@ mod selected {
         framehop::aarch64::UnwindRegsAarch64::new_with_ptr_auth_mask(mask, regs.lr, regs.sp, regs.fp)
     }
 
+    /// Moves to the caller at `pc`, whose stack pointer is `sp`. Frame pointers are left as they are.
+    pub(in super::super) fn continue_at(regs: &mut UnwindRegisters, pc: u64, sp: u64) {
+        regs.set_lr(pc);
+        regs.set_sp(sp);
+    }
+
+    /// The return address of a function that calls no other.
+    pub(in super::super) fn link_register(regs: &UnwindRegisters) -> Option<u64> {
+        Some(regs.lr())
+    }
+
+    /// `bl` and `blr` are 4 bytes.
+    pub(super) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
+        let word = u32::from_le_bytes([code[3], code[4], code[5], code[6]]);
+        if word & 0xfc00_0000 == 0x9400_0000 {
+            // A signed distance of 26 bits, in instructions.
+            let distance = i64::from((word << 6) as i32 >> 6) * 4;
+            return Some(Call::Direct(pc.wrapping_sub(4).wrapping_add_signed(distance)));
+        }
+        (word & 0xffff_fc1f == 0xd63f_0000).then_some(Call::Indirect)
+    }
+
     pub(super) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
         Registers { pc: words[32], sp: words[31], fp: words[29], lr: words[30], general: words[..31].to_vec() }
     }
 
     pub(super) fn from_user(regs: &libc::user_regs_struct) -> Registers {
         Registers { pc: regs.pc, sp: regs.sp, fp: regs.regs[29], lr: regs.regs[30], general: regs.regs.to_vec() }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::selected::call;
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::direct([0, 0, 0xe8, 0x10, 0, 0, 0], Some(Call::Direct(0x1010)))]
+    #[case::backwards([0, 0, 0xe8, 0xf0, 0xff, 0xff, 0xff], Some(Call::Direct(0xff0)))]
+    #[case::register([0, 0, 0, 0, 0x41, 0xff, 0xd4], Some(Call::Indirect))]
+    #[case::table([0, 0xff, 0x15, 1, 2, 3, 0], Some(Call::Indirect))]
+    #[case::field([0, 0, 0, 0, 0xff, 0x50, 0x18], Some(Call::Indirect))]
+    #[case::indexed([0xff, 0x94, 0xc1, 0, 1, 0, 0], Some(Call::Indirect))]
+    #[case::jump([0, 0xff, 0x25, 1, 2, 3, 0], None)]
+    #[case::nothing([0x90; 7], None)]
+    fn calls_before_an_address(#[case] code: [u8; CALL_BYTES], #[case] expected: Option<Call>) {
+        assert_eq!(call(0x1000, &code), expected);
     }
 }

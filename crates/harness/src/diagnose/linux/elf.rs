@@ -33,10 +33,14 @@ pub(super) struct Elf {
     pub segments: Vec<Segment>,
     pub eh_frame: Option<Section>,
     pub eh_frame_hdr: Option<Section>,
+    pub debug_frame: Option<Section>,
     pub text: Option<Section>,
     functions: Table,
     variables: Table,
     pub lines: Option<Lines>,
+    /// Whether the names of functions that are not exported are known: the file has a full symbol table, or
+    /// its debug file does.
+    pub full_names: bool,
 }
 
 /// A loadable segment.
@@ -87,8 +91,10 @@ fn load(file: &File, path: &Path) -> Option<Elf> {
     let mut symbols = Symbols::default();
     symbols.add(&own);
     // Debian, Fedora and others keep the full symbol table apart, under the build id.
+    elf.full_names = own.symbols().next().is_some();
     if let Some(debug) = debug_file(&own) {
         symbols.add(&debug);
+        elf.full_names |= debug.symbols().next().is_some();
     }
     (elf.functions, elf.variables) = symbols.finish();
     elf.lines = Lines::of(&own);
@@ -124,10 +130,12 @@ fn parse(name: String, own: &object::File<'static>) -> Option<Elf> {
         segments,
         eh_frame: section(".eh_frame"),
         eh_frame_hdr: section(".eh_frame_hdr"),
+        debug_frame: section(".debug_frame"),
         text: section(".text"),
         functions: Table::default(),
         variables: Table::default(),
         lines: None,
+        full_names: false,
     })
 }
 

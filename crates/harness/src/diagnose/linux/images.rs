@@ -1,6 +1,7 @@
 //! The object files that a child has mapped, where, and what lies at an address.
 
 use super::arch::Unwinder;
+use super::cfi::{self, Cfi};
 use super::elf::{self, Elf};
 use super::lines::demangled;
 use super::memory::Memory;
@@ -30,20 +31,26 @@ pub(super) struct Image {
 pub(super) struct Images {
     images: Vec<Image>,
     executable: Vec<Range<u64>>,
-    pub unwinder: Unwinder,
+    /// By `.eh_frame`.
+    eh_frame: Unwinder,
+    /// By `.debug_frame`.
+    debug_frame: Unwinder,
 }
 
 impl Images {
     pub(super) fn new(pid: u32, maps: &[Mapping], memory: &mut Memory) -> Self {
         let executable = maps.iter().filter(|map| map.executable).map(|map| map.start..map.end).collect();
-        let mut this = Self { images: Vec::new(), executable, unwinder: Unwinder::new() };
+        let mut this = Self { images: Vec::new(), executable, eh_frame: Unwinder::new(), debug_frame: Unwinder::new() };
         for map in maps.iter().filter(|map| map.executable) {
             if this.images.iter().any(|image| image.range.contains(&map.start)) {
                 continue;
             }
             let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(pid, map, maps, memory) };
             if let Some(image) = image {
-                this.unwinder.add_module(module(&image));
+                this.eh_frame.add_module(module(&image));
+                if image.elf.debug_frame.is_some() {
+                    this.debug_frame.add_module(module_by_debug_frame(&image));
+                }
                 this.images.push(image);
             }
         }
@@ -53,6 +60,34 @@ impl Images {
     /// Whether code may run at `address`.
     pub(super) fn is_code(&self, address: u64) -> bool {
         self.executable.iter().any(|range| range.contains(&address))
+    }
+
+    /// The unwinder that has a table for the code at `address`.
+    pub(super) fn unwinder(&self, address: u64) -> Option<(Cfi, &Unwinder)> {
+        let image = self.find(address)?;
+        let table = cfi::table(&image.elf, address.wrapping_sub(image.bias))?;
+        Some((table, self.unwinder_of(table)))
+    }
+
+    /// The unwinder that reads this kind of table.
+    pub(super) fn unwinder_of(&self, table: Cfi) -> &Unwinder {
+        match table {
+            Cfi::EhFrame => &self.eh_frame,
+            Cfi::DebugFrame => &self.debug_frame,
+        }
+    }
+
+    /// The function at `address`: its name as in the table, and where it starts.
+    pub(super) fn function(&self, address: u64) -> Option<(&'static str, u64)> {
+        let image = self.find(address)?;
+        let (name, offset) = image.elf.function(address.wrapping_sub(image.bias))?;
+        Some((name, address.wrapping_sub(offset)))
+    }
+
+    /// Whether functions that the object file at `address` does not export have names here; true where there
+    /// is no object file.
+    pub(super) fn has_full_names(&self, address: u64) -> bool {
+        self.find(address).is_none_or(|image| image.elf.full_names)
     }
 
     fn find(&self, address: u64) -> Option<&Image> {
@@ -193,6 +228,23 @@ fn module(image: &Image) -> Module<Cow<'static, [u8]>> {
             eh_frame: bytes(&elf.eh_frame),
             eh_frame_hdr_svma: range(&elf.eh_frame_hdr),
             eh_frame_hdr: bytes(&elf.eh_frame_hdr),
+            ..Default::default()
+        },
+    )
+}
+
+/// The same module for the unwinder that reads `.debug_frame`.
+fn module_by_debug_frame(image: &Image) -> Module<Cow<'static, [u8]>> {
+    let elf = &image.elf;
+    Module::new(
+        elf.name.clone(),
+        image.range.clone(),
+        image.bias,
+        ExplicitModuleSectionInfo {
+            base_svma: 0,
+            text_svma: elf.text.as_ref().map(|section| section.range.clone()),
+            text: elf.text.as_ref().map(|section| Cow::Borrowed(section.bytes)),
+            debug_frame: elf.debug_frame.as_ref().map(|section| Cow::Borrowed(section.bytes)),
             ..Default::default()
         },
     )

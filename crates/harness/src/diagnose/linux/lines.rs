@@ -95,8 +95,8 @@ pub(super) fn portable(path: &str) -> String {
     if let Some((_, rest)) = path.split_once("/registry/src/") {
         return format!("registry/{}", rest.split_once('/').map_or(rest, |(_, rest)| rest));
     }
-    if let Some(rest) = path.strip_prefix(workspace()) {
-        return rest.trim_start_matches('/').to_owned();
+    if let Some(rest) = path.strip_prefix(workspace()).and_then(|rest| rest.strip_prefix('/')) {
+        return rest.to_owned();
     }
     if path.starts_with('/') {
         return path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -120,7 +120,15 @@ mod tests {
         assert_eq!(portable(std), "library/core/src/hint.rs");
         assert_eq!(portable("/opt/t/lib/rustlib/src/rust/library/std/src/rt.rs"), "library/std/src/rt.rs");
         assert_eq!(portable("/home/u/.cargo/registry/src/index-1/nix-0.1/src/lib.rs"), "registry/nix-0.1/src/lib.rs");
-        assert_eq!(portable(&format!("{}/crates/a/src/b.rs", workspace())), "crates/a/src/b.rs");
+        // The folder of this crate, as cargo tells it to the compiler: not by way of `workspace`.
+        assert_eq!(portable(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")), "crates/harness/src/lib.rs");
+        assert_eq!(
+            portable(concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/src/a.rs")),
+            "crates/harness/../../xtask/src/a.rs"
+        );
+        // A folder beside the workspace whose name begins like the workspace's is elsewhere.
+        let beside = env!("CARGO_MANIFEST_DIR").replace("/crates/harness", "-other/crates/a/src/b.rs");
+        assert_eq!(portable(&beside), "b.rs");
         assert_eq!(portable("crates/a/src/b.rs"), "crates/a/src/b.rs");
         assert_eq!(portable("/build/glibc/nptl/lowlevellock.c"), "lowlevellock.c");
     }

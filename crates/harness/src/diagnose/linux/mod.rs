@@ -5,15 +5,21 @@
 //! | `stop` | holding the threads still |
 //! | `memory` | the child's memory |
 //! | `arch` | registers and signal frames |
+//! | `c_library` | locks of glibc and of musl |
 //! | `elf`, `lines` | object files and what they say of an address |
 //! | `images` | which object file is where in the child |
+//! | `cfi` | which unwinding table covers an address |
 //! | `symbols` | which code is where in this process |
 //! | `unwind` | stacks |
+//! | `guess` | the next frame of code without an unwinding table |
 //! | `waits` | what a thread waits for, and whose it is |
 //! | `verdict` | the kind of hang and the sentence |
 
 mod arch;
+mod c_library;
+mod cfi;
 mod elf;
+mod guess;
 mod images;
 mod lines;
 mod memory;
@@ -78,16 +84,17 @@ fn examine(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseE
         let method = fill_registers(pid, &mut subjects, &stopped, &mut remarks);
         // Everything that is read from the child is read while it is held still.
         let images = Images::new(living, &maps, &mut memory);
-        let mut cache = arch::Cache::new();
+        let mut caches = unwind::Caches::default();
         for subject in &mut subjects {
             if let Some(registers) = &subject.registers {
-                let stack = unwind::unwind(registers, &images, &mut cache, &mut memory);
+                let stack = unwind::unwind(registers, &images, &mut caches, &mut memory);
                 subject.report.frames = stack.frames;
                 subject.report.cut_short = stack.cut_short;
                 subject.interrupted = stack.interrupted;
             }
         }
-        waits::find(&mut subjects, &mut memory, &images, hints);
+        waits::find(&mut subjects, &mut memory, &images, &maps, hints);
+        remarks.extend(nameless(&subjects, &images));
         method
     };
     if subjects.iter().all(|subject| subject.registers.is_none()) {
@@ -111,6 +118,25 @@ pub fn warm_up() {
     let mut memory = Memory::new(pid);
     let images = Images::new(pid, &procfs::maps(pid), &mut memory);
     images.frames(warm_up as *const () as u64, false);
+}
+
+/// What the stacks cannot say because an object file on them has exported names only, and the remedy.
+fn nameless(subjects: &[Subject], images: &Images) -> Option<String> {
+    let frames = subjects.iter().flat_map(|subject| &subject.report.frames);
+    let mut objects: Vec<&str> = frames
+        .filter(|frame| frame.symbol.is_none() && !images.has_full_names(frame.pc))
+        .filter_map(|frame| frame.object.as_deref())
+        .collect();
+    objects.sort_unstable();
+    objects.dedup();
+    if objects.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{}: only exported functions have names, and waits inside are told apart by their system calls; remedy: install libc6-dbg (Debian, \
+         Ubuntu) or the distribution's debug package",
+        objects.join(", ")
+    ))
 }
 
 /// The threads and what `/proc` says of them, before anything is stopped.

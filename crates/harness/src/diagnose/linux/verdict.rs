@@ -9,6 +9,7 @@
 //! | no cycle, a handler waits for anything else | self-deadlock: all others sleep, so only the code that it interrupted is left |
 //! | none of these | lost wake-up |
 
+use crate::diagnose::report::NOBODY_LEFT;
 use crate::diagnose::{Frame, HangKind, Known, Owner, ThreadReport};
 use crate::hang::Stuck;
 
@@ -144,7 +145,7 @@ fn lost(threads: &[ThreadReport]) -> Verdict {
     if subjects.len() > DESCRIBED {
         parts.push(format!("so do {} more", subjects.len() - DESCRIBED));
     }
-    let sentence = format!("{}; nobody is left to end the wait", parts.join("; "));
+    let sentence = format!("{}{NOBODY_LEFT}", parts.join("; "));
     Verdict { kind: HangKind::LostWakeup, sentence, about: ids(&subjects) }
 }
 

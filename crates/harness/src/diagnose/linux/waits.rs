@@ -5,23 +5,31 @@
 //!
 //! | resource | owner |
 //! |---|---|
-//! | `pthread_mutex_t` | thread id at +8 (glibc's layout, part of its ABI through static initialisers) |
+//! | `pthread_mutex_t` of glibc | thread id at +8 (part of its ABI through static initialisers) |
+//! | `pthread_mutex_t` of musl | thread id in the word's low 30 bits, except in a mutex of the normal type, which stores none |
 //! | a lock word used with `FUTEX_LOCK_PI` | thread id in the word's low 30 bits |
 //! | the end of a thread | thread id in the word waited for |
 //!
 //! The lock word of glibc's mutex is taken before its owner is stored and released after it is cleared. A signal in between finds owner 0:
 //! then, and for locks that store none, the owner is inferred from what signals interrupted. See [`Known`].
+//!
+//! # Without names
+//! Most distributions keep the names of functions that libc does not export in a separate package. Two waits
+//! are told apart without them:
+//!
+//! - `pthread_join` waits without the private flag, in private memory, on a word that holds the id of another
+//!   living thread. The kernel clears that word when the thread ends, and wakes without the private flag.
+//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are `FUTEX_WAIT_BITSET`.
 
 use super::Subject;
 use super::arch::Registers;
+use super::c_library;
 use super::images::Images;
 use super::memory::Memory;
 use crate::diagnose::{Frame, Hints, Known, Owner, Resource, ResourceKind};
-use crate::hang::procfs::Syscall;
+use crate::hang::procfs::{Mapping, Syscall};
 use crate::hang::sleep::{self, Sleep};
 
-/// Where glibc's mutex keeps its owner.
-const MUTEX_OWNER_AT: u64 = 8;
 /// How much of an interrupted stack is searched for a lock's address: a few frames.
 const INTERRUPTED_BYTES: u64 = 512;
 /// How much of any other stack is.
@@ -48,9 +56,13 @@ const WAITERS: &[(&str, ResourceKind)] = &[
 const WAITER_DEPTH: usize = 8;
 
 /// Fills in what each thread waits for, then who owns it.
-pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, hints: &Hints) {
-    for subject in subjects.iter_mut() {
-        subject.report.waits_for = resource(subject, images, hints);
+pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, maps: &[Mapping], hints: &Hints) {
+    for at in 0..subjects.len() {
+        let mut resource = resource(&subjects[at], images, hints);
+        if let Some(resource) = resource.as_mut().filter(|found| is_join(found, at, subjects, memory, maps)) {
+            resource.kind = ResourceKind::ThreadExit;
+        }
+        subjects[at].report.waits_for = resource;
     }
     for at in 0..subjects.len() {
         let Some(resource) = &subjects[at].report.waits_for else { continue };
@@ -64,7 +76,7 @@ pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Image
 fn resource(subject: &Subject, images: &Images, hints: &Hints) -> Option<Resource> {
     let (kind, address, descriptor) = match sleep::untimed(subject.syscall?)? {
         Sleep::Futex { address } | Sleep::SharedFutex { address } => {
-            (kind_by_frames(subject.report.handler(), is_pi(subject.syscall)), Some(address), None)
+            (kind_by_frames(subject.report.handler(), operation(subject.syscall)), Some(address), None)
         }
         Sleep::Signal => (ResourceKind::Signal, None, None),
         Sleep::Descriptor { fd } => (ResourceKind::Descriptor, None, Some(fd)),
@@ -77,39 +89,77 @@ fn resource(subject: &Subject, images: &Images, hints: &Hints) -> Option<Resourc
     Some(Resource { kind, address, descriptor, name, owner: None })
 }
 
-fn is_pi(syscall: Option<Syscall>) -> bool {
-    let Some(Syscall::In { nr: libc::SYS_futex, args, .. }) = syscall else { return false };
-    let command = args[1] as i32 & libc::FUTEX_CMD_MASK;
-    !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+/// What a futex call says of the lock that it serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Operation {
+    /// A lock that the kernel knows as one.
+    pi: bool,
+    /// `FUTEX_WAIT` rather than `FUTEX_WAIT_BITSET`.
+    plain: bool,
+    private: bool,
+    /// The value that the word had to have.
+    value: u32,
 }
 
-/// What a futex belongs to, by the functions that wait on it.
-fn kind_by_frames(frames: &[Frame], pi: bool) -> ResourceKind {
-    let mut low_level = false;
+fn operation(syscall: Option<Syscall>) -> Operation {
+    let Some(Syscall::In { nr: libc::SYS_futex, args, .. }) = syscall else { return Operation::default() };
+    let command = args[1] as i32 & libc::FUTEX_CMD_MASK;
+    Operation {
+        pi: !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET),
+        plain: command == libc::FUTEX_WAIT,
+        private: args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0,
+        value: args[2] as u32,
+    }
+}
+
+/// Whether the wait is for the end of a thread although no name says so.
+fn is_join(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut Memory, maps: &[Mapping]) -> bool {
+    let Some(address) = resource.address.filter(|_| resource.kind == ResourceKind::Futex) else { return false };
+    let call = operation(subjects[waiter].syscall);
+    let others = || subjects.iter().enumerate().filter(|(at, _)| *at != waiter).map(|(_, other)| other.report.tid);
+    let private_memory = maps.iter().any(|map| (map.start..map.end).contains(&address) && !map.shared);
+    !call.pi
+        && !call.private
+        && private_memory
+        && others().any(|tid| tid == call.value)
+        && memory.half_word(address) == Some(call.value)
+}
+
+/// What a futex belongs to, by the functions that wait on it and by the call.
+fn kind_by_frames(frames: &[Frame], call: Operation) -> ResourceKind {
+    let mut low_level = is_low_level_call(frames, call);
     for frame in frames.iter().take(WAITER_DEPTH) {
         let Some(symbol) = &frame.symbol else { continue };
         // Rust writes inherent methods as `<Type>::method`.
         let plain = symbol.trim_start_matches(['_', '<']);
-        low_level |= plain.starts_with("lll_lock_wait");
+        low_level |= c_library::is_internal_lock(symbol);
         if let Some((_, kind)) = WAITERS.iter().find(|(prefix, _)| plain.starts_with(prefix)) {
             // A condition variable's internal lock is not the condition variable.
             return if low_level && *kind == ResourceKind::Condvar { ResourceKind::LibcLock } else { *kind };
         }
     }
-    match (pi, low_level) {
+    match (call.pi, low_level) {
         (true, _) => ResourceKind::Mutex,
         (_, true) => ResourceKind::LibcLock,
         _ => ResourceKind::Futex,
     }
 }
 
+/// Whether a function of glibc without a name waits as `__lll_lock_wait` does: the value 2 says that the lock
+/// has waiters.
+fn is_low_level_call(frames: &[Frame], call: Operation) -> bool {
+    let in_libc = |frame: &Frame| frame.object.as_ref().is_some_and(|object| object.starts_with("libc."));
+    let nameless = frames.first().is_some_and(|frame| frame.symbol.is_none() && in_libc(frame));
+    c_library::WAITS_TELL_LOCKS && nameless && call.plain && call.private && call.value == 2
+}
+
 fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut Memory) -> Option<Owner> {
     let address = resource.address?;
     let stored = match resource.kind {
-        ResourceKind::Mutex if is_pi(subjects[waiter].syscall) => {
+        ResourceKind::Mutex if operation(subjects[waiter].syscall).pi => {
             memory.half_word(address).map(|word| word & libc::FUTEX_TID_MASK)
         }
-        ResourceKind::Mutex => memory.half_word(address.wrapping_add(MUTEX_OWNER_AT)),
+        ResourceKind::Mutex => c_library::mutex_owner(address, memory),
         ResourceKind::ThreadExit => memory.half_word(address),
         _ => None,
     };
@@ -169,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_innermost_waiting_function_decides() {
-        let of = |symbols: &[&str]| kind_by_frames(&stack(symbols), false);
+        let of = |symbols: &[&str]| kind_by_frames(&stack(symbols), Operation::default());
         assert_eq!(of(&["__lll_lock_wait", "pthread_mutex_lock", "a"]), ResourceKind::Mutex);
         assert_eq!(of(&["__lll_lock_wait", "__pthread_mutex_cond_lock", "pthread_cond_wait"]), ResourceKind::Mutex);
         assert_eq!(of(&["__futex_abstimed_wait_common", "pthread_cond_wait", "a"]), ResourceKind::Condvar);
@@ -178,6 +228,20 @@ mod tests {
         assert_eq!(of(&["syscall", "std::sys::sync::mutex::futex::Mutex::lock_contended"]), ResourceKind::StdLock);
         assert_eq!(of(&["__futex_abstimed_wait_common", "__pthread_clockjoin_ex"]), ResourceKind::ThreadExit);
         assert_eq!(of(&["syscall", "sigproof_osnote::futex::sleep"]), ResourceKind::Futex);
-        assert_eq!(kind_by_frames(&stack(&["a"]), true), ResourceKind::Mutex);
+        assert_eq!(kind_by_frames(&stack(&["a"]), Operation { pi: true, ..Operation::default() }), ResourceKind::Mutex);
+    }
+
+    #[test]
+    fn a_lock_of_libc_is_known_by_its_call() {
+        let lock = Operation { plain: true, private: true, value: 2, pi: false };
+        let bitset = Operation { plain: false, ..lock };
+        let nameless = |object: &str| Frame { object: Some(object.to_owned()), ..Frame::default() };
+        let above = |object: &str, symbol: &str| [vec![nameless(object)], stack(&[symbol])].concat();
+        let internal = if c_library::WAITS_TELL_LOCKS { ResourceKind::LibcLock } else { ResourceKind::Futex };
+        assert_eq!(kind_by_frames(&above("libc.so.6", "malloc"), lock), internal);
+        assert_eq!(kind_by_frames(&above("libc.so.6", "pthread_mutex_lock"), lock), ResourceKind::Mutex);
+        assert_eq!(kind_by_frames(&above("libc.so.6", "pthread_cond_wait"), bitset), ResourceKind::Condvar);
+        assert_eq!(kind_by_frames(&above("libother.so", "malloc"), lock), ResourceKind::Futex);
+        assert_eq!(kind_by_frames(&stack(&["syscall"]), lock), ResourceKind::Futex, "the program's own futex");
     }
 }

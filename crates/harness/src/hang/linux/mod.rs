@@ -178,10 +178,7 @@ impl Watch {
                 Doing::Elsewhere => return Ok(None),
             };
             // T and t are stops, which somebody will end; D ends by itself.
-            if stat.state != expected {
-                return Ok(None);
-            }
-            if doing != Doing::Exited && thread_status(pid, tid).is_none_or(procfs::Status::deliverable) {
+            if stat.state != expected || !undisturbed(doing, || thread_status(pid, tid)) {
                 return Ok(None);
             }
         }
@@ -212,6 +209,12 @@ impl Watch {
             _ => Look::Unwatchable(format!("/proc/{}/task: {error}", self.pid)),
         }
     }
+}
+
+/// Whether no signal is about to reach a thread. A thread whose status cannot be read is not known to be left
+/// alone.
+fn undisturbed(doing: Doing, status: impl FnOnce() -> Option<procfs::Status>) -> bool {
+    doing == Doing::Exited || status().is_some_and(|status| !status.deliverable())
 }
 
 /// What one thread does, from its system call file.

@@ -42,6 +42,20 @@ fn a_blocked_signal_is_not_deliverable() {
     assert_eq!(parse_status("Name:\tx\n"), None);
 }
 
+/// A pending signal that the thread does not block forbids the verdict. The kernel clears it within
+/// microseconds, so no process can be made to show it for long.
+#[test]
+fn a_thread_with_a_deliverable_signal_is_not_stuck() {
+    let asleep = Doing::Asleep(Sleep::Futex { address: 0x40 });
+    let status = |pending, blocked| move || Some(Status { pending, blocked, sleeps: 1 });
+    assert!(undisturbed(asleep, status(0, 0)));
+    assert!(undisturbed(asleep, status(0x200, 0x200)), "a blocked signal wakes nobody");
+    assert!(!undisturbed(asleep, status(0x200, 0)));
+    assert!(!undisturbed(Doing::Awake, status(0x600, 0x200)));
+    assert!(!undisturbed(asleep, || None), "nothing is known of it");
+    assert!(undisturbed(Doing::Exited, status(0x200, 0)), "a thread that has ended takes no signal");
+}
+
 #[test]
 fn maps_tell_shared_from_private() {
     let text = "7f00-7f10 rw-s 00000000 00:01 1030   /dev/zero (deleted)\n\
