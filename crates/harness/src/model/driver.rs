@@ -325,7 +325,7 @@ mod tests {
 
     /// What a model whose body installs one handler amounts to.
     fn judged(setup: Setup, found: &Found, deliveries: u32) -> Run {
-        let entry = Entry { name: "a-model", setup, model: Model::new(|| {}) };
+        let entry = Entry { name: "a-model", hidden: false, setup, model: Model::new(|| {}) };
         let mut run = run_of(&entry);
         judge(&mut run, found, &entry, Depth { deliveries, ..Depth::DEFAULT });
         run
