@@ -195,6 +195,8 @@ fn take(
         End::Exhausted => {}
         End::OutOfTime => found.stopped = Some("time budget".to_owned()),
         End::TooLarge => {
+            // The last execution has no end.
+            found.well = found.well.saturating_sub(1);
             let branches = Limits::default().branches;
             found.stopped = Some(format!("an execution of {} has more than {branches} branches", entry.label()));
         }
