@@ -206,14 +206,17 @@ fn a_thread_keeps_its_semaphore_and_threads_do_not_share_one() {
     let address = || std::ptr::from_ref(PthreadSemaphore::current().unwrap()).addr();
     for _ in 0..20 {
         thread::scope(|scope| {
-            for _ in 0..8 {
+            let begin = |_| {
                 scope.spawn(|| {
                     let mine = address();
                     assert_eq!(address(), mine, "made once");
                     seen.lock().unwrap().push(mine);
                     all_hold.wait();
-                });
-            }
+                })
+            };
+            // The scope waits for the closures only; a join waits for what the thread gives back at its end, too.
+            let threads: Vec<_> = (0..8).map(begin).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
         let round: HashSet<_> = seen.lock().unwrap().iter().rev().take(8).copied().collect();
         assert_eq!(round.len(), 8, "two threads at once with one semaphore");
