@@ -51,7 +51,7 @@ fn text() -> String {
         }
     }
     text += "\nModels: all setups above, and these of the core:\n\n";
-    let models = entries().into_iter().map(|entry| (entry.name, entry.setup.to_string()));
+    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| (entry.name, entry.setup.to_string()));
     text += &of_core(models);
     text += "\nWindows: those of the cases above, and these of the core:\n\n";
     let windows = step::entries().into_iter();
@@ -150,7 +150,7 @@ fn as_json() -> Value {
             "here": here(backend),
         })
     });
-    let models = entries().into_iter().map(|entry| {
+    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| {
         let depth = entry.depth();
         json!({
             "name": entry.name,

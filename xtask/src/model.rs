@@ -85,7 +85,7 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
 
 /// Which models these arguments choose.
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
-    let known = select::names(entries().iter().map(|entry| (entry.name, false)));
+    let known = select::names(entries().iter().map(|entry| (entry.name, entry.hidden)));
     let notes = select::notes();
     Ok(Selection {
         names: select::resolve("model", &args.names, &known)?,
@@ -165,19 +165,29 @@ fn explore_one(
     progress.event(progress::Event::Started { index, label: label.clone() });
     let selection = Selection { labels: vec![label], ..Selection::default() };
     let mut found = None;
-    Explorer::start(program, &Order::Explore { selection, bounds })?.events(|event| {
-        match event {
-            Event::Done(_, run) => found = Some(*run),
-            Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
-                index,
-                fraction: done as f64 / known.max(1) as f64,
-                detail: format!("plan {done} of {known} so far, {} executions", units::count(executions)),
-            }),
-            _ => {}
-        }
-        !stop.load(Ordering::Relaxed)
-    })?;
-    Ok(found)
+    let ended = Explorer::start(program, &Order::Explore { selection, bounds })?.events(stop, |event| match event {
+        Event::Done(_, run) => found = Some(*run),
+        Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
+            index,
+            fraction: done as f64 / known.max(1) as f64,
+            detail: format!("plan {done} of {known} so far, {} executions", units::count(executions)),
+        }),
+        _ => {}
+    });
+    Ok(match ended {
+        Ok(()) => found,
+        Err(trouble) => Some(no_verdict(entry, trouble)),
+    })
+}
+
+/// The run of a model whose process came to grief. The other models are explored all the same.
+fn no_verdict(entry: &Entry, trouble: Trouble) -> Run {
+    let mut run = Run::of(Technique::Model, entry.name, &entry.setup, entry.expected());
+    run.verdict = if trouble.exit == Exit::Environment { Verdict::Skipped } else { Verdict::Unexpected };
+    run.reason = Some(trouble.message);
+    run.more.insert("exhausted".into(), json!(false));
+    run.more.insert("not_exhausted".into(), json!("the process that explored it has died"));
+    run
 }
 
 fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) -> Bounds {

@@ -4,6 +4,7 @@ use sigproof_harness::exit::Exit;
 use sigproof_harness::model::token::Token;
 use sigproof_harness::model::worker::{Event, Order};
 use sigproof_harness::report::{Report, Run, Verdict};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::args::ReplayArgs;
 use crate::findings::Maps;
@@ -40,13 +41,13 @@ fn of_model(token: &str) -> Result<Run, Trouble> {
     let mut found = None;
     let mut refused = None;
     let program = process::build()?;
-    Explorer::start(&program, &Order::Replay(token.to_string()))?.events(|event| {
-        match event {
+    Explorer::start(&program, &Order::Replay(token.to_string()))?.events(
+        &AtomicBool::new(false),
+        |event| match event {
             Event::Done(_, run) => found = Some(*run),
             Event::Refused(why) => refused = Some(why),
             _ => {}
-        }
-        true
-    })?;
+        },
+    )?;
     found.ok_or_else(|| Trouble::usage(refused.unwrap_or_else(|| "the replay told nothing".to_owned())))
 }

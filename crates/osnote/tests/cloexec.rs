@@ -29,6 +29,14 @@ fn every_recipe_marks_both_ends() {
 }
 
 #[test]
+fn an_event_counter_is_not_inherited() {
+    match notes::eventfd::new() {
+        Ok(note) => assert!(note.bell().counter().borrow().is_cloexec().unwrap()),
+        Err(error) => assert!(!cfg!(target_os = "linux") && matches!(error, NoteError::Unsupported { .. }), "{error}"),
+    }
+}
+
+#[test]
 fn a_note_works_over_the_fork_lock_too() {
     let note = notes::pipe::with_recipe(&ForkLock).unwrap();
     note.wakeup().unwrap();

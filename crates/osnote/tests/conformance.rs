@@ -143,7 +143,7 @@ fn a_second_sleeper_is_reported() {
 
 #[test]
 fn a_spurious_wake_up_never_surfaces() {
-    each_backend("spurious", |_, note| {
+    each_backend("spurious", |backend, note| {
         let watched = Watched::new();
         let mut provoked = 0;
         thread::scope(|scope| {
@@ -159,7 +159,8 @@ fn a_spurious_wake_up_never_surfaces() {
             note.wakeup().unwrap();
             sleeper.join().unwrap().unwrap();
         });
-        assert!(provoked == 0 || provoked == 100);
+        // Every backend that is here can be provoked, or else the test shows nothing of it.
+        assert_eq!(provoked, 100, "{}", backend.name);
         note.clear();
         assert_works(note);
     });

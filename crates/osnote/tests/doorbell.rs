@@ -125,6 +125,46 @@ fn a_wake_up_at_the_moment_of_giving_up_is_taken() {
     assert_eq!(NOTE.sleep(), Ok(()), "it stays woken until cleared");
 }
 
+/// A signal ends the listening at the moment when the bell is rung; the ring stays in the bell. The sleep goes on and answers it.
+#[test]
+fn nothing_is_left_in_the_bell_after_an_interrupted_sleep() {
+    static NOTE: LazyLock<DoorbellNote<Interrupted>> = LazyLock::new(|| DoorbellNote::new(Interrupted::default()));
+    #[derive(Default)]
+    struct Interrupted {
+        bell: CountingBell,
+        answers: Mutex<u32>,
+    }
+    impl Doorbell for Interrupted {
+        const TIMED: bool = true;
+        fn ring(&self) -> Result<(), NoteError> {
+            self.bell.ring()
+        }
+        fn answer(&self, timeout: Option<Duration>) -> Result<Heard, NoteError> {
+            let first = {
+                let mut answers = self.answers.lock().unwrap();
+                *answers += 1;
+                *answers == 1
+            };
+            if first {
+                NOTE.wakeup()?;
+                return Ok(Heard::Nothing);
+            }
+            self.bell.answer(timeout)
+        }
+        fn hush(&self) -> Result<(), NoteError> {
+            self.bell.hush()
+        }
+        fn fill(&self) -> Result<(), NoteError> {
+            self.bell.fill()
+        }
+    }
+    let _exclusive = exclusive("interrupted sleep");
+    assert_eq!(NOTE.sleep(), Ok(()));
+    assert_eq!(NOTE.bell().bell.pending(), 0, "left in the bell by the sleep");
+    NOTE.clear();
+    assert_eq!(NOTE.bell().bell.pending(), 0, "left in the bell by the clear");
+}
+
 #[test]
 fn stray_rings_are_answered_and_not_believed() {
     let _exclusive = exclusive("stray rings");

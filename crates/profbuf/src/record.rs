@@ -17,8 +17,8 @@ impl Tag {
     pub const NONE: Self = Self(0);
 }
 
-/// The records of one read: at least one. They are checked one by one: the first that is none ends the iteration, and the next read, and
-/// every one after it, says [`Malformed`](crate::Malformed). That takes a buffer that somebody has written over. Valid until the next read, which the borrow checker enforces:
+/// The records of one read, at least one. An invalid record ends the iteration; later reads return [`Malformed`](crate::Malformed). Only a
+/// buffer that was overwritten from outside has one. Valid until the next read, which the borrow checker enforces:
 ///
 /// ```compile_fail,E0499
 /// # use sigproof_profbuf::{Read, ReadMode, Reader, Wake};
@@ -81,6 +81,19 @@ impl<'a> Records<'a> {
         self.words
     }
 
+    /// How many records the read announced and the iteration has not given yet. An invalid record ends the iteration sooner, so that this
+    /// is no promise: `ExactSizeIterator` would make one.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.left
+    }
+
+    /// Whether the iteration is over.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
     /// The record that begins with the words left, and those after it, if it is one: of a length that it can have, and with nothing after the
     /// last.
     #[inline]
@@ -113,11 +126,11 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        // A malformed record ends the iteration early.
+        (0, Some(self.left))
     }
 }
 
-impl ExactSizeIterator for Records<'_> {}
 impl FusedIterator for Records<'_> {}
 
 impl fmt::Debug for Records<'_> {

@@ -152,6 +152,7 @@ fn a_spoiled_length_is_loud_in_the_reader(#[case] index: usize, #[case] length: 
         // The sound ones before it, and none after it.
         let times: Vec<_> = records.clone().map(|record| record.time()).collect();
         assert_eq!(times, [1][..index / 5]);
+        assert!(records.size_hint().0 <= times.len(), "no more is promised than comes");
         let mut records = records;
         assert!(records.by_ref().last().is_none_or(|record| record.time() == 1) && records.next().is_none());
         assert_eq!(records.len(), 0);

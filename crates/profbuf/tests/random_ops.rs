@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use sigproof_profbuf::{
     Config, Counts, EveryRecord, HalfFull, Read, ReadMode, Reader, Tag, WakePolicy, WriteError, Writer, Written,
 };
@@ -209,7 +210,7 @@ fn world() -> impl Strategy<Value = (Config, Counts, Vec<Op>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))), ..ProptestConfig::default() })]
 
     #[test]
     fn every_record((config, counts, ops) in world()) {

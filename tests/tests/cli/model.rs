@@ -2,7 +2,8 @@
 
 use rstest::rstest;
 use serde_json::Value;
-use sigproof_tests::{Ran, run};
+use sigproof_harness::model::token::with_check;
+use sigproof_tests::{Ran, binary, run, xtask};
 
 const BROKEN: &[&str] =
     &["model", "darwin-profbuf-blocking-read", "--note", "sema", "--mode", "blocking", "--variant", "broken"];
@@ -95,7 +96,11 @@ fn a_bug_that_lies_deeper_than_asked_is_inconclusive() {
 #[case::nothing(&["model", "darwin-profbuf-blocking-read", "--note", "futex", "--variant", "broken"], "no chosen model")]
 #[case::exclusive(&["model", "--deep", "--deliveries", "1"], "cannot be used with")]
 #[case::no_token(&["replay", "nonsense"], "not a replay token")]
-#[case::no_such_model(&["replay", "a-model/broken@none@A"], "no model is called 'a-model/broken'")]
+#[case::a_part_of_a_token(&["replay", "a-model/broken@none@A"], "not a replay token")]
+#[case::junk_behind_a_token(&["replay", &format!("{}zzzz", with_check("selftest-plans/broken@none@A"))], "its check does not fit")]
+#[case::choices_of_no_kind(&["replay", &with_check("selftest-plans/broken@none@ffffffff")], "its choices cannot be read")]
+#[case::too_many_choices(&["replay", &with_check(&format!("selftest-plans/broken@none@{}", "a".repeat(120_000)))], "its choices cannot be read")]
+#[case::no_such_model(&["replay", &with_check("a-model/broken@none@A")], "no model is called 'a-model/broken'")]
 fn wrong_usage_is_told_before_anything_is_built(#[case] arguments: &[&str], #[case] said: &str) {
     let ran = run(arguments);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
@@ -105,10 +110,134 @@ fn wrong_usage_is_told_before_anything_is_built(#[case] arguments: &[&str], #[ca
 #[test]
 fn choices_of_another_source_are_inconclusive() {
     // The first choice is of a kind that does not come there.
-    let ran = run(&["replay", "darwin-profbuf-blocking-read/broken/sema/blocking@s29h0@ppppp"]);
+    let ran = run(&["replay", &with_check("darwin-profbuf-blocking-read/broken/sema/blocking@s29h0@ppppp")]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stdout.contains("does not fit this source"), "{}", ran.stdout);
-    let ran = run(&["replay", "darwin-profbuf-blocking-read/broken/sema/blocking@none@A"]);
+    let ran = run(&["replay", &with_check("darwin-profbuf-blocking-read/broken/sema/blocking@none@A")]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stdout.contains("does not fail"), "{}", ran.stdout);
+}
+
+/// The run of `selftest-plans`, one plan at a time.
+fn plans(variant: &str, deliveries: &str, preemptions: &str) -> (Ran, Value) {
+    let (ran, mut report) = json(&[
+        "model",
+        "selftest-plans",
+        "--variant",
+        variant,
+        "--deliveries",
+        deliveries,
+        "--preemptions",
+        preemptions,
+        "--jobs",
+        "1",
+    ]);
+    let run_of = report["runs"][0].take();
+    (ran, run_of)
+}
+
+/// Four points: one plan without a signal, 4 with one, and 4 + 3 + 2 + 1 with two. The handler has no operations, so that each plan has
+/// the executions of the plan without a signal.
+#[test]
+fn every_plan_of_every_level_is_explored_once() {
+    let number = |run_of: &Value, key: &str| run_of[key].as_u64().unwrap();
+    let (_, without) = plans("fixed", "0", "2");
+    assert_eq!((number(&without, "tuples"), number(&without, "signals")), (1, 0));
+    let each = number(&without, "executions");
+    for (deliveries, tuples, signals) in [("1", 1 + 4, 4), ("2", 1 + 4 + 10, 4 + 2 * 10)] {
+        let (ran, run_of) = plans("fixed", deliveries, "2");
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(number(&run_of, "tuples"), tuples);
+        assert_eq!(number(&run_of, "executions"), tuples * each);
+        assert_eq!(number(&run_of, "attempts"), tuples * each);
+        assert_eq!(number(&run_of, "signals"), signals * each);
+        assert_eq!(run_of["observed"]["delivered"], tuples * each);
+    }
+}
+
+#[test]
+fn a_bug_in_the_last_plan_is_found_with_the_preemptions_that_it_needs_and_no_fewer() {
+    let (ran, run_of) = plans("broken", "2", "2");
+    assert_eq!((ran.code, &run_of["verdict"]), (Some(0), &"as-expected".into()), "{}", ran.stderr);
+    assert_eq!(run_of["diagnosis"]["details"]["plan"], "s3h0+s3h0");
+    // Each level without preemptions, with one and with two; the last plan of the last is the one that fails.
+    assert_eq!(run_of["tuples"], 3 * (1 + 4 + 10));
+    assert_eq!(run_of["observed"]["corrupt record"], 1);
+    assert_eq!(run_of["observed"]["delivered"].as_u64().map(|well| well + 1), run_of["executions"].as_u64());
+    for (deliveries, preemptions, plans_of_all) in [("2", "1", 2 * (1 + 4 + 10)), ("1", "2", 3 * (1 + 4))] {
+        let (ran, run_of) = plans("broken", deliveries, preemptions);
+        assert_eq!((ran.code, &run_of["verdict"]), (Some(3), &"inconclusive".into()), "{}", ran.stderr);
+        assert_eq!(run_of["tuples"], plans_of_all);
+        assert!(run_of["diagnosis"].is_null(), "{run_of:#}");
+    }
+}
+
+/// Two stores to one word. Loom orders the stores, and the checker's gate before each of them, in four ways.
+#[test]
+fn executions_are_counted_once() {
+    let (ran, report) = json(&["model", "selftest-two-threads"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let run_of = &report["runs"][0];
+    assert_eq!((&run_of["attempts"], &run_of["executions"]), (&4.into(), &4.into()), "{run_of:#}");
+    assert_eq!(run_of["observed"]["delivered"], 4);
+    assert_eq!(run_of["exhausted"], true);
+}
+
+#[test]
+fn an_execution_without_an_end_is_inconclusive() {
+    let (ran, report) = json(&["model", "selftest-endless"]);
+    let run_of = &report["runs"][0];
+    assert_eq!((ran.code, &run_of["verdict"]), (Some(3), &"inconclusive".into()), "{}", ran.stderr);
+    assert!(run_of["reason"].as_str().unwrap().contains("more than 2000 branches"), "{run_of:#}");
+    assert_eq!(run_of["exhausted"], false);
+}
+
+#[rstest]
+#[case::killed("selftest-killed", 4, "skipped", "ended from outside")]
+#[case::crashed("selftest-segv", 1, "unexpected", "a fault of the tool")]
+fn a_process_that_dies_takes_one_model_with_it(
+    #[case] dies: &str,
+    #[case] code: i32,
+    #[case] verdict: &str,
+    #[case] reason: &str,
+) {
+    let (ran, report) = json(&["model", dies, "selftest-two-threads", "selftest-plans", "--jobs", "1"]);
+    assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 4, "{runs:#?}");
+    for run_of in runs {
+        let dead = run_of["case"] == dies;
+        assert_eq!(run_of["verdict"], if dead { verdict } else { "as-expected" }, "{run_of:#}");
+        let said = run_of["reason"].as_str().unwrap_or_default();
+        assert_eq!(said.contains(reason) && said.contains(dies), dead, "{said}");
+    }
+}
+
+#[test]
+fn without_a_folder_for_temporary_files_nothing_is_explored() {
+    let token = with_check("selftest-plans/broken@none@A");
+    for arguments in [&["model", "selftest-plans"][..], &["replay", &token]] {
+        let ran = Ran::from(xtask(arguments).env("TMPDIR", "/nonexistent").output().unwrap());
+        assert_eq!(ran.code, Some(4), "{ran:#?}");
+        assert!(ran.stderr.contains("/nonexistent") && ran.stderr.contains("TMPDIR"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn models_are_built_in_the_checkout_wherever_the_executable_is() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let outside = Ran::from(xtask(&["model", "selftest-two-threads"]).current_dir(elsewhere.path()).output().unwrap());
+    assert_eq!(outside.code, Some(4), "{outside:#?}");
+    assert!(outside.stderr.contains("run it from the checkout"), "{}", outside.stderr);
+
+    let folder = elsewhere.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    let copy = folder.join("xtask");
+    std::fs::copy(binary(), &copy).unwrap();
+    let mut command = std::process::Command::new(&copy);
+    let ran = command.args(["model", "selftest-two-threads"]).current_dir(sigproof_tests::workspace()).output();
+    let ran = Ran::from(ran.unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let made: Vec<_> = std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(made, ["bin"]);
 }

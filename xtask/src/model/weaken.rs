@@ -19,7 +19,7 @@ use sigproof_harness::case::{Expected, Grade, Outcome, Variant};
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::orderings::{Caught, Effort, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::model::{Entry, Selection};
+use sigproof_harness::model::{Entry, Selection, entries};
 use sigproof_harness::report::{Report, Run, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
@@ -36,6 +36,15 @@ use crate::{reports, units};
 /// So many seconds the models have to notice a weakening, once a quick look has not.
 const PATIENCE: u32 = 10;
 
+/// Which models are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Every model of a fixed variant.
+    All,
+    /// Some of them.
+    Choice,
+}
+
 /// One ordering taken for another.
 struct Weakening<'a> {
     place: &'a Place,
@@ -50,9 +59,11 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let places = source::places(workspace)?;
     let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();
+    let fixed = |entry: &&Entry| entry.setup.variant == Variant::Fixed && !entry.hidden;
+    let scope = if labels.len() < entries().iter().filter(fixed).count() { Scope::Choice } else { Scope::All };
     let progress = Progress::start();
     let used = survey(args, program, &labels, stop, &progress)?;
-    let all = weakenings(&places, &used);
+    let all = weakenings(&places, &used, scope);
     progress.event(Shown::Planned { count: all.len(), thing: "weakening" });
     let results = Mutex::new(BTreeMap::new());
     let trouble = parallel::each(
@@ -82,7 +93,7 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     }
     let mut results = results.into_inner().unwrap_or_default();
     let runs: Vec<Run> =
-        all.iter().enumerate().filter_map(|(n, w)| Some(as_run(w, results.remove(&n)?.as_ref()))).collect();
+        all.iter().enumerate().filter_map(|(n, w)| Some(as_run(w, results.remove(&n)?.as_ref(), scope))).collect();
     let mut report = Report::new();
     report.interrupted = stop.load(Ordering::Relaxed);
     report.elapsed_seconds = started.elapsed().as_secs_f64();
@@ -113,13 +124,12 @@ fn survey(
         |(), index| {
             let selection = Selection { labels: vec![labels[index].clone()], ..Selection::default() };
             progress.event(Shown::Started { index, label: labels[index].clone() });
-            Explorer::start(program, &Order::Survey(selection))?.events(|event| {
+            Explorer::start(program, &Order::Survey(selection))?.events(stop, |event| {
                 if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
                     let line = format!("{label}: {}", units::of(used.len(), "ordering"));
                     progress.event(Shown::Said { index, line });
                     found.push((label, used, executions));
                 }
-                !stop.load(Ordering::Relaxed)
             })
         },
     );
@@ -128,11 +138,15 @@ fn survey(
     trouble.map_or(Ok(found), Err)
 }
 
-fn weakenings<'a>(places: &'a [Place], used: &[(String, Vec<Used>, u64)]) -> Vec<Weakening<'a>> {
+/// The weakenings to try. Of a choice of models only what they come to counts.
+fn weakenings<'a>(places: &'a [Place], used: &[(String, Vec<Used>, u64)], scope: Scope) -> Vec<Weakening<'a>> {
     let mut all = Vec::new();
     for place in places {
         let users = used.iter().filter(|(_, used, _)| used.iter().any(|used| same(place, used)));
         let labels: Vec<_> = users.map(|(label, ..)| label.clone()).collect();
+        if labels.is_empty() && scope == Scope::Choice {
+            continue;
+        }
         for to in weaker(&place.ordering, place.failure) {
             all.push(Weakening { place, to, labels: labels.clone() });
         }
@@ -164,11 +178,10 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
             effort,
         };
         let mut result = None;
-        Explorer::start(program, &order)?.events(|event| {
+        Explorer::start(program, &order)?.events(stop, |event| {
             if let Event::Weakened(caught) = event {
                 result = caught;
             }
-            !stop.load(Ordering::Relaxed)
         })?;
         if result.is_some() {
             return Ok(result);
@@ -178,7 +191,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
 }
 
 /// A weakening is a broken variant: some model must fail for it.
-fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>) -> Run {
+fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> Run {
     let bad = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Delivered);
     let expected = bad.fold(Expected::default(), |expected, outcome| expected.with(*outcome, Grade::MayOccur));
     let mut run = Run::new(Technique::Model, "weaken", Variant::Broken, expected);
@@ -204,6 +217,10 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>) -> Run {
         (None, None) if weakening.labels.is_empty() => {
             run.verdict = Verdict::Unexpected;
             run.reason = Some("no model comes here".to_owned());
+        }
+        (None, None) if scope == Scope::Choice => {
+            run.verdict = Verdict::Inconclusive;
+            run.reason = Some("no chosen model fails for it; one that was not chosen may".to_owned());
         }
         (None, None) => {
             run.verdict = Verdict::Unexpected;
@@ -243,4 +260,43 @@ fn text(report: &Report, places: &[Place]) -> String {
         units::of(places.len(), "ordering"),
         units::of(report.runs.len(), "weakening"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn place(line: u32) -> Place {
+        let [file, function, method, ordering] = ["a.rs", "get", "load", "Acquire"].map(str::to_owned);
+        Place { file, line, column: 5, function, method, failure: false, ordering }
+    }
+
+    fn used(place: &Place) -> Used {
+        Used {
+            file: place.file.clone(),
+            line: place.line,
+            column: place.column,
+            failure: place.failure,
+            ordering: place.ordering.clone(),
+        }
+    }
+
+    #[test]
+    fn of_a_choice_of_models_only_what_they_come_to_counts() {
+        let places = [place(1), place(2)];
+        let survey = [("a-model".to_owned(), vec![used(&places[0])], 1)];
+        assert_eq!(weakenings(&places, &survey, Scope::All).len(), 2);
+        let chosen = weakenings(&places, &survey, Scope::Choice);
+        assert_eq!(chosen.iter().map(|w| w.place.line).collect::<Vec<_>>(), [1]);
+    }
+
+    #[rstest]
+    #[case::all(Scope::All, Verdict::Unexpected)]
+    #[case::some(Scope::Choice, Verdict::Inconclusive)]
+    fn unnoticed_by_a_choice_of_models_is_no_fault_yet(#[case] scope: Scope, #[case] verdict: Verdict) {
+        let place = place(1);
+        let weakening = Weakening { place: &place, to: "Relaxed", labels: vec!["a-model".to_owned()] };
+        assert_eq!(as_run(&weakening, None, scope).verdict, verdict);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sigproof_shim::model::{self as engine, End, Limits};
+use sigproof_shim::model::{self as engine, End, FailureKind, Limits};
 use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Failing};
@@ -43,6 +43,9 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
             }
         }
         finding.replay = Some(format!("cargo xtask replay {token}"));
+    } else {
+        let why = engine::lacking().unwrap_or_else(|| "the checker's path could not be read".to_owned());
+        finding.text = format!("{}\nno counterexample and no replay token: {why}", finding.sentence);
     }
     finding
 }
@@ -74,7 +77,10 @@ pub fn replay(token: &Token) -> Option<Run> {
             run.observed.insert(Outcome::Delivered, 1);
             run.reason = Some("this execution does not fail (any more)".to_owned());
         }
-        End::Unsupported => run.verdict = Verdict::Skipped,
+        End::Unsupported => {
+            run.verdict = Verdict::Skipped;
+            run.reason = Some(engine::lacking().unwrap_or_else(|| "this build has no models".to_owned()));
+        }
         End::OutOfTime | End::TooLarge => run.reason = Some("the execution could not be run to its end".to_owned()),
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
@@ -83,5 +89,8 @@ pub fn replay(token: &Token) -> Option<Run> {
 
 /// Whether the checker found other operations than the choices were made for.
 fn stale(failure: &engine::Failure) -> bool {
-    failure.message.contains("unexpected exploration state") || failure.message.contains("loom internal bug")
+    let says = |part| failure.message.contains(part);
+    // A thread cannot come to wait for another without a step.
+    let no_step = matches!(failure.kind, FailureKind::Deadlock | FailureKind::Livelock) && failure.steps.is_empty();
+    says("unexpected exploration state") || says("loom internal bug") || no_step
 }

@@ -128,6 +128,8 @@ impl Model {
 pub struct Entry {
     /// The case, or the model of the core.
     pub name: &'static str,
+    /// Whether only its exact name chooses it: it tests the tool.
+    pub hidden: bool,
     /// Which way to run it.
     pub setup: Setup,
     /// The model.
@@ -156,7 +158,7 @@ pub fn entries() -> Vec<Entry> {
     let of_cases = cases::cases().iter().flat_map(|case| {
         case.setups().into_iter().filter_map(|setup| {
             let model = case.model(&setup)?;
-            Some(Entry { name: case.name(), setup, model })
+            Some(Entry { name: case.name(), hidden: case.hidden(), setup, model })
         })
     });
     of_cases.chain(core::entries()).collect()
@@ -201,7 +203,9 @@ pub struct Selection {
 impl Selection {
     /// Whether a model is chosen.
     pub fn chooses(&self, entry: &Entry) -> bool {
-        (self.labels.is_empty() || self.labels.contains(&entry.label())) && self.takes(entry.name, &entry.setup)
+        let named = self.labels.contains(&entry.label());
+        let shown = !entry.hidden || named || self.names.iter().any(|name| name == entry.name);
+        shown && (self.labels.is_empty() || named) && self.takes(entry.name, &entry.setup)
     }
 
     /// Whether a setup is chosen of what has this name, whatever its label.

@@ -1,13 +1,14 @@
-//! The text that names one execution: model, plan and choices, `LABEL@PLAN@CHOICES`, without a character that a shell minds.
+//! The text that names one execution: model, plan and choices, `LABEL@PLAN@CHOICES@CHECK`, without a character that a shell
+//! minds.
 //!
 //! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that ends for nothing, joined by
 //! `+`; `none` if nothing happens. The choices are the checker's own, and fit the build that made them: another source may have other
-//! operations.
+//! operations. The check is a checksum of what is before it: it refuses a token that was copied in part or changed.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sigproof_shim::model::{Choices, Plan};
+use sigproof_shim::model::{Choices, Limits, Plan};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Token {
 
 /// A text that is no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a replay token: {0}; a token is MODEL@PLAN@CHOICES, as a counterexample prints it")]
+#[error("not a replay token: {0}; a token is MODEL@PLAN@CHOICES@CHECK, as a counterexample prints it")]
 pub struct BadToken(&'static str);
 
 /// The plan in a token, and in tables.
@@ -54,9 +55,20 @@ fn parse_plan(text: &str) -> Option<Plan> {
     Some(plan)
 }
 
+/// The text with its check behind it.
+pub fn with_check(text: &str) -> String {
+    format!("{text}@{}", check(text))
+}
+
+/// FNV-1a, 32 bits.
+fn check(text: &str) -> String {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    format!("{:08x}", text.bytes().fold(0x811c_9dc5, step))
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}@{}", self.label, plan_text(&self.plan), self.choices.0)
+        f.write_str(&with_check(&format!("{}@{}@{}", self.label, plan_text(&self.plan), self.choices.0)))
     }
 }
 
@@ -64,16 +76,25 @@ impl FromStr for Token {
     type Err = BadToken;
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
-        let mut parts = text.split('@');
-        let (Some(label), Some(plan), Some(choices), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(BadToken("it has not three parts"));
+        let (Some((rest, found)), 3) = (text.rsplit_once('@'), text.matches('@').count()) else {
+            return Err(BadToken("it has not four parts"));
+        };
+        if found != check(rest) {
+            return Err(BadToken("its check does not fit: a part of it is missing, added or changed"));
+        }
+        let mut parts = rest.split('@');
+        let (Some(label), Some(plan), Some(choices)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(BadToken("it has not four parts"));
         };
         let plan = parse_plan(plan).ok_or(BadToken("its plan makes no sense"))?;
-        if label.is_empty() || !choices.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Err(BadToken("its choices make no sense"));
+        if label.is_empty() {
+            return Err(BadToken("it names no model"));
         }
-        Ok(Self { label: label.to_owned(), plan, choices: Choices(choices.to_owned()) })
+        let choices = Choices(choices.to_owned());
+        if !choices.readable(Limits::default().branches) {
+            return Err(BadToken("its choices cannot be read, or are more than an execution can have"));
+        }
+        Ok(Self { label: label.to_owned(), plan, choices })
     }
 }
 
@@ -92,8 +113,29 @@ mod tests {
     }
 
     #[rstest]
+    #[case("a@none@A@b")]
+    fn parts_and_check(#[case] text: &str) {
+        assert!(text.parse::<Token>().is_err(), "{text}");
+    }
+
+    #[test]
+    fn a_changed_token_is_none() {
+        let token = with_check("a-case/broken/sema@s1h0@A6aqbz");
+        assert!(token.parse::<Token>().is_ok(), "{token}");
+        let junk = ["zzzz", "0", "A", "@"].map(|junk| format!("{token}{junk}"));
+        let within = [token.replace("A6", "A7"), token.replace("s1", "s2"), token.replace("aqbz", "aqbzzzz")];
+        let cut = token[..token.len() - 1].to_owned();
+        for text in junk.into_iter().chain(within).chain([cut]) {
+            assert!(text.parse::<Token>().is_err(), "{text}");
+        }
+    }
+
+    #[rstest]
     #[case("")]
     #[case("a@none")]
+    #[case("a@none@ffffffff")]
+    #[case("a@none@999A")]
+    #[case("a@none@a99999")]
     #[case("a@none@A@b")]
     #[case("a@x1@A")]
     #[case("a@s1@A")]
@@ -101,6 +143,6 @@ mod tests {
     #[case("a@none@A b")]
     #[case("a@s99999999999h0@A")]
     fn nonsense(#[case] text: &str) {
-        assert!(text.parse::<Token>().is_err(), "{text}");
+        assert!(with_check(text).parse::<Token>().is_err(), "{text}");
     }
 }

@@ -89,6 +89,8 @@ pub enum Event {
     Weakened(Option<Caught>),
     /// The order cannot be carried out.
     Refused(String),
+    /// This machine lacks something for it.
+    Lacks(String),
 }
 
 /// Carries out the order that is the first argument.
@@ -99,6 +101,10 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     leash();
+    if let Some(what) = sigproof_shim::model::lacking() {
+        tell(&Event::Lacks(what));
+        return ExitCode::SUCCESS;
+    }
     match order {
         Order::Explore { selection, bounds } => explore(&selection, bounds),
         Order::Replay(token) => replay(&token),

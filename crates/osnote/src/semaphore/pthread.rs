@@ -68,7 +68,8 @@ impl Semaphore for PthreadSemaphore {
             }
             Some(timeout) => self.condvar.wait_for(&mut held, timeout)?,
         };
-        // Looked at after a time-out too: an addition may have come between the end of the time and the lock.
+        // After a time-out too, an addition may have come between the end of the time and the lock. Taking it here saves the next sleep a
+        // stray count; without this look the addition would stay for that sleep, which is right as well.
         Ok(match ended {
             _ if self.take(&held) => WaitOnce::Acquired,
             CondWait::Woken => WaitOnce::Spurious,

@@ -42,15 +42,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+mod choices;
 #[cfg(not(loom))]
 mod unsupported;
 
+pub use choices::Choices;
+
 #[cfg(loom)]
-pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, replay, spawn};
+pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, lacking, replay, spawn};
 #[cfg(loom)]
 pub use crate::simulated::os::process::fork_and_exec;
 #[cfg(not(loom))]
-pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, replay, spawn};
+pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, lacking, replay, spawn};
 
 /// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
 pub type Body = Arc<dyn Fn() + Send + Sync>;
@@ -245,7 +248,3 @@ pub struct Step {
     /// Where.
     pub column: u32,
 }
-
-/// The choices of one execution, in an opaque text without blanks; fit for [`replay`] under the same plan by the same build.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choices(pub String);

@@ -22,6 +22,12 @@ pub const fn available() -> bool {
     false
 }
 
+/// What this machine lacks for counterexamples: nothing is asked of it.
+#[must_use]
+pub const fn lacking() -> Option<String> {
+    None
+}
+
 /// Gives [`End::Unsupported`].
 pub fn explore(_plan: &Plan, _limits: &Limits, _body: &Body) -> (Exploration, Option<Choices>) {
     (NONE, None)

@@ -33,13 +33,25 @@ struct Counts {
     chances: [AtomicU32; 3],
 }
 
+/// What this machine lacks for counterexamples: loom tells its path, and is told one, by a temporary file.
+#[must_use]
+pub fn lacking() -> Option<String> {
+    let error = Scratch::new().and_then(|scratch| scratch.write("{}")).err()?;
+    let folder = std::env::temp_dir();
+    Some(format!(
+        "no temporary file can be made in {}: {error}; set TMPDIR to a folder that can be written",
+        folder.display()
+    ))
+}
+
 /// Runs `body` under every interleaving within the limits. Of a failure, also the choices that led to it.
 #[must_use]
 pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Option<Choices>) {
     let found = check(plan, limits, body, false, None);
-    let choices = match (&found.end, Scratch::new()) {
+    let scratch = matches!(found.end, End::Failed(_)).then(Scratch::new);
+    let choices = match scratch {
         // Once more as far as there, for loom to tell its path.
-        (End::Failed(_), Some(scratch)) => {
+        Some(Ok(scratch)) => {
             let again = Limits { until: None, survey: false, ..limits.clone() };
             let last = usize::try_from(found.executions).unwrap_or(usize::MAX);
             check(plan, &again, body, false, Some((&scratch, last)));
@@ -53,7 +65,9 @@ pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Optio
 /// Runs the one execution of these choices, and records its steps. It ends as [`End::Exhausted`] if it does not fail.
 #[must_use]
 pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
-    let ready = Scratch::new().filter(|scratch| path::from_choices(choices).is_some_and(|text| scratch.write(&text)));
+    let ready = Scratch::new()
+        .ok()
+        .filter(|scratch| path::from_choices(choices).is_some_and(|text| scratch.write(&text).is_ok()));
     match ready {
         Some(scratch) => check(plan, limits, body, true, Some((&scratch, 1))),
         None => Exploration {

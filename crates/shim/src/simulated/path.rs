@@ -12,6 +12,8 @@
 //! | a number | the character before it, so many times in all |
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,36 +29,50 @@ const THREADS: usize = loom::MAX_THREADS;
 /// Stores in an atomic's history.
 const HISTORY: usize = 7;
 
-/// A file for loom to write its path to; gone when dropped.
-pub(super) struct Scratch(PathBuf);
+/// A file for loom to write its path to, in a folder that only this user can enter; both are gone when this is dropped.
+pub(super) struct Scratch {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+/// How many names are tried, where other processes have left theirs.
+const NAMES: u32 = 100;
 
 impl Scratch {
-    /// A name that nobody else has; no file yet.
-    pub(super) fn new() -> Option<Self> {
+    /// Makes the folder; no file yet. `mkdir` fails for a name that is taken and follows no link, so that a foreseeable name does no harm.
+    pub(super) fn new() -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let scratch = Self(env::temp_dir().join(format!("sigproof-path-{}-{n}.json", process::id())));
-        // Of a process that had our number and was killed.
-        let _ = fs::remove_file(&scratch.0);
-        Some(scratch).filter(|s| !s.0.exists())
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+        for _ in 0..NAMES {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            let folder = env::temp_dir().join(format!("sigproof-path-{}-{n}", process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => return Ok(Self { file: folder.join("path.json"), folder }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.file
     }
 
     pub(super) fn read(&self) -> Option<String> {
-        fs::read_to_string(&self.0).ok()
+        fs::read_to_string(&self.file).ok()
     }
 
-    pub(super) fn write(&self, text: &str) -> bool {
-        fs::write(&self.0, text).is_ok()
+    pub(super) fn write(&self, text: &str) -> io::Result<()> {
+        fs::write(&self.file, text)
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        // What cannot be removed stays; it holds no more than a path.
+        let _ = fs::remove_file(&self.file);
+        let _ = fs::remove_dir(&self.folder);
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `notes` | one wake-up for each sleep, before, during and after it; a time-out that races with a wake-up |
 //! | `clients` | no signal lost by the queue; the profile log against its handlers |
 //! | `contract` | the note that checks its clients |
+//! | `selftest` | what the tool says of models whose plans, executions and ends are known (hidden) |
 
 use super::{Entry, Model};
 use crate::case::Setup;
@@ -14,6 +15,7 @@ mod clients;
 mod contract;
 mod notes;
 mod profbuf;
+mod selftest;
 
 /// A model of the core: its name and the ways to run it.
 #[derive(Clone, Copy)]
@@ -24,10 +26,10 @@ pub(super) struct Core {
 
 /// All of them. A new one is one line in its file's `ALL`.
 pub(super) fn entries() -> Vec<Entry> {
-    let all = [profbuf::ALL, notes::ALL, clients::ALL].concat();
-    let of = |core: &Core| {
+    let parts = [(profbuf::ALL, false), (notes::ALL, false), (clients::ALL, false), (selftest::ALL, true)];
+    let of = |(core, hidden): (&Core, bool)| {
         let name = core.name;
-        (core.setups)().into_iter().map(move |(setup, model)| Entry { name, setup, model })
+        (core.setups)().into_iter().map(move |(setup, model)| Entry { name, hidden, setup, model })
     };
-    all.iter().flat_map(of).collect()
+    parts.iter().flat_map(|(cores, hidden)| cores.iter().map(|core| (core, *hidden))).flat_map(of).collect()
 }
