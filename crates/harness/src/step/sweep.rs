@@ -124,8 +124,16 @@ pub fn run_of(entry: &Entry, kind: Kind) -> Run {
 }
 
 fn look(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
-    let mut sweeper = Sweeper::new(engine::open(kind, entry)?);
+    look_by(engine::open(kind, entry)?, entry.window.nests, which, observer)
+}
+
+/// The same by an engine that is open already.
+fn look_by(engine: Box<dyn Engine>, nests: bool, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
+    let mut sweeper = Sweeper::new(engine);
     let (path, without) = sweeper.record()?;
+    if path.is_empty() {
+        return Err(Trouble::Astray("the engine recorded a path without a boundary".to_owned()));
+    }
     sweeper.seen.without = Some(without);
     if let Some(located) = locate(which, &path)? {
         let judged = sweeper.visit(Shot { path: &path, at: located.k, second: None, explain: true })?;
@@ -138,7 +146,7 @@ fn look(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Re
         judged.push(sweeper.visit(Shot { path: &path, at, second: None, explain: false })?);
         observer.boundary(at + 1, path.len());
     }
-    if entry.window.nests {
+    if nests {
         sweeper.nested(&path, &judged, observer)?;
     }
     sweeper.diagnose(&path, &mut judged)?;
@@ -284,25 +292,4 @@ fn ranges(judged: &[Judged]) -> Vec<(usize, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    const WELL: Option<Outcome> = Some(Outcome::Delivered);
-    const LATE: Option<Outcome> = Some(Outcome::Late);
-    const CRASH: Option<Outcome> = Some(Outcome::Crash);
-
-    #[rstest]
-    #[case::nothing(&[], &[])]
-    #[case::all_well(&[WELL, WELL], &[])]
-    #[case::all_bad(&[LATE, LATE], &[(0, 1)])]
-    #[case::one_between(&[WELL, LATE, WELL], &[(1, 1)])]
-    #[case::two(&[LATE, WELL, LATE, LATE], &[(0, 0), (2, 3)])]
-    #[case::of_two_kinds(&[LATE, LATE, CRASH, LATE], &[(0, 1), (2, 2), (3, 3)])]
-    #[case::not_reached_in_between(&[LATE, None, LATE, None], &[(0, 0), (2, 2)])]
-    fn runs_of_the_same_bad_outcome(#[case] outcomes: &[Option<Outcome>], #[case] expected: &[(usize, usize)]) {
-        let judged = |outcome: &Option<Outcome>| Judged { outcome: *outcome, detail: String::new(), retries: 0 };
-        let judged: Vec<_> = outcomes.iter().map(judged).collect();
-        assert_eq!(ranges(&judged), expected);
-    }
-}
+mod tests;

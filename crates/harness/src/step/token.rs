@@ -95,7 +95,8 @@ impl Token {
     /// or else what is nearest in the same function. `None`: the path does not go there any more.
     pub fn locate(&self, path: &[Boundary], places: &dyn Places) -> Option<Located> {
         let candidates = candidates(path, self.asleep, places);
-        if candidates.iter().any(|found| found.k == self.k && self.is_same_code(&found.place)) {
+        let as_told = |found: &Candidate| (found.k, found.occurrence) == (self.k, self.occurrence);
+        if candidates.iter().any(|found| as_told(found) && self.is_same_code(&found.place)) {
             return Some(Located { k: self.k, moved: None });
         }
         let closest = |found: &&Candidate| (found.place.object != self.object, found.k.abs_diff(self.k));
@@ -141,6 +142,9 @@ impl Token {
         let (was, k, place) = (self.k, found.k, &found.place);
         if self.is_there(place) {
             let (now, before, name) = (found.occurrence, self.occurrence, place.name());
+            if k == was {
+                return format!("{}: k {k} is arrival {now} at {name}, not {before}", self.change(place));
+            }
             return format!("{}: k {was} is gone, k {k} is arrival {now} at {name}, not {before}", self.change(place));
         }
         let symbol = place.symbol.as_deref().unwrap_or_default();

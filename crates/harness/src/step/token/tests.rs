@@ -102,6 +102,15 @@ fn what_the_path_does_not_go_to_is_not_found(#[case] pc: u64) {
     assert_eq!(token.locate(&[], &drawn()), None);
 }
 
+/// An index and an address that are right do not excuse an arrival that there is not.
+#[test]
+fn another_arrival_at_the_right_index_is_told() {
+    let path = path(&[LIBC + 0x8f138, LIBC + 0x8f100]);
+    let token = Token { occurrence: 99999, ..Token::of(LABEL, &path, 0, &drawn()) };
+    let moved = "the path has changed: k 0 is arrival 1 at pthread_mutex_lock+0x38, not 99999".to_owned();
+    assert_eq!(token.locate(&path, &drawn()), Some(Located { k: 0, moved: Some(moved) }));
+}
+
 #[test]
 fn code_without_a_name_is_found_by_its_file() {
     let token = Token::of(LABEL, &path(&[LIBC + 0x9_0004]), 0, &drawn());

@@ -24,14 +24,14 @@ pub(in crate::step::engine) fn lacks(kind: Kind) -> Option<String> {
 }
 
 fn attempt(engine: &mut dyn Engine) -> Result<(), Trouble> {
-    let recorded = engine.record()?;
-    let at = recorded.path.len() / 2;
-    let ended = engine.inject(Shot { path: &recorded.path, at, second: None, explain: false })?;
-    match (recorded.path.len(), ended.outcome) {
-        (2.., Outcome::Delivered) => Ok(()),
-        (boundaries, outcome) => {
-            Err(Trouble::Astray(format!("of {boundaries} boundaries, one in the middle gave: {outcome}")))
-        }
+    let path = engine.record()?.path;
+    let boundaries = path.len();
+    if boundaries < 2 {
+        return Err(Trouble::Astray(format!("it recorded a path with too few boundaries ({boundaries})")));
+    }
+    match engine.inject(Shot { path: &path, at: boundaries / 2, second: None, explain: false })?.outcome {
+        Outcome::Delivered => Ok(()),
+        outcome => Err(Trouble::Astray(format!("of {boundaries} boundaries, one in the middle gave: {outcome}"))),
     }
 }
 
@@ -49,4 +49,35 @@ fn nothing() -> Entry {
         Ok(())
     });
     Entry { name: "probe", setup: Setup::fixed(), window }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Boundary;
+    use crate::step::engine::{Ended, Recorded};
+
+    /// An engine that records no boundary, and that must not be asked for one.
+    struct Blind;
+
+    impl Engine for Blind {
+        fn record(&mut self) -> Result<Recorded, Trouble> {
+            let ended = Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None };
+            Ok(Recorded { path: Vec::new(), ended })
+        }
+
+        fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+            unreachable!("the probe looks into no handler")
+        }
+
+        fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+            panic!("boundary {} of an empty path", shot.at)
+        }
+    }
+
+    #[test]
+    fn an_empty_path_is_refused_before_it_is_used() {
+        let refused = attempt(&mut Blind).unwrap_err();
+        assert_eq!(refused.to_string(), "it recorded a path with too few boundaries (0)");
+    }
 }

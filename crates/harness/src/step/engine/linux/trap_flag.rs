@@ -192,9 +192,12 @@ impl Engine for TrapFlag {
     }
 
     fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        let Some(boundary) = shot.path.get(shot.at) else {
+            return Err(Trouble::NoSuchBoundary { asked: shot.at, boundaries: shot.path.len() });
+        };
         let live = self.live()?;
         let sleeps_before = shot.path[..shot.at].iter().filter(|boundary| boundary.asleep).count();
-        let task = match shot.path[shot.at].asleep {
+        let task = match boundary.asleep {
             true => Task::Asleep(sleeps_before),
             false => Task::Before((shot.at - sleeps_before) as u64),
         };

@@ -98,6 +98,14 @@ fn verdicts_of_one(
     assert!(run.more["map"].as_str().unwrap().starts_with("k 1 of 3: "), "{}", run.more["map"]);
 }
 
+/// The reason names the missing signal: the outcome is not called the effect of one.
+#[test]
+fn a_crash_without_a_signal_is_told_as_such() {
+    let run = judged(Setup::fixed(), &Seen { without: CRASH, ..seen(&[WELL]) }, &Which::All);
+    assert_eq!(run.verdict, Verdict::Unexpected);
+    assert_eq!(run.reason.as_deref(), Some("without any signal: crash"));
+}
+
 #[test]
 fn what_is_counted() {
     let seen = Seen { without: LATE, ..nested(&[WELL, LATE, LATE, None], &[WELL, LATE, None]) };

@@ -1,0 +1,135 @@
+//! The sweep over a false engine, which says what it was asked and answers by a script.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rstest::rstest;
+
+use super::*;
+
+const WELL: Option<Outcome> = Some(Outcome::Delivered);
+const LATE: Option<Outcome> = Some(Outcome::Late);
+const CRASH: Option<Outcome> = Some(Outcome::Crash);
+
+#[rstest]
+#[case::nothing(&[], &[])]
+#[case::all_well(&[WELL, WELL], &[])]
+#[case::all_bad(&[LATE, LATE], &[(0, 1)])]
+#[case::one_between(&[WELL, LATE, WELL], &[(1, 1)])]
+#[case::two(&[LATE, WELL, LATE, LATE], &[(0, 0), (2, 3)])]
+#[case::of_two_kinds(&[LATE, LATE, CRASH, LATE], &[(0, 1), (2, 2), (3, 3)])]
+#[case::not_reached_in_between(&[LATE, None, LATE, None], &[(0, 0), (2, 2)])]
+fn runs_of_the_same_bad_outcome(#[case] outcomes: &[Option<Outcome>], #[case] expected: &[(usize, usize)]) {
+    let judged = |outcome: &Option<Outcome>| Judged { outcome: *outcome, detail: String::new(), retries: 0 };
+    let judged: Vec<_> = outcomes.iter().map(judged).collect();
+    assert_eq!(ranges(&judged), expected);
+}
+
+/// One request to the engine: the boundary, that of the second signal, and whether to explain.
+type Asked = (usize, Option<usize>, bool);
+
+/// `None`: the boundary is not reached.
+type Answers = fn(Asked) -> Option<Outcome>;
+
+struct Scripted {
+    path: Vec<Boundary>,
+    answers: Answers,
+    asked: Rc<RefCell<Vec<Asked>>>,
+}
+
+impl Engine for Scripted {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        Ok(engine::Recorded { path: self.path.clone(), ended: ended(Outcome::Delivered) })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+        Ok(path(2, None))
+    }
+
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        let asked = (shot.at, shot.second.map(|(_, second)| second), shot.explain);
+        self.asked.borrow_mut().push(asked);
+        (self.answers)(asked).map(ended).ok_or_else(|| Trouble::Astray("not reached".to_owned()))
+    }
+}
+
+fn ended(outcome: Outcome) -> Ended {
+    Ended { outcome, detail: String::new(), finding: None }
+}
+
+/// A path with at most one sleeper.
+fn path(length: usize, sleeper: Option<usize>) -> Vec<Boundary> {
+    (0..length).map(|at| Boundary { pc: 16 + at as u64, depth: 0, asleep: sleeper == Some(at) }).collect()
+}
+
+fn swept(path: Vec<Boundary>, nests: bool, answers: Answers) -> (Result<Seen, Trouble>, Vec<Asked>) {
+    let asked = Rc::default();
+    let engine = Box::new(Scripted { path, answers, asked: Rc::clone(&asked) });
+    let seen = look_by(engine, nests, &Which::All, &());
+    let asked = asked.borrow().clone();
+    (seen, asked)
+}
+
+fn outcomes(seen: &Seen) -> Vec<Option<Outcome>> {
+    seen.swept.judged.iter().map(|judged| judged.outcome).collect()
+}
+
+#[test]
+fn each_boundary_gets_its_own_signal_and_no_other() {
+    let (seen, asked) = swept(path(4, None), false, |_| WELL);
+    assert_eq!(asked, [0, 1, 2, 3].map(|at| (at, None, false)));
+    assert_eq!(seen.unwrap().executions, 4);
+}
+
+#[test]
+fn an_outcome_belongs_to_the_boundary_of_its_signal() {
+    let (seen, _) = swept(path(5, None), false, |(at, ..)| if at == 2 || at == 3 { LATE } else { WELL });
+    assert_eq!(outcomes(&seen.unwrap()), [WELL, WELL, LATE, LATE, WELL]);
+}
+
+#[test]
+fn a_boundary_that_is_never_reached_has_no_outcome() {
+    let (seen, asked) = swept(path(5, None), false, |(at, ..)| if at == 3 { None } else { WELL });
+    let seen = seen.unwrap();
+    assert_eq!(outcomes(&seen), [WELL, WELL, WELL, None, WELL]);
+    assert_eq!((seen.swept.judged[3].retries, seen.swept.judged[3].detail.as_str()), (TRIES, "not reached"));
+    assert_eq!(asked.iter().filter(|(at, ..)| *at == 3).count(), 1 + TRIES as usize);
+    assert_eq!(seen.executions, asked.len() as u64);
+}
+
+#[test]
+fn what_the_diagnosis_knows_better_holds_for_the_whole_range() {
+    let answers: Answers = |(at, _, explain)| match (at, explain) {
+        (2..=4, true) => CRASH,
+        (2..=4, false) => LATE,
+        _ => WELL,
+    };
+    let (seen, asked) = swept(path(7, None), false, answers);
+    assert_eq!(outcomes(&seen.unwrap()), [WELL, WELL, CRASH, CRASH, CRASH, WELL, WELL]);
+    let explained: Vec<_> = asked.iter().filter(|(.., explain)| *explain).map(|(at, ..)| *at).collect();
+    assert_eq!(explained, [2, 2, 3, 4], "the first boundary is looked at, then the whole range");
+}
+
+#[test]
+fn the_first_of_two_signals_comes_at_the_ends_and_at_the_sleeper() {
+    let (seen, asked) = swept(path(6, Some(2)), true, |_| WELL);
+    let firsts: Vec<_> = seen.unwrap().nested.iter().map(|nested| nested.first).collect();
+    assert_eq!(firsts, [0, 2, 5]);
+    let two: Vec<_> = asked.iter().filter_map(|(first, second, _)| Some((*first, (*second)?))).collect();
+    assert_eq!(two, [(0, 0), (0, 1), (2, 0), (2, 1), (5, 0), (5, 1)]);
+}
+
+#[test]
+fn a_bug_that_needs_the_first_signal_at_the_first_boundary_is_found() {
+    let (seen, _) = swept(path(4, None), true, |asked| if asked == (0, Some(1), false) { CRASH } else { WELL });
+    assert_eq!(seen.unwrap().observed().get(&Outcome::Crash), Some(&1));
+}
+
+#[test]
+fn a_path_without_a_boundary_is_refused() {
+    for nests in [false, true] {
+        let (seen, asked) = swept(Vec::new(), nests, |_| WELL);
+        assert!(matches!(seen, Err(Trouble::Astray(_))), "{seen:?}");
+        assert!(asked.is_empty());
+    }
+}
