@@ -2,6 +2,7 @@
 //! runs of it that cannot hang the tests.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -31,7 +32,24 @@ pub fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
     command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
+    // The tests themselves may run in the background of a script, which has these ignored.
+    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP]
+        .iter()
+        .for_each(|signal| with_signal(&mut command, *signal, libc::SIG_DFL));
     command
+}
+
+/// Has a command begin with this disposition of a signal: `SIG_IGN` or `SIG_DFL`.
+pub fn with_signal(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
+    let set = move || {
+        // SAFETY: the disposition is no function, and the call is async-signal-safe.
+        match unsafe { libc::signal(signal, disposition) } {
+            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: between fork and exec it makes that one async-signal-safe call, and allocates nothing.
+    unsafe { command.pre_exec(set) };
 }
 
 /// What a run said, and its exit code.

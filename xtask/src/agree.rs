@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use sigproof_harness::agreement::{self, Compared, Seen};
 use sigproof_harness::case::Outcome;
+use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::report::{Run, Technique};
 
 use crate::args::{AgreeArgs, ModelArgs, StepArgs, StressArgs};
 use crate::output::{self, Out};
-use crate::{model, step, stress, table, units};
+use crate::phases::{self, Part, Phase};
+use crate::{interrupt, model, select, step, stress, table, units};
 
 /// The coverage of the stress: a tenth of what `stress` asks for by itself.
 const SHORT: u64 = 100;
@@ -19,20 +21,27 @@ const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Techniq
 
 /// Runs the verb.
 pub fn run(args: &AgreeArgs) -> Exit {
-    let (names, notes) = (&args.cases, &args.notes);
-    let mut found = Vec::new();
-    output::tell("== model --quick");
+    let known = select::names(cases().iter().filter(|case| !case.hidden()).map(|case| (case.name(), false)));
+    let chosen = select::resolve("case", &args.cases, &known)
+        .and_then(|names| Ok((names, select::resolve("note", &args.notes, &select::notes())?)));
+    let (names, notes) = match chosen {
+        Ok(chosen) => chosen,
+        Err(unknown) => {
+            output::complain(&unknown.to_string());
+            return Exit::Usage;
+        }
+    };
     let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
-    let modelled = model::perform(&models, &mut found);
-    output::tell("== step");
     let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
-    let stepped = step::perform(&windows, &mut found);
-    output::tell("== stress");
-    let cases =
-        StressArgs { cases: names.clone(), notes: notes.clone(), coverage: Some(SHORT), ..StressArgs::default() };
-    let stressed = stress::perform(&cases, &mut found);
-    output::tell("== agreement");
-    [stepped.exit, stressed, tell(&found, Out::Stdout)].into_iter().fold(modelled, Exit::worst)
+    let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), ..StressArgs::default() };
+    let phases = vec![
+        Phase::new("model", "model --quick".to_owned(), |found| Part::Ended(model::perform(&models, found))),
+        Phase::new("step", "step".to_owned(), |found| Part::Ended(step::perform(&windows, found).exit)),
+        Phase::new("stress", "stress".to_owned(), |found| Part::Ended(stress::perform(&setups, found))),
+        Phase::telling("agreement", |found| Part::Ended(tell(found, Out::Stdout))),
+    ];
+    let parts = phases::carry_out(phases, interrupt::flag());
+    phases::exit(&parts, interrupt::requested())
 }
 
 /// Compares what was found, and tells it.

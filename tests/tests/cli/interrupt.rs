@@ -69,7 +69,7 @@ fn await_nothing(what: &str, left: impl Fn() -> Vec<(i32, Vec<String>)>) {
 
 /// Sends a signal to a stress whose first setup is done and whose second one takes the better part of an hour.
 fn interrupted(seed: &str, report: &str, send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
-    let arguments = ["stress", "selftest-kill", "selftest-slow", "--rounds", "100000", "--attempts", "1"];
+    let arguments = ["stress", "selftest-exit", "selftest-slow", "--rounds", "100000", "--attempts", "1"];
     interrupted_after("[1/2]", &[&arguments[..], &["--jobs", "1", "--seed", seed, "--report", report]].concat(), send)
 }
 
@@ -130,7 +130,7 @@ fn an_interruption_prints_what_was_found_and_leaves_nothing(#[case] seed: &str, 
     let path = folder.path().join("r.json");
     let (code, stdout, stderr) = interrupted(seed, &format!("json={}", path.display()), send);
     assert_eq!(code, Some(130), "{stderr}");
-    assert!(stdout.contains("selftest-kill") && stdout.contains("interrupted after"), "{stdout}");
+    assert!(stdout.contains("selftest-exit") && stdout.contains("interrupted after"), "{stdout}");
     let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(report["interrupted"], true);
     assert_eq!(report["runs"][0]["verdict"], "as-expected");

@@ -11,4 +11,5 @@ mod reports;
 mod step;
 mod step_refused;
 mod step_sweeps;
+mod surroundings;
 mod upstream;
