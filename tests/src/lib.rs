@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub mod interrupt;
+
 /// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -78,6 +80,13 @@ pub fn run(arguments: &[&str]) -> Ran {
     let mut command = xtask(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(command.spawn().expect("xtask starts"))
+}
+
+/// A run with its JSON on the standard output.
+pub fn json(arguments: &[&str]) -> (Ran, serde_json::Value) {
+    let ran = run(&[arguments, &["--report", "json=-"]].concat());
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
+    (ran, report)
 }
 
 /// A child that does not outlive its owner, also when a test fails in between.

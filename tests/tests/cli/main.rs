@@ -12,4 +12,3 @@ mod step;
 mod step_refused;
 mod step_sweeps;
 mod surroundings;
-mod upstream;

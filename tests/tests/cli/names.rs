@@ -57,3 +57,11 @@ fn choices_that_exclude_each_other_are_wrong_usage() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("nothing to run"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_reproducer_that_is_none_is_wrong_usage() {
+    let ran = run(&["upstream", "profbuf-double-wakeups"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean 'profbuf-double-wakeup'?"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("os-signal-storm") && !ran.stderr.contains("selftest"), "{}", ran.stderr);
+}
