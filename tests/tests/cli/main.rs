@@ -6,6 +6,7 @@ mod help;
 mod interrupt;
 mod model;
 mod names;
+mod no_threads;
 mod outcomes;
 mod refuse;
 mod reports;
