@@ -66,7 +66,7 @@ pub enum Verb {
     /// Measure the buffer against Go's, another ring and a bare copy
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", bench::BENCH, exit_codes()))]
     Bench(BenchArgs),
-    /// Run what CI runs: format, lints, documentation, tests
+    /// Run the checks of a change: lints, documentation, sanitizers, tests
     #[command(after_help = exit_codes())]
     Ci(CiArgs),
 }

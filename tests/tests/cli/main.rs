@@ -8,6 +8,7 @@ mod model;
 mod names;
 mod no_threads;
 mod outcomes;
+mod readme;
 mod refuse;
 mod reports;
 mod step;
