@@ -2,6 +2,7 @@
 //! agree; and, with the Go runtimes at hand, a short comparison with them.
 
 use sigproof_harness::exit::Exit;
+use sigproof_harness::report::Run;
 
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
@@ -23,13 +24,34 @@ pub fn run(args: &TestArgs) -> Exit {
         output::complain(&trouble.message);
         return trouble.exit;
     }
-    let parts = phases::carry_out(phases(args, out), stop);
+    let parts = phases::carry_out(phases(args, out, &VERBS), stop);
     let exit = phases::exit(&parts, interrupt::requested());
     exit.worst(out.say(&format!("\n{}\n", phases::line("test", &parts, exit))))
 }
 
+/// What the phases call. The tests put others in their place, and see that none of their results is lost.
+struct Verbs {
+    tests: fn(&TestArgs) -> Exit,
+    checker: fn() -> Exit,
+    model: fn(&ModelArgs, &mut Vec<Run>) -> Exit,
+    step: fn(&StepArgs, &mut Vec<Run>) -> step::Ended,
+    stress: fn(&StressArgs, &mut Vec<Run>) -> Exit,
+    agree: fn(&[Run], Out) -> Exit,
+    conform: fn(&ConformArgs, &mut Vec<Run>) -> conform::Performed,
+}
+
+const VERBS: Verbs = Verbs {
+    tests,
+    checker,
+    model: model::perform,
+    step: step::perform,
+    stress: stress::perform,
+    agree: agree::tell,
+    conform: conform::perform,
+};
+
 /// All that is tested, in order.
-fn phases(args: &TestArgs, out: Out) -> Vec<Phase<'_>> {
+fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> {
     let quick = ModelArgs { quick: true, ..ModelArgs::default() };
     let short = StressArgs {
         coverage: Some(args.coverage),
@@ -39,21 +61,21 @@ fn phases(args: &TestArgs, out: Out) -> Vec<Phase<'_>> {
     };
     let sequences = ConformArgs { cases: SEQUENCES, ..ConformArgs::default() };
     vec![
-        Phase::new("cargo test", "cargo test --workspace".to_owned(), |_| Part::Ended(tests(args))),
-        Phase::new("tests of the checker", "tests of the checker".to_owned(), |_| Part::Ended(checker())),
+        Phase::new("cargo test", "cargo test --workspace".to_owned(), |_| Part::Ended((verbs.tests)(args))),
+        Phase::new("tests of the checker", "tests of the checker".to_owned(), |_| Part::Ended((verbs.checker)())),
         Phase::new("model", "cargo xtask model --quick".to_owned(), move |found| {
-            Part::Ended(model::perform(&quick, found))
+            Part::Ended((verbs.model)(&quick, found))
         }),
         Phase::new("step", "cargo xtask step".to_owned(), |found| {
-            let ended = step::perform(&StepArgs::default(), found);
+            let ended = (verbs.step)(&StepArgs::default(), found);
             unless_lacking(ended.exit, ended.lacks)
         }),
         Phase::new("stress", format!("cargo xtask stress --coverage {}", args.coverage), move |found| {
-            Part::Ended(stress::perform(&short, found))
+            Part::Ended((verbs.stress)(&short, found))
         }),
-        Phase::telling("agreement", move |found| Part::Ended(agree::tell(found, out))),
+        Phase::telling("agreement", move |found| Part::Ended((verbs.agree)(found, out))),
         Phase::new("conform", format!("cargo xtask conform --cases {SEQUENCES}"), move |_| {
-            let ended = conform::perform(&sequences, &mut Vec::new());
+            let ended = (verbs.conform)(&sequences, &mut Vec::new());
             unless_lacking(ended.exit, ended.lacks)
         }),
     ]
@@ -87,13 +109,62 @@ fn checker() -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sigproof_harness::case::{Expected, Variant};
+    use sigproof_harness::report::Technique;
+    use sigproof_shim::native::atomic::AtomicBool;
+    use std::cell::Cell;
+
+    const NAMES: [&str; 7] = ["cargo test", "tests of the checker", "model", "step", "stress", "agreement", "conform"];
+
+    thread_local! {
+        /// The phase that is bad.
+        static BAD: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    fn unless_bad(number: usize) -> Exit {
+        if BAD.get() == number { Exit::Unexpected } else { Exit::AsExpected }
+    }
+
+    fn found(number: usize, found: &mut Vec<Run>) -> Exit {
+        found.push(Run::new(Technique::Stress, NAMES[number], Variant::Fixed, Expected::delivered()));
+        unless_bad(number)
+    }
+
+    /// What is found by the phases before it is compared.
+    fn agree(found: &[Run], _: Out) -> Exit {
+        assert_eq!(found.iter().map(|run| run.case.as_str()).collect::<Vec<_>>(), ["model", "step", "stress"]);
+        unless_bad(5)
+    }
+
+    const FALSE: Verbs = Verbs {
+        tests: |_| unless_bad(0),
+        checker: || unless_bad(1),
+        model: |args, runs| {
+            assert!(args.quick && args.names.is_empty());
+            found(2, runs)
+        },
+        step: |_, runs| found(3, runs).into(),
+        stress: |args, runs| {
+            assert_eq!((args.coverage, args.seed), (Some(7), Some(9)));
+            found(4, runs)
+        },
+        agree,
+        conform: |_, _| conform::Performed { exit: unless_bad(6), lacks: None },
+    };
 
     #[test]
-    fn all_that_is_promised_is_a_phase() {
-        let args = TestArgs::default();
-        let names: Vec<_> = phases(&args, Out::Stdout).iter().map(|phase| phase.name).collect();
-        let promised = ["cargo test", "tests of the checker", "model", "step", "stress", "agreement", "conform"];
-        assert_eq!(names, promised);
+    fn no_phase_is_swallowed() {
+        let args = TestArgs { coverage: 7, seed: Some(9), ..TestArgs::default() };
+        for bad in 0..=NAMES.len() {
+            BAD.set(bad);
+            let parts = phases::carry_out(phases(&args, Out::Stdout, &FALSE), &AtomicBool::new(false));
+            let exit = phases::exit(&parts, false);
+            let word = |n: usize| if n == bad { "FAILED" } else { "ok" };
+            let told: Vec<_> = NAMES.iter().enumerate().map(|(n, name)| format!("{name} {}", word(n))).collect();
+            let all = if bad < NAMES.len() { ("FAILED", 1) } else { ("ok", 0) };
+            let line = format!("test: {}; {}", all.0, told.join(", "));
+            assert_eq!((phases::line("test", &parts, exit), exit.code()), (line, all.1));
+        }
     }
 
     #[test]
