@@ -31,17 +31,30 @@ pub fn run(args: &AgreeArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    let parts = phases::carry_out(phases(names, notes, &VERBS), interrupt::flag());
+    phases::exit(&parts, interrupt::requested())
+}
+
+/// What the phases call. The tests put others in their place, and see that none of their results is lost.
+struct Verbs {
+    model: fn(&ModelArgs, &mut Vec<Run>) -> Exit,
+    step: fn(&StepArgs, &mut Vec<Run>) -> step::Ended,
+    stress: fn(&StressArgs, &mut Vec<Run>) -> Exit,
+}
+
+const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
+
+/// The three techniques over these cases and notes, and the comparison.
+fn phases(names: Vec<String>, notes: Vec<String>, verbs: &Verbs) -> Vec<Phase<'_>> {
     let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
     let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
     let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), ..StressArgs::default() };
-    let phases = vec![
-        Phase::new("model", "model --quick".to_owned(), |found| Part::Ended(model::perform(&models, found))),
-        Phase::new("step", "step".to_owned(), |found| Part::Ended(step::perform(&windows, found).exit)),
-        Phase::new("stress", "stress".to_owned(), |found| Part::Ended(stress::perform(&setups, found))),
+    vec![
+        Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
+        Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
+        Phase::new("stress", "stress".to_owned(), move |found| Part::Ended((verbs.stress)(&setups, found))),
         Phase::telling("agreement", |found| Part::Ended(tell(found, Out::Stdout))),
-    ];
-    let parts = phases::carry_out(phases, interrupt::flag());
-    phases::exit(&parts, interrupt::requested())
+    ]
 }
 
 /// Compares what was found, and tells it.
@@ -130,5 +143,43 @@ mod tests {
             run(Technique::Step, &[(Outcome::Delivered, 20)]),
         ];
         insta::assert_snapshot!(render(&agreement::compare(&runs), Out::Stdout));
+    }
+
+    /// A run of a technique that has seen this.
+    fn seen(technique: Technique, outcome: Outcome) -> Run {
+        let expected = Expected::broken(Outcome::Livelock);
+        let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+        run.observed = [(outcome, 1)].into();
+        run.verdict = Verdict::AsExpected;
+        run
+    }
+
+    #[test]
+    fn no_phase_is_swallowed_and_a_disagreement_counts() {
+        fn model(_: &ModelArgs, runs: &mut Vec<Run>) -> Exit {
+            runs.push(seen(Technique::Model, Outcome::Livelock));
+            Exit::AsExpected
+        }
+        fn alike(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
+            runs.push(seen(Technique::Step, Outcome::Livelock));
+            Exit::AsExpected.into()
+        }
+        fn other(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
+            runs.push(seen(Technique::Step, Outcome::Delivered));
+            Exit::AsExpected.into()
+        }
+        let well = Verbs { model, step: alike, stress: |_, _| Exit::AsExpected };
+        let table = [
+            (Exit::AsExpected, Verbs { ..well }),
+            (Exit::Unexpected, Verbs { model: |_, _| Exit::Unexpected, ..well }),
+            (Exit::Environment, Verbs { step: |_, _| Exit::Environment.into(), ..well }),
+            (Exit::Inconclusive, Verbs { stress: |_, _| Exit::Inconclusive, ..well }),
+            (Exit::Unexpected, Verbs { step: other, ..well }),
+        ];
+        for (number, (expected, verbs)) in table.iter().enumerate() {
+            let no_stop = sigproof_shim::native::atomic::AtomicBool::new(false);
+            let parts = phases::carry_out(phases(Vec::new(), Vec::new(), verbs), &no_stop);
+            assert_eq!(phases::exit(&parts, false), *expected, "{number}");
+        }
     }
 }

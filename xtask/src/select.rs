@@ -165,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_for_a_run_misses_it_where_it_was_skipped() {
+        use sigproof_harness::case::{Expected, Variant};
+        use sigproof_harness::report::Technique;
+        let run = |case: &str, note: &str, verdict| Run {
+            note: Some(note.to_owned()),
+            verdict,
+            ..Run::new(Technique::Stress, case, Variant::Fixed, Expected::delivered())
+        };
+        let skipped = run("a", "pipe", Verdict::Skipped);
+        let all = [skipped.clone(), run("a", "futex", Verdict::AsExpected)];
+        let [a, b, pipe, futex] = ["a", "b", "pipe", "futex"].map(|word| vec![word.to_owned()]);
+        assert!(asked_for(&skipped, &[], &pipe, &all), "its note was named");
+        assert!(!asked_for(&skipped, &[], &futex, &all) && !asked_for(&skipped, &[], &[], &all));
+        assert!(!asked_for(&skipped, &a, &[], &all), "its case was named, and another setup of it ran");
+        assert!(asked_for(&skipped, &a, &[], &all[..1]), "its case was named, and nothing of it ran");
+        assert!(!asked_for(&skipped, &b, &[], &all[..1]));
+    }
+
+    #[test]
     fn an_empty_pattern_is_told_as_one() {
         let said = chosen(&[""]).unwrap_err().to_string();
         assert!(said.starts_with("an empty pattern names no case\n"), "{said}");

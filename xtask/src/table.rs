@@ -220,6 +220,15 @@ mod tests {
     }
 
     #[test]
+    fn the_vulnerable_part_is_of_the_boundaries_that_got_a_signal() {
+        let mut run = swept().runs.swap_remove(0);
+        for (key, value) in [("boundaries", 200), ("injected", 100), ("vulnerable", 50)] {
+            run.more.insert(key.to_owned(), value.into());
+        }
+        assert_eq!((vulnerable(&run), boundaries(&run)), ("50 (50%)".to_owned(), "100 of 200".to_owned()));
+    }
+
+    #[test]
     fn a_line_for_each_window() {
         insta::assert_snapshot!(render(Technique::Step, &swept().runs, Out::Stdout));
     }
@@ -229,6 +238,9 @@ mod tests {
         let shown = |terminal, coloured| rendered(Technique::Stress, &example().runs, Out::Stdout, terminal, coloured);
         let colours = |text: &str| text.matches("\u{1b}[38;5;").count();
         assert_eq!(colours(&shown(true, true)), 4, "a colour for each verdict: {:?}", shown(true, true));
+        let all = shown(true, true);
+        let order = all.split("\u{1b}[38;5;").skip(1).map(|rest| rest.split('m').next().unwrap_or_default());
+        assert_eq!(order.collect::<Vec<_>>(), ["10", "9", "11", "8"], "green, red, yellow, grey");
         for plain in [shown(true, false), shown(false, false)] {
             assert!(!plain.contains('\u{1b}'), "{plain:?}");
         }

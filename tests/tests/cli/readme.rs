@@ -82,7 +82,7 @@ fn plain_word(word: &str) -> String {
 
 /// The function and the file of a frame.
 fn frame(line: &str) -> Option<(String, String)> {
-    let line = line.trim_start().strip_prefix('#')?;
+    let line = line.trim_start().strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
     let name = line.split_whitespace().skip(1).take_while(|word| !matches!(*word, "at" | "in")).collect::<Vec<_>>();
     let name = name.join(" ");
     let name = name.split("+0x").next().unwrap_or_default().rsplit("::").next().unwrap_or_default().to_owned();
