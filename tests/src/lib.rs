@@ -2,11 +2,14 @@
 //! runs of it that cannot hang the tests.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+pub mod interrupt;
 
 /// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -31,7 +34,24 @@ pub fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
     command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
+    // The tests themselves may run in the background of a script, which has these ignored.
+    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP]
+        .iter()
+        .for_each(|signal| with_signal(&mut command, *signal, libc::SIG_DFL));
     command
+}
+
+/// Has a command begin with this disposition of a signal: `SIG_IGN` or `SIG_DFL`.
+pub fn with_signal(command: &mut Command, signal: i32, disposition: libc::sighandler_t) {
+    let set = move || {
+        // SAFETY: the disposition is no function, and the call is async-signal-safe.
+        match unsafe { libc::signal(signal, disposition) } {
+            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: between fork and exec it makes that one async-signal-safe call, and allocates nothing.
+    unsafe { command.pre_exec(set) };
 }
 
 /// What a run said, and its exit code.
@@ -60,6 +80,13 @@ pub fn run(arguments: &[&str]) -> Ran {
     let mut command = xtask(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(command.spawn().expect("xtask starts"))
+}
+
+/// A run with its JSON on the standard output.
+pub fn json(arguments: &[&str]) -> (Ran, serde_json::Value) {
+    let ran = run(&[arguments, &["--report", "json=-"]].concat());
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
+    (ran, report)
 }
 
 /// A child that does not outlive its owner, also when a test fails in between.

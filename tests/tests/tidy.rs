@@ -36,6 +36,7 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/supervise/system/mod.rs",
     "crates/harness/src/worker/leash.rs",
     "crates/harness/tests/diagnose/main.rs",
+    "tests/tests/cli/no_threads.rs",
     "tests/tests/cli/refusals.rs",
     "tests/tests/cli/refuse.rs",
     "tests/tests/cli/step_refused.rs",
@@ -111,12 +112,7 @@ fn no_file_is_too_long() {
 fn nothing_is_unfinished_or_left_out() {
     // Put together here, or this file would break its own rule.
     let words = [["to", "do!("].concat(), ["unimplemen", "ted!("].concat(), ["#[ig", "nore"].concat()];
-    // Those with this reason are run there.
-    let elsewhere = "\"needs a Go toolchain: cargo xtask test runs it where there is one\"]";
-    let test = fs::read_to_string(workspace().join("xtask/src/test.rs")).unwrap();
-    assert!(test.contains("\"--ignored\""), "cargo xtask test runs what cargo test ignores");
-    let mut found = places(&words, |_| true);
-    found.retain(|place| !place.ends_with(elsewhere));
+    let found = places(&words, |_| true);
     assert_none("no unfinished code, no test that is left out", &found);
 }
 
@@ -250,4 +246,77 @@ fn every_member_takes_the_lints_of_the_workspace() {
     let members = texts(&["Cargo.toml"]).into_iter().filter(|(path, _)| path != "Cargo.toml");
     let without = members.filter(|(_, text)| !text.contains("[lints]\nworkspace = true")).map(|(path, _)| path);
     assert_none("a member says `[lints] workspace = true`", &without.collect::<Vec<_>>());
+}
+
+/// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines of tokens, for `syn`.
+const FOR_A_FEATURE: &[&str] = &["xtask/Cargo.toml: [dependencies] proc-macro2"];
+
+/// The dependencies that a manifest names, each with its section.
+fn dependencies(manifest: &str) -> Vec<(&str, &str)> {
+    let mut section = "";
+    let mut found = Vec::new();
+    for line in manifest.lines() {
+        let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+        match line.starts_with('[') {
+            true => section = line,
+            false if section.ends_with("dependencies]") && !name.is_empty() && name != "#" => {
+                found.push((section, name))
+            }
+            false => {}
+        }
+    }
+    found
+}
+
+/// Whether code names a crate: the word, and not a part of a longer one.
+fn names_crate(text: &str, name: &str) -> bool {
+    let word = name.replace('-', "_");
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_whole = |line: &str, at: usize| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(part_of_word) && !after.starts_with(part_of_word)
+    };
+    code(text).any(|(_, line)| line.match_indices(&word).any(|(at, _)| is_whole(line, at)))
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let (sources, manifests) = (sources(), texts(&["Cargo.toml"]));
+    let of = |manifest: &str| texts_of(&manifests, manifest);
+    let mut unused = Vec::new();
+    for (manifest, text) in &manifests {
+        let folder = manifest.strip_suffix("Cargo.toml").unwrap_or_default();
+        let all = dependencies(text);
+        for (section, name) in &all {
+            let used = match *section {
+                "[workspace.dependencies]" => manifests.iter().any(|(other, _)| {
+                    dependencies(of(other))
+                        .iter()
+                        .any(|(section, used)| used == name && *section != "[workspace.dependencies]")
+                }),
+                // Of tests and benches as well, and not what is a dependency anyway.
+                "[dev-dependencies]" => {
+                    let again = all.iter().any(|(section, other)| other == name && *section == "[dependencies]");
+                    !again && sources.iter().any(|(path, text)| path.starts_with(folder) && names_crate(text, name))
+                }
+                _ => {
+                    let below = format!("{folder}src/");
+                    sources.iter().any(|(path, text)| path.starts_with(&below) && names_crate(text, name))
+                }
+            };
+            if !used {
+                unused.push(format!("{manifest}: {section} {name}"));
+            }
+        }
+    }
+    let known = |place: &&str| unused.iter().any(|unused| unused == place);
+    assert!(FOR_A_FEATURE.iter().all(known), "a source names it, or it is gone: {FOR_A_FEATURE:?}");
+    unused.retain(|place| !FOR_A_FEATURE.contains(&place.as_str()));
+    assert_none("a dependency is used where it is declared, and declared once", &unused);
+    let (with, without) = ("use serde_json::Value;", "// serde\nuse my_serde::x; serde_json::y();");
+    assert!(names_crate(with, "serde-json") && !names_crate(without, "serde"), "the rule sees what it must");
+}
+
+fn texts_of<'a>(texts: &'a [(String, String)], path: &str) -> &'a str {
+    texts.iter().find(|(other, _)| other == path).map_or("", |(_, text)| text)
 }

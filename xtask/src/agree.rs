@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use sigproof_harness::agreement::{self, Compared, Seen};
 use sigproof_harness::case::Outcome;
+use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::report::{Run, Technique};
 
 use crate::args::{AgreeArgs, ModelArgs, StepArgs, StressArgs};
 use crate::output::{self, Out};
-use crate::{model, step, stress, table, units};
+use crate::phases::{self, Part, Phase};
+use crate::{interrupt, model, select, step, stress, table, units};
 
 /// The coverage of the stress: a tenth of what `stress` asks for by itself.
 const SHORT: u64 = 100;
@@ -19,20 +21,40 @@ const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Techniq
 
 /// Runs the verb.
 pub fn run(args: &AgreeArgs) -> Exit {
-    let (names, notes) = (&args.cases, &args.notes);
-    let mut found = Vec::new();
-    output::tell("== model --quick");
+    let known = select::names(cases().iter().filter(|case| !case.hidden()).map(|case| (case.name(), false)));
+    let chosen = select::resolve("case", &args.cases, &known)
+        .and_then(|names| Ok((names, select::resolve("note", &args.notes, &select::notes())?)));
+    let (names, notes) = match chosen {
+        Ok(chosen) => chosen,
+        Err(unknown) => {
+            output::complain(&unknown.to_string());
+            return Exit::Usage;
+        }
+    };
+    let parts = phases::carry_out(phases(names, notes, &VERBS), interrupt::flag());
+    phases::exit(&parts, interrupt::requested())
+}
+
+/// What the phases call. The tests put others in their place, and see that none of their results is lost.
+struct Verbs {
+    model: fn(&ModelArgs, &mut Vec<Run>) -> Exit,
+    step: fn(&StepArgs, &mut Vec<Run>) -> step::Ended,
+    stress: fn(&StressArgs, &mut Vec<Run>) -> Exit,
+}
+
+const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
+
+/// The three techniques over these cases and notes, and the comparison.
+fn phases(names: Vec<String>, notes: Vec<String>, verbs: &Verbs) -> Vec<Phase<'_>> {
     let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
-    let modelled = model::perform(&models, &mut found);
-    output::tell("== step");
     let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
-    let stepped = step::perform(&windows, &mut found);
-    output::tell("== stress");
-    let cases =
-        StressArgs { cases: names.clone(), notes: notes.clone(), coverage: Some(SHORT), ..StressArgs::default() };
-    let stressed = stress::perform(&cases, &mut found);
-    output::tell("== agreement");
-    [stepped.exit, stressed, tell(&found, Out::Stdout)].into_iter().fold(modelled, Exit::worst)
+    let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), ..StressArgs::default() };
+    vec![
+        Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
+        Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
+        Phase::new("stress", "stress".to_owned(), move |found| Part::Ended((verbs.stress)(&setups, found))),
+        Phase::telling("agreement", |found| Part::Ended(tell(found, Out::Stdout))),
+    ]
 }
 
 /// Compares what was found, and tells it.
@@ -121,5 +143,43 @@ mod tests {
             run(Technique::Step, &[(Outcome::Delivered, 20)]),
         ];
         insta::assert_snapshot!(render(&agreement::compare(&runs), Out::Stdout));
+    }
+
+    /// A run of a technique that has seen this.
+    fn seen(technique: Technique, outcome: Outcome) -> Run {
+        let expected = Expected::broken(Outcome::Livelock);
+        let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+        run.observed = [(outcome, 1)].into();
+        run.verdict = Verdict::AsExpected;
+        run
+    }
+
+    #[test]
+    fn no_phase_is_swallowed_and_a_disagreement_counts() {
+        fn model(_: &ModelArgs, runs: &mut Vec<Run>) -> Exit {
+            runs.push(seen(Technique::Model, Outcome::Livelock));
+            Exit::AsExpected
+        }
+        fn alike(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
+            runs.push(seen(Technique::Step, Outcome::Livelock));
+            Exit::AsExpected.into()
+        }
+        fn other(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
+            runs.push(seen(Technique::Step, Outcome::Delivered));
+            Exit::AsExpected.into()
+        }
+        let well = Verbs { model, step: alike, stress: |_, _| Exit::AsExpected };
+        let table = [
+            (Exit::AsExpected, Verbs { ..well }),
+            (Exit::Unexpected, Verbs { model: |_, _| Exit::Unexpected, ..well }),
+            (Exit::Environment, Verbs { step: |_, _| Exit::Environment.into(), ..well }),
+            (Exit::Inconclusive, Verbs { stress: |_, _| Exit::Inconclusive, ..well }),
+            (Exit::Unexpected, Verbs { step: other, ..well }),
+        ];
+        for (number, (expected, verbs)) in table.iter().enumerate() {
+            let no_stop = sigproof_shim::native::atomic::AtomicBool::new(false);
+            let parts = phases::carry_out(phases(Vec::new(), Vec::new(), verbs), &no_stop);
+            assert_eq!(phases::exit(&parts, false), *expected, "{number}");
+        }
     }
 }

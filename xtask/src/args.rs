@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sigproof_harness::case::{Mode, Variant};
 use sigproof_harness::inject::Delivery;
@@ -66,7 +66,7 @@ pub enum Verb {
     /// Measure the buffer against Go's, another ring and a bare copy
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", bench::BENCH, exit_codes()))]
     Bench(BenchArgs),
-    /// Run what CI runs: format, lints, documentation, tests
+    /// Run the checks of a change: lints, documentation, sanitizers, tests
     #[command(after_help = exit_codes())]
     Ci(CiArgs),
 }
@@ -111,7 +111,7 @@ pub struct StressArgs {
     #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
     pub delivery: Option<Delivery>,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
@@ -152,7 +152,7 @@ pub struct ModelArgs {
     #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget"])]
     pub weaken: bool,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
@@ -188,7 +188,7 @@ pub struct StepArgs {
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
@@ -227,7 +227,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "TOKEN")]
     pub token: String,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
@@ -258,7 +258,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
     /// Write a report of the stress, as for `stress`
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
     /// Arguments for `cargo test`, after `--`
     #[arg(last = true, value_name = "CARGO-TEST-ARGS")]
@@ -316,7 +316,7 @@ pub struct CiArgs {
     #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(crate::ci::names()))]
     pub only: Vec<String>,
     /// Write a report of the stress that ends the tests, as for `stress`
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
@@ -333,6 +333,11 @@ where
 fn deliveries() -> impl TypedValueParser<Value = Delivery> {
     let known: Vec<_> = Delivery::ALL.iter().map(|d| d.as_str()).collect();
     PossibleValuesParser::new(known).try_map(|word| Delivery::from_name(&word).ok_or("no such delivery"))
+}
+
+/// A report's form and place. A path need not be UTF-8.
+fn target() -> impl TypedValueParser<Value = Target> {
+    OsStringValueParser::new().try_map(|text| Target::from_os(&text))
 }
 
 /// A time that is longer than nothing.

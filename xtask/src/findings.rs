@@ -98,13 +98,12 @@ fn skipped(text: &mut String, runs: &[Run]) {
 }
 
 /// All of it in one line.
-pub fn summary(report: &Report) -> String {
+pub fn summary(technique: Technique, report: &Report) -> String {
     let of = |verdict: Verdict| report.runs.iter().filter(|run| run.verdict == verdict).count();
     let sum = |what: fn(&Run) -> u64| units::count(report.runs.iter().map(what).sum());
     let verdicts = [Verdict::AsExpected, Verdict::Unexpected, Verdict::Inconclusive, Verdict::Skipped];
     let told = verdicts.map(|v| (v, of(v))).into_iter().filter(|(v, n)| *n > 0 || *v == Verdict::AsExpected);
     let told: Vec<_> = told.map(|(v, n)| format!("{n} {}", v.as_str().replace('-', " "))).collect();
-    let technique = report.runs.first().map_or(Technique::Stress, |run| run.technique);
     let (thing, work) = match technique {
         Technique::Model => {
             let whole = report.runs.iter().filter(|run| run.more.get("exhausted").is_some_and(|v| *v == true)).count();
@@ -267,10 +266,16 @@ pub mod tests {
     #[test]
     fn one_line_says_it_all() {
         let mut report = example();
-        insta::assert_snapshot!(summary(&report), @"4 setups: 1 as expected, 1 unexpected, 1 inconclusive, 1 skipped; 17 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");
-        insta::assert_snapshot!(summary(&swept()), @"5 windows: 2 as expected, 2 unexpected, 1 skipped; 1,416 boundaries, 7 of them without a signal, 63 vulnerable; engine breakpoint; 14.2 s");
+        insta::assert_snapshot!(summary(Technique::Stress, &report), @"4 setups: 1 as expected, 1 unexpected, 1 inconclusive, 1 skipped; 17 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");
+        insta::assert_snapshot!(summary(Technique::Step, &swept()), @"5 windows: 2 as expected, 2 unexpected, 1 skipped; 1,416 boundaries, 7 of them without a signal, 63 vulnerable; engine breakpoint; 14.2 s");
         report.interrupted = true;
         report.runs.truncate(1);
-        insta::assert_snapshot!(summary(&report), @"interrupted after 1 setup: 1 as expected; 13 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");
+        insta::assert_snapshot!(summary(Technique::Stress, &report), @"interrupted after 1 setup: 1 as expected; 13 attempts, 1,900 signals, 1,012 of them in the window; 12.0 s; seed 7");
+        report.runs.clear();
+        let early =
+            [Technique::Stress, Technique::Model, Technique::Step, Technique::Upstream].map(|t| summary(t, &report));
+        for (said, thing) in early.iter().zip(["setups", "models", "windows", "reproducers"]) {
+            assert!(said.starts_with(&format!("interrupted after 0 {thing}: 0 as expected; ")), "{said}");
+        }
     }
 }

@@ -1,17 +1,71 @@
-//! Signals to the command line itself: the first one asks it to stop and to print what it has, the second one ends it.
+//! Signals to the command line itself: the first one asks the command to stop and to print what it has, the second one ends it.
+//!
+//! | signal | what this process does with it |
+//! |---|---|
+//! | SIGINT, SIGTERM, SIGHUP | sets the one flag of the process; a second one exits at once with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
+//! | SIGCHLD | the default, whatever the parent left: where it is ignored, the kernel reaps children and no `wait` finds them |
+//! | SIGXFSZ | ignored, so that a write beyond a limit of the file size fails and is reported |
+//!
+//! The flag is never cleared. All phases of a command look at the same flag, so one interruption ends the phase and the command.
 
 use std::io;
+use std::ptr;
+use std::sync::OnceLock;
 
 use sigproof_harness::exit::Exit;
-use sigproof_shim::native::atomic::AtomicBool;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
-/// The first signal sets the flag, the second one ends the process.
-pub fn stop_on_signals(stop: &Arc<AtomicBool>) -> io::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+use crate::output;
+
+/// The signals that interrupt a command.
+const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+
+/// Sets what this process, and each of its children, does with SIGCHLD and SIGXFSZ. `main` calls it before anything else.
+pub fn dispositions() {
+    for (signal, action) in [(libc::SIGCHLD, libc::SIG_DFL), (libc::SIGXFSZ, libc::SIG_IGN)] {
+        // SAFETY: neither disposition is a function; both signals exist, so the call cannot fail.
+        unsafe { libc::signal(signal, action) };
+    }
+}
+
+/// The flag that an interruption sets. The first call installs the handlers.
+pub fn flag() -> &'static AtomicBool {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    FLAG.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        if let Err(error) = install(&flag) {
+            output::tell(&format!("warning: an interruption will lose the results: {error}"));
+        }
+        flag
+    })
+}
+
+/// Whether the user has interrupted the command.
+pub fn requested() -> bool {
+    flag().load(Ordering::Relaxed)
+}
+
+fn install(flag: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in SIGNALS {
+        if is_ignored(signal)? {
+            continue;
+        }
         let code = i32::from(Exit::Interrupted.code());
-        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(stop))?;
-        signal_hook::flag::register(signal, Arc::clone(stop))?;
+        // In this order: the first signal finds the flag unset, and passes the first action.
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(flag))?;
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     Ok(())
+}
+
+/// Whether a signal is ignored.
+fn is_ignored(signal: i32) -> io::Result<bool> {
+    // SAFETY: zeroed bytes are a valid `sigaction`.
+    let mut now: libc::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: a null action changes nothing, and `now` is a live local to be filled in.
+    match unsafe { libc::sigaction(signal, ptr::null(), &raw mut now) } {
+        0 => Ok(now.sa_sigaction == libc::SIG_IGN),
+        _ => Err(io::Error::last_os_error()),
+    }
 }

@@ -16,6 +16,7 @@ mod list;
 mod model;
 mod output;
 mod parallel;
+mod phases;
 mod progress;
 mod replay;
 mod reports;
@@ -30,6 +31,7 @@ mod units;
 mod upstream;
 
 fn main() -> ExitCode {
+    interrupt::dispositions();
     // The children of a run are this executable too; they are not for users, and clap need not know them.
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
@@ -37,7 +39,11 @@ fn main() -> ExitCode {
         Some(first) if first == stepper::VERB => return stepper::main(arguments),
         _ => {}
     }
-    let exit = match args::Cli::parse().verb {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error).into(),
+    };
+    let exit = match cli.verb {
         args::Verb::Stress(args) => stress::run(&args),
         args::Verb::Model(args) => model::run(&args),
         args::Verb::Step(args) => step::run(&args),

@@ -15,7 +15,6 @@ use sigproof_harness::model::worker::{Bounds, Event, Order};
 use sigproof_harness::model::{Entry, Selection, entries};
 use sigproof_harness::report::{Report, Run, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
-use sigproof_shim::sync::Arc;
 
 use crate::args::{ModelArgs, Preemptions};
 use crate::output;
@@ -39,7 +38,10 @@ pub fn run(args: &ModelArgs) -> Exit {
 
 /// Runs the verb, and keeps what it has found.
 pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     let selection = match selection(args) {
         Ok(selection) => selection,
         Err(unknown) => {
@@ -52,21 +54,18 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
         output::complain("no chosen model has this note, mode and variant; `cargo xtask list` shows what there is");
         return Exit::Usage;
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::tell(&format!("warning: an interruption will lose the results: {error}"));
-    }
+    let stop = interrupt::flag();
     let done = process::build().and_then(|program| {
         if args.weaken {
-            return weaken::run(args, &program, &chosen, out, &stop);
+            return weaken::run(args, &program, &chosen, out, stop);
         }
         let started = Instant::now();
-        let (runs, trouble) = explore(args, &program, &chosen, &stop);
+        let (runs, trouble) = explore(args, &program, &chosen, stop);
         let mut report = Report::new();
         report.runs = runs;
         report.elapsed_seconds = started.elapsed().as_secs_f64();
         report.interrupted = stop.load(Ordering::Relaxed);
-        let told = reports::tell(&report, &args.reports, out);
+        let told = reports::tell(Technique::Model, &report, &args.reports, out);
         kept.extend_from_slice(&report.runs);
         if report.interrupted {
             return Ok(Exit::Interrupted);

@@ -55,6 +55,14 @@ impl Out {
     }
 }
 
+/// What clap has to say: a help or the version, which are results, or what is wrong with the command line.
+pub fn usage(error: &clap::Error) -> Exit {
+    let out = if error.use_stderr() { Out::Stderr } else { Out::Stdout };
+    let text = error.render();
+    let told = out.say(&if out.is_coloured() { text.ansi().to_string() } else { text.to_string() });
+    if error.use_stderr() { Exit::Usage } else { told }
+}
+
 fn write(stream: &mut dyn Write, text: &str) -> io::Result<()> {
     stream.write_all(text.as_bytes())?;
     stream.flush()

@@ -89,32 +89,38 @@ impl From<stress::Event> for Event {
     }
 }
 
-/// The display of a run.
+/// The display of a run. A run without a display is the same run.
 pub struct Progress {
     events: Sender<Event>,
-    display: JoinHandle<()>,
+    display: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Starts the display that suits the standard error.
+    /// Starts the display that suits the standard error. Where no thread can be made for it, the run goes on without one.
     pub fn start() -> Self {
         let (events, receiver) = channel();
         let terminal = Out::Stderr.is_terminal();
-        let display =
-            thread::spawn(move || if terminal { show(&receiver, Bars::new()) } else { show(&receiver, Lines) });
-        Self { events, display }
+        let display = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || if terminal { show(&receiver, Bars::new()) } else { show(&receiver, Lines) });
+        if let Err(error) = &display {
+            output::tell(&format!(
+                "warning: no progress is shown, since no thread can be made: {error}; see `ulimit -u`"
+            ));
+        }
+        Self { events, display: display.ok() }
     }
 
     /// Takes in an event; from any thread.
     pub fn event(&self, event: impl Into<Event>) {
-        // Fails only if the display has panicked, of which `finish` takes care.
+        // Fails where there is no display: it could not be started, or has panicked, which `finish` tells.
         let _ = self.events.send(event.into());
     }
 
     /// Shows what is left to show, and takes the display away.
     pub fn finish(self) {
         drop(self.events);
-        if self.display.join().is_err() {
+        if self.display.is_some_and(|display| display.join().is_err()) {
             output::tell("warning: the display of the progress has failed; the results are not affected");
         }
     }
@@ -126,7 +132,11 @@ trait Display {
     fn event(&mut self, event: &Event, state: &State);
     /// A line that stays.
     fn line(&mut self, line: &str);
-    /// Nothing has been said for a while.
+    /// After so much time without a line, it is asked to say something.
+    fn period(&self) -> Duration {
+        QUIET
+    }
+    /// Nothing has been said for that time.
     fn quiet(&mut self, state: &State);
     /// The end.
     fn finish(&mut self);
@@ -229,7 +239,7 @@ fn show(events: &Receiver<Event>, mut display: impl Display) {
     let mut state = State::new();
     let mut spoken = Instant::now();
     loop {
-        match events.recv_timeout(QUIET.saturating_sub(spoken.elapsed())) {
+        match events.recv_timeout(display.period().saturating_sub(spoken.elapsed())) {
             Ok(event) => {
                 let line = state.take(&event);
                 display.event(&event, &state);
@@ -242,7 +252,7 @@ fn show(events: &Receiver<Event>, mut display: impl Display) {
             Err(RecvTimeoutError::Disconnected) => return display.finish(),
         }
         // Not only when nothing came: events without a line of their own may come all the time.
-        if spoken.elapsed() >= QUIET {
+        if spoken.elapsed() >= display.period() {
             display.quiet(&state);
             spoken = Instant::now();
         }

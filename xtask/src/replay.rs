@@ -14,7 +14,10 @@ use crate::{output, reports, step};
 
 /// Runs the verb. A finding that shows again is what was asked for: 0, or 1 where it must never be.
 pub fn run(args: &ReplayArgs) -> Exit {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     let replay = if step::is_token(&args.token) { step::replay } else { of_model };
     let run = match replay(&args.token) {
         Ok(run) => run,
@@ -23,10 +26,10 @@ pub fn run(args: &ReplayArgs) -> Exit {
             return trouble.exit;
         }
     };
-    let elapsed_seconds = run.elapsed_seconds;
+    let (technique, elapsed_seconds) = (run.technique, run.elapsed_seconds);
     let shows = run.verdict != Verdict::Inconclusive;
     let report = Report { runs: vec![run], elapsed_seconds, ..Report::new() };
-    let told = reports::tell_with(&report, &args.reports, out, Maps::All);
+    let told = reports::tell_with(technique, &report, &args.reports, out, Maps::All);
     if shows { Exit::of_runs(&report.runs, |_| true).worst(told) } else { Exit::Inconclusive.worst(told) }
 }
 

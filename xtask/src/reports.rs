@@ -1,39 +1,61 @@
 //! What a run comes to, told: the table, the findings and a summary for people, and the reports that were asked for.
 
+use std::collections::BTreeSet;
+
 use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, write::Target};
+use sigproof_harness::report::{Report, Technique, write::Target};
 
 use crate::findings::Maps;
 use crate::output::{self, Out};
+use crate::trouble::Trouble;
 use crate::{findings, table};
 
-/// Where the text for people goes: to the standard output, unless a report goes there.
+/// Where the text for people goes: to the standard output, unless a report goes there. Every verb asks before it runs anything, so that
+/// a report that cannot be written does not cost a run.
 ///
 /// # Errors
-/// More than one report cannot; the user has been told.
-pub fn stream(reports: &[Target]) -> Result<Out, ()> {
-    match reports.iter().filter(|target| target.is_stdout()).count() {
-        0 => Ok(Out::Stdout),
-        1 => Ok(Out::Stderr),
-        _ => {
-            output::complain("only one report can go to the standard output");
-            Err(())
+/// The exit code: reports that exclude each other, or a place that takes none. The user has been told.
+pub fn stream(reports: &[Target]) -> Result<Out, Exit> {
+    checked(reports).map_err(|trouble| {
+        output::complain(&trouble.message);
+        trouble.exit
+    })
+}
+
+fn checked(reports: &[Target]) -> Result<Out, Trouble> {
+    let to_stdout = reports.iter().filter(|target| target.is_stdout()).count();
+    if to_stdout > 1 {
+        return Err(Trouble::usage("only one report can go to the standard output".to_owned()));
+    }
+    let mut files = BTreeSet::new();
+    for target in reports {
+        let place = target.check().map_err(|error| {
+            Trouble::environment(format!("{error}\n  nothing was run; name a file in a folder that you may write to"))
+        })?;
+        if let Some(file) = place
+            && !files.insert(file.clone())
+        {
+            return Err(Trouble::usage(format!(
+                "two reports cannot go to one file: {}; name one file for each",
+                file.display()
+            )));
         }
     }
+    Ok(if to_stdout == 0 { Out::Stdout } else { Out::Stderr })
 }
 
 /// Tells people, and writes the reports.
-pub fn tell(report: &Report, targets: &[Target], out: Out) -> Exit {
-    tell_with(report, targets, out, Maps::Unexpected)
+pub fn tell(technique: Technique, report: &Report, targets: &[Target], out: Out) -> Exit {
+    tell_with(technique, report, targets, out, Maps::Unexpected)
 }
 
 /// The same, with these maps of windows.
-pub fn tell_with(report: &Report, targets: &[Target], out: Out, maps: Maps) -> Exit {
+pub fn tell_with(technique: Technique, report: &Report, targets: &[Target], out: Out, maps: Maps) -> Exit {
     let shown = out.say(&format!(
         "{}{}\n{}\n",
-        table::render(&report.runs, out),
+        table::render(technique, &report.runs, out),
         findings::render(report, maps),
-        findings::summary(report)
+        findings::summary(technique, report)
     ));
     write_all(report, targets, out).worst(shown)
 }

@@ -15,8 +15,8 @@ use std::process::Command;
 use sigproof_harness::exit::Exit;
 
 use crate::args::{SanitizeArgs, Sanitizer};
-use crate::ci;
 use crate::output::{self, Out};
+use crate::{ci, interrupt};
 
 /// Words in the names of tests that send signals.
 const SIGNALS: &[&str] = &["signal", "handler", "storm"];
@@ -60,6 +60,9 @@ fn perform(sanitizer: Sanitizer, target: &str) -> (Exit, String) {
             command.arg("--").args(SIGNALS.iter().flat_map(|word| ["--skip", word]));
         }
         command.env("RUSTFLAGS", &flag).env("RUSTDOCFLAGS", &flag);
+        if interrupt::requested() {
+            return (Exit::Interrupted, "interrupted".to_owned());
+        }
         output::tell(&format!("== {command:?}"));
         if let (exit, Some(why)) = ci::status(&mut command) {
             worst = (worst.0.worst(exit), format!("FAILED: {why}"));

@@ -18,7 +18,10 @@ pub struct Unknown {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no {} is called '{}'", self.what, self.word)?;
+        match self.word.is_empty() {
+            true => write!(f, "an empty pattern names no {}", self.what)?,
+            false => write!(f, "no {} is called '{}'", self.what, self.word)?,
+        }
         if let Some(nearest) = &self.nearest {
             write!(f, "\n  did you mean '{nearest}'?")?;
         }
@@ -82,7 +85,10 @@ fn chooses(pattern: &str, name: Name) -> bool {
     if pattern == name.name {
         return true;
     }
-    !name.hidden && if pattern.contains('*') { glob(pattern, name.name) } else { name.name.contains(pattern) }
+    // An empty text is a part of every name; it comes from a shell's variable that is not set, and is a mistake.
+    !pattern.is_empty()
+        && !name.hidden
+        && if pattern.contains('*') { glob(pattern, name.name) } else { name.name.contains(pattern) }
 }
 
 /// Whether a pattern, in which `*` stands for anything, is all of `text`.
@@ -150,11 +156,37 @@ mod tests {
     #[case::like_nothing("zzzzzzzz", None)]
     #[case::part_of_a_hidden_one("selftest-", None)]
     #[case::empty_glob("*x*y*z*", None)]
+    #[case::empty("", None)]
     fn unknown_words(#[case] pattern: &str, #[case] nearest: Option<&str>) {
         let unknown = chosen(&["darwin", pattern]).unwrap_err();
         assert_eq!((unknown.word.as_str(), unknown.nearest.as_deref()), (pattern, nearest));
         let text = unknown.to_string();
         assert!(text.contains(pattern) && text.contains("cargo xtask list"), "{text}");
+    }
+
+    #[test]
+    fn who_asked_for_a_run_misses_it_where_it_was_skipped() {
+        use sigproof_harness::case::{Expected, Variant};
+        use sigproof_harness::report::Technique;
+        let run = |case: &str, note: &str, verdict| Run {
+            note: Some(note.to_owned()),
+            verdict,
+            ..Run::new(Technique::Stress, case, Variant::Fixed, Expected::delivered())
+        };
+        let skipped = run("a", "pipe", Verdict::Skipped);
+        let all = [skipped.clone(), run("a", "futex", Verdict::AsExpected)];
+        let [a, b, pipe, futex] = ["a", "b", "pipe", "futex"].map(|word| vec![word.to_owned()]);
+        assert!(asked_for(&skipped, &[], &pipe, &all), "its note was named");
+        assert!(!asked_for(&skipped, &[], &futex, &all) && !asked_for(&skipped, &[], &[], &all));
+        assert!(!asked_for(&skipped, &a, &[], &all), "its case was named, and another setup of it ran");
+        assert!(asked_for(&skipped, &a, &[], &all[..1]), "its case was named, and nothing of it ran");
+        assert!(!asked_for(&skipped, &b, &[], &all[..1]));
+    }
+
+    #[test]
+    fn an_empty_pattern_is_told_as_one() {
+        let said = chosen(&[""]).unwrap_err().to_string();
+        assert!(said.starts_with("an empty pattern names no case\n"), "{said}");
     }
 
     #[rstest]

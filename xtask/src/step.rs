@@ -14,7 +14,6 @@ use sigproof_harness::step::token::Token;
 use sigproof_harness::step::worker::Order;
 use sigproof_harness::step::{Entry, entries};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
-use sigproof_shim::sync::Arc;
 
 use crate::args::StepArgs;
 use crate::findings::Maps;
@@ -51,19 +50,19 @@ pub fn run(args: &StepArgs) -> Exit {
 
 /// Runs the verb, and keeps what it has found, for who also wants to know whether it could be.
 pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage.into() };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit.into(),
+    };
     let chosen = match chosen(args, entries()) {
         Ok(chosen) => chosen,
         Err(trouble) => return complain(&trouble).into(),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::tell(&format!("warning: an interruption will lose the results: {error}"));
-    }
+    let stop = interrupt::flag();
     let started = Instant::now();
-    let (runs, trouble, lacks) = match engine(args.engine, &stop) {
+    let (runs, trouble, lacks) = match engine(args.engine, stop) {
         Ok(Ok(engine)) => {
-            let (runs, trouble) = sweep(args, engine, &chosen, &stop);
+            let (runs, trouble) = sweep(args, engine, &chosen, stop);
             (runs, trouble, None)
         }
         Ok(Err(why)) => {
@@ -82,7 +81,7 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     report.elapsed_seconds = started.elapsed().as_secs_f64();
     report.interrupted = interrupted;
     let maps = if args.map || chosen.len() <= FEW { Maps::All } else { Maps::Unexpected };
-    let told = reports::tell_with(&report, &args.reports, out, maps);
+    let told = reports::tell_with(Technique::Step, &report, &args.reports, out, maps);
     kept.extend_from_slice(&report.runs);
     let exit = match trouble {
         _ if report.interrupted => Exit::Interrupted,

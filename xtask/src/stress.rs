@@ -2,10 +2,8 @@
 
 use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run};
+use sigproof_harness::report::{Report, Run, Technique};
 use sigproof_harness::stress::{self, Options, StressError};
-use sigproof_shim::native::atomic::AtomicBool;
-use sigproof_shim::sync::Arc;
 
 use crate::args::StressArgs;
 use crate::output;
@@ -20,7 +18,10 @@ pub fn run(args: &StressArgs) -> Exit {
 
 /// Runs the verb, and keeps what it has found.
 pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     let options = match options(args) {
         Ok(options) => options,
         Err(unknown) => {
@@ -38,7 +39,7 @@ pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
             };
         }
     };
-    let written = reports::tell(&report, &args.reports, out);
+    let written = reports::tell(Technique::Stress, &report, &args.reports, out);
     kept.extend_from_slice(&report.runs);
     if report.interrupted {
         return Exit::Interrupted;
@@ -48,12 +49,9 @@ pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
 
 /// Runs the harness with progress on the standard error, stopped by a signal.
 fn observed(options: &Options) -> Result<Report, StressError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::tell(&format!("warning: an interruption will lose the results: {error}"));
-    }
+    let stop = interrupt::flag();
     let progress = Progress::start();
-    let report = stress::run(options, &|event| progress.event(event), &stop);
+    let report = stress::run(options, &|event| progress.event(event), stop);
     progress.finish();
     report
 }

@@ -134,13 +134,22 @@ fn more<'a>(run: &'a Run, key: &str) -> &'a Value {
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
-/// The table of these runs, as `out` can show it: no colours and no line breaks where it is not a terminal.
-pub fn render(runs: &[Run], out: Out) -> String {
+/// The table of these runs of a technique, as `out` can show it: no colours and no line breaks where it is not a terminal.
+pub fn render(technique: Technique, runs: &[Run], out: Out) -> String {
+    rendered(technique, runs, out, out.is_terminal(), out.is_coloured())
+}
+
+/// The same for a stream that is a terminal or not, and may be coloured or not.
+fn rendered(technique: Technique, runs: &[Run], out: Out, terminal: bool, coloured: bool) -> String {
     let mut table = Table::new();
-    let columns = columns(runs.first().map_or(Technique::Stress, |run| run.technique));
+    let columns = columns(technique);
     table.load_style(STYLE).set_header(columns.iter().map(|column| column.name));
-    if out.is_terminal() {
+    if terminal {
         table.set_content_arrangement(ContentArrangement::Dynamic);
+        if coloured {
+            // By itself the table asks whether the standard output is a terminal; that has been decided.
+            table.enforce_styling();
+        }
         if out == Out::Stderr {
             table.use_stderr();
         }
@@ -151,7 +160,7 @@ pub fn render(runs: &[Run], out: Out) -> String {
     } else {
         table.force_no_tty();
     }
-    table.add_rows(runs.iter().map(|run| row(run, &columns, out.is_coloured())));
+    table.add_rows(runs.iter().map(|run| row(run, &columns, coloured)));
     for (number, _) in columns.iter().enumerate().filter(|(_, column)| column.layout == Layout::Number) {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -207,19 +216,33 @@ mod tests {
 
     #[test]
     fn a_line_for_each_run() {
-        insta::assert_snapshot!(render(&example().runs, Out::Stdout));
+        insta::assert_snapshot!(render(Technique::Stress, &example().runs, Out::Stdout));
+    }
+
+    #[test]
+    fn the_vulnerable_part_is_of_the_boundaries_that_got_a_signal() {
+        let mut run = swept().runs.swap_remove(0);
+        for (key, value) in [("boundaries", 200), ("injected", 100), ("vulnerable", 50)] {
+            run.more.insert(key.to_owned(), value.into());
+        }
+        assert_eq!((vulnerable(&run), boundaries(&run)), ("50 (50%)".to_owned(), "100 of 200".to_owned()));
     }
 
     #[test]
     fn a_line_for_each_window() {
-        insta::assert_snapshot!(render(&swept().runs, Out::Stdout));
+        insta::assert_snapshot!(render(Technique::Step, &swept().runs, Out::Stdout));
     }
 
     #[test]
-    fn no_escape_reaches_what_is_no_terminal() {
-        assert!(!Out::Stdout.is_terminal() || std::env::var_os("CI").is_none());
-        if !Out::Stdout.is_terminal() {
-            assert!(!render(&example().runs, Out::Stdout).contains('\u{1b}'));
+    fn colours_are_for_a_terminal_that_takes_them() {
+        let shown = |terminal, coloured| rendered(Technique::Stress, &example().runs, Out::Stdout, terminal, coloured);
+        let colours = |text: &str| text.matches("\u{1b}[38;5;").count();
+        assert_eq!(colours(&shown(true, true)), 4, "a colour for each verdict: {:?}", shown(true, true));
+        let all = shown(true, true);
+        let order = all.split("\u{1b}[38;5;").skip(1).map(|rest| rest.split('m').next().unwrap_or_default());
+        assert_eq!(order.collect::<Vec<_>>(), ["10", "9", "11", "8"], "green, red, yellow, grey");
+        for plain in [shown(true, false), shown(false, false)] {
+            assert!(!plain.contains('\u{1b}'), "{plain:?}");
         }
     }
 

@@ -9,8 +9,7 @@ use sigproof_oracle::toolchain::{self, Toolchain};
 use sigproof_oracle::upstream::registry::Expects;
 use sigproof_oracle::upstream::{REPRODUCERS, Reproducer, Told, attempt};
 use sigproof_osnote::Platform;
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
-use sigproof_shim::sync::Arc;
+use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::UpstreamArgs;
 use crate::output;
@@ -20,7 +19,10 @@ use crate::{interrupt, reports, select, units};
 
 /// Runs the verb.
 pub fn run(args: &UpstreamArgs) -> Exit {
-    let Ok(out) = reports::stream(&args.reports) else { return Exit::Usage };
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return exit,
+    };
     let report = match perform(args) {
         Ok(report) => report,
         Err(trouble) => {
@@ -28,17 +30,14 @@ pub fn run(args: &UpstreamArgs) -> Exit {
             return trouble.exit;
         }
     };
-    let written = reports::tell(&report, &args.reports, out);
+    let written = reports::tell(Technique::Upstream, &report, &args.reports, out);
     if report.interrupted { Exit::Interrupted } else { Exit::of_runs(&report.runs, |_| true).worst(written) }
 }
 
 fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
     let chosen = chosen(&args.names)?;
     let toolchains = toolchain::find(&args.toolchains).map_err(|error| Trouble::environment(error.to_string()))?;
-    let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = interrupt::stop_on_signals(&stop) {
-        output::tell(&format!("warning: an interruption will lose the results: {error}"));
-    }
+    let stop = interrupt::flag();
     // Read by the thread that runs everything; nothing else depends on it.
     let stopped = || stop.load(Ordering::Relaxed);
     let started = Instant::now();

@@ -111,6 +111,7 @@ mod tests {
     #[case::one_has_not_seen_it(&[Outcome::Livelock], &[Outcome::Delivered], Verdict::Unexpected, &[Outcome::Livelock])]
     #[case::one_has_seen_more(&[Outcome::Livelock], &[Outcome::Livelock, Outcome::Crash], Verdict::Unexpected, &[Outcome::Crash])]
     #[case::one_has_not_looked(&[Outcome::Livelock], &[], Verdict::Skipped, &[])]
+    #[case::one_has_not_looked_enough(&[Outcome::Livelock], &[Outcome::Delivered], Verdict::Inconclusive, &[])]
     #[case::may_occur(&[Outcome::Livelock, Outcome::CrossDeadlock], &[Outcome::Livelock], Verdict::AsExpected, &[])]
     #[case::only_a_model_sees_races(&[Outcome::Livelock, Outcome::DataRace], &[Outcome::Livelock], Verdict::AsExpected, &[])]
     fn disputes(
@@ -123,7 +124,7 @@ mod tests {
         let compared = compare(&runs);
         assert_eq!(compared.len(), 1);
         assert_eq!(compared[0].disputed(), disputed);
-        assert_eq!(compared[0].is_alone(), verdict == Verdict::Skipped);
+        assert_eq!(compared[0].is_alone(), matches!(verdict, Verdict::Skipped | Verdict::Inconclusive));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sigproof_tests::run;
 #[rstest]
 #[case::start(&["--help"], "help")]
 #[case::stress(&["stress", "--help"], "help-stress")]
-#[case::conform(&["conform", "--help"], "help-conform")]
+#[case::agree(&["agree", "--help"], "help-agree")]
 #[case::list(&["list", "--help"], "help-list")]
 #[case::model(&["model", "--help"], "help-model")]
 #[case::step(&["step", "--help"], "help-step")]
@@ -75,4 +75,17 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let ran = sigproof_tests::finish(child);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+}
+
+/// A verb that is added comes here by itself; each has a snapshot of its help.
+#[test]
+fn every_verb_has_its_help_kept() {
+    let ran = run(&["--help"]);
+    let verbs = ran.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<_> = verbs.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    assert!(verbs.len() >= 12, "{verbs:?}");
+    for verb in verbs.iter().filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help") {
+        let snapshot = format!("tests/tests/cli/snapshots/cli__help__help-{verb}.snap");
+        assert!(sigproof_tests::workspace().join(&snapshot).exists(), "{verb}: no {snapshot}");
+    }
 }

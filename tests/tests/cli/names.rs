@@ -20,12 +20,21 @@ use sigproof_tests::run;
 #[case::time(&["stress", "--duration", "10"], "10s")]
 #[case::no_time(&["stress", "--duration", "0s"], "longer than nothing")]
 #[case::no_attempts(&["stress", "--attempts", "0"], "'--attempts <N>'")]
+#[case::empty(&["stress", ""], "an empty pattern names no case")]
+#[case::empty_note(&["step", "--note", ""], "an empty pattern names no note")]
+#[case::empty_window(&["step", "--window", ""], "an empty pattern names no window")]
+#[case::empty_model(&["model", ""], "an empty pattern names no model")]
+#[case::empty_case_of_agree(&["agree", ""], "an empty pattern names no case")]
+#[case::no_case_to_agree_on(&["agree", "sigquue"], "'darwin-sigqueue-note'")]
+#[case::a_model_that_is_no_case(&["agree", "note-cycles"], "no case is called 'note-cycles'")]
 #[case::two_to_stdout(&["stress", "--report", "json=-", "--report", "junit=-"], "only one report")]
 fn a_wrong_word_is_wrong_usage_and_names_what_was_meant(#[case] arguments: &[&str], #[case] nearest: &str) {
     let ran = run(arguments);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     assert!(ran.stderr.contains(nearest), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "it is said once: {}", ran.stderr);
+    assert!(!ran.stderr.contains("== ") && !ran.stderr.contains("to run"), "nothing was run: {}", ran.stderr);
 }
 
 #[test]
@@ -47,4 +56,12 @@ fn choices_that_exclude_each_other_are_wrong_usage() {
     let ran = run(&["stress", "selftest-crash", "--note", "futex"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("nothing to run"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_reproducer_that_is_none_is_wrong_usage() {
+    let ran = run(&["upstream", "profbuf-double-wakeups"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean 'profbuf-double-wakeup'?"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("os-signal-storm") && !ran.stderr.contains("selftest"), "{}", ran.stderr);
 }

@@ -1,15 +1,7 @@
 //! What children do is an outcome, never the end of the harness; and the exit codes that follow.
 
 use rstest::rstest;
-use serde_json::Value;
-use sigproof_tests::{Ran, run};
-
-/// A run with its JSON on the standard output.
-pub fn json(arguments: &[&str]) -> (Ran, Value) {
-    let ran = run(&[arguments, &["--report", "json=-"]].concat());
-    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
-    (ran, report)
-}
+pub use sigproof_tests::json;
 
 #[rstest]
 #[case("selftest-crash", "crash", "exited with code 101")]

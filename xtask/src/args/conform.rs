@@ -31,7 +31,7 @@ pub struct ConformArgs {
     #[arg(long)]
     pub no_keep: bool,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,
 }
 

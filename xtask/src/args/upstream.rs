@@ -20,7 +20,7 @@ pub struct UpstreamArgs {
     #[arg(long, value_name = "N", default_value = "3")]
     pub runs: NonZero<u64>,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,
 }
 

@@ -76,10 +76,13 @@ pub fn run(program: &Path, order: &Order, stop: &AtomicBool, results: &mut Resul
     let (tell, events) = channel();
     let stdout = child.0.stdout.take();
     // Ends with the pipe, or when nobody listens any more.
-    thread::spawn(move || {
+    let listener = move || {
         let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
         lines.filter_map(|line| event(&line)).try_for_each(|event| tell.send(event))
-    });
+    };
+    thread::Builder::new().name("events".to_owned()).spawn(listener).map_err(|error| {
+        Trouble::environment(format!("no thread can be made to listen to the benchmarks: {error}; see `ulimit -u`"))
+    })?;
     let progress = Progress::start();
     listen(&events, order, stop, results, &progress);
     progress.finish();

@@ -35,7 +35,6 @@ impl Bars {
     pub(super) fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let total = all.add(ProgressBar::new(0).with_style(style(TOTAL)));
-        total.enable_steady_tick(TICK);
         Self { all, total, running: BTreeMap::new(), worth_a_line: false }
     }
 }
@@ -79,7 +78,14 @@ impl Display for Bars {
         }
     }
 
-    fn quiet(&mut self, _: &State) {}
+    fn period(&self) -> Duration {
+        TICK
+    }
+
+    fn quiet(&mut self, _: &State) {
+        // The display's own thread moves the clocks: indicatif's would panic where no thread can be made.
+        self.total.tick();
+    }
 
     fn finish(&mut self) {
         self.total.finish_and_clear();

@@ -1,15 +1,18 @@
 //! Where a report goes: `json=PATH` or `junit=PATH`; a path of `-` is the standard output.
 //!
-//! A regular file is replaced whole or not at all: the text goes to a temporary file beside it, which is then renamed over it. What
-//! is not a regular file (a device, a pipe) is written in place, since a rename would put a file where the device was.
+//! The file `place.rs` says how a file, a device or a pipe is written, and what can be known before.
 
-use std::fs::{self, File, Permissions};
+use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{Report, junit};
+
+mod place;
+
+use place::Place;
 
 /// The forms in which a report can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +45,32 @@ pub struct Target {
     pub path: Option<PathBuf>,
 }
 
+impl Target {
+    /// The target that an argument names. A path need not be UTF-8.
+    ///
+    /// # Errors
+    /// [`TargetError`]: the argument names none.
+    pub fn from_os(text: &OsStr) -> Result<Self, TargetError> {
+        let bytes = text.as_bytes();
+        let Some(equals) = bytes.iter().position(|byte| *byte == b'=') else {
+            return Err(TargetError::NoFormat(text.to_string_lossy().into_owned()));
+        };
+        let (word, path) = (String::from_utf8_lossy(&bytes[..equals]).into_owned(), &bytes[equals + 1..]);
+        let format = Format::ALL.iter().find(|(name, _)| *name == word);
+        let format = format.ok_or_else(|| TargetError::UnknownFormat(word.clone()))?.1;
+        match path {
+            b"" => Err(TargetError::NoPath(word)),
+            b"-" => Ok(Self { format, path: None }),
+            path => Ok(Self { format, path: Some(PathBuf::from(OsStr::from_bytes(path))) }),
+        }
+    }
+}
+
 impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let (word, path) = text.split_once('=').ok_or_else(|| TargetError::NoFormat(text.to_owned()))?;
-        let format = Format::ALL.iter().find(|(name, _)| *name == word);
-        let format = format.ok_or_else(|| TargetError::UnknownFormat(word.to_owned()))?.1;
-        match path {
-            "" => Err(TargetError::NoPath(word.to_owned())),
-            "-" => Ok(Self { format, path: None }),
-            path => Ok(Self { format, path: Some(PathBuf::from(path)) }),
-        }
+        Self::from_os(OsStr::new(text))
     }
 }
 
@@ -90,6 +107,21 @@ pub enum WriteError {
 }
 
 impl Target {
+    /// Whether the place takes a report, as far as that can be known before there is one. The file that [`write`](Self::write) would
+    /// replace or make; `None` for the standard output, a device or a pipe.
+    ///
+    /// # Errors
+    /// [`WriteError`], as `write` would give it.
+    pub fn check(&self) -> Result<Option<PathBuf>, WriteError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let checked = Place::of(path).and_then(|place| place.check().map(|()| place));
+        match checked {
+            Ok(Place::File(file)) => Ok(Some(file)),
+            Ok(Place::Special(_)) => Ok(None),
+            Err(source) => Err(WriteError::Io { place: path.display().to_string(), source }),
+        }
+    }
+
     /// Writes the report there.
     ///
     /// # Errors
@@ -109,7 +141,8 @@ impl Target {
                 let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
                 done.map_err(|source| WriteError::Io { place: "the standard output".to_owned(), source })
             }
-            Some(path) => replace(path, text.as_bytes())
+            Some(path) => Place::of(path)
+                .and_then(|place| place.write(text.as_bytes()))
                 .map_err(|source| WriteError::Io { place: path.display().to_string(), source }),
         }
     }
@@ -118,41 +151,4 @@ impl Target {
     pub fn is_stdout(&self) -> bool {
         self.path.is_none()
     }
-}
-
-/// Puts `bytes` at `path`, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link is followed, so that its target is replaced and not the link.
-    let path = match fs::canonicalize(path) {
-        Ok(real) => real,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
-    match fs::metadata(&path) {
-        Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(there) if !there.is_file() => return write_in_place(&path, bytes),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // For an error in the system's words; that of the temporary file would name the temporary file.
-    fs::metadata(folder)?;
-    // 0666, from which the system takes the user's umask: a report is for others to read.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".sigproof-report-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|error| error.kind())?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(&path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Writes into what is there and is no regular file.
-fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut there = File::options().write(true).open(path)?;
-    there.write_all(bytes)?;
-    there.flush()
 }

@@ -87,7 +87,7 @@ type Batch = Vec<(u64, Sequence)>;
 /// each has come further.
 ///
 /// # Errors
-/// A driver cannot be started.
+/// A driver cannot be started, or a thread.
 pub fn all(
     contestants: &[Contestant<'_>],
     cases: u64,
@@ -100,8 +100,11 @@ pub fn all(
         let mut contests = Vec::new();
         for contestant in contestants {
             let (to, from) = sync_channel(AHEAD);
+            let compare = move || contest(*contestant, seed, &from, progress);
+            // Those begun before end with their channels, which are dropped here.
+            let begun = thread::Builder::new().name("contest".to_owned()).spawn_scoped(scope, compare);
+            contests.push(begun.map_err(no_thread)?);
             channels.push(to);
-            contests.push(scope.spawn(move || contest(*contestant, seed, &from, progress)));
         }
         generate(cases, seed, stop, channels);
         let tallies = contests.into_iter().map(|contest| match contest.join() {
@@ -110,6 +113,11 @@ pub fn all(
         });
         tallies.collect()
     })
+}
+
+/// What the system said to a thread that it refused, with a remedy.
+fn no_thread(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("no thread can be made for a comparison: {error}; see `ulimit -u`"))
 }
 
 /// Makes batches until there are enough, or nobody wants any more.

@@ -1,37 +1,17 @@
-//! Reproducers inside real Go runtimes, where there are any: children that misbehave, and what is said of them.
+//! Reproducers inside real Go runtimes: children that misbehave, and what is said of them.
 
 use nix::sys::signal::{Signal, kill};
-use rstest::rstest;
 use sigproof_oracle::driver::{self, Driver};
-use sigproof_tests::{run, xtask};
+use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
+use sigproof_tests::{json, xtask};
 
-use crate::conform::{path, toolchains};
-use crate::interrupt::{assert_none_started_by, command_interrupted_after};
-use crate::outcomes::json;
+use crate::{path, toolchains};
 
-#[test]
-fn a_reproducer_that_is_none_is_wrong_usage() {
-    let ran = run(&["upstream", "profbuf-double-wakeups"]);
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("did you mean 'profbuf-double-wakeup'?"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("os-signal-storm") && !ran.stderr.contains("selftest"), "{}", ran.stderr);
-}
-
-#[rstest]
-#[case::threads_that_wait("selftest-deadlock", "lost wake-up", "it sleeps, and nobody wakes it", "main.passOn")]
-#[case::a_thread_that_spins("selftest-spin", "livelock", "it spins", "main.selftestSpin")]
-#[case::one_deaf_to_signals("selftest-deaf", "livelock", "brought no traceback", "")]
-#[case::one_that_stays_in_the_handler("selftest-handler", "self-deadlock", "did not leave it", "main.selftestHandler")]
-#[case::one_that_is_slow("selftest-slow", "delivered", "", "")]
-#[case::one_that_panics("selftest-panic", "crash", "panic: as it was told", "goroutine 1")]
-#[case::one_that_fails("selftest-error", "crash", "driver: as it was told", "")]
-#[case::accounts_that_do_not_add_up("selftest-failed", "corrupt record", "as it was told", "")]
-#[ignore = "needs a Go toolchain: cargo xtask test runs it where there is one"]
-fn a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
-    #[case] name: &str,
-    #[case] outcome: &str,
-    #[case] sentence: &str,
-    #[case] frame: &str,
+pub fn a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
+    name: &str,
+    outcome: &str,
+    sentence: &str,
+    frame: &str,
 ) {
     let toolchain = toolchains().pop().unwrap();
     let (ran, report) = json(&["upstream", name, "--go", &path(&toolchain), "--runs", "1"]);
@@ -43,9 +23,7 @@ fn a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
     assert!(ran.stderr.contains(frame), "{}", ran.stderr);
 }
 
-#[test]
-#[ignore = "needs a Go toolchain: cargo xtask test runs it where there is one"]
-fn the_double_wakeup_kills_the_runtimes_that_have_it_and_no_other() {
+pub fn the_double_wakeup_kills_the_runtimes_that_have_it_and_no_other() {
     let found = toolchains();
     let (ran, report) = json(&["upstream", "profbuf-double-wakeup", "--runs", "2"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -60,9 +38,7 @@ fn the_double_wakeup_kills_the_runtimes_that_have_it_and_no_other() {
     }
 }
 
-#[test]
-#[ignore = "needs a Go toolchain: cargo xtask test runs it where there is one"]
-fn an_interruption_leaves_no_child() {
+pub fn an_interruption_leaves_no_child() {
     let toolchain = toolchains().pop().unwrap();
     let mut command = xtask(&["upstream", "selftest-spin", "--go", &path(&toolchain), "--report", "json=-"]);
     let word = format!("SIGPROOF_TEST_OF_UPSTREAM={}", std::process::id());
@@ -79,9 +55,7 @@ fn an_interruption_leaves_no_child() {
 }
 
 /// Nothing of it runs here: that the reproducers compile and link for macOS is all that is claimed.
-#[test]
-#[ignore = "needs a Go toolchain: cargo xtask test runs it where there is one"]
-fn the_reproducers_are_compiled_for_macos() {
+pub fn the_reproducers_are_compiled_for_macos() {
     for toolchain in toolchains() {
         let built = Driver::build_for(&toolchain, &driver::folder(), "darwin", "arm64");
         let program = std::fs::read(built.unwrap_or_else(|error| panic!("{error}")).program).unwrap();
