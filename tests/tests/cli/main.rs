@@ -7,6 +7,7 @@ mod interrupt;
 mod model;
 mod names;
 mod outcomes;
+mod refusals;
 mod reports;
 mod step;
 mod step_refused;

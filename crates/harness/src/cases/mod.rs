@@ -46,6 +46,7 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::ERRNO,
         &selftest::GRANDCHILD,
         &selftest::SLOW,
+        &selftest::refusal::BLIND,
         &selftest::windows::CRASH,
         &selftest::windows::EXIT,
         &selftest::windows::ERRNO,
