@@ -96,7 +96,7 @@ fn condition_variable_times_out_on_the_monotonic_clock_and_is_signalled() {
 fn futex_and_semaphore_answer_or_are_unsupported() {
     use super::futex::{self, FutexWait};
     use super::sem::{SemWait, Semaphore};
-    let word = crate::native::atomic::AtomicU32::new(5);
+    let word = AtomicU32::new(5);
     if futex::available() {
         assert_eq!(futex::wait(&word, 6, None), Ok(FutexWait::Changed));
         assert_eq!(futex::wait(&word, 5, Some(Duration::from_micros(50))), Ok(FutexWait::TimedOut));
