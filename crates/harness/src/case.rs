@@ -116,6 +116,8 @@ words! {
         Disagreement = "disagreement",
         /// The process died, or what it reported makes no sense.
         Crash = "crash",
+        /// The note refused to wake from a signal handler, before it touched a lock.
+        Refused = "refused",
     }
 }
 
@@ -147,6 +149,11 @@ impl Expected {
         Self::default().with(outcome, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
     }
 
+    /// Of a fixed variant whose note refuses signal handlers: the refusal is seen; an attempt in which no handler had to wake may end well.
+    pub fn refused() -> Self {
+        Self::default().with(Outcome::Refused, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
+    }
+
     /// Adds or changes one grade.
     #[must_use]
     pub fn with(mut self, outcome: Outcome, grade: Grade) -> Self {
@@ -170,6 +177,9 @@ impl Expected {
     }
 }
 
+/// The flavour of fixed variants whose note refuses to be woken by a signal handler.
+pub const REFUSES: &str = "refuses";
+
 /// One way to run a case.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -188,12 +198,17 @@ pub struct Setup {
 impl Setup {
     /// The broken variant, in which `outcome` must occur.
     pub fn broken(outcome: Outcome) -> Self {
-        Self { variant: Variant::Broken, note: None, mode: None, flavour: None, expected: Expected::broken(outcome) }
+        Self { variant: Variant::Broken, expected: Expected::broken(outcome), ..Self::fixed() }
     }
 
     /// The fixed variant, in which all is delivered.
     pub fn fixed() -> Self {
         Self { variant: Variant::Fixed, note: None, mode: None, flavour: None, expected: Expected::delivered() }
+    }
+
+    /// The fixed variant whose note refuses signal handlers: the flavour [`REFUSES`].
+    pub fn refuses() -> Self {
+        Self { flavour: Some(REFUSES), expected: Expected::refused(), ..Self::fixed() }
     }
 
     /// Over this note.

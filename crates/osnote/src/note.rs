@@ -28,6 +28,8 @@ pub enum NoteError {
     OutOfSync,
     /// End-of-file: the other end of the descriptor that the note sleeps on is closed.
     Closed,
+    /// A signal handler called a note that may not be woken in one, and the note touched no lock.
+    InHandler,
     /// This backend, or this platform, cannot do it.
     Unsupported {
         /// What was asked for, in the words of the caller: "timed sleep", "eventfd on this platform".
@@ -57,6 +59,9 @@ impl fmt::Display for NoteError {
                 "out of sync: the primitive let the sleeper go, but nobody has woken the note (a wake-up left behind?)",
             ),
             Self::Closed => f.write_str("end of file: the other end of the note's descriptor is closed"),
+            Self::InHandler => f.write_str(
+                "refused: a signal handler called the note, whose lock it may not touch; let the handler only store, and wake from a thread",
+            ),
             Self::Unsupported { what } => write!(f, "unsupported: {what}"),
             Self::DescriptorsExhausted { call } => write!(f, "{call}: no file descriptors left"),
             Self::Os { call, errno } => write!(f, "{call} failed with errno {errno}"),

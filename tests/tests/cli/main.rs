@@ -11,6 +11,7 @@ mod outcomes;
 mod readme;
 mod refusals;
 mod refuse;
+mod refusing;
 mod reports;
 mod step;
 mod step_refused;

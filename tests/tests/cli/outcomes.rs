@@ -1,6 +1,7 @@
 //! What children do is an outcome, never the end of the harness; and the exit codes that follow.
 
 use rstest::rstest;
+use serde_json::Value;
 pub use sigproof_tests::json;
 
 #[rstest]

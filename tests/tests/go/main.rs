@@ -64,6 +64,14 @@ const TESTS: &[(&str, fn())] = &[
             "goroutine 1",
         );
     }),
+    ("upstream::a_child_that_misbehaves::one_that_refuses_its_handler", || {
+        upstream::a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
+            "selftest-refused",
+            "refused",
+            "semawakeup on Darwin signal stack",
+            "goroutine 1",
+        );
+    }),
     ("upstream::a_child_that_misbehaves::one_that_fails", || {
         upstream::a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
             "selftest-error",

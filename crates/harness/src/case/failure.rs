@@ -60,6 +60,7 @@ impl From<NoteError> for Failure {
     fn from(error: NoteError) -> Self {
         match error {
             NoteError::DoubleWakeup => Self::new(Outcome::DoubleWakeup, error.to_string()),
+            NoteError::InHandler => Self::new(Outcome::Refused, error.to_string()),
             NoteError::Os { call, errno } => of_call(call, errno, error.to_string()),
             NoteError::DescriptorsExhausted { call } => Refusal::of(call, libc::EMFILE).into(),
             _ => Self::new(Outcome::Crash, error.to_string()),

@@ -12,6 +12,7 @@
 //! |---|---|---|---|
 //! | broken | wake-up unsafe | blocking, as before the fix | self-deadlock |
 //! | fixed | wake-up unsafe | non-blocking, chosen by the fix | every sample delivered or counted |
+//! | fixed, `refuses` | `sema` that refuses signal handlers | blocking, as before the fix | refused |
 //! | fixed | wake-up safe | blocking, chosen by the fix | the same |
 //! | fixed | wake-up safe | non-blocking | the same |
 //!
@@ -22,14 +23,17 @@
 //! The model delivers one sample at every point of the reader's way into and out of its sleep: the self-deadlock of the broken variant is
 //! found without a preemption, and none of the fixed ones has it.
 //!
-//! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note.
+//! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note. `refuses` differs from broken in the note alone: it is what Go
+//! does on macOS from 1.22 on to a blocking reader, and is told in [`osnote`](sigproof_osnote::semaphore::Refusing). No signal deadlocks it; an attempt ends
+//! with the first one whose handler must wake the reader.
 
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
+use sigproof_osnote::notes::sema::REFUSING;
 use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Expected, Failure, Grade, Mode, Outcome, Setup, Variant};
+use crate::case::{Case, Expected, Failure, Grade, Mode, Outcome, REFUSES, Setup, Variant};
 use crate::inject::{Fault, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
@@ -91,34 +95,33 @@ impl Case for DarwinProfbufBlockingRead {
             _ => Setup::fixed(),
         };
         let modes = |mode| backends().iter().map(move |b| setup(b.wakeup, mode).note(b).mode(mode));
-        let mut setups: Vec<_> = modes(Mode::Blocking).chain(modes(Mode::NonBlocking)).collect();
+        let refuses = [Setup::refuses().note(&REFUSING).mode(Mode::Blocking)];
+        let mut setups: Vec<_> = modes(Mode::Blocking).chain(modes(Mode::NonBlocking)).chain(refuses).collect();
         setups.sort_by_key(|s| s.variant);
         setups
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
         let safe = setup.note.is_some_and(|n| n.wakeup == SignalSafety::Safe);
-        match (setup.variant, setup.mode) {
-            (Variant::Broken, _) => run::<Blocks>(setup, attempt),
-            (Variant::Fixed, Some(Mode::NonBlocking)) if safe => run::<Polls>(setup, attempt),
-            (Variant::Fixed, _) => run::<Sound>(setup, attempt),
+        match setup.mode {
+            _ if blocks(setup) => run::<Blocks>(setup, attempt),
+            Some(Mode::NonBlocking) if safe => run::<Polls>(setup, attempt),
+            _ => run::<Sound>(setup, attempt),
         }
     }
 
     fn windows(&self, setup: &Setup) -> Vec<Window> {
         let Some(backend) = setup.note else { return Vec::new() };
         let safe = backend.wakeup == SignalSafety::Safe;
-        let play = match (setup.variant, setup.mode) {
-            (Variant::Broken, _) => stepped::<Blocks>,
-            (Variant::Fixed, Some(Mode::NonBlocking)) if safe => stepped::<Polls>,
-            (Variant::Fixed, _) => stepped::<Sound>,
+        let play = match setup.mode {
+            _ if blocks(setup) => stepped::<Blocks>,
+            Some(Mode::NonBlocking) if safe => stepped::<Polls>,
+            _ => stepped::<Sound>,
         };
         let play = move |stage: &mut Stage| play(backend, stage);
-        // A handler that interrupts another thread than the reader waits for its mutex, and gets it.
-        vec![
-            Window::new("read", play),
-            Window::new("read-bystander", play).on_bystander().expect(Expected::delivered()),
-        ]
+        // A handler that interrupts another thread than the reader waits for its mutex, and gets it; a note that refuses handlers refuses it too.
+        let bystander = if refuses(setup) { Expected::refused() } else { Expected::delivered() };
+        vec![Window::new("read", play), Window::new("read-bystander", play).on_bystander().expect(bystander)]
     }
 
     fn model(&self, setup: &Setup) -> Option<Model> {
@@ -139,11 +142,22 @@ impl Case for DarwinProfbufBlockingRead {
                     .with(Outcome::CrossDeadlock, Grade::MayOccur)
                     .with(Outcome::Livelock, Grade::MayOccur),
             ),
+            _ if refuses(setup) => modelled::<Blocks>(backend),
             (Variant::Fixed, Some(Mode::NonBlocking)) if safe => modelled::<Polls>(backend),
             (Variant::Fixed, _) => modelled::<Sound>(backend),
         };
         Some(model.depth(1, bound))
     }
+}
+
+/// Whether the note refuses signal handlers.
+fn refuses(setup: &Setup) -> bool {
+    setup.flavour == Some(REFUSES)
+}
+
+/// Whether the reader blocks although its note is not safe.
+fn blocks(setup: &Setup) -> bool {
+    setup.variant == Variant::Broken || refuses(setup)
 }
 
 /// Whether a sample of another thread's handler takes part in the model.

@@ -11,8 +11,10 @@
 //! |---|---|---|
 //! | broken | a note whose wake-up is not async-signal-safe | self-deadlock |
 //! | fixed | one whose wake-up is | every signal received |
+//! | fixed, `refuses` | `sema` that refuses signal handlers | refused |
 //!
-//! Broken and fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and this puts
+//! `refuses` is what Go does on macOS from 1.22 on ([`Refusing`](sigproof_osnote::semaphore::Refusing)): no signal deadlocks it; an attempt ends with the
+//! first one whose handler must wake the receiver. Broken and fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and this puts
 //! the claims to the test.
 //!
 //! In the model another thread sends too, but only if it has not seen that the handler has: so that the handler's wake-up is needed where it comes
@@ -20,13 +22,14 @@
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
+use sigproof_osnote::notes::sema::REFUSING;
 use sigproof_osnote::sigqueue::{self, Sent, SigQueue};
 use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Expected, Failure, Outcome, Setup};
+use crate::case::{Case, Expected, Failure, Outcome, REFUSES, Setup};
 use crate::inject::{Fault, SIGNAL};
 use crate::model::{self, Model, ensure, must};
 use crate::step::{Stage, Window};
@@ -55,7 +58,8 @@ impl Case for DarwinSigqueueNote {
             SignalSafety::Unsafe => Setup::broken(Outcome::SelfDeadlock),
             SignalSafety::Safe => Setup::fixed(),
         };
-        backends().iter().map(|b| setup(b.wakeup).note(b)).collect()
+        let refuses = [Setup::refuses().note(&REFUSING)];
+        backends().iter().map(|b| setup(b.wakeup).note(b)).chain(refuses).collect()
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {
@@ -96,12 +100,13 @@ impl Case for DarwinSigqueueNote {
 
     fn windows(&self, setup: &Setup) -> Vec<Window> {
         let Some(note) = setup.note else { return Vec::new() };
+        let elsewhere = if setup.flavour == Some(REFUSES) { Expected::refused() } else { Expected::delivered() };
         let receive = move |stage: &mut Stage| stepped_receive(note, stage);
         vec![
             Window::new("receive", receive).nests(),
-            Window::new("receive-bystander", receive).on_bystander().expect(Expected::delivered()),
-            // The handler wakes the note only if the receiver sleeps again, and then the interrupted send has let go of its mutex.
-            Window::new("send", move |stage| stepped_send(note, stage)).expect(Expected::delivered()),
+            Window::new("receive-bystander", receive).on_bystander().expect(elsewhere.clone()),
+            // The handler wakes the note only if the receiver sleeps: not yet woken, or again, and then the interrupted send has let go of its mutex.
+            Window::new("send", move |stage| stepped_send(note, stage)).expect(elsewhere),
         ]
     }
 

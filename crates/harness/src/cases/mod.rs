@@ -57,6 +57,7 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::attempts::SEED,
         &selftest::attempts::WINDOW_COUNTS,
         &selftest::attempts::ENDLESS,
+        &selftest::refusal::BLIND,
         &selftest::windows::CRASH,
         &selftest::windows::EXIT,
         &selftest::windows::ERRNO,

@@ -2,7 +2,7 @@
 //! `errno`, or leave a process behind. Hidden: run by exact name only.
 //!
 //! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
-//! because the crash *is* seen. The same for what is stepped: [`windows`].
+//! because the crash *is* seen. The same for what is stepped: [`windows`]; and for a mending that is switched off: [`refusal`].
 
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -21,6 +21,7 @@ use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
 pub(super) mod attempts;
+pub(super) mod refusal;
 pub(super) mod windows;
 
 /// A child that misbehaves in one way.

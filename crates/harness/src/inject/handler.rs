@@ -36,6 +36,10 @@ impl From<NoteError> for Fault {
             NoteError::DoubleWakeup => {
                 Self { outcome: Outcome::DoubleWakeup, detail: "the note was woken twice since it was last cleared" }
             }
+            NoteError::InHandler => Self {
+                outcome: Outcome::Refused,
+                detail: "the note refused to wake from the signal handler, before it touched a lock",
+            },
             NoteError::TwoSleepers => Self { outcome: Outcome::Crash, detail: "a second sleeper on the note" },
             _ => Self { outcome: Outcome::Crash, detail: "waking the note failed in the handler" },
         }

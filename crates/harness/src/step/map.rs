@@ -120,6 +120,7 @@ pub const fn letter(outcome: Option<Outcome>) -> char {
         Some(Outcome::DataRace) => 'R',
         Some(Outcome::Disagreement) => 'A',
         Some(Outcome::Crash) => '!',
+        Some(Outcome::Refused) => 'N',
         None => '?',
     }
 }

@@ -145,22 +145,25 @@ impl<'a> Tally<'a> {
         self.planned.setup.expected.must_occur().find(|o| !self.observed.contains_key(o))
     }
 
-    /// A broken variant needs no coverage: its outcome proves that the window was hit.
+    /// Whether an outcome other than `delivered` must occur.
+    fn is_shown_by_an_outcome(&self) -> bool {
+        self.planned.setup.expected.must_occur().any(|outcome| outcome != Outcome::Delivered)
+    }
+
+    /// A variant that must show an outcome needs no coverage: the outcome proves that the window was hit.
     fn covered(&self) -> bool {
-        self.planned.setup.variant == Variant::Broken || self.run.signals_in_window >= self.goal.coverage
+        self.is_shown_by_an_outcome() || self.run.signals_in_window >= self.goal.coverage
     }
 
     /// The event that says how far it is.
     pub(super) fn progress(&self, index: usize) -> Event {
         let of = |done: u64, goal: u64| if goal == 0 { 1.0 } else { done as f64 / goal as f64 };
         let time = self.started.elapsed().as_secs_f64() / self.goal.time.as_secs_f64();
-        let fraction = match (self.goal.attempts, self.planned.setup.variant) {
-            (Some(attempts), _) => of(self.run.attempts, attempts),
-            (None, Variant::Fixed) if self.goal.use_all_time => time,
-            (None, Variant::Fixed) => {
-                time.max(of(self.run.signals_in_window, self.goal.coverage).min(of(self.run.attempts, ATTEMPTS)))
-            }
-            (None, Variant::Broken) => time.max(of(self.run.attempts, ATTEMPTS)),
+        let fraction = match self.goal.attempts {
+            Some(attempts) => of(self.run.attempts, attempts),
+            None if self.goal.use_all_time && self.planned.setup.variant == Variant::Fixed => time,
+            None if self.is_shown_by_an_outcome() => time.max(of(self.run.attempts, ATTEMPTS)),
+            None => time.max(of(self.run.signals_in_window, self.goal.coverage).min(of(self.run.attempts, ATTEMPTS))),
         };
         Event::Progress {
             index,

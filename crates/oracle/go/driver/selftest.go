@@ -26,6 +26,10 @@ func init() {
 		return nil
 	}
 	reproducers["selftest-panic"] = func(*run) error { panic("as it was told") }
+	reproducers["selftest-refused"] = func(*run) error {
+		runtime.SigproofRefuse()
+		return nil
+	}
 	reproducers["selftest-failed"] = func(*run) error { return corrupt("as it was told") }
 	reproducers["selftest-error"] = func(*run) error { return errors.New("as it was told") }
 }

@@ -4,6 +4,9 @@ package runtime
 
 import "unsafe"
 
+// SigproofRefuse dies as semawakeup dies on Darwin when a signal handler calls it, so that the recognition of that message can be tested anywhere.
+func SigproofRefuse() { throw("semawakeup on Darwin signal stack") }
+
 // SigproofProfile is the buffer of the CPU profile that is under way, or nil.
 func SigproofProfile() *SigproofBuffer {
 	lock(&cpuprof.lock)

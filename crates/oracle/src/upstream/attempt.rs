@@ -156,6 +156,7 @@ fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: 
         let cause = traceback::cause(words);
         let outcome = match cause {
             Some(cause) if cause.contains("double wakeup") => Outcome::DoubleWakeup,
+            Some(cause) if traceback::is_refusal(cause) => Outcome::Refused,
             _ => Outcome::Crash,
         };
         let sentence = cause.map_or(sentence.clone(), |cause| format!("{cause} ({sentence})"));
@@ -258,6 +259,32 @@ mod tests {
     #[case::nonsense("echo gibberish", Outcome::Crash, "told nonsense: gibberish")]
     #[case::fatal("echo 'fatal error: all is lost' >&2; exit 2", Outcome::Crash, "fatal error: all is lost")]
     #[case::twice("echo 'fatal error: notewakeup - double wakeup' >&2; exit 2", Outcome::DoubleWakeup, "double wakeup")]
+    #[case::refused(
+        "echo 'fatal error: semawakeup on Darwin signal stack' >&2; kill -6 $$",
+        Outcome::Refused,
+        "fatal error: semawakeup on Darwin signal stack (the process was killed by signal 6 (SIGABRT))"
+    )]
+    #[case::refused_sleep(
+        "echo 'fatal error: semasleep on Darwin signal stack' >&2; exit 2",
+        Outcome::Refused,
+        "semasleep on Darwin signal stack"
+    )]
+    #[case::refused_after_another_error(
+        "echo 'fatal error: all is lost' >&2; echo 'fatal error: semawakeup on Darwin signal stack' >&2; exit 2",
+        Outcome::Crash,
+        "all is lost"
+    )]
+    #[case::message_without_a_throw("echo 'semawakeup on Darwin signal stack' >&2; exit 2", Outcome::Crash, "code 2")]
+    #[case::panic_with_the_message(
+        "echo 'panic: semawakeup on Darwin signal stack' >&2; exit 2",
+        Outcome::Crash,
+        "panic"
+    )]
+    #[case::message_of_one_that_ends_well(
+        r#"echo 'fatal error: semawakeup on Darwin signal stack' >&2; echo '{"done":true}'"#,
+        Outcome::Delivered,
+        ""
+    )]
     fn how_it_ends_is_an_outcome(#[case] script: &str, #[case] outcome: Outcome, #[case] sentence: &str) {
         let attempted = run(script, |_| true);
         assert_eq!(attempted.outcome, Some(outcome), "{attempted:?}");

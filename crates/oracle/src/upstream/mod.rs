@@ -14,6 +14,7 @@
 //! | it says `done` and exits with 0 | delivered |
 //! | it says `failed`, with an outcome: its accounts do not add up | that one |
 //! | `fatal error: notewakeup - double wakeup` | double wake-up |
+//! | `fatal error: semawakeup on Darwin signal stack`, or `semasleep` | refused |
 //! | any other fatal error, panic or signal | crash |
 //! | no progress for ten seconds; all the time somebody was in the section of the profile that a handler enters | self-deadlock |
 //! | no progress for ten seconds, much processor time used | livelock |

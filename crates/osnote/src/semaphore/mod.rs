@@ -13,12 +13,14 @@
 
 mod posix;
 mod pthread;
+mod refusing;
 mod storage;
 
 use core::time::Duration;
 
 pub use posix::PosixSemaphore;
 pub use pthread::PthreadSemaphore;
+pub use refusing::{Refusing, SignalStack, Whereabouts};
 pub(crate) use storage::prime;
 
 use crate::deadline::Deadline;

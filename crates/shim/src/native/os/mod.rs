@@ -12,6 +12,7 @@
 //! | [`pthread`] | mutex and condition variable | nothing |
 //! | [`sem`] | unnamed POSIX semaphore (not on Darwin) | `post` |
 //! | [`sigmask`] | block a signal in the calling thread | all |
+//! | [`sigstack`] | whether the calling code runs on the alternate signal stack | all (Linux, macOS) |
 //! | [`thread`] | yielding | all (Linux) |
 //!
 //! Async-signal-safe means: on the list of POSIX.1-2017, section 2.4.3, or of signal-safety(7), or a bare system call.
@@ -22,6 +23,7 @@ mod error;
 pub mod fd;
 pub mod pthread;
 pub mod sigmask;
+pub mod sigstack;
 pub mod thread;
 
 #[cfg(target_vendor = "apple")]

@@ -4,9 +4,9 @@ extern crate std;
 
 use core::time::Duration;
 
-use crate::native::atomic::Ordering;
+use crate::native::atomic::{AtomicU32, Ordering};
 
-use super::{OsError, clock, errno, fd, pthread, sigmask};
+use super::{OsError, clock, errno, fd, pthread, sigmask, sigstack};
 
 #[test]
 fn errno_guard_restores() {
@@ -96,7 +96,7 @@ fn condition_variable_times_out_on_the_monotonic_clock_and_is_signalled() {
 fn futex_and_semaphore_answer_or_are_unsupported() {
     use super::futex::{self, FutexWait};
     use super::sem::{SemWait, Semaphore};
-    let word = crate::native::atomic::AtomicU32::new(5);
+    let word = AtomicU32::new(5);
     if futex::available() {
         assert_eq!(futex::wait(&word, 6, None), Ok(FutexWait::Changed));
         assert_eq!(futex::wait(&word, 5, Some(Duration::from_micros(50))), Ok(FutexWait::TimedOut));
@@ -120,4 +120,41 @@ fn futex_and_semaphore_answer_or_are_unsupported() {
 fn a_time_that_does_not_fit_is_the_longest_that_does() {
     assert_eq!(clock::timespec(Duration::MAX).tv_sec, libc::time_t::MAX);
     assert_eq!(clock::timespec(Duration::new(3, 7)).tv_nsec, 7);
+}
+
+/// What the last handler of SIGURG found: 1 not on the signal stack, 2 on it, 3 an error.
+static FOUND: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn look(_signal: libc::c_int) {
+    FOUND.store(found(), Ordering::Relaxed);
+}
+
+fn found() -> u32 {
+    match sigstack::on_signal_stack() {
+        Ok(false) => 1,
+        Ok(true) => 2,
+        Err(_) => 3,
+    }
+}
+
+/// What a handler of SIGURG finds, which is installed with these flags and raised in the calling thread.
+fn found_by_handler(flags: libc::c_int) -> u32 {
+    // SAFETY: a zeroed sigaction is valid; `look` has the signature of a handler without SA_SIGINFO and is async-signal-safe.
+    unsafe {
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = look as *const () as usize;
+        action.sa_flags = flags;
+        assert_eq!(libc::sigaction(libc::SIGURG, &raw const action, core::ptr::null_mut()), 0);
+        assert_eq!(libc::raise(libc::SIGURG), 0);
+    }
+    FOUND.load(Ordering::Relaxed)
+}
+
+#[test]
+fn only_a_handler_on_the_alternate_stack_is_on_the_signal_stack() {
+    assert_eq!(found(), 1);
+    // The standard library has given this thread an alternate stack.
+    assert_eq!(found_by_handler(libc::SA_ONSTACK), 2);
+    assert_eq!(found_by_handler(0), 1);
+    assert_eq!(found(), 1, "the handler has returned");
 }

@@ -8,6 +8,7 @@ pub mod process;
 pub mod pthread;
 pub mod sem;
 pub mod sigmask;
+pub mod sigstack;
 pub mod thread;
 
 pub use crate::native::os::OsError;
