@@ -202,13 +202,16 @@ fn names_are_unique_and_plain() {
 
 #[test]
 fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
-    use sigproof_harness::case::{Outcome, Variant};
+    use sigproof_harness::case::{Outcome, REFUSES, Variant};
     for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups();
         for setup in &setups {
             let must: Vec<_> = setup.expected.must_occur().collect();
-            let bad = must.iter().any(|outcome| *outcome != Outcome::Delivered);
+            let bad = must.iter().any(|outcome| !matches!(outcome, Outcome::Delivered | Outcome::Refused));
             assert_eq!(bad, setup.variant == Variant::Broken, "{} {setup}: must {must:?}", case.name());
+            // Only the note that is made to refuse may, and it must.
+            let refuses = setup.variant == Variant::Fixed && setup.flavour == Some(REFUSES);
+            assert_eq!(must == [Outcome::Refused], refuses, "{} {setup}: must {must:?}", case.name());
         }
         assert!(setups.iter().any(|s| s.variant == Variant::Broken), "{} is never broken", case.name());
         assert!(setups.iter().any(|s| s.variant == Variant::Fixed), "{} is never fixed", case.name());

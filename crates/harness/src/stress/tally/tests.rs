@@ -3,11 +3,12 @@
 use rstest::rstest;
 
 use super::*;
+use crate::case::REFUSES;
 use crate::cases;
 use crate::report::Finding;
 use crate::supervise::End;
 
-use Outcome::{Delivered, LostWakeup, SelfDeadlock};
+use Outcome::{Delivered, LostWakeup, Refused, SelfDeadlock};
 
 const GOAL: Goal = Goal { attempts: None, coverage: 100, time: Duration::from_secs(3600), use_all_time: false };
 
@@ -194,4 +195,25 @@ fn quantiles() {
     let hundred: Vec<f64> = (0..=100).map(f64::from).collect();
     assert_eq!(quantile(&hundred, 0.5), Some(50.0));
     assert_eq!(quantile(&hundred, 0.95), Some(95.0));
+}
+
+#[rstest]
+#[case::shown(&[(Refused, ATTEMPTS)], true, Verdict::AsExpected)]
+#[case::not_yet_often(&[(Refused, ATTEMPTS - 1)], false, Verdict::AsExpected)]
+#[case::deadlocked(&[(Refused, ATTEMPTS - 1), (SelfDeadlock, 1)], true, Verdict::Unexpected)]
+#[case::never_refused(&[(Delivered, 100)], false, Verdict::Unexpected)]
+fn a_note_that_refuses_is_shown_by_its_refusals(
+    #[case] seen: &[(Outcome, u64)],
+    #[case] enough: bool,
+    #[case] verdict: Verdict,
+) {
+    let case = cases::find("darwin-sigqueue-note").unwrap();
+    let setup = case.setups().into_iter().find(|setup| setup.flavour == Some(REFUSES)).unwrap();
+    let planned = Planned { index: 0, case, setup, skip: None };
+    let order = order(&planned);
+    let mut tally = Tally::new(&planned, GOAL);
+    seen.iter().for_each(|(outcome, n)| count(&mut tally, &order, *outcome, *n));
+    // Fewer signals in the window than a variant that delivers would need.
+    assert_eq!(tally.enough(), enough);
+    assert_eq!(tally.into_run(Delivery::best()).verdict, verdict);
 }
