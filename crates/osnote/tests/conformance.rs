@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sigproof_osnote::{Backend, Instances, Note, NoteError, Provocation, Woken, backends};
+use sigproof_shim::atomic::{AtomicUsize, Ordering};
 use sigproof_shim::os::errno;
 
 use support::{Watched, each_backend, sleeper};
@@ -143,6 +144,7 @@ fn a_second_sleeper_is_reported() {
 
 #[test]
 fn a_spurious_wake_up_never_surfaces() {
+    let provoked_backends = AtomicUsize::new(0);
     each_backend("spurious", |backend, note| {
         let watched = Watched::new();
         let mut provoked = 0;
@@ -159,11 +161,14 @@ fn a_spurious_wake_up_never_surfaces() {
             note.wakeup().unwrap();
             sleeper.join().unwrap().unwrap();
         });
-        // Every backend that is here can be provoked, or else the test shows nothing of it.
-        assert_eq!(provoked, 100, "{}", backend.name);
+        // A backend that cannot be provoked says so each time.
+        assert!(provoked == 0 || provoked == 100, "{}: {provoked}", backend.name);
+        provoked_backends.fetch_add(usize::from(provoked > 0), Ordering::Relaxed);
         note.clear();
         assert_works(note);
     });
+    // A platform may have a backend that cannot be provoked. One where none can be shows nothing.
+    assert!(provoked_backends.into_inner() > 1, "the test has shown nothing");
 }
 
 #[test]

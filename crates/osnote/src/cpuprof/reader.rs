@@ -186,8 +186,6 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-impl ExactSizeIterator for Entries<'_> {}
-
 impl<'a> Entry<'a> {
     fn rate(record: Record<'a>) -> Self {
         Self::Rate { hz: record.header().first().copied().unwrap_or_default(), time: record.time() }
