@@ -18,6 +18,7 @@ use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
 use crate::refusal::Refusal;
+use crate::supervise::take_own_name;
 
 pub(crate) mod leash;
 
@@ -130,6 +131,7 @@ impl Attempt {
 
 /// The worker's whole life. `args` are the arguments after [`VERB`].
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    take_own_name();
     let mut args = args.peekable();
     if let Some(known) = args.peek().and_then(cases::descriptors_asked) {
         return ExitCode::from(cases::inherited_descriptors(&known));

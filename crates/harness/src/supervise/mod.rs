@@ -25,6 +25,7 @@ use crate::report::Finding;
 
 pub use deadline::Deadline;
 pub use group::Group;
+pub(crate) use own::take_own_name;
 pub use own::{own_command, own_executable};
 pub use watching::attempt;
 

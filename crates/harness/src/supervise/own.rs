@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use super::system;
 pub use super::system::own_executable;
 use crate::refusal::Refusal;
 
@@ -15,6 +16,13 @@ pub fn own_command() -> Result<Command, Refusal> {
     let mut command = Command::new(own_executable()?);
     command.arg0(std::env::args_os().next().unwrap_or_else(|| OsString::from("xtask")));
     Ok(command)
+}
+
+/// A child that [`own_command`] has started takes the name by which its parent was started.
+pub(crate) fn take_own_name() {
+    if let Some(called) = std::env::args_os().next() {
+        system::take_name(&called);
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -17,6 +17,9 @@ pub fn own_executable() -> Result<PathBuf, Refusal> {
     std::env::current_exe().map_err(|error| Refusal::new("the path of this program", &error))
 }
 
+/// The program is executed by its own path here, and has its name.
+pub(crate) fn take_name(_called: &std::ffi::OsStr) {}
+
 /// Waits for about this long.
 pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);

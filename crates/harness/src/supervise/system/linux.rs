@@ -22,6 +22,15 @@ pub fn own_executable() -> Result<PathBuf, Refusal> {
     Ok(LINK.into())
 }
 
+/// Names this thread as the program was called. The kernel names a program after the path that was executed, and `exe` tells nobody which
+/// program that is. A name is a convenience: where the kernel refuses it, `exe` stays.
+pub(crate) fn take_name(called: &std::ffi::OsStr) {
+    let name = std::path::Path::new(called).file_name().unwrap_or(called);
+    let Ok(name) = std::ffi::CString::new(name.as_encoded_bytes()) else { return };
+    // SAFETY: PR_SET_NAME reads a string that ends with a zero byte, at most 16 bytes of it; `name` lives through the call.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
 /// Waits for about this long. It cannot panic: `std::thread::sleep` does where the kernel refuses `nanosleep`, and a worker that panics
 /// would be told as a crash of its case. Where even this is refused, it gives up the processor once, and the caller looks again.
 pub(crate) fn pause(time: Duration) {

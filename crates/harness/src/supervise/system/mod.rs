@@ -11,4 +11,4 @@ use elsewhere as this;
 use linux as this;
 
 pub use this::own_executable;
-pub(crate) use this::{REFUSES_A_ZOMBIE_S_GROUP, kill_by_descriptor, pause};
+pub(crate) use this::{REFUSES_A_ZOMBIE_S_GROUP, kill_by_descriptor, pause, take_name};
