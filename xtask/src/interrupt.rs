@@ -4,6 +4,7 @@
 //! |---|---|
 //! | SIGINT, SIGTERM, SIGHUP | sets the one flag of the process; a second one exits at once with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
 //! | SIGCHLD | the default, whatever the parent left: where it is ignored, the kernel reaps children and no `wait` finds them |
+//! | SIGSEGV, SIGBUS | the default, if the parent ignores them: only then does Rust's runtime give the threads of a child alternate signal stacks, by which a note can tell that a handler calls it |
 //! | SIGXFSZ | ignored, so that a write beyond a limit of the file size fails and is reported |
 //!
 //! The flag is never cleared. All phases of a command look at the same flag, so one interruption ends the phase and the command.
@@ -21,11 +22,20 @@ use crate::output;
 /// The signals that interrupt a command.
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-/// Sets what this process, and each of its children, does with SIGCHLD and SIGXFSZ. `main` calls it before anything else.
+/// Sets what this process, and each of its children, does with the signals of the table above. `main` calls it before anything else.
 pub fn dispositions() {
     for (signal, action) in [(libc::SIGCHLD, libc::SIG_DFL), (libc::SIGXFSZ, libc::SIG_IGN)] {
         // SAFETY: neither disposition is a function; both signals exist, so the call cannot fail.
         unsafe { libc::signal(signal, action) };
+    }
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: a zeroed sigaction is valid, both pointers are live locals, and the default is not a function.
+        unsafe {
+            let mut action: libc::sigaction = core::mem::zeroed();
+            if libc::sigaction(signal, ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! | numbers, addresses, times, widths of columns, the strip of a map, tokens | not: they belong to a run, a build or a machine |
 //! | a line of `...` | stands for any lines, and `...` at the end of a line for its rest |
 //! | a frame of a stack, `#3  name  at file` | the function and the file are those of some frame, if stacks can be read here |
+//! | the remark that libc has exported names only | not: it belongs to a machine without debug files |
 //! | every other line | in its place |
 
 use std::fs;
@@ -40,6 +41,9 @@ fn plain(line: &str) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
     let strip = |word: &&str| word.len() > 3 && word.chars().all(|c| matches!(c, '.' | 'A'..='Z'));
     let first = *words.first()?;
+    if first.starts_with('(') && line.contains("only exported functions have names") {
+        return None;
+    }
     if words.len() == 2 && first.parse::<u32>().is_ok() && words.last().is_some_and(strip) {
         return None;
     }

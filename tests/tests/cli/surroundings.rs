@@ -22,6 +22,7 @@ fn all_signals() -> impl Iterator<Item = Signal> {
 
 #[rstest]
 #[case::stress(&["stress", "selftest-crash", "selftest-exit", "--attempts", "2"], "2 setups: 2 as expected")]
+#[case::refusal(&["stress", "darwin-profbuf-blocking-read", "--flavour", "refuses", "--attempts", "2"], "1 setup: 1 as expected")]
 #[case::step(&["step", "note-sleep", "--note", "sema", "--window", "sleep", "--variant", "broken"], "1 window: 1 as expected")]
 #[case::model(&["model", "note-cycles", "--note", "futex"], "as expected")]
 fn signals_that_are_ignored_on_entry_change_no_verdict(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::supervise::Group;
+use sigproof_harness::supervise::{Group, own_executable};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -73,6 +73,8 @@ fn cargo_with_models(place: &Path) -> Command {
 /// Builds the program that explores.
 pub fn build() -> Result<PathBuf, Trouble> {
     temporary_files()?;
+    // cargo needs it too, and says less of it.
+    own_executable().map_err(|refusal| Trouble::environment(refusal.to_string()))?;
     let place = folder()?;
     let program = place.join("loom").join("sigproof-model");
     if !program.exists() {
