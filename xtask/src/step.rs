@@ -151,8 +151,10 @@ fn engine(asked: Option<Kind>, stop: &AtomicBool) -> Result<Result<Kind, String>
     let unexpected = |why: &str| Err(Trouble::unexpected(format!("the engines could not be tried: {why}")));
     match Sweeper::start(0)?.carry_out(&Order::Probe, stop, |_, _| {}) {
         Answer::Probed(probes) => Ok(pick(&probes, asked)),
-        Answer::Died { sentence, words } => unexpected(&format!("{sentence}\n{words}")),
-        Answer::Refused(why) => unexpected(&why),
+        Answer::Died { sentence, words, outside: true } => Err(ended_from_outside(&sentence, &words)),
+        Answer::Died { sentence, words, .. } => unexpected(&format!("{sentence}\n{words}")),
+        // The order is ours, and right: what refuses it is the machine.
+        Answer::Refused(why) => Err(Trouble::environment(format!("the engines could not be tried: {why}"))),
         Answer::Done(_) => unexpected("the process that sweeps swept"),
         Answer::Stopped => unexpected("interrupted"),
     }
@@ -192,7 +194,10 @@ fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> 
             None => {
                 let begun = Instant::now();
                 let order = Order::Sweep { label: entry.label(), engine, only: args.k };
-                let answer = bench.sweeper()?.carry_out(&order, stop, told);
+                let mut answer = bench.sweeper()?.carry_out(&order, stop, &told);
+                if matches!(answer, Answer::Died { outside: true, .. }) {
+                    answer = bench.sweeper()?.carry_out(&order, stop, &told);
+                }
                 run_of(entry, engine, answer, args.k, begun)?
             }
         };
@@ -228,6 +233,13 @@ impl Bench {
     }
 }
 
+/// A process was ended from outside, twice where it was worth a second try: that tells nothing of a window.
+fn ended_from_outside(sentence: &str, words: &str) -> Trouble {
+    let words = words.trim_end();
+    let remedy = "leave it more memory (`ulimit -v`, the limit of the container), and let nothing kill it";
+    Trouble::environment(format!("{sentence}, which no window does; {remedy}\n{words}").trim_end().to_owned())
+}
+
 /// What an answer amounts to. `None`: the user wants an end.
 fn run_of(
     entry: &Entry,
@@ -249,7 +261,8 @@ fn run_of(
         Answer::Refused(why) if k.is_some() => return Err(Trouble::usage(why)),
         Answer::Refused(why) => run.reason = Some(format!("it cannot be swept: {why}")),
         Answer::Probed(_) => run.reason = Some("it was not swept: the engines were tried instead".to_owned()),
-        Answer::Died { sentence, words } => {
+        Answer::Died { sentence, words, outside: true } => return Err(ended_from_outside(&sentence, &words)),
+        Answer::Died { sentence, words, outside: false } => {
             run.observed.insert(Outcome::Crash, 1);
             run.add_finding(Finding { text: words, ..Finding::new(Outcome::Crash, sentence.clone()) });
             run.reason = Some(sentence);
@@ -284,7 +297,10 @@ pub fn replay(token: &str) -> Result<Run, Trouble> {
     match Sweeper::start(0)?.carry_out(&order, &stop, |_, _| {}) {
         Answer::Done(run) => Ok(*run),
         Answer::Refused(why) => Err(Trouble::usage(why)),
-        Answer::Died { sentence, words } => Err(Trouble::unexpected(format!("{sentence}\n{words}").trim_end().into())),
+        Answer::Died { sentence, words, outside: true } => Err(ended_from_outside(&sentence, &words)),
+        Answer::Died { sentence, words, .. } => {
+            Err(Trouble::unexpected(format!("{sentence}\n{words}").trim_end().into()))
+        }
         Answer::Probed(_) | Answer::Stopped => Err(Trouble::unexpected("the replay told nothing".to_owned())),
     }
 }

@@ -4,6 +4,8 @@
 //! started it.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -37,9 +39,16 @@ pub enum Answer {
         sentence: String,
         /// What it wrote to its standard error.
         words: String,
+        /// Whether something outside of it ended it: SIGKILL, SIGTERM, or want of memory.
+        outside: bool,
     },
     /// The user wants an end.
     Stopped,
+}
+
+/// This executable, even if its file was replaced or removed meanwhile.
+fn own_executable() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 /// A process that sweeps.
@@ -52,9 +61,10 @@ pub struct Sweeper {
 impl Sweeper {
     /// Starts one, the `number`-th of those that work side by side: each has a processor of its own.
     pub fn start(number: usize) -> Result<Self, Trouble> {
-        let program = std::env::current_exe();
-        let started =
-            program.and_then(|program| Self::start_as(Command::new(program).arg(VERB).arg(number.to_string())));
+        let started = own_executable().and_then(|program| {
+            let [number, parent] = [number.to_string(), std::process::id().to_string()];
+            Self::start_as(Command::new(program).args([VERB, &number, &parent]))
+        });
         started.map_err(|error| Trouble::environment(format!("a process that sweeps cannot be started: {error}")))
     }
 
@@ -102,7 +112,7 @@ impl Sweeper {
                 Err(error) => {
                     self.group.end();
                     let sentence = format!("the process that sweeps told nonsense: {error}");
-                    return Answer::Died { sentence, words: line };
+                    return Answer::Died { sentence, words: line, outside: false };
                 }
             }
         }
@@ -111,8 +121,11 @@ impl Sweeper {
     /// It has said its last: why.
     fn died(&mut self, stop: &AtomicBool) -> Answer {
         await_for(GRACE, || !self.lives());
+        let mut killed = false;
         let sentence = match self.group.ended() {
             Ok(Some(status)) => {
+                // No window sends itself these two.
+                killed = matches!(status.signal(), Some(9 | 15));
                 if supervise::interrupted(status) {
                     await_for(GRACE, || stop.load(Ordering::Relaxed));
                 }
@@ -123,7 +136,12 @@ impl Sweeper {
         self.group.end();
         match stop.load(Ordering::Relaxed) {
             true => Answer::Stopped,
-            false => Answer::Died { sentence, words: self.group.last_words() },
+            false => {
+                let words = self.group.last_words();
+                // What the standard library says before it aborts.
+                let outside = killed || words.contains("memory allocation of ");
+                Answer::Died { sentence, words, outside }
+            }
         }
     }
 }
@@ -161,17 +179,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case::exits("read order; echo oh >&2; exit 7", "exited with code 7", "oh")]
-    #[case::killed("read order; kill -9 $$", "was killed by signal 9 (SIGKILL)", "")]
-    #[case::does_not_listen("exec <&-; exit 3", "exited with code 3", "")]
-    #[case::told_to_end_by_another("read order; kill -15 $$", "was killed by signal 15 (SIGTERM)", "")]
-    #[case::silent("read order; exec >&-; sleep 600", "fell silent", "")]
-    #[case::nonsense("read order; echo gibberish; sleep 600", "told nonsense", "gibberish")]
-    fn a_death_is_told(#[case] script: &str, #[case] how: &str, #[case] said: &str) {
+    #[case::exits("read order; echo oh >&2; exit 7", "exited with code 7", "oh", false)]
+    #[case::killed("read order; kill -9 $$", "was killed by signal 9 (SIGKILL)", "", true)]
+    #[case::does_not_listen("exec <&-; exit 3", "exited with code 3", "", false)]
+    #[case::told_to_end_by_another("read order; kill -15 $$", "was killed by signal 15 (SIGTERM)", "", true)]
+    #[case::silent("read order; exec >&-; sleep 600", "fell silent", "", false)]
+    #[case::nonsense("read order; echo gibberish; sleep 600", "told nonsense", "gibberish", false)]
+    #[case::by_itself("read order; kill -11 $$", "was killed by signal 11 (SIGSEGV)", "", false)]
+    #[case::of_want(
+        "read order; echo 'memory allocation of 80 bytes failed' >&2; exit 1",
+        "exited with code 1",
+        "memory allocation of 80 bytes failed",
+        true
+    )]
+    fn a_death_is_told(#[case] script: &str, #[case] how: &str, #[case] said: &str, #[case] from_outside: bool) {
         let (answer, seen, lives) = answer(script, &AtomicBool::new(false));
-        let Answer::Died { sentence, words } = answer else { panic!("{script} is no death") };
+        let Answer::Died { sentence, words, outside } = answer else { panic!("{script} is no death") };
         assert!(sentence.contains(how), "{sentence}");
-        assert_eq!((words.as_str(), seen.len(), lives), (said, 0, false));
+        assert_eq!((words.as_str(), seen.len(), lives, outside), (said, 0, false, from_outside));
     }
 
     #[rstest]

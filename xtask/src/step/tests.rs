@@ -87,7 +87,8 @@ fn which_engine(#[case] lacks: &[Option<&str>], #[case] asked: Option<Kind>, #[c
 fn every_answer_is_a_run_or_none() {
     let entry = &all()[0];
     let of = |answer, k| run_of(entry, Kind::Breakpoint, answer, k, Instant::now());
-    let died = || Answer::Died { sentence: "it was killed by signal 11 (SIGSEGV)".into(), words: "oh".into() };
+    let died =
+        || Answer::Died { sentence: "it was killed by signal 11 (SIGSEGV)".into(), words: "oh".into(), outside: false };
     let run = of(died(), None).unwrap().unwrap();
     assert_eq!(
         (run.technique, run.verdict, run.title().as_str()),
@@ -105,6 +106,15 @@ fn every_answer_is_a_run_or_none() {
     let skipped = skipped(entry, "it is too late");
     assert_eq!((skipped.verdict, skipped.reason.as_deref()), (Verdict::Skipped, Some("it is too late")));
     assert_eq!(of(Answer::Done(Box::new(skipped.clone())), None).unwrap(), Some(skipped));
+}
+
+/// It would be called a crash of the window otherwise.
+#[test]
+fn a_process_that_others_ended_is_no_verdict() {
+    let killed = Answer::Died { sentence: "was killed by signal 9".into(), words: String::new(), outside: true };
+    let trouble = run_of(&all()[0], Kind::Breakpoint, killed, None, Instant::now()).unwrap_err();
+    assert_eq!(trouble.exit, Exit::Environment);
+    assert!(trouble.message.contains("signal 9"), "{}", trouble.message);
 }
 
 #[rstest]

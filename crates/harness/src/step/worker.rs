@@ -15,6 +15,7 @@ use super::sweep::{self, Observer, Which};
 use super::token::Token;
 use super::{Entry, entries};
 use crate::report::Run;
+#[cfg(target_os = "linux")]
 use crate::worker::leash;
 
 /// The first argument that makes an executable such a process.
@@ -63,17 +64,23 @@ pub enum Event {
     Refused(String),
 }
 
-/// Carries out orders until there are no more. The arguments: which of several such processes this is, so that each has a processor of its own.
-pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let number: usize = arguments.next().and_then(|text| text.to_str()?.parse().ok()).unwrap_or(0);
-    if let Err(error) = leash::tie(std::os::unix::process::parent_id()) {
-        tell(&Event::Refused(format!("no leash: {error}")));
+/// Carries out orders until there are no more.
+///
+/// The arguments: which of several such processes this is, so that each has a processor of its own; and the process id of the parent.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
+    let number = numbers.next().flatten().unwrap_or(0) as usize;
+    let Some(parent) = numbers.next().flatten() else {
+        tell(&Event::Refused("its second argument must be the process id of its parent".to_owned()));
+        return ExitCode::FAILURE;
+    };
+    if let Err(error) = tie(parent) {
+        tell(&Event::Refused(format!("prctl(PR_SET_PDEATHSIG): {error}; a sandbox that allows this call is needed")));
         return ExitCode::FAILURE;
     }
     // Without it everything works, at a quarter of the speed.
     // Sweeps that know nothing of each other begin at different processors.
-    let parent = std::os::unix::process::parent_id() as usize;
-    let _ = engine::settle_down(number.wrapping_add(parent));
+    let _ = engine::settle_down(number.wrapping_add(parent as usize));
     for line in io::stdin().lines() {
         let Ok(line) = line else { return ExitCode::FAILURE };
         match serde_json::from_str(&line) {
@@ -81,12 +88,27 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Ok(order) => match engine::apart(|| tell(&carry_out(order))) {
                 Ok(true) => {}
                 Ok(false) => return ExitCode::FAILURE,
-                Err(error) => tell(&Event::Refused(format!("no process to do it in: {error}"))),
+                Err(error) => tell(&Event::Refused(format!(
+                    "fork or waitpid: {error}; a higher `ulimit -u`, or a sandbox that allows the call, is needed"
+                ))),
             },
             Err(error) => tell(&Event::Refused(format!("bad order: {error}"))),
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Ties this process to its parent.
+#[cfg(target_os = "linux")]
+fn tie(parent: u32) -> io::Result<()> {
+    leash::tie(parent)
+}
+
+/// The parent holds the pipe that the orders come by, and its end ends this process. No engine works here, so no order takes long.
+/// The leash of a worker does not fit: it reads descriptor 1, which is this process's own output.
+#[cfg(not(target_os = "linux"))]
+fn tie(_parent: u32) -> io::Result<()> {
+    Ok(())
 }
 
 fn carry_out(order: Order) -> Event {

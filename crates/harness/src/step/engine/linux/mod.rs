@@ -20,6 +20,7 @@ pub(super) use probe::lacks;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -60,6 +61,11 @@ pub(super) fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
         }
         ForkResult::Parent { child } => loop {
             match waitpid(child, None) {
+                // Who gave the order is to see that the end came from outside.
+                Ok(WaitStatus::Signaled(_, signal @ (Signal::SIGKILL | Signal::SIGTERM), _)) => {
+                    raise(signal)?;
+                    return Ok(false);
+                }
                 Ok(status) => return Ok(status == WaitStatus::Exited(child, 0)),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
