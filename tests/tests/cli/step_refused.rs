@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
 use nix::libc;
+use rstest::rstest;
 use serde_json::Value;
 use sigproof_tests::{Ran, finish, xtask};
 
@@ -65,4 +66,26 @@ fn an_engine_that_traces_is_refused_with_a_remedy() {
         }
         assert!(ran.stderr.contains(reason), "people are told the same: {}", ran.stderr);
     }
+}
+
+/// The parent that it was started for has died since: nobody is there to give it orders.
+#[test]
+fn a_process_that_sweeps_for_another_parent_ends_at_once() {
+    let ran = crate::step::sweeper(std::process::id() ^ 1);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+}
+
+/// What the machine refuses to a sweep is no verdict on its window.
+#[rstest]
+#[case::leash(libc::SYS_prctl, libc::EPERM, 4, "prctl")]
+#[case::reaping(libc::SYS_wait4, libc::EPERM, 4, "wait4")]
+#[case::killing(libc::SYS_kill, libc::EPERM, 4, "no engine works here")]
+#[case::pausing(libc::SYS_clock_nanosleep, libc::EPERM, 0, "1 window: 1 as expected")]
+fn a_refused_call_is_no_verdict(#[case] call: libc::c_long, #[case] errno: i32, #[case] code: i32, #[case] said: &str) {
+    let mut command = xtask(&SLEEP[..SLEEP.len() - 2]);
+    crate::refuse::refused(&mut command, &[call], errno);
+    let _turn = crate::step_sweeps::turn();
+    let ran = finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains(said) || ran.stderr.contains(said), "{}{}", ran.stdout, ran.stderr);
 }

@@ -5,7 +5,6 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use sigproof_harness::report::Run;
 use sigproof_harness::step::engine::Probe;
 use sigproof_harness::step::worker::{Event, Order, VERB};
-use sigproof_harness::supervise::{self, Group};
+use sigproof_harness::supervise::{self, Group, own_command, pause};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -46,11 +45,6 @@ pub enum Answer {
     Stopped,
 }
 
-/// This executable, even if its file was replaced or removed meanwhile.
-fn own_executable() -> io::Result<PathBuf> {
-    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
-}
-
 /// A process that sweeps.
 pub struct Sweeper {
     group: Group,
@@ -61,10 +55,9 @@ pub struct Sweeper {
 impl Sweeper {
     /// Starts one, the `number`-th of those that work side by side: each has a processor of its own.
     pub fn start(number: usize) -> Result<Self, Trouble> {
-        let started = own_executable().and_then(|program| {
-            let [number, parent] = [number.to_string(), std::process::id().to_string()];
-            Self::start_as(Command::new(program).args([VERB, &number, &parent]))
-        });
+        let [number, parent] = [number.to_string(), std::process::id().to_string()];
+        let command = own_command().map_err(io::Error::from);
+        let started = command.and_then(|mut command| Self::start_as(command.args([VERB, &number, &parent])));
         started.map_err(|error| Trouble::environment(format!("a process that sweeps cannot be started: {error}")))
     }
 
@@ -150,7 +143,7 @@ impl Sweeper {
 fn await_for(time: Duration, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() && started.elapsed() < time {
-        thread::sleep(Duration::from_millis(2));
+        pause(Duration::from_millis(2));
     }
 }
 

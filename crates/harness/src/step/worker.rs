@@ -14,8 +14,8 @@ use super::engine::{self, Kind, Probe};
 use super::sweep::{self, Observer, Which};
 use super::token::Token;
 use super::{Entry, entries};
+use crate::refusal::Refusal;
 use crate::report::Run;
-#[cfg(target_os = "linux")]
 use crate::worker::leash;
 
 /// The first argument that makes an executable such a process.
@@ -74,8 +74,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         tell(&Event::Refused("its second argument must be the process id of its parent".to_owned()));
         return ExitCode::FAILURE;
     };
-    if let Err(error) = tie(parent) {
-        tell(&Event::Refused(format!("prctl(PR_SET_PDEATHSIG): {error}; a sandbox that allows this call is needed")));
+    if let Err(error) = leash::tie_by_orders(parent) {
+        tell(&Event::Refused(error.to_string()));
         return ExitCode::FAILURE;
     }
     // Without it everything works, at a quarter of the speed.
@@ -88,27 +88,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Ok(order) => match engine::apart(|| tell(&carry_out(order))) {
                 Ok(true) => {}
                 Ok(false) => return ExitCode::FAILURE,
-                Err(error) => tell(&Event::Refused(format!(
-                    "fork or waitpid: {error}; a higher `ulimit -u`, or a sandbox that allows the call, is needed"
-                ))),
+                Err(error) => tell(&Event::Refused(Refusal::new("a child process (fork, wait4)", &error).to_string())),
             },
             Err(error) => tell(&Event::Refused(format!("bad order: {error}"))),
         }
     }
     ExitCode::SUCCESS
-}
-
-/// Ties this process to its parent.
-#[cfg(target_os = "linux")]
-fn tie(parent: u32) -> io::Result<()> {
-    leash::tie(parent)
-}
-
-/// The parent holds the pipe that the orders come by, and its end ends this process. No engine works here, so no order takes long.
-/// The leash of a worker does not fit: it reads descriptor 1, which is this process's own output.
-#[cfg(not(target_os = "linux"))]
-fn tie(_parent: u32) -> io::Result<()> {
-    Ok(())
 }
 
 fn carry_out(order: Order) -> Event {

@@ -27,6 +27,7 @@ pub use deadline::Deadline;
 pub use group::Group;
 pub(crate) use own::take_own_name;
 pub use own::{own_command, own_executable};
+pub use system::pause;
 pub use watching::attempt;
 
 /// What the parent wants of an attempt under way.

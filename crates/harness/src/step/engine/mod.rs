@@ -67,6 +67,9 @@ pub enum Trouble {
         /// What it said.
         error: std::io::Error,
     },
+    /// The machine refused something to the child itself: what, and the remedy.
+    #[error("{0}")]
+    Refused(String),
     /// The child does not do what it does every time.
     #[error("{0}")]
     Astray(String),

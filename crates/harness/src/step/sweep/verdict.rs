@@ -8,6 +8,7 @@ use super::super::map::{Map, Spot};
 use super::super::token::Token;
 use super::{DIAGNOSED, Nested, Seen, Which, symbols};
 use crate::case::{Grade, Outcome};
+use crate::refusal::Refusal;
 use crate::report::{Finding, Run, Verdict};
 
 /// Fills in what was seen, and judges it.
@@ -132,12 +133,14 @@ fn tell_nested(run: &mut Run, label: &str, Nested { first, swept }: &Nested) {
 
 /// The run of a window that could not be swept.
 pub(super) fn refuse(run: &mut Run, trouble: &Trouble) {
+    run.refused = matches!(trouble, Trouble::System { .. } | Trouble::Refused(_));
     run.verdict = match trouble {
-        Trouble::Incapable { .. } => Verdict::Skipped,
+        Trouble::Incapable { .. } | Trouble::System { .. } | Trouble::Refused(_) => Verdict::Skipped,
         _ => Verdict::Inconclusive,
     };
     run.reason = Some(match trouble {
         Trouble::Incapable { .. } => format!("{trouble}; an engine that traces can"),
+        Trouble::System { call, error } => Refusal::new(*call, error).to_string(),
         _ => trouble.to_string(),
     });
 }

@@ -21,7 +21,7 @@ pub fn own_executable() -> Result<PathBuf, Refusal> {
 pub(crate) fn take_name(_called: &std::ffi::OsStr) {}
 
 /// Waits for about this long.
-pub(crate) fn pause(time: Duration) {
+pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn take_name(called: &std::ffi::OsStr) {
 
 /// Waits for about this long. It cannot panic: `std::thread::sleep` does where the kernel refuses `nanosleep`, and a worker that panics
 /// would be told as a crash of its case. Where even this is refused, it gives up the processor once, and the caller looks again.
-pub(crate) fn pause(time: Duration) {
+pub fn pause(time: Duration) {
     let time = libc::timespec {
         tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: time.subsec_nanos().into(),

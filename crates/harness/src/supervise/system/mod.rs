@@ -10,5 +10,5 @@ use elsewhere as this;
 #[cfg(target_os = "linux")]
 use linux as this;
 
-pub use this::own_executable;
-pub(crate) use this::{REFUSES_A_ZOMBIE_S_GROUP, kill_by_descriptor, pause, take_name};
+pub(crate) use this::{REFUSES_A_ZOMBIE_S_GROUP, kill_by_descriptor, take_name};
+pub use this::{own_executable, pause};

@@ -18,14 +18,16 @@ use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::thread::yield_now;
 
 use super::refused;
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
 use crate::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
 use crate::hang::{Look, Watch};
 use crate::page::{Page, Shared};
+use crate::refusal::Refusal;
 use crate::step::engine::Trouble;
 use crate::step::slate::Slate;
 use crate::step::stage::{self, GO_ON, OVER, Stage};
 use crate::step::{Entry, Play, Window};
+use crate::supervise::system::pause;
 
 /// How long threads may take to come to rest.
 const REST: Duration = Duration::from_secs(2);
@@ -171,7 +173,7 @@ impl Child {
             if started.elapsed() > REST {
                 return false;
             }
-            thread::sleep(Duration::from_micros(10));
+            pause(Duration::from_micros(10));
         }
         true
     }
@@ -199,21 +201,21 @@ impl Child {
 }
 
 impl Child {
-    /// Kills it. It is still to be reaped.
-    pub(super) fn kill(&mut self) {
+    /// Kills it. It is still to be reaped. Whether the kernel took the signal.
+    pub(super) fn kill(&mut self) -> bool {
         // What is open of a process in /proc makes its end dear.
         self.watch = None;
-        if !self.reaped {
-            // It does not fail for a child that is not reaped.
-            let _ = kill(self.pid, Signal::SIGKILL);
-        }
+        // A sandbox may refuse one of the two calls. SIGKILL to one thread ends them all.
+        self.reaped
+            || kill(self.pid, Signal::SIGKILL).is_ok()
+            || self.send(self.pid.as_raw().cast_unsigned(), libc::SIGKILL).is_ok()
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.kill();
-        if !self.reaped {
+        // One that cannot be killed is not waited for: it dies with this process, by PR_SET_PDEATHSIG.
+        if self.kill() && !self.reaped {
             // SAFETY: no status is asked for.
             while unsafe { libc::waitpid(self.pid.as_raw(), core::ptr::null_mut(), libc::__WALL) } < 0
                 && Errno::last() == Errno::EINTR
@@ -255,15 +257,20 @@ fn perform(window: &Window, memory: &Memory) -> ! {
             }
             stage::leave(0)
         });
-        // Nothing comes of it: either it was not started, or it ends the process.
-        let _ = target.map(|target| target.join());
+        match target {
+            // It ends the process.
+            Ok(target) => drop(target.join()),
+            Err(error) => {
+                memory.page.conclude(Err(Refusal::thread(&error).into()));
+                stage::leave(0);
+            }
+        }
     });
     stage::leave(PANICKED)
 }
 
 fn play(play: &Play, window: &Window, memory: &Memory) -> Result<(), Failure> {
-    let mut stage = Stage::new(memory.page, memory.slate, window)
-        .map_err(|error| Failure::new(Outcome::Crash, format!("the stage could not be set up: {error}")))?;
+    let mut stage = Stage::new(memory.page, memory.slate, window)?;
     memory.page.set_running();
     play(&mut stage)
 }

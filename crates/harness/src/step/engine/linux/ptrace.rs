@@ -82,7 +82,7 @@ impl Ptrace {
             match tracee.wait()? {
                 Stop::Mark => break,
                 Stop::Ended(status) => {
-                    let detail = judge::of_end(tracee.child.memory.page.state(), status).detail;
+                    let detail = judge::of_end(tracee.child.memory.page.state(), status)?.detail;
                     return Err(Trouble::Astray(format!("it ended before its first window: {detail}")));
                 }
                 Stop::Quiet if started.elapsed() > PATIENCE => {
@@ -154,7 +154,7 @@ impl Ptrace {
                 self.live = self.warms_up.then_some(live);
                 Ok(judge::well())
             }
-            End::Left(status) => Ok(judge::of_end(live.child.memory.page.state(), status)),
+            End::Left(status) => judge::of_end(live.child.memory.page.state(), status),
             End::Stuck(stuck) => judge::of_stuck(live, stuck, explain || self.several()),
             End::Endless => Err(Trouble::Endless(PATIENCE)),
         }

@@ -73,7 +73,7 @@ impl TrapFlag {
         match self.to_next(&mut child, Task::Run)? {
             (End::Round, _) => Ok(child),
             (End::Left(status), _) => {
-                let detail = judge::of_end(child.memory.page.state(), status).detail;
+                let detail = judge::of_end(child.memory.page.state(), status)?.detail;
                 Err(Trouble::Astray(format!("it ended before its first window: {detail}")))
             }
             _ => Err(Trouble::Astray("it does not come to its first window".to_owned())),
@@ -150,7 +150,7 @@ impl TrapFlag {
                 self.live = self.warms_up.then_some(child);
                 Ok(judge::well())
             }
-            End::Left(status) => Ok(judge::of_end(child.memory.page.state(), status)),
+            End::Left(status) => judge::of_end(child.memory.page.state(), status),
             End::Stuck(stuck) if explain => Ok(judge::explained(&child, stuck)),
             End::Stuck(stuck) => Ok(judge::at_a_glance(&child, stuck)),
             End::Endless => Err(Trouble::Endless(PATIENCE)),

@@ -135,13 +135,17 @@ fn what_two_signals_do_is_a_finding_without_a_token() {
 #[case::incapable(Trouble::Incapable { engine: Kind::TrapFlag, what: "fly" }, Verdict::Skipped, "an engine that traces can")]
 #[case::astray(Trouble::Astray("another path".to_owned()), Verdict::Inconclusive, "another path")]
 #[case::refused(
-    Trouble::System { call: "fork", error: std::io::ErrorKind::OutOfMemory.into() }, Verdict::Inconclusive, "fork: "
+    Trouble::System { call: "fork", error: std::io::Error::from_raw_os_error(libc::EAGAIN) }, Verdict::Skipped, "ulimit -u"
 )]
+#[case::refused_to_the_child(Trouble::Refused("no more threads".to_owned()), Verdict::Skipped, "no more threads")]
 #[case::gone(Trouble::NotOnThePath { symbol: "lock".to_owned() }, Verdict::Inconclusive, "lock any more")]
 #[case::too_long(Trouble::TooLong(7), Verdict::Inconclusive, "more than 7 boundaries")]
 fn what_cannot_be_swept(#[case] trouble: Trouble, #[case] verdict: Verdict, #[case] said: &str) {
     let mut run = run_of(&entry(Setup::fixed()), Kind::TrapFlag);
     refuse(&mut run, &trouble);
     assert_eq!(run.verdict, verdict);
+    // What an engine cannot do is no refusal: another one can.
+    let refused = matches!(trouble, Trouble::System { .. } | Trouble::Refused(_));
+    assert_eq!(run.refused, refused, "a machine that refuses ends with exit code 4");
     assert!(run.reason.as_ref().unwrap().contains(said), "{:?}", run.reason);
 }

@@ -29,15 +29,15 @@ pub(in crate::step::engine::linux) fn well() -> Ended {
 }
 
 /// What came of a child that has ended.
-pub(in crate::step::engine::linux) fn of_end(state: State, status: ExitStatus) -> Ended {
-    match supervise::judge(state, status, String::new) {
+pub(in crate::step::engine::linux) fn of_end(state: State, status: ExitStatus) -> Result<Ended, Trouble> {
+    Ok(match supervise::judge(state, status, String::new) {
         (supervise::End::Outcome(outcome), finding) => {
             let detail = finding.as_ref().map(|finding| finding.sentence.clone()).unwrap_or_default();
             Ended { outcome, detail, finding }
         }
-        (supervise::End::Unsupported(detail), _) => Ended { outcome: Outcome::Crash, detail, finding: None },
+        (supervise::End::Unsupported(why), _) => return Err(Trouble::Refused(why)),
         (supervise::End::Abandoned, _) => Ended { outcome: Outcome::Crash, detail: String::new(), finding: None },
-    }
+    })
 }
 
 /// What came of a child that stands still.
