@@ -133,3 +133,47 @@ fn a_path_without_a_boundary_is_refused() {
         assert!(asked.is_empty());
     }
 }
+
+/// Every range is explained, not the first alone.
+#[test]
+fn each_range_is_diagnosed_once_where_it_begins() {
+    let (_, asked) = swept(path(8, None), false, |(at, ..)| if at % 3 == 1 { LATE } else { WELL });
+    let explained: Vec<_> = asked.iter().filter(|(.., explain)| *explain).map(|(at, ..)| *at).collect();
+    assert_eq!(explained, [1, 4, 7]);
+}
+
+#[rstest]
+#[case::none(|_: Asked| WELL, false)]
+#[case::one(|(at, ..): Asked| if at == 1 { LATE } else { WELL }, true)]
+fn the_time_of_the_first_bad_outcome_is_kept(#[case] answers: Answers, #[case] kept: bool) {
+    let (seen, _) = swept(path(3, None), false, answers);
+    assert_eq!(seen.unwrap().first_seconds.is_some(), kept);
+}
+
+/// Records paths of the same length: the second one differs in its last instruction.
+struct Wandering(u32);
+
+impl Engine for Wandering {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        self.0 += 1;
+        let mut path = path(3, None);
+        if self.0 == 2 {
+            path[2].pc += 1;
+        }
+        Ok(engine::Recorded { path, ended: ended(Outcome::Delivered) })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+        unreachable!("no second signal is asked for")
+    }
+
+    fn inject(&mut self, _shot: Shot<'_>) -> Result<Ended, Trouble> {
+        Ok(ended(Outcome::Delivered))
+    }
+}
+
+#[test]
+fn a_path_counts_once_it_was_recorded_twice_instruction_for_instruction() {
+    let seen = look_by(Box::new(Wandering(0)), false, &Which::All, &()).unwrap();
+    assert_eq!(seen.swept.path, path(3, None));
+}
