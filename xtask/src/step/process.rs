@@ -85,7 +85,12 @@ impl Sweeper {
     pub fn carry_out(&mut self, order: &Order, stop: &AtomicBool, mut progress: impl FnMut(usize, usize)) -> Answer {
         let order = serde_json::to_string(order).unwrap_or_default() + "\n";
         if self.orders.write_all(order.as_bytes()).is_err() {
-            return self.died(stop);
+            // A process that the machine refused something may have told so, and ended, before this order.
+            let told = self.events.recv_timeout(GRACE).ok();
+            return match told.and_then(|line| serde_json::from_str(&line).ok()) {
+                Some(Event::Refused(why)) => Answer::Refused(why),
+                _ => self.died(stop),
+            };
         }
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -169,6 +174,17 @@ mod tests {
         assert!(matches!(answer, Answer::Refused(order) if order == "probe"));
         assert_eq!(seen, [(1, 3), (2, 3)]);
         assert!(lives, "it waits for the next order");
+    }
+
+    /// It was refused something before it had an order, and has ended before it was given one.
+    #[test]
+    fn what_it_told_before_its_first_order_is_the_answer() {
+        let script = r#"echo '{"refused":"no leash"}'; exit 1"#;
+        let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", script])).unwrap();
+        await_for(Duration::from_secs(60), || !sweeper.lives());
+        assert!(!sweeper.lives(), "the script does not end");
+        let answer = sweeper.carry_out(&Order::Probe, &AtomicBool::new(false), |_, _| {});
+        assert!(matches!(answer, Answer::Refused(why) if why == "no leash"));
     }
 
     #[rstest]
