@@ -23,7 +23,8 @@ pub fn command_lines() -> Vec<(i32, Vec<String>)> {
     entries.filter_map(|entry| of(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// The live processes that a run has started, to any depth: its environment says `word`. None where there is no `/proc`.
+/// The live processes that a run has started, to any depth: its environment says `word`. None where there is
+/// no `/proc`.
 pub fn started_by(word: &str) -> Vec<(i32, Vec<String>)> {
     let has = |pid: i32| {
         let words = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -37,7 +38,8 @@ pub fn assert_none_started_by(word: &str) {
     await_nothing("processes are left", || started_by(word));
 }
 
-/// Waits until there is none left of these; what never ends fails. The end of a killed process is seen a moment after the kill.
+/// Waits until there is none left of these; what never ends fails. The end of a killed process is seen a
+/// moment after the kill.
 pub fn await_nothing(what: &str, left: impl Fn() -> Vec<(i32, Vec<String>)>) {
     let started = Instant::now();
     loop {

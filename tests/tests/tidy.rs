@@ -251,7 +251,8 @@ fn every_member_takes_the_lints_of_the_workspace() {
     assert_none("a member says `[lints] workspace = true`", &without.collect::<Vec<_>>());
 }
 
-/// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines of tokens, for `syn`.
+/// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines
+/// of tokens, for `syn`.
 const FOR_A_FEATURE: &[&str] = &["xtask/Cargo.toml: [dependencies] proc-macro2"];
 
 /// The dependencies that a manifest names, each with its section.

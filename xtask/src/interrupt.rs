@@ -1,4 +1,5 @@
-//! Signals to the command line itself: the first one asks the command to stop and to print what it has, the second one ends it.
+//! Signals to the command line itself: the first one asks the command to stop and to print what it has, the
+//! second one ends it.
 //!
 //! | signal | what this process does with it |
 //! |---|---|
@@ -7,7 +8,8 @@
 //! | SIGSEGV, SIGBUS | the default, if the parent ignores them: only then does Rust's runtime give the threads of a child alternate signal stacks, by which a note can tell that a handler calls it |
 //! | SIGXFSZ | ignored, so that a write beyond a limit of the file size fails and is reported |
 //!
-//! The flag is never cleared. All phases of a command look at the same flag, so one interruption ends the phase and the command.
+//! The flag is never cleared. All phases of a command look at the same flag, so one interruption ends the
+//! phase and the command.
 
 use std::io;
 use std::ptr;
@@ -22,14 +24,16 @@ use crate::output;
 /// The signals that interrupt a command.
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-/// Sets what this process, and each of its children, does with the signals of the table above. `main` calls it before anything else.
+/// Sets what this process, and each of its children, does with the signals of the table above. `main` calls
+/// it before anything else.
 pub fn dispositions() {
     for (signal, action) in [(libc::SIGCHLD, libc::SIG_DFL), (libc::SIGXFSZ, libc::SIG_IGN)] {
         // SAFETY: neither disposition is a function; both signals exist, so the call cannot fail.
         unsafe { libc::signal(signal, action) };
     }
     for signal in [libc::SIGSEGV, libc::SIGBUS] {
-        // SAFETY: a zeroed sigaction is valid, both pointers are live locals, and the default is not a function.
+        // SAFETY: a zeroed sigaction is valid, both pointers are live locals, and the default is not a
+        // function.
         unsafe {
             let mut action: libc::sigaction = core::mem::zeroed();
             if libc::sigaction(signal, ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN {

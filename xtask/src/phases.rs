@@ -1,7 +1,8 @@
-//! The phases of a command that has several, one after another, and what their results come to: an exit code and a line.
+//! The phases of a command that has several, one after another, and what their results come to: an exit code
+//! and a line.
 //!
-//! `test` and `agree` are lists of phases. This file runs them and folds their results; it knows nothing of what a phase does, so its
-//! tests give it phases of their own.
+//! `test` and `agree` are lists of phases. This file runs them and folds their results; it knows nothing of
+//! what a phase does, so its tests give it phases of their own.
 //!
 //! | a phase | and then |
 //! |---|---|
@@ -27,7 +28,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// What it adds to the exit code of the command. A phase that did not run leaves the command without a verdict.
+    /// What it adds to the exit code of the command. A phase that did not run leaves the command without a
+    /// verdict.
     fn exit(&self) -> Exit {
         match self {
             Self::Ended(exit) => *exit,
@@ -98,7 +100,8 @@ pub fn carry_out(phases: Vec<Phase<'_>>, stop: &AtomicBool) -> Parts {
     phases.into_iter().map(carry).collect()
 }
 
-/// The exit code of the command: the worst of its phases, or 130 if it was interrupted. Of no phases: nothing was told.
+/// The exit code of the command: the worst of its phases, or 130 if it was interrupted. Of no phases: nothing
+/// was told.
 pub fn exit(parts: &Parts, interrupted: bool) -> Exit {
     let worst = parts.iter().map(|(_, part)| part.exit()).reduce(Exit::worst).unwrap_or(Exit::Inconclusive);
     if interrupted { Exit::Interrupted } else { worst }

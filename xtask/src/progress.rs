@@ -96,7 +96,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts the display that suits the standard error. Where no thread can be made for it, the run goes on without one.
+    /// Starts the display that suits the standard error. Where no thread can be made for it, the run goes on
+    /// without one.
     pub fn start() -> Self {
         let (events, receiver) = channel();
         let terminal = Out::Stderr.is_terminal();

@@ -10,8 +10,8 @@ use crate::output::{self, Out};
 use crate::trouble::Trouble;
 use crate::{findings, table};
 
-/// Where the text for people goes: to the standard output, unless a report goes there. Every verb asks before it runs anything, so that
-/// a report that cannot be written does not cost a run.
+/// Where the text for people goes: to the standard output, unless a report goes there. Every verb asks before
+/// it runs anything, so that a report that cannot be written does not cost a run.
 ///
 /// # Errors
 /// The exit code: reports that exclude each other, or a place that takes none. The user has been told.

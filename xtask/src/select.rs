@@ -85,7 +85,8 @@ fn chooses(pattern: &str, name: Name) -> bool {
     if pattern == name.name {
         return true;
     }
-    // An empty text is a part of every name; it comes from a shell's variable that is not set, and is a mistake.
+    // An empty text is a part of every name; it comes from a shell's variable that is not set, and is a
+    // mistake.
     !pattern.is_empty()
         && !name.hidden
         && if pattern.contains('*') { glob(pattern, name.name) } else { name.name.contains(pattern) }

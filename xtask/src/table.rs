@@ -134,7 +134,8 @@ fn more<'a>(run: &'a Run, key: &str) -> &'a Value {
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
-/// The table of these runs of a technique, as `out` can show it: no colours and no line breaks where it is not a terminal.
+/// The table of these runs of a technique, as `out` can show it: no colours and no line breaks where it is
+/// not a terminal.
 pub fn render(technique: Technique, runs: &[Run], out: Out) -> String {
     rendered(technique, runs, out, out.is_terminal(), out.is_coloured())
 }

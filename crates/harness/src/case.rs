@@ -149,7 +149,8 @@ impl Expected {
         Self::default().with(outcome, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
     }
 
-    /// Of a fixed variant whose note refuses signal handlers: the refusal is seen; an attempt in which no handler had to wake may end well.
+    /// Of a fixed variant whose note refuses signal handlers: the refusal is seen; an attempt in which no
+    /// handler had to wake may end well.
     pub fn refused() -> Self {
         Self::default().with(Outcome::Refused, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
     }

@@ -122,7 +122,8 @@ impl Page {
         self.state.store(RUNNING, Ordering::Release);
     }
 
-    /// Whether the child has begun its attempt: before that, nothing that it does or fails to do is an outcome.
+    /// Whether the child has begun its attempt: before that, nothing that it does or fails to do is an
+    /// outcome.
     pub fn has_begun(&self) -> bool {
         self.state.load(Ordering::Acquire) != STARTING
     }
@@ -134,18 +135,21 @@ impl Page {
         }
     }
 
-    /// The child: the machine refused this call. Async-signal-safe. Whether it is the first word about the end, which wins.
+    /// The child: the machine refused this call. Async-signal-safe. Whether it is the first word about the
+    /// end, which wins.
     pub fn set_refused(&self, call: &str, errno: i32) -> bool {
         self.say(REFUSED, errno.cast_unsigned(), call)
     }
 
-    /// The child: a bad outcome. Async-signal-safe. Whether it is the first word about the end, which wins. A handler that has not won
-    /// must return, rather than end the process: the thread that it interrupted may be the one that is writing.
+    /// The child: a bad outcome. Async-signal-safe. Whether it is the first word about the end, which wins. A
+    /// handler that has not won must return, rather than end the process: the thread that it interrupted may
+    /// be the one that is writing.
     pub fn set_failed(&self, outcome: Outcome, detail: &str) -> bool {
         self.say(FAILED, outcome as u32, detail)
     }
 
-    /// The child: how its attempt ended. A limit that was reached after the first round is one that the case has used up itself.
+    /// The child: how its attempt ended. A limit that was reached after the first round is one that the case
+    /// has used up itself.
     pub fn conclude(&self, result: Result<(), Failure>) {
         let Err(failure) = result else { return self.set_done() };
         let leaked = |refusal: &Refusal| refusal.used_up() && self.rounds.load(Ordering::Relaxed) > 0;
@@ -170,7 +174,8 @@ impl Page {
     fn claim(&self) -> bool {
         // Relaxed: the claim publishes nothing; the words come with the release that ends `WRITING`.
         let take = |from| self.state.compare_exchange(from, WRITING, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        // Only one thread moves it from the first to the second, so that one of the two tries succeeds unless somebody else has claimed it.
+        // Only one thread moves it from the first to the second, so that one of the two tries succeeds unless
+        // somebody else has claimed it.
         take(STARTING) || take(RUNNING)
     }
 

@@ -1,9 +1,10 @@
 //! What this machine refuses to an attempt: a system call that a policy or a limit turned down.
 //!
-//! A refusal says nothing about the code under test, so it is neither an outcome nor a budget that ran out: the setup is skipped, and
-//! the command ends with exit code 4. Two kinds of errors are *not* refusals:
+//! A refusal says nothing about the code under test, so it is neither an outcome nor a budget that ran out:
+//! the setup is skipped, and the command ends with exit code 4. Two kinds of errors are *not* refusals:
 //! - An error that the case provokes: a second set-up of a note that exists once, a write to a closed pipe.
-//! - A limit that the case itself has used up: out of descriptors, memory or threads after the first round ([`Refusal::used_up`]).
+//! - A limit that the case itself has used up: out of descriptors, memory or threads after the first round
+//!   ([`Refusal::used_up`]).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -49,7 +50,8 @@ impl Refusal {
         Self::new("a new thread (clone)", error)
     }
 
-    /// Whether an error number reports a policy or a limit of the machine. Others report a wrong call, or what the case is about.
+    /// Whether an error number reports a policy or a limit of the machine. Others report a wrong call, or
+    /// what the case is about.
     pub const fn is_one(errno: i32) -> bool {
         matches!(
             errno,
@@ -66,7 +68,8 @@ impl Refusal {
         )
     }
 
-    /// Whether the process itself may have used up what there was: then, after its first round, it is a leak of the case.
+    /// Whether the process itself may have used up what there was: then, after its first round, it is a leak
+    /// of the case.
     pub const fn used_up(&self) -> bool {
         matches!(self.errno, libc::EMFILE | libc::ENOMEM | libc::EAGAIN)
     }

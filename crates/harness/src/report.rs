@@ -214,7 +214,8 @@ pub struct Run {
     pub replay: Option<String>,
     /// Why it was skipped, is inconclusive, or is unexpected.
     pub reason: Option<String>,
-    /// Whether it was skipped because this machine *refused* something, as opposed to what the platform lacks: exit code 4.
+    /// Whether it was skipped because this machine *refused* something, as opposed to what the platform
+    /// lacks: exit code 4.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub refused: bool,
     /// What only one technique has to say. Its keys must not be those of the fields above.

@@ -125,7 +125,8 @@ fn a_wake_up_at_the_moment_of_giving_up_is_taken() {
     assert_eq!(NOTE.sleep(), Ok(()), "it stays woken until cleared");
 }
 
-/// A signal ends the listening at the moment when the bell is rung; the ring stays in the bell. The sleep goes on and answers it.
+/// A signal ends the listening at the moment when the bell is rung; the ring stays in the bell. The sleep
+/// goes on and answers it.
 #[test]
 fn nothing_is_left_in_the_bell_after_an_interrupted_sleep() {
     static NOTE: LazyLock<DoorbellNote<Interrupted>> = LazyLock::new(|| DoorbellNote::new(Interrupted::default()));

@@ -214,7 +214,8 @@ fn a_thread_keeps_its_semaphore_and_threads_do_not_share_one() {
                     all_hold.wait();
                 })
             };
-            // The scope waits for the closures only; a join waits for what the thread gives back at its end, too.
+            // The scope waits for the closures only; a join waits for what the thread gives back at its end,
+            // too.
             let threads: Vec<_> = (0..8).map(begin).collect();
             threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
@@ -222,6 +223,7 @@ fn a_thread_keeps_its_semaphore_and_threads_do_not_share_one() {
         assert_eq!(round.len(), 8, "two threads at once with one semaphore");
     }
     let all: HashSet<_> = seen.lock().unwrap().iter().copied().collect();
-    // No more than were ever asleep at once: the eight of a round. Those of the next find them all given back.
+    // No more than were ever asleep at once: the eight of a round. Those of the next find them all given
+    // back.
     assert_eq!(all.len(), 8, "ended threads' semaphores are used again");
 }

@@ -17,8 +17,9 @@ impl Tag {
     pub const NONE: Self = Self(0);
 }
 
-/// The records of one read, at least one. An invalid record ends the iteration; later reads return [`Malformed`](crate::Malformed). Only a
-/// buffer that was overwritten from outside has one. Valid until the next read, which the borrow checker enforces:
+/// The records of one read, at least one. An invalid record ends the iteration; later reads return
+/// [`Malformed`](crate::Malformed). Only a buffer that was overwritten from outside has one. Valid until the
+/// next read, which the borrow checker enforces:
 ///
 /// ```compile_fail,E0499
 /// # use sigproof_profbuf::{Read, ReadMode, Reader, Wake};
@@ -81,8 +82,8 @@ impl<'a> Records<'a> {
         self.words
     }
 
-    /// How many records the read announced and the iteration has not given yet. An invalid record ends the iteration sooner, so that this
-    /// is no promise: `ExactSizeIterator` would make one.
+    /// How many records the read announced and the iteration has not given yet. An invalid record ends the
+    /// iteration sooner, so that this is no promise: `ExactSizeIterator` would make one.
     #[inline]
     pub fn len(&self) -> usize {
         self.left

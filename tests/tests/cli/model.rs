@@ -136,8 +136,8 @@ fn plans(variant: &str, deliveries: &str, preemptions: &str) -> (Ran, Value) {
     (ran, run_of)
 }
 
-/// Four points: one plan without a signal, 4 with one, and 4 + 3 + 2 + 1 with two. The handler has no operations, so that each plan has
-/// the executions of the plan without a signal.
+/// Four points: one plan without a signal, 4 with one, and 4 + 3 + 2 + 1 with two. The handler has no
+/// operations, so that each plan has the executions of the plan without a signal.
 #[test]
 fn every_plan_of_every_level_is_explored_once() {
     let number = |run_of: &Value, key: &str| run_of[key].as_u64().unwrap();

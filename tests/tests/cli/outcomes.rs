@@ -47,21 +47,23 @@ fn a_child_that_stands_still_for_an_unknown_reason_ends() {
     assert!(sentence.contains("no progress for 60 s; not understood why"), "{sentence}");
 }
 
-/// The coverage that a fixed variant has to reach rests on these numbers. The child compares them with its own, signal by signal.
+/// The coverage that a fixed variant has to reach rests on these numbers. The child compares them with its
+/// own, signal by signal.
 #[test]
 fn signals_are_counted_once_and_where_they_hit() {
     let (ran, report) = json(&["stress", "selftest-counts", "--attempts", "4", "--rounds", "50"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let run = &report["runs"][0];
     assert_eq!(run["observed"], serde_json::json!({"delivered": 4}), "{run:#}");
-    // A signal before, one inside and one behind the window in each round; some of those inside may hit a system call.
+    // A signal before, one inside and one behind the window in each round; some of those inside may hit a
+    // system call.
     assert_eq!(run["signals"], 3 * 50 * 4, "{run:#}");
     let inside = run["signals_in_window"].as_u64().unwrap();
     assert!(0 < inside && inside <= 50 * 4, "{run:#}");
 }
 
-/// No hang is looked for before the attempt begins, and an unexpected spin is looked at for long; a child that was killed from outside is
-/// made again; signals that a case raises itself are counted where they hit.
+/// No hang is looked for before the attempt begins, and an unexpected spin is looked at for long; a child
+/// that was killed from outside is made again; signals that a case raises itself are counted where they hit.
 #[rstest]
 #[case("selftest-slow-start")]
 #[case("selftest-long-work")]
@@ -73,7 +75,8 @@ fn supervision_takes_nothing_for_what_it_is_not(#[case] case: &str) {
     assert_eq!(report["runs"][0]["observed"], serde_json::json!({"delivered": 3}), "{report:#}");
 }
 
-/// The child says which seed it was given; that is the one that is told, and the one with which the attempt is repeated.
+/// The child says which seed it was given; that is the one that is told, and the one with which the attempt
+/// is repeated.
 #[test]
 fn the_seed_that_is_told_is_the_one_that_was_used() {
     let (_, report) = json(&["stress", "selftest-seed", "--attempts", "4", "--seed", "40"]);

@@ -19,7 +19,8 @@ struct Transcript {
     lines: Vec<String>,
 }
 
-/// The transcripts of a text: blocks of `console` that show output. Commands without output are only shown to be typed.
+/// The transcripts of a text: blocks of `console` that show output. Commands without output are only shown to
+/// be typed.
 fn transcripts(text: &str) -> Vec<Transcript> {
     let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut found = Vec::new();
@@ -36,7 +37,8 @@ fn transcripts(text: &str) -> Vec<Transcript> {
     found
 }
 
-/// A line without what belongs to a run, a build or a machine. `None` for one of the strip of a map, and for an empty one.
+/// A line without what belongs to a run, a build or a machine. `None` for one of the strip of a map, and for
+/// an empty one.
 fn plain(line: &str) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
     let strip = |word: &&str| word.len() > 3 && word.chars().all(|c| matches!(c, '.' | 'A'..='Z'));

@@ -1,4 +1,5 @@
-//! What the machine refuses is no verdict on a case: a skip with the call and a remedy, exit code 4, and nothing is left behind.
+//! What the machine refuses is no verdict on a case: a skip with the call and a remedy, exit code 4, and
+//! nothing is left behind.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

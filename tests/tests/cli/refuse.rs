@@ -13,7 +13,8 @@ pub fn refused(command: &mut Command, calls: &[libc::c_long], errno: i32) {
     install(command, &calls, errno);
 }
 
-/// The same for one call, but only where its first argument has one of these bits: `clone` with `CLONE_THREAD`, say.
+/// The same for one call, but only where its first argument has one of these bits: `clone` with
+/// `CLONE_THREAD`, say.
 #[allow(dead_code, reason = "one helper for all files; not each of them needs all of it")]
 pub fn refused_with_flag(command: &mut Command, call: libc::c_long, bits: u32, errno: i32) {
     install(command, &[(call, Some(bits))], errno);
@@ -21,12 +22,14 @@ pub fn refused_with_flag(command: &mut Command, call: libc::c_long, bits: u32, e
 
 fn install(command: &mut Command, calls: &[(libc::c_long, Option<u32>)], errno: i32) {
     let mut filter = filter(calls, errno);
-    // SAFETY: between fork and exec the closure makes two system calls, with memory that was allocated before the fork.
+    // SAFETY: between fork and exec the closure makes two system calls, with memory that was allocated before
+    // the fork.
     unsafe { command.pre_exec(move || apply(&mut filter)) };
 }
 
-/// The filter: one test for each call, then the answer. `seccomp_data` begins with the number (4 bytes), the architecture (4), the
-/// instruction pointer (8) and the six arguments (8 each). The processes under test are of one architecture, so it is not asked for.
+/// The filter: one test for each call, then the answer. `seccomp_data` begins with the number (4 bytes), the
+/// architecture (4), the instruction pointer (8) and the six arguments (8 each). The processes under test are
+/// of one architecture, so it is not asked for.
 fn filter(calls: &[(libc::c_long, Option<u32>)], errno: i32) -> Vec<libc::sock_filter> {
     const NUMBER: u32 = 0;
     const FIRST_ARGUMENT: u32 = if cfg!(target_endian = "little") { 16 } else { 20 };

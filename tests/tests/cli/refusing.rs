@@ -1,4 +1,5 @@
-//! The mending "refuse loudly": a note that refuses signal handlers is seen to refuse, by each technique, and deadlocks once it is blind.
+//! The mending "refuse loudly": a note that refuses signal handlers is seen to refuse, by each technique, and
+//! deadlocks once it is blind.
 
 use serde_json::Value;
 

@@ -16,7 +16,8 @@ fn with_reports(reports: &[&str]) -> Ran {
     run(&arguments)
 }
 
-/// A limit of the size of files, in bytes: enough for what a run itself keeps in files, and too little for a report of five setups.
+/// A limit of the size of files, in bytes: enough for what a run itself keeps in files, and too little for a
+/// report of five setups.
 const LIMIT: u64 = 4096;
 
 /// Whether people got the table and the summary.

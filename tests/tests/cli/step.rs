@@ -89,7 +89,8 @@ fn labels_are_unique_and_of_one_word() {
     assert_eq!(labels.len(), all);
 }
 
-/// The process that sweeps, told that this is its parent, with one order that makes no sense and then the end of the orders.
+/// The process that sweeps, told that this is its parent, with one order that makes no sense and then the end
+/// of the orders.
 pub fn sweeper(parent: u32) -> sigproof_tests::Ran {
     let mut command = xtask(&["__step", "0", &parent.to_string()]);
     let mut child =

@@ -1,4 +1,5 @@
-//! The benchmarks beside a real Go runtime, in a run so short that nothing but the ways of the numbers is tried.
+//! The benchmarks beside a real Go runtime, in a run so short that nothing but the ways of the numbers is
+//! tried.
 
 use serde_json::Value;
 use sigproof_oracle::bench::{DEPTHS, Kind};

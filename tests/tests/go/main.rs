@@ -1,7 +1,9 @@
-//! Tests that need a real Go toolchain. `cargo test` runs them where it finds one; elsewhere it reports each as ignored, and says once
-//! why and what to do about it. That is known only when the tests run, so this binary has a `main` of its own.
+//! Tests that need a real Go toolchain. `cargo test` runs them where it finds one; elsewhere it reports each
+//! as ignored, and says once why and what to do about it. That is known only when the tests run, so this
+//! binary has a `main` of its own.
 //!
-//! A test is a function in one of the modules and a line in [`TESTS`]. One without its line is dead code, which is a warning.
+//! A test is a function in one of the modules and a line in [`TESTS`]. One without its line is dead code,
+//! which is a warning.
 
 use std::process::ExitCode;
 
@@ -12,7 +14,8 @@ mod bench;
 mod conform;
 mod upstream;
 
-/// Tests that run at a time, unless `--test-threads` says otherwise: most of the time they wait for children that hang on purpose.
+/// Tests that run at a time, unless `--test-threads` says otherwise: most of the time they wait for children
+/// that hang on purpose.
 const THREADS: usize = 4;
 
 const TESTS: &[(&str, fn())] = &[

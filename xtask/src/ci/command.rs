@@ -22,8 +22,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long a command that was asked to end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs a command with its output passed on, in a process group of its own, so that an interruption reaches it from here only, and with
-/// all that it has started.
+/// Runs a command with its output passed on, in a process group of its own, so that an interruption reaches
+/// it from here only, and with all that it has started.
 pub fn status(command: &mut Command) -> (Exit, Option<String>) {
     awaited(command, interrupt::flag())
 }
@@ -54,7 +54,8 @@ fn awaited(command: &mut Command, stop: &AtomicBool) -> (Exit, Option<String>) {
 fn end(child: &mut Child) {
     let group = child.id().cast_signed();
     let asked = Instant::now();
-    // SAFETY: it takes two numbers. A group whose leader is reaped has no members left, or they keep its number taken.
+    // SAFETY: it takes two numbers. A group whose leader is reaped has no members left, or they keep its
+    // number taken.
     let signal = |signal| unsafe { libc::killpg(group, signal) };
     signal(libc::SIGTERM);
     while matches!(child.try_wait(), Ok(None)) {

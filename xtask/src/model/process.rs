@@ -130,7 +130,8 @@ impl Explorer {
         Ok(Self { group, subject: subject(order), _leash: None })
     }
 
-    /// Takes in its events until it has none left, or until `stop` is set. A process that ends before it has told a result is trouble.
+    /// Takes in its events until it has none left, or until `stop` is set. A process that ends before it has
+    /// told a result is trouble.
     pub fn events(mut self, stop: &AtomicBool, mut each: impl FnMut(Event)) -> Result<(), Trouble> {
         let (leash, stdout) = self.group.pipes();
         self._leash = leash;

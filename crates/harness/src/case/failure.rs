@@ -1,4 +1,5 @@
-//! How an attempt ends badly, and which errors are bad ends of the code under test: the others are refusals of the machine.
+//! How an attempt ends badly, and which errors are bad ends of the code under test: the others are refusals
+//! of the machine.
 
 use std::io;
 
@@ -18,7 +19,8 @@ pub struct Failure {
     pub outcome: Outcome,
     /// What was seen, in a sentence.
     pub detail: String,
-    /// The call that this machine refused, if that ended the attempt: then it has no outcome ([`crate::page::Page::conclude`]).
+    /// The call that this machine refused, if that ended the attempt: then it has no outcome
+    /// ([`crate::page::Page::conclude`]).
     pub refusal: Option<Refusal>,
 }
 
@@ -42,7 +44,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// An error of a call that the tested code makes: a refusal if its number says so, else what the code has come to.
+/// An error of a call that the tested code makes: a refusal if its number says so, else what the code has
+/// come to.
 fn of_call(call: &'static str, errno: i32, said: String) -> Failure {
     if Refusal::is_one(errno) { Refusal::of(call, errno).into() } else { Failure::new(Outcome::Crash, said) }
 }

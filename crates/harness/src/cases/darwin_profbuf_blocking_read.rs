@@ -23,9 +23,10 @@
 //! The model delivers one sample at every point of the reader's way into and out of its sleep: the self-deadlock of the broken variant is
 //! found without a preemption, and none of the fixed ones has it.
 //!
-//! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note. `refuses` differs from broken in the note alone: it is what Go
-//! does on macOS from 1.22 on to a blocking reader, and is told in [`osnote`](sigproof_osnote::semaphore::Refusing). No signal deadlocks it; an attempt ends
-//! with the first one whose handler must wake the reader.
+//! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note. `refuses` differs from
+//! broken in the note alone: it is what Go does on macOS from 1.22 on to a blocking reader, and is told in
+//! [`osnote`](sigproof_osnote::semaphore::Refusing). No signal deadlocks it; an attempt ends with the first
+//! one whose handler must wake the reader.
 
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
 use sigproof_osnote::notes::sema::REFUSING;
@@ -119,7 +120,8 @@ impl Case for DarwinProfbufBlockingRead {
             _ => stepped::<Sound>,
         };
         let play = move |stage: &mut Stage| play(backend, stage);
-        // A handler that interrupts another thread than the reader waits for its mutex, and gets it; a note that refuses handlers refuses it too.
+        // A handler that interrupts another thread than the reader waits for its mutex, and gets it; a note
+        // that refuses handlers refuses it too.
         let bystander = if refuses(setup) { Expected::refused() } else { Expected::delivered() };
         vec![Window::new("read", play), Window::new("read-bystander", play).on_bystander().expect(bystander)]
     }

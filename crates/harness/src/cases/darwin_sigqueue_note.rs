@@ -13,9 +13,10 @@
 //! | fixed | one whose wake-up is | every signal received |
 //! | fixed, `refuses` | `sema` that refuses signal handlers | refused |
 //!
-//! `refuses` is what Go does on macOS from 1.22 on ([`Refusing`](sigproof_osnote::semaphore::Refusing)): no signal deadlocks it; an attempt ends with the
-//! first one whose handler must wake the receiver. Broken and fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and this puts
-//! the claims to the test.
+//! `refuses` is what Go does on macOS from 1.22 on ([`Refusing`](sigproof_osnote::semaphore::Refusing)): no
+//! signal deadlocks it; an attempt ends with the first one whose handler must wake the receiver. Broken and
+//! fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and
+//! this puts the claims to the test.
 //!
 //! In the model another thread sends too, but only if it has not seen that the handler has: so that the handler's wake-up is needed where it comes
 //! first, and the receiver is not alone with a signal that comes too late for its sleep.
@@ -105,7 +106,8 @@ impl Case for DarwinSigqueueNote {
         vec![
             Window::new("receive", receive).nests(),
             Window::new("receive-bystander", receive).on_bystander().expect(elsewhere.clone()),
-            // The handler wakes the note only if the receiver sleeps: not yet woken, or again, and then the interrupted send has let go of its mutex.
+            // The handler wakes the note only if the receiver sleeps: not yet woken, or again, and then the
+            // interrupted send has let go of its mutex.
             Window::new("send", move |stage| stepped_send(note, stage)).expect(elsewhere),
         ]
     }

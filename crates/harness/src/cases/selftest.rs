@@ -1,8 +1,9 @@
 //! Tests of the harness by itself: children that crash, are killed, leave, write nonsense, hang in ways that no other case shows, spoil
 //! `errno`, or leave a process behind. Hidden: run by exact name only.
 //!
-//! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress selftest-crash` is as expected
-//! because the crash *is* seen. The same for what is stepped: [`windows`]; and for a mending that is switched off: [`refusal`].
+//! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress
+//! selftest-crash` is as expected because the crash *is* seen. The same for what is stepped: [`windows`]; and
+//! for a mending that is switched off: [`refusal`].
 
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -229,7 +230,8 @@ pub(super) static COUNTS: Selftest = Selftest {
     misbehave: counts,
 };
 
-/// The coverage that a fixed variant has to reach rests on these counts, so they are compared with others that are made without them.
+/// The coverage that a fixed variant has to reach rests on these counts, so they are compared with others
+/// that are made without them.
 fn counts(attempt: &Attempt) -> Result<(), Failure> {
     static HANDLED: AtomicU64 = AtomicU64::new(0);
     let mut injector = attempt.injector(|| {

@@ -38,8 +38,8 @@ pub use linux::Watch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{procfs, sleep};
 
-/// Whether `/proc` shows the processes of our own PID namespace. A container that sees the `/proc` of its host finds other processes
-/// under the numbers of its own.
+/// Whether `/proc` shows the processes of our own PID namespace. A container that sees the `/proc` of its
+/// host finds other processes under the numbers of its own.
 pub(crate) fn proc_is_ours() -> bool {
     #[cfg(target_os = "linux")]
     let ours = procfs::is_ours();

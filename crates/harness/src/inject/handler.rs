@@ -146,7 +146,8 @@ extern "C" fn on_signal(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     if let Err(fault) = body() {
         // Else the interrupted thread, or another, is about to end the process with its own verdict.
         if page.set_failed(fault.outcome, fault.detail) {
-            // SAFETY: _exit is async-signal-safe and does not return; nothing of this process is needed any more.
+            // SAFETY: _exit is async-signal-safe and does not return; nothing of this process is needed any
+            // more.
             unsafe { libc::_exit(0) };
         }
     }

@@ -80,12 +80,14 @@ impl Injector {
         Ok(result)
     }
 
-    /// One signal, while the target stays where `place` says, awake. For the harness's test of its own counts.
+    /// One signal, while the target stays where `place` says, awake. For the harness's test of its own
+    /// counts.
     ///
     /// # Errors
     /// The signal could not be armed.
     pub(crate) fn hold(&mut self, place: Place) -> Result<(), Refusal> {
-        /// Long enough for the call that arms the signal to return before it comes, on an idle machine; nothing depends on it.
+        /// Long enough for the call that arms the signal to return before it comes, on an idle machine;
+        /// nothing depends on it.
         const DELAY_NS: u64 = 20_000;
         handler::enter(place);
         self.page.armed.fetch_add(1, Ordering::Release);

@@ -135,7 +135,8 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Optio
                 match &explored.end {
                     End::Failed(failure) => {
                         let (outcome, _) = verdict::judge(failure);
-                        // A model of a note that refuses ends so whatever the ordering is: that notices nothing.
+                        // A model of a note that refuses ends so whatever the ordering is: that notices
+                        // nothing.
                         if entry.expected().grade(outcome) == Grade::Never {
                             return Some(Caught { label: entry.label(), outcome, executions });
                         }

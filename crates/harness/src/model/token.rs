@@ -1,9 +1,10 @@
-//! The text that names one execution: model, plan and choices, `LABEL@PLAN@CHOICES@CHECK`, without a character that a shell
-//! minds.
+//! The text that names one execution: model, plan and choices, `LABEL@PLAN@CHOICES@CHECK`, without a
+//! character that a shell minds.
 //!
-//! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that ends for nothing, joined by
-//! `+`; `none` if nothing happens. The choices are the checker's own, and fit the build that made them: another source may have other
-//! operations. The check is a checksum of what is before it: it refuses a token that was copied in part or changed.
+//! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that
+//! ends for nothing, joined by `+`; `none` if nothing happens. The choices are the checker's own, and fit the
+//! build that made them: another source may have other operations. The check is a checksum of what is before
+//! it: it refuses a token that was copied in part or changed.
 
 use std::fmt;
 use std::str::FromStr;

@@ -107,8 +107,8 @@ pub enum WriteError {
 }
 
 impl Target {
-    /// Whether the place takes a report, as far as that can be known before there is one. The file that [`write`](Self::write) would
-    /// replace or make; `None` for the standard output, a device or a pipe.
+    /// Whether the place takes a report, as far as that can be known before there is one. The file that
+    /// [`write`](Self::write) would replace or make; `None` for the standard output, a device or a pipe.
     ///
     /// # Errors
     /// [`WriteError`], as `write` would give it.

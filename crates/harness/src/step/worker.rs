@@ -66,7 +66,8 @@ pub enum Event {
 
 /// Carries out orders until there are no more.
 ///
-/// The arguments: which of several such processes this is, so that each has a processor of its own; and the process id of the parent.
+/// The arguments: which of several such processes this is, so that each has a processor of its own; and the
+/// process id of the parent.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
     let number = numbers.next().flatten().unwrap_or(0) as usize;

@@ -1,5 +1,5 @@
-//! How the time of a run is divided among its setups: each gets an equal share of what is left when it begins, so that what one leaves
-//! over goes to those after it.
+//! How the time of a run is divided among its setups: each gets an equal share of what is left when it
+//! begins, so that what one leaves over goes to those after it.
 
 use std::time::{Duration, Instant};
 

@@ -188,7 +188,8 @@ struct Context<'a> {
     budget: Option<Budget>,
     on_event: &'a (dyn Fn(Event) + Sync),
     stop: &'a AtomicBool,
-    /// The machine refused something without which no setup can be attempted: the others are not tried in vain.
+    /// The machine refused something without which no setup can be attempted: the others are not tried in
+    /// vain.
     refused: OnceLock<Refusal>,
 }
 

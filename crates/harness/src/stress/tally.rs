@@ -22,7 +22,8 @@ use crate::worker::Order;
 /// So many attempts without an outcome that must occur are an honest effort; fewer are inconclusive.
 const EFFORT: u64 = 10;
 
-/// And so many signals inside the window (or as many as the delivery is asked for, if fewer): a bug that was never met cannot be missing.
+/// And so many signals inside the window (or as many as the delivery is asked for, if fewer): a bug that was
+/// never met cannot be missing.
 const HITS: u64 = 100;
 
 /// So many attempts at least, of each setup: what shows once must show again.

@@ -10,8 +10,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For how long nothing has moved *while somebody looked*.
 ///
-/// A parent that was stopped itself, or did not get a processor, has not seen that its child stood still meanwhile: each look counts for
-/// no more than [`LOOK`].
+/// A parent that was stopped itself, or did not get a processor, has not seen that its child stood still
+/// meanwhile: each look counts for no more than [`LOOK`].
 #[derive(Debug)]
 pub(super) struct Stillness {
     progress: Option<u64>,

@@ -1,7 +1,7 @@
 //! A process in a process group of its own: gone for good, with whatever it has started, when this is dropped.
 //!
-//! Every wait here ends. Where the machine refuses to kill or to wait, other ways are tried, and what was refused is kept
-//! ([`Group::trouble`]): a process may then be left behind.
+//! Every wait here ends. Where the machine refuses to kill or to wait, other ways are tried, and what was
+//! refused is kept ([`Group::trouble`]): a process may then be left behind.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -20,7 +20,8 @@ use crate::refusal::{Refusal, temporary_file};
 /// How much of what a process said is kept, in bytes.
 const LAST_WORDS: u64 = 4096;
 
-/// How long a process that was killed may take to end. It takes microseconds, unless the kernel holds it in a call or does not kill it.
+/// How long a process that was killed may take to end. It takes microseconds, unless the kernel holds it in a
+/// call or does not kill it.
 const DEATH: Duration = Duration::from_secs(10);
 
 /// The pauses between two looks at a process that was killed: the first one, and the longest one.
@@ -45,8 +46,8 @@ impl Group {
         Self::start_with(command, words)
     }
 
-    /// The same for a process that has nothing to say: its standard output goes where its standard error goes, so that no `/dev/null`
-    /// is needed.
+    /// The same for a process that has nothing to say: its standard output goes where its standard error
+    /// goes, so that no `/dev/null` is needed.
     ///
     /// # Errors
     /// Those of [`Group::start`].
@@ -126,7 +127,8 @@ impl Group {
         }
     }
 
-    /// Ends it, and whatever it has started, and leaves no zombie. Comes back in any case; see [`Group::trouble`].
+    /// Ends it, and whatever it has started, and leaves no zombie. Comes back in any case; see
+    /// [`Group::trouble`].
     pub fn end(&mut self) {
         if self.status.is_some() || self.trouble.is_some() {
             return;

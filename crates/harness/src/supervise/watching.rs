@@ -11,7 +11,8 @@
 //! | was killed from outside or ran out of memory | at once; it is made again, [`TRIES`] times in all |
 //! | cannot be killed or waited for | at once, with the call that was refused |
 //!
-//! Before the page says that the attempt has begun, no hang is looked for: a child that is being loaded has promised nothing yet.
+//! Before the page says that the attempt has begun, no hang is looked for: a child that is being loaded has
+//! promised nothing yet.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -100,7 +101,8 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
         let look = if begun { watch.look(progress, page.signals_idle()) } else { Look::Running };
         let (stuck, seen) = match look {
             Look::Stuck(stuck) => (Some(stuck), true),
-            // `waitid` has just said that it lives: a child that `/proc` does not show is one that cannot be watched.
+            // `waitid` has just said that it lives: a child that `/proc` does not show is one that cannot be
+            // watched.
             Look::Unwatchable(_) | Look::Gone => (deadline.look(progress), false),
             Look::Running => {
                 deadline.look(progress);
@@ -145,8 +147,8 @@ fn of_end(state: State, status: ExitStatus, words: String) -> (End, Option<Findi
     judge(state, status, || words)
 }
 
-/// How somebody else than the case has killed the child. No case sends SIGKILL to itself, but the kernel does for want of memory, and
-/// so do administrators; and what a failed allocation says and does is Rust's.
+/// How somebody else than the case has killed the child. No case sends SIGKILL to itself, but the kernel does
+/// for want of memory, and so do administrators; and what a failed allocation says and does is Rust's.
 fn killed_from_outside(status: ExitStatus, words: &str) -> Option<String> {
     match status.signal()? {
         libc::SIGKILL => Some(format!("a worker {} from outside, for want of memory perhaps", ending(status))),
@@ -158,7 +160,8 @@ fn killed_from_outside(status: ExitStatus, words: &str) -> Option<String> {
     }
 }
 
-/// What is said of a child that has not moved for [`PATIENCE`], though it does not hang as far as can be seen.
+/// What is said of a child that has not moved for [`PATIENCE`], though it does not hang as far as can be
+/// seen.
 fn not_understood(child: &Child, begun: bool, stuck: Stuck) -> (End, Option<Finding>) {
     let still = format!("no progress for {} s", PATIENCE.as_secs());
     if !begun {

@@ -39,7 +39,8 @@ pub(crate) fn tie(_parent: u32) -> io::Result<()> {
     leash.map(drop).map_err(|error| Refusal::thread(&error).into())
 }
 
-/// Ties a process whose standard input is the pipe of its parent's orders. Its standard output is its own, so the pipe of [`tie`] does not fit.
+/// Ties a process whose standard input is the pipe of its parent's orders. Its standard output is its own, so
+/// the pipe of [`tie`] does not fit.
 #[cfg(target_os = "linux")]
 pub(crate) fn tie_by_orders(parent: u32) -> io::Result<()> {
     tie(parent)

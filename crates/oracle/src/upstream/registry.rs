@@ -174,7 +174,8 @@ fn blocking_reader(version: &Version, platform: Platform) -> Expects {
     if platform != Platform::Darwin {
         return delivered_or_woken_twice(version, "the note may be woken in a handler: a futex");
     }
-    // From go1.26.0 on a write wakes the reader only when the buffer is half full: hardly ever while it goes to sleep.
+    // From go1.26.0 on a write wakes the reader only when the buffer is half full: hardly ever while it goes
+    // to sleep.
     let wakes_often = !version.at_least([1, 26, 0]);
     let (outcomes, why): (&[Outcome], _) = match throws_on_signal_stack(version) {
         Some(false) => (

@@ -30,7 +30,8 @@ pub(super) fn cause(text: &str) -> Option<&str> {
     first("fatal error: ").or_else(|| first("panic: ")).or_else(|| first("driver: ")).or_else(|| first("runtime: "))
 }
 
-/// Whether a program died because a signal handler used the semaphore of a thread on Darwin: the throws of `src/runtime/os_darwin.go`, go1.22 and later.
+/// Whether a program died because a signal handler used the semaphore of a thread on Darwin: the throws of
+/// `src/runtime/os_darwin.go`, go1.22 and later.
 pub(super) fn is_refusal(cause: &str) -> bool {
     ["semawakeup", "semasleep"].iter().any(|call| cause == format!("fatal error: {call} on Darwin signal stack"))
 }

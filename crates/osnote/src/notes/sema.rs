@@ -50,8 +50,9 @@ pub const BACKEND: Backend = Backend {
     make: || Ok(Box::new(SemaNote::<PthreadSemaphore>::new())),
 };
 
-/// The same note over a semaphore that refuses to be used in a signal handler: what Go's runtime does on macOS. It is a mending of cases, and
-/// not in the registry, because a handler that needs the wake-up does not get it.
+/// The same note over a semaphore that refuses to be used in a signal handler: what Go's runtime does on
+/// macOS. It is a mending of cases, and not in the registry, because a handler that needs the wake-up does
+/// not get it.
 pub const REFUSING: Backend = Backend {
     summary: "key word over a per-thread {pthread mutex, condition variable, count} that refuses signal handlers",
     why: "a handler's wake-up fails before it calls what is not on POSIX's list (POSIX.1-2017, 2.4.3): go1.24.4, src/runtime/os_darwin.go",

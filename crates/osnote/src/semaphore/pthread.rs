@@ -68,8 +68,9 @@ impl Semaphore for PthreadSemaphore {
             }
             Some(timeout) => self.condvar.wait_for(&mut held, timeout)?,
         };
-        // After a time-out too, an addition may have come between the end of the time and the lock. Taking it here saves the next sleep a
-        // stray count; without this look the addition would stay for that sleep, which is right as well.
+        // After a time-out too, an addition may have come between the end of the time and the lock. Taking it
+        // here saves the next sleep a stray count; without this look the addition would stay for that sleep,
+        // which is right as well.
         Ok(match ended {
             _ if self.take(&held) => WaitOnce::Acquired,
             CondWait::Woken => WaitOnce::Spurious,

@@ -1,16 +1,19 @@
 //! A semaphore that refuses to be used in a signal handler, before it touches a lock.
 //!
-//! This is the mending "refuse loudly" of golang/go#61768. From Go 1.22 on, `semasleep` and `semawakeup` of `src/runtime/os_darwin.go` compare
-//! the running goroutine with the one that the runtime keeps for signal handlers, and throw: a deadlock that came once in a
-//! while became a message that comes each time. Read in the sources of go1.24.4 and go1.27.3; go1.21.13 does not have it.
+//! This is the mending "refuse loudly" of golang/go#61768. From Go 1.22 on, `semasleep` and `semawakeup` of
+//! `src/runtime/os_darwin.go` compare the running goroutine with the one that the runtime keeps for signal
+//! handlers, and throw: a deadlock that came once in a while became a message that comes each time. Read in
+//! the sources of go1.24.4 and go1.27.3; go1.21.13 does not have it.
 //!
-//! The refusal is an error here, so that the caller decides what dies. The note above has stored its `WOKEN` by then: a note that has
-//! refused is of no further use, as a runtime that has thrown.
+//! The refusal is an error here, so that the caller decides what dies. The note above has stored its `WOKEN`
+//! by then: a note that has refused is of no further use, as a runtime that has thrown.
 //!
-//! How a semaphore knows that a handler calls it is its second parameter. [`SignalStack`] asks the kernel for the stack that it runs on, which is Go's
-//! question by other means. A test replaces it by an answer that is always no, and must then see the deadlock.
+//! How a semaphore knows that a handler calls it is its second parameter. [`SignalStack`] asks the kernel for
+//! the stack that it runs on, which is Go's question by other means. A test replaces it by an answer that is
+//! always no, and must then see the deadlock.
 //!
-//! Limits: those of [`sigstack`](sigproof_shim::os::sigstack): a handler that runs on its thread's own stack is not detected.
+//! Limits: those of [`sigstack`](sigproof_shim::os::sigstack): a handler that runs on its thread's own stack
+//! is not detected.
 
 use core::fmt;
 use core::marker::PhantomData;

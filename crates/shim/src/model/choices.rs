@@ -2,12 +2,14 @@
 
 use alloc::string::String;
 
-/// The choices of one execution, in a text without blanks; fit for [`replay`](super::replay) under the same plan by the same build.
+/// The choices of one execution, in a text without blanks; fit for [`replay`](super::replay) under the same
+/// plan by the same build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choices(pub String);
 
 impl Choices {
-    /// Whether the text can be read, and has no more than `most` branches. The `path` of the simulated kernel says what the letters mean.
+    /// Whether the text can be read, and has no more than `most` branches. The `path` of the simulated kernel
+    /// says what the letters mean.
     #[must_use]
     pub fn readable(&self, most: usize) -> bool {
         let mut rest = self.0.bytes().peekable();

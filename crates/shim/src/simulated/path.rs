@@ -29,7 +29,8 @@ const THREADS: usize = loom::MAX_THREADS;
 /// Stores in an atomic's history.
 const HISTORY: usize = 7;
 
-/// A file for loom to write its path to, in a folder that only this user can enter; both are gone when this is dropped.
+/// A file for loom to write its path to, in a folder that only this user can enter; both are gone when this
+/// is dropped.
 pub(super) struct Scratch {
     folder: PathBuf,
     file: PathBuf,
@@ -39,7 +40,8 @@ pub(super) struct Scratch {
 const NAMES: u32 = 100;
 
 impl Scratch {
-    /// Makes the folder; no file yet. `mkdir` fails for a name that is taken and follows no link, so that a foreseeable name does no harm.
+    /// Makes the folder; no file yet. `mkdir` fails for a name that is taken and follows no link, so that a
+    /// foreseeable name does no harm.
     pub(super) fn new() -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);

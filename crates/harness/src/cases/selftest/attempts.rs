@@ -1,5 +1,5 @@
-//! Tests of the supervision of attempts by itself: when a hang is looked for and for how long, what is made again, what ends in time, and
-//! whether seeds and windows are what is told.
+//! Tests of the supervision of attempts by itself: when a hang is looked for and for how long, what is made
+//! again, what ends in time, and whether seeds and windows are what is told.
 
 use std::fs::File;
 use std::io::ErrorKind;

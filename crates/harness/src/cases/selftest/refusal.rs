@@ -1,7 +1,8 @@
-//! The note that refuses signal handlers, with its detection of handlers switched off: it must deadlock as the note without the mending does.
+//! The note that refuses signal handlers, with its detection of handlers switched off: it must deadlock as
+//! the note without the mending does.
 //!
-//! Everything but the note is [`darwin_sigqueue_note`]'s own. If this case stopped deadlocking, the flavour `refuses` of that case would pass for a reason
-//! that is not its detection.
+//! Everything but the note is [`darwin_sigqueue_note`]'s own. If this case stopped deadlocking, the flavour
+//! `refuses` of that case would pass for a reason that is not its detection.
 
 use sigproof_osnote::notes::sema::{REFUSING, SemaNote};
 use sigproof_osnote::semaphore::{PthreadSemaphore, Refusing, Whereabouts};

@@ -1,4 +1,5 @@
-//! What differs between C libraries: where a mutex keeps its owner, and which function waits for an internal lock.
+//! What differs between C libraries: where a mutex keeps its owner, and which function waits for an internal
+//! lock.
 
 use super::memory::Memory;
 
@@ -33,8 +34,8 @@ mod selected {
     /// Whether the futex call alone tells an internal lock from other waits.
     pub(in super::super) const WAITS_TELL_LOCKS: bool = false;
 
-    /// The owner of the mutex whose futex word is at `address`: the thread id in the word's low 30 bits. The word before has the type
-    /// in its low 4 bits; a mutex of the normal type, 0, stores no owner.
+    /// The owner of the mutex whose futex word is at `address`: the thread id in the word's low 30 bits. The
+    /// word before has the type in its low 4 bits; a mutex of the normal type, 0, stores no owner.
     pub(in super::super) fn mutex_owner(address: u64, memory: &mut Memory) -> Option<u32> {
         let kind = memory.half_word(address.wrapping_sub(4))?;
         let word = memory.half_word(address)?;

@@ -19,7 +19,8 @@
 //!
 //! - `pthread_join` waits without the private flag, in private memory, on a word that holds the id of another
 //!   living thread. The kernel clears that word when the thread ends, and wakes without the private flag.
-//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are `FUTEX_WAIT_BITSET`.
+//! - A lock of glibc's own waits by `FUTEX_WAIT` for the value 2. glibc's other waits are
+//!   `FUTEX_WAIT_BITSET`.
 
 use super::Subject;
 use super::arch::Registers;

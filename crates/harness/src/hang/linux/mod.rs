@@ -79,7 +79,8 @@ impl Watch {
         Self { pid, threads: Threads::new(pid), candidate: None, spin_limit: SPIN_CPU }
     }
 
-    /// The same, with another limit in place of [`SPIN_CPU`], and ten times that in place of [`SPIN_CPU_ARMED`](super::SPIN_CPU_ARMED).
+    /// The same, with another limit in place of [`SPIN_CPU`], and ten times that in place of
+    /// [`SPIN_CPU_ARMED`](super::SPIN_CPU_ARMED).
     #[must_use]
     pub fn spin_limit(mut self, limit: Duration) -> Self {
         self.spin_limit = limit;
@@ -88,9 +89,10 @@ impl Watch {
 
     /// One look, 10 to 50 us; up to a few ms when it is about to say `Stuck`.
     ///
-    /// `progress` is a word that changes whenever the child makes progress. `timers_idle` says that no timer or other signal source
-    /// aimed at the child can still fire: a source that has fired is visible here as a pending signal. Both are to be read *before* the
-    /// call. Without `timers_idle`, `AllAsleep` is never said, and `Spinning` only after [`SPIN_CPU_ARMED`](super::SPIN_CPU_ARMED).
+    /// `progress` is a word that changes whenever the child makes progress. `timers_idle` says that no timer
+    /// or other signal source aimed at the child can still fire: a source that has fired is visible here as a
+    /// pending signal. Both are to be read *before* the call. Without `timers_idle`, `AllAsleep` is never
+    /// said, and `Spinning` only after [`SPIN_CPU_ARMED`](super::SPIN_CPU_ARMED).
     pub fn look(&mut self, progress: u64, timers_idle: bool) -> Look {
         if !procfs::is_ours() {
             return Look::Unwatchable("/proc is missing, or shows another PID namespace".to_owned());

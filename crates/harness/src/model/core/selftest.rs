@@ -8,8 +8,8 @@
 //! | `selftest-killed` | the process that explores it is killed |
 //! | `selftest-segv` | the process that explores it crashes |
 //!
-//! `selftest-plans`, with P = 4 signal points: the three operations of `main`, and the end of its target. The handler has no operations
-//! of its own, so every plan has the same interleavings.
+//! `selftest-plans`, with P = 4 signal points: the three operations of `main`, and the end of its target. The
+//! handler has no operations of its own, so every plan has the same interleavings.
 //!
 //! ```text
 //!  main    first = 1            second == 1 ? first = 2 : 3           join

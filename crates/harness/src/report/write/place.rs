@@ -7,8 +7,9 @@
 //! | a device or a pipe | written in place, since a rename would put a file where it was |
 //! | a folder, a socket | refused |
 //!
-//! A pipe is opened without blocking. One that no process reads is refused when the report is written; one whose reader takes nothing
-//! for [`PATIENCE`] is given up. It is not opened earlier: its reader would take the close for the end of the report.
+//! A pipe is opened without blocking. One that no process reads is refused when the report is written; one
+//! whose reader takes nothing for [`PATIENCE`] is given up. It is not opened earlier: its reader would take
+//! the close for the end of the report.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};

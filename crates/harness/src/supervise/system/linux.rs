@@ -10,7 +10,8 @@ use crate::refusal::Refusal;
 /// Whether `killpg` fails for a group that holds nothing but a zombie.
 pub(crate) const REFUSES_A_ZOMBIE_S_GROUP: bool = false;
 
-/// The kernel's own link to the program of the process that opens it: also when the file has been replaced or removed since.
+/// The kernel's own link to the program of the process that opens it: also when the file has been replaced or
+/// removed since.
 const LINK: &str = "/proc/self/exe";
 
 /// A path that executes this program, whatever has become of its file.
@@ -22,17 +23,20 @@ pub fn own_executable() -> Result<PathBuf, Refusal> {
     Ok(LINK.into())
 }
 
-/// Names this thread as the program was called. The kernel names a program after the path that was executed, and `exe` tells nobody which
-/// program that is. A name is a convenience: where the kernel refuses it, `exe` stays.
+/// Names this thread as the program was called. The kernel names a program after the path that was executed,
+/// and `exe` tells nobody which program that is. A name is a convenience: where the kernel refuses it, `exe`
+/// stays.
 pub(crate) fn take_name(called: &std::ffi::OsStr) {
     let name = std::path::Path::new(called).file_name().unwrap_or(called);
     let Ok(name) = std::ffi::CString::new(name.as_encoded_bytes()) else { return };
-    // SAFETY: PR_SET_NAME reads a string that ends with a zero byte, at most 16 bytes of it; `name` lives through the call.
+    // SAFETY: PR_SET_NAME reads a string that ends with a zero byte, at most 16 bytes of it; `name` lives
+    // through the call.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
-/// Waits for about this long. It cannot panic: `std::thread::sleep` does where the kernel refuses `nanosleep`, and a worker that panics
-/// would be told as a crash of its case. Where even this is refused, it gives up the processor once, and the caller looks again.
+/// Waits for about this long. It cannot panic: `std::thread::sleep` does where the kernel refuses
+/// `nanosleep`, and a worker that panics would be told as a crash of its case. Where even this is refused, it
+/// gives up the processor once, and the caller looks again.
 pub fn pause(time: Duration) {
     let time = libc::timespec {
         tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),

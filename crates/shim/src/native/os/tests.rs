@@ -139,7 +139,8 @@ fn found() -> u32 {
 
 /// What a handler of SIGURG finds, which is installed with these flags and raised in the calling thread.
 fn found_by_handler(flags: libc::c_int) -> u32 {
-    // SAFETY: a zeroed sigaction is valid; `look` has the signature of a handler without SA_SIGINFO and is async-signal-safe.
+    // SAFETY: a zeroed sigaction is valid; `look` has the signature of a handler without SA_SIGINFO and is
+    // async-signal-safe.
     unsafe {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = look as *const () as usize;

@@ -1,4 +1,5 @@
-//! Whether the running thread is on its alternate signal stack: in a model every handler runs there, and nothing else does.
+//! Whether the running thread is on its alternate signal stack: in a model every handler runs there, and
+//! nothing else does.
 
 use std::panic::Location;
 use std::string::String;
