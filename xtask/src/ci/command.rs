@@ -38,7 +38,10 @@ fn awaited(command: &mut Command, stop: &AtomicBool) -> (Exit, Option<String>) {
     loop {
         let ended = child.try_wait();
         if stop.load(Ordering::Relaxed) {
-            end(&mut child);
+            // The number of a command that is reaped may be another's by now.
+            if matches!(ended, Ok(None)) {
+                end(&mut child);
+            }
             return (Exit::Interrupted, Some("interrupted".to_owned()));
         }
         match ended {
@@ -54,8 +57,8 @@ fn awaited(command: &mut Command, stop: &AtomicBool) -> (Exit, Option<String>) {
 fn end(child: &mut Child) {
     let group = child.id().cast_signed();
     let asked = Instant::now();
-    // SAFETY: it takes two numbers. A group whose leader is reaped has no members left, or they keep its
-    // number taken.
+    // SAFETY: it takes two numbers. The caller has seen the child alive, and the loop below ends where it is
+    // reaped.
     let signal = |signal| unsafe { libc::killpg(group, signal) };
     signal(libc::SIGTERM);
     while matches!(child.try_wait(), Ok(None)) {

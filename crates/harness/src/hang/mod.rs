@@ -54,7 +54,10 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     let stopped =
         procfs::is_ours() && procfs::thread_stat(pid, pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'));
     #[cfg(not(target_os = "linux"))]
-    let stopped = pid == 0;
+    let stopped = {
+        let _ = pid;
+        false
+    };
     stopped
 }
 

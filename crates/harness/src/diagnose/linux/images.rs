@@ -212,40 +212,36 @@ fn kept(bytes: Vec<u8>) -> &'static [u8] {
     bytes
 }
 
+/// The module for the unwinder that reads `.eh_frame`.
 fn module(image: &Image) -> Module<Cow<'static, [u8]>> {
     let elf = &image.elf;
-    let range = |section: &Option<elf::Section>| section.as_ref().map(|section| section.range.clone());
-    let bytes = |section: &Option<elf::Section>| section.as_ref().map(|section| Cow::Borrowed(section.bytes));
-    Module::new(
-        elf.name.clone(),
-        image.range.clone(),
-        image.bias,
-        ExplicitModuleSectionInfo {
-            base_svma: 0,
-            text_svma: range(&elf.text),
-            text: bytes(&elf.text),
-            eh_frame_svma: range(&elf.eh_frame),
-            eh_frame: bytes(&elf.eh_frame),
-            eh_frame_hdr_svma: range(&elf.eh_frame_hdr),
-            eh_frame_hdr: bytes(&elf.eh_frame_hdr),
-            ..Default::default()
-        },
-    )
+    let tables = ExplicitModuleSectionInfo {
+        eh_frame_svma: range(&elf.eh_frame),
+        eh_frame: bytes(&elf.eh_frame),
+        eh_frame_hdr_svma: range(&elf.eh_frame_hdr),
+        eh_frame_hdr: bytes(&elf.eh_frame_hdr),
+        ..Default::default()
+    };
+    module_with(image, tables)
 }
 
 /// The same module for the unwinder that reads `.debug_frame`.
 fn module_by_debug_frame(image: &Image) -> Module<Cow<'static, [u8]>> {
+    let tables = ExplicitModuleSectionInfo { debug_frame: bytes(&image.elf.debug_frame), ..Default::default() };
+    module_with(image, tables)
+}
+
+fn module_with(image: &Image, tables: ExplicitModuleSectionInfo<Cow<'static, [u8]>>) -> Module<Cow<'static, [u8]>> {
     let elf = &image.elf;
-    Module::new(
-        elf.name.clone(),
-        image.range.clone(),
-        image.bias,
-        ExplicitModuleSectionInfo {
-            base_svma: 0,
-            text_svma: elf.text.as_ref().map(|section| section.range.clone()),
-            text: elf.text.as_ref().map(|section| Cow::Borrowed(section.bytes)),
-            debug_frame: elf.debug_frame.as_ref().map(|section| Cow::Borrowed(section.bytes)),
-            ..Default::default()
-        },
-    )
+    let sections =
+        ExplicitModuleSectionInfo { base_svma: 0, text_svma: range(&elf.text), text: bytes(&elf.text), ..tables };
+    Module::new(elf.name.clone(), image.range.clone(), image.bias, sections)
+}
+
+fn range(section: &Option<elf::Section>) -> Option<Range<u64>> {
+    section.as_ref().map(|section| section.range.clone())
+}
+
+fn bytes(section: &Option<elf::Section>) -> Option<Cow<'static, [u8]>> {
+    section.as_ref().map(|section| Cow::Borrowed(section.bytes))
 }
