@@ -3,7 +3,7 @@
 //!
 //! | signal | what this process does with it |
 //! |---|---|
-//! | SIGINT, SIGTERM, SIGHUP | sets the one flag of the process; a second one exits at once with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
+//! | SIGINT, SIGQUIT, SIGTERM, SIGHUP | sets the one flag of the process; a second one exits at once with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
 //! | SIGCHLD | the default, whatever the parent left: where it is ignored, the kernel reaps children and no `wait` finds them |
 //! | SIGSEGV, SIGBUS | the default, if the parent ignores them: only then does Rust's runtime give the threads of a child alternate signal stacks, by which a note can tell that a handler calls it |
 //! | SIGXFSZ | ignored, so that a write beyond a limit of the file size fails and is reported |
@@ -22,7 +22,7 @@ use sigproof_shim::sync::Arc;
 use crate::output;
 
 /// The signals that interrupt a command.
-const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
 
 /// Sets what this process, and each of its children, does with the signals of the table above. `main` calls
 /// it before anything else.

@@ -40,6 +40,7 @@ fn interrupted_after(word: &str, arguments: &[&str], send: impl FnOnce(Pid)) -> 
 #[case::key_in_a_terminal("7001", |pid| killpg(pid, Signal::SIGINT).unwrap())]
 #[case::to_the_parent_alone("7002", |pid| kill(pid, Signal::SIGINT).unwrap())]
 #[case::terminated("7003", |pid| kill(pid, Signal::SIGTERM).unwrap())]
+#[case::quit("7006", |pid| kill(pid, Signal::SIGQUIT).unwrap())]
 fn an_interruption_prints_what_was_found_and_leaves_nothing(#[case] seed: &str, #[case] send: fn(Pid)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");

@@ -221,6 +221,8 @@ pub enum Known {
     InterruptedFunction,
     /// Inferred: the only other stack that mentions the address.
     StackMention,
+    /// Inferred: the only other thread that waits for a lock, where locks store no owner.
+    OnlyOther,
 }
 
 impl fmt::Display for Known {
@@ -231,6 +233,7 @@ impl fmt::Display for Known {
             Self::InterruptedStack => "inferred: the interrupted code has its address on the stack",
             Self::InterruptedFunction => "inferred: the interrupted code is a locking function",
             Self::StackMention => "inferred: no other stack mentions it",
+            Self::OnlyOther => "inferred: it is the only other thread that waits for a lock",
         })
     }
 }
@@ -274,7 +277,7 @@ fn is_false(value: &bool) -> bool {
 impl Frame {
     /// Whether this is code of the program rather than of std, libc or nothing known.
     pub fn is_ours(&self) -> bool {
-        let foreign = |file: &String| file.starts_with("library/") || file.starts_with("registry/");
+        let foreign = |file: &String| ["library/", "registry/", "musl/"].iter().any(|folder| file.starts_with(folder));
         !self.signal_frame && self.file.as_ref().is_some_and(|file| !foreign(file))
     }
 

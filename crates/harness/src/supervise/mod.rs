@@ -71,7 +71,7 @@ pub struct Attempted {
 /// Whether a child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
 /// it has reached us.
 pub fn interrupted(status: ExitStatus) -> bool {
-    matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM | libc::SIGHUP))
+    matches!(status.signal(), Some(libc::SIGINT | libc::SIGQUIT | libc::SIGTERM | libc::SIGHUP))
 }
 
 /// What came of a child that has ended.
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn only_an_interruption_is_no_outcome() {
         let interrupting: Vec<i32> = (1..32).filter(|signal| interrupted(ExitStatus::from_raw(*signal))).collect();
-        assert_eq!(interrupting, [libc::SIGHUP, libc::SIGINT, libc::SIGTERM]);
+        assert_eq!(interrupting, [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM]);
         assert!(!interrupted(ExitStatus::from_raw(0)) && !interrupted(ExitStatus::from_raw(2 << 8)));
     }
 

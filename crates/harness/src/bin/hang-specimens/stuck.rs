@@ -14,6 +14,8 @@ pub const TABLE: &[(&str, fn())] = &[
     ("std-mutex-in-handler", std_mutex_in_handler),
     ("full-pipe-in-handler", full_pipe_in_handler),
     ("cross", cross),
+    ("cross-std", cross_std),
+    ("mentioned-by-a-waiter", mentioned_by_a_waiter),
     ("lost-condvar", lost_condvar),
     ("lost-pipe", lost_pipe),
     ("lost-poll", lost_poll),
@@ -234,6 +236,34 @@ fn lock_second_then_first() {
     FIRST.lock();
     FIRST.unlock();
     SECOND.unlock();
+}
+
+static OTHER_STD: Mutex<u32> = Mutex::new(0);
+
+/// Two locks that store no owner and are locked without a guard, which would mention them on the stack.
+fn cross_std() {
+    let other = thread::spawn(|| {
+        std::mem::forget(OTHER_STD.lock());
+        meet();
+        drop(STD.lock());
+    });
+    std::mem::forget(STD.lock());
+    meet();
+    drop(OTHER_STD.lock());
+    other.join().expect("it ends");
+}
+
+/// A lock whose holder has ended. The only stack that mentions it belongs to a thread that waits on a condition
+/// variable.
+fn mentioned_by_a_waiter() {
+    thread::spawn(|| std::mem::forget(STD.lock())).join().expect("it ends");
+    thread::spawn(|| {
+        let lock = &STD;
+        black_box(&lock);
+        wait_for_nobody();
+        black_box(&lock);
+    });
+    drop(STD.lock());
 }
 
 fn lost_condvar() {

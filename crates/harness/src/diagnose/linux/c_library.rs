@@ -3,7 +3,7 @@
 
 use super::memory::Memory;
 
-pub(super) use selected::{WAITS_TELL_LOCKS, is_internal_lock, mutex_owner};
+pub(super) use selected::{WAITS_TELL_LOCKS, is_internal_lock, mutex_of, mutex_owner};
 
 #[cfg(not(target_env = "musl"))]
 mod selected {
@@ -14,7 +14,12 @@ mod selected {
     /// Whether the futex call alone tells an internal lock from other waits.
     pub(in super::super) const WAITS_TELL_LOCKS: bool = true;
 
-    /// The owner of the mutex whose futex word is at `address`: the thread id at +8.
+    /// The mutex whose futex word is at `word`: it begins with it.
+    pub(in super::super) fn mutex_of(word: u64) -> u64 {
+        word
+    }
+
+    /// The owner of the mutex at `address`: the thread id at +8.
     pub(in super::super) fn mutex_owner(address: u64, memory: &mut Memory) -> Option<u32> {
         memory.half_word(address.wrapping_add(8))
     }
@@ -34,16 +39,21 @@ mod selected {
     /// Whether the futex call alone tells an internal lock from other waits.
     pub(in super::super) const WAITS_TELL_LOCKS: bool = false;
 
-    /// The owner of the mutex whose futex word is at `address`: the thread id in the word's low 30 bits. The
-    /// word before has the type in its low 4 bits; a mutex of the normal type, 0, stores no owner.
+    /// The mutex whose futex word is at `word`: its type comes first.
+    pub(in super::super) fn mutex_of(word: u64) -> u64 {
+        word.wrapping_sub(4)
+    }
+
+    /// The owner of the mutex at `address`: the thread id in the low 30 bits of the word at +4. The type is in
+    /// the low 4 bits of the word at 0; a mutex of the normal type, 0, stores no owner.
     pub(in super::super) fn mutex_owner(address: u64, memory: &mut Memory) -> Option<u32> {
-        let kind = memory.half_word(address.wrapping_sub(4))?;
-        let word = memory.half_word(address)?;
+        let kind = memory.half_word(address)?;
+        let word = memory.half_word(address.wrapping_add(4))?;
         (kind & 15 != 0).then_some(word & libc::FUTEX_TID_MASK)
     }
 
     /// Whether this function waits for an internal lock.
     pub(in super::super) fn is_internal_lock(symbol: &str) -> bool {
-        symbol == "__lock"
+        matches!(symbol, "__lock" | "__lockfile" | "__private_cond_signal")
     }
 }

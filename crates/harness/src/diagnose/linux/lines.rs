@@ -82,8 +82,8 @@ pub(super) fn demangled(name: &str) -> String {
     short.replace("::::", "::").trim_end_matches("::").to_owned()
 }
 
-/// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for dependencies, relative to the
-/// workspace for ours, and the file name alone for what lies elsewhere.
+/// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for
+/// dependencies, `musl/..` for that libc, relative to the workspace for ours, and the file name alone for what lies elsewhere.
 pub(super) fn portable(path: &str) -> String {
     if let Some((_, rest)) = path.split_once("/rustc/") {
         // The commit that the compiler was built from comes first.
@@ -98,10 +98,24 @@ pub(super) fn portable(path: &str) -> String {
     if let Some(rest) = path.strip_prefix(workspace()).and_then(|rest| rest.strip_prefix('/')) {
         return rest.to_owned();
     }
+    if let Some(rest) = musl(path) {
+        return format!("musl/{rest}");
+    }
     if path.starts_with('/') {
         return path.rsplit('/').next().unwrap_or_default().to_owned();
     }
     path.to_owned()
+}
+
+/// The path of a file of musl within its sources, which lie in `src` below a folder of that name, with or
+/// without a version. A static executable has its code beside the program's own.
+fn musl(path: &str) -> Option<&str> {
+    let at = path.match_indices("/musl").map(|(at, _)| at).find(|at| {
+        let name = path[at + 1..].split('/').next().unwrap_or_default();
+        name == "musl" || name.starts_with("musl-")
+    })?;
+    let below = &path[at..];
+    below.rfind("/src/").map(|src| &below[src + 1..])
 }
 
 /// Where this workspace was compiled, two folders above this crate.
@@ -130,6 +144,9 @@ mod tests {
         let beside = env!("CARGO_MANIFEST_DIR").replace("/crates/harness", "-other/crates/a/src/b.rs");
         assert_eq!(portable(&beside), "b.rs");
         assert_eq!(portable("crates/a/src/b.rs"), "crates/a/src/b.rs");
+        assert_eq!(portable("/opt/zig/lib/libc/musl/src/select/poll.c"), "musl/src/select/poll.c");
+        assert_eq!(portable("/build/musl-1.2.5/src/thread/i386/clone.s"), "musl/src/thread/i386/clone.s");
+        assert_eq!(portable("/home/u/muslin/src/poll.c"), "poll.c");
         assert_eq!(portable("/build/glibc/nptl/lowlevellock.c"), "lowlevellock.c");
     }
 

@@ -10,7 +10,7 @@
 //! | none of these | lost wake-up |
 
 use crate::diagnose::report::NOBODY_LEFT;
-use crate::diagnose::{Frame, HangKind, Known, Owner, ThreadReport};
+use crate::diagnose::{Frame, HangKind, Known, Owner, ResourceKind, ThreadReport};
 use crate::hang::Stuck;
 
 /// More sleepers than this are counted, not described.
@@ -135,8 +135,11 @@ fn waiting_handler(thread: &ThreadReport, threads: &[ThreadReport]) -> Verdict {
 
 fn lost(threads: &[ThreadReport]) -> Verdict {
     // Who waits for another's end is a bystander as long as there is anybody else.
-    let waits_for_owner = |thread: &&ThreadReport| owner(thread).is_some();
-    let (waiting, sleeping): (Vec<_>, Vec<_>) = threads.iter().partition(waits_for_owner);
+    let joins = |thread: &&ThreadReport| {
+        thread.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::ThreadExit)
+    };
+    let bystander = |thread: &&ThreadReport| owner(thread).is_some() || joins(thread);
+    let (waiting, sleeping): (Vec<_>, Vec<_>) = threads.iter().partition(bystander);
     let subjects = if sleeping.is_empty() { waiting } else { sleeping };
     let mut parts: Vec<String> = subjects.iter().take(DESCRIBED).map(|thread| sleeps(thread)).collect();
     if subjects.len() > DESCRIBED {

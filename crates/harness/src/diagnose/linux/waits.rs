@@ -6,7 +6,7 @@
 //! | resource | owner |
 //! |---|---|
 //! | `pthread_mutex_t` of glibc | thread id at +8 (part of its ABI through static initialisers) |
-//! | `pthread_mutex_t` of musl | thread id in the word's low 30 bits, except in a mutex of the normal type, which stores none |
+//! | `pthread_mutex_t` of musl | thread id in the low 30 bits of the word at +4, except in a mutex of the normal type, which stores none |
 //! | a lock word used with `FUTEX_LOCK_PI` | thread id in the word's low 30 bits |
 //! | the end of a thread | thread id in the word waited for |
 //!
@@ -77,7 +77,9 @@ pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Image
 fn resource(subject: &Subject, images: &Images) -> Option<Resource> {
     let (kind, address, descriptor) = match sleep::untimed(subject.syscall?)? {
         Sleep::Futex { address } | Sleep::SharedFutex { address } => {
-            (kind_by_frames(subject.report.handler(), operation(subject.syscall)), Some(address), None)
+            let kind = kind_by_frames(subject.report.handler(), operation(subject.syscall));
+            let of_libc = kind == ResourceKind::Mutex && !is_word_alone(subject);
+            (kind, Some(if of_libc { c_library::mutex_of(address) } else { address }), None)
         }
         Sleep::Signal => (ResourceKind::Signal, None, None),
         Sleep::Descriptor { fd } => (ResourceKind::Descriptor, None, Some(fd)),
@@ -143,6 +145,14 @@ fn kind_by_frames(frames: &[Frame], call: Operation) -> ResourceKind {
     }
 }
 
+/// Whether a thread waits for a bare lock word of the program by `FUTEX_LOCK_PI`, rather than for a mutex of
+/// libc.
+fn is_word_alone(subject: &Subject) -> bool {
+    let of_libc = |symbol: &String| symbol.trim_start_matches('_').starts_with("pthread_mutex_");
+    let frames = subject.report.handler().iter().take(WAITER_DEPTH);
+    operation(subject.syscall).pi && !frames.filter_map(|frame| frame.symbol.as_ref()).any(of_libc)
+}
+
 /// Whether a function of glibc without a name waits as `__lll_lock_wait` does: the value 2 says that the lock
 /// has waiters.
 fn is_low_level_call(frames: &[Frame], call: Operation) -> bool {
@@ -154,7 +164,7 @@ fn is_low_level_call(frames: &[Frame], call: Operation) -> bool {
 fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut Memory) -> Option<Owner> {
     let address = resource.address?;
     let stored = match resource.kind {
-        ResourceKind::Mutex if operation(subjects[waiter].syscall).pi => {
+        ResourceKind::Mutex if is_word_alone(&subjects[waiter]) => {
             memory.half_word(address).map(|word| word & libc::FUTEX_TID_MASK)
         }
         ResourceKind::Mutex => c_library::mutex_owner(address, memory),
@@ -164,7 +174,23 @@ fn owner(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mut 
     if let Some(tid) = stored.filter(|tid| subjects.iter().any(|subject| subject.report.tid == *tid)) {
         return Some(Owner { tid, known: Known::Stored });
     }
-    if resource.kind.is_held() { inferred(address, waiter, subjects, memory) } else { None }
+    if !resource.kind.is_held() {
+        return None;
+    }
+    let stores_none = stored.is_none_or(|tid| tid == 0);
+    inferred(address, waiter, subjects, memory).or_else(|| only_other(waiter, subjects).filter(|_| stores_none))
+}
+
+/// The one other thread that waits for a lock: two that wait for each other's locks, neither in a handler.
+fn only_other(waiter: usize, subjects: &[Subject]) -> Option<Owner> {
+    let lock = |at: usize| {
+        let resource = subjects[at].report.waits_for.as_ref()?;
+        (resource.kind.is_held() && subjects[at].report.handler_depth() == 0).then_some(resource.address?)
+    };
+    let own = lock(waiter)?;
+    let mut others = (0..subjects.len()).filter(|at| *at != waiter && lock(*at).is_some_and(|other| other != own));
+    let only = others.next()?;
+    others.next().is_none().then(|| Owner { tid: subjects[only].report.tid, known: Known::OnlyOther })
 }
 
 /// The likeliest owner of a lock that does not say: by the best evidence, the waiter itself before others.
@@ -181,9 +207,12 @@ fn inferred(address: u64, waiter: usize, subjects: &[Subject], memory: &mut Memo
         return best;
     }
     let mut mentions = subjects.iter().enumerate().filter(|(at, subject)| {
-        let waits_too = subject.report.waits_for.as_ref().is_some_and(|other| other.address == Some(address));
+        let no_owner = subject.report.waits_for.as_ref().is_some_and(|other| {
+            // A wait on a condition variable has given its mutex up, and names it to take it again.
+            other.address == Some(address) || other.kind == ResourceKind::Condvar
+        });
         *at != waiter
-            && !waits_too
+            && !no_owner
             && subject.registers.as_ref().is_some_and(|regs| mentions(address, regs, STACK_BYTES, memory))
     });
     let (_, only) = mentions.next()?;
