@@ -35,7 +35,7 @@ pub fn xtask(arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
     command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
     // The tests themselves may run in the background of a script, which has these ignored.
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP]
+    [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP]
         .iter()
         .for_each(|signal| with_signal(&mut command, *signal, libc::SIG_DFL));
     command
