@@ -11,7 +11,8 @@ use crate::support::{SIGNAL, calm, failure, failure_by_signal, ignore, outcomes,
 /// A cell that threads share.
 struct Shared(UnsafeCell<u32>);
 
-// SAFETY: the threads of a model are coroutines of one thread; whether the accesses are ordered is what is tested.
+// SAFETY: the threads of a model are coroutines of one thread; whether the accesses are ordered is what is
+// tested.
 unsafe impl Sync for Shared {}
 
 impl Shared {

@@ -119,7 +119,8 @@ fn control_a_predicate_outside_of_the_mutex_loses_the_signal() {
     assert_eq!(waits(&failure), [("main", "condition variable 2".into())]);
 }
 
-/// Two threads take a ticket each. Two tickets are given out at once, with so many signals. The log of the takers.
+/// Two threads take a ticket each. Two tickets are given out at once, with so many signals. The log of the
+/// takers.
 fn tickets(signals: u32) -> impl Fn() -> u32 + Send + Sync + 'static {
     move || {
         let (flag, order) = (Flag::new(), word(0));
@@ -260,7 +261,8 @@ fn a_wait_goes_on_after_a_handler() {
     assert_eq!(seen, set([(0, 0), (0, 1), (1, 0), (1, 1)]));
 }
 
-/// A handler that signals, of a thread that is in the queue and has not released the mutex, wakes that thread.
+/// A handler that signals, of a thread that is in the queue and has not released the mutex, wakes that
+/// thread.
 #[test]
 fn a_handler_may_signal_between_queue_and_sleep() {
     let failing = std::cell::RefCell::new(Vec::new());

@@ -26,8 +26,8 @@ fn one_thread_has_one_execution() {
     assert_eq!((explored.executions, explored.carried_out, seen), (1, 1, set([1])));
 }
 
-/// Two threads that add to a word have two orders, however many executions that takes; with words of their own
-/// there is nothing to try.
+/// Two threads that add to a word have two orders, however many executions that takes; with words of their
+/// own there is nothing to try.
 #[test]
 fn threads_that_share_nothing_have_one_execution() {
     let (explored, seen) = explored(&Plan::default(), || {
@@ -51,7 +51,8 @@ fn two_each() -> [u32; 2] {
     mine
 }
 
-/// Without a preemption one thread runs first, then the other; each preemption permits more orders, of six in all.
+/// Without a preemption one thread runs first, then the other; each preemption permits more orders, of six in
+/// all.
 #[test]
 fn the_bound_of_preemptions() {
     let under = |preemptions| {

@@ -126,8 +126,8 @@ fn a_wake_of_none_wakes_none() {
     failure(&Plan::default(), FailureKind::Deadlock, move || ignore(body()));
 }
 
-/// Data that is stored before the word, all relaxed. A wait that finds the word changed promises nothing of the data;
-/// one that slept is ordered after its waker (see the limits of the model).
+/// Data that is stored before the word, all relaxed. A wait that finds the word changed promises nothing of
+/// the data; one that slept is ordered after its waker (see the limits of the model).
 #[test]
 fn a_futex_orders_no_memory() {
     let seen = calm(|| {

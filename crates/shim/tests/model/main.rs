@@ -4,9 +4,9 @@
 //! RUSTFLAGS="--cfg loom" cargo test --profile loom --target-dir target/loom -p sigproof-shim --test model
 //! ```
 //!
-//! Every test explores a small body exhaustively and compares the exact set of outcomes, so that it fails if the
-//! explorer misses an outcome and if it invents one. Beside these are controls: bodies that are wrong on purpose,
-//! whose failure the explorer must find and must name correctly.
+//! Every test explores a small body exhaustively and compares the exact set of outcomes, so that it fails if
+//! the explorer misses an outcome and if it invents one. Beside these are controls: bodies that are wrong on
+//! purpose, whose failure the explorer must find and must name correctly.
 //!
 //! | module | tests |
 //! |---|---|

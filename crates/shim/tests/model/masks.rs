@@ -39,7 +39,8 @@ fn there_is_no_point_while_all_is_blocked() {
     assert_eq!(outcomes(&signals([(1, 0)]), body), set([129]));
 }
 
-/// The handlers of two signals, one of which is blocked: it is sent at a point of the other, and comes at the drop.
+/// The handlers of two signals, one of which is blocked: it is sent at a point of the other, and comes at the
+/// drop.
 #[test]
 fn a_blocked_signal_comes_at_the_drop_of_the_guard_that_blocked_it() {
     let body = || {

@@ -28,7 +28,8 @@ fn a_load_that_is_hidden_by_another_still_sees_the_store() {
     assert_eq!(seen, set([0, 1]));
 }
 
-/// A wake that wrote the word, if only what it held, could bring back what another thread has just stored over.
+/// A wake that wrote the word, if only what it held, could bring back what another thread has just stored
+/// over.
 #[test]
 fn a_wake_leaves_the_word_alone() {
     let seen = calm(|| {
@@ -50,7 +51,8 @@ fn a_wake_leaves_the_word_alone() {
     assert_eq!(seen, set([None, Some(0)]));
 }
 
-/// Each of two threads stores to its word, then loads that of the other. Relaxed: both may miss the other's store.
+/// Each of two threads stores to its word, then loads that of the other. Relaxed: both may miss the other's
+/// store.
 #[test]
 fn store_buffering() {
     let seen = calm(|| {
@@ -253,7 +255,8 @@ sigproof_shim::per_thread! {
     static OWN: AtomicU32 = const { AtomicU32::new(0) };
 }
 
-/// A static of the process is one for all threads, a static of a thread is not, and an execution begins with new ones.
+/// A static of the process is one for all threads, a static of a thread is not, and an execution begins with
+/// new ones.
 #[test]
 fn statics() {
     let seen = calm(|| {

@@ -100,8 +100,8 @@ fn a_handler_interrupts_a_handler() {
     assert_eq!(nested(6), set([12_534]));
 }
 
-/// A handler whose signal is blocked waits until the running one returns: that one blocks its own signal, and those
-/// that it masks.
+/// A handler whose signal is blocked waits until the running one returns: that one blocks its own signal, and
+/// those that it masks.
 #[test]
 fn a_masked_handler_waits_for_the_running_one() {
     for masked in [two_handlers(&[OTHER], false), two_handlers(&[], true)] {
@@ -155,7 +155,8 @@ fn a_handler_is_interleaved_with_other_threads() {
     assert_eq!(seen, set([0, 1, 2]));
 }
 
-/// A handler is on the alternate stack, and nothing else is: no thread beside it, and not its own thread afterwards.
+/// A handler is on the alternate stack, and nothing else is: no thread beside it, and not its own thread
+/// afterwards.
 #[test]
 fn only_a_handler_is_on_the_signal_stack() {
     let asked = || on_signal_stack().unwrap();

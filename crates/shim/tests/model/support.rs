@@ -61,8 +61,8 @@ pub fn calm<T: Ord + Send + 'static>(body: impl Fn() -> T + Send + Sync + 'stati
     outcomes(&Plan::default(), body)
 }
 
-/// As [`outcomes`], with handler 0 at each signal point in turn, alone. In every execution that has the point, the
-/// handler runs once.
+/// As [`outcomes`], with handler 0 at each signal point in turn, alone. In every execution that has the
+/// point, the handler runs once.
 #[track_caller]
 pub fn swept<T: Ord + Send + 'static>(body: impl Fn() -> T + Send + Sync + 'static) -> BTreeSet<T> {
     let body = Arc::new(body);
@@ -94,8 +94,8 @@ pub fn failure(plan: &Plan, kind: FailureKind, body: impl Fn() + Send + Sync + '
     }
 }
 
-/// As [`failure`], with the handler 0 at each signal point in turn: the first failure. An exploration without the
-/// signal must not fail, or the signal would not be the reason.
+/// As [`failure`], with the handler 0 at each signal point in turn: the first failure. An exploration without
+/// the signal must not fail, or the signal would not be the reason.
 #[track_caller]
 pub fn failure_by_signal(kind: FailureKind, body: impl Fn() + Send + Sync + 'static) -> Failure {
     let body = Arc::new(body);
@@ -132,8 +132,8 @@ pub fn word(value: u32) -> Arc<AtomicU32> {
     Arc::new(AtomicU32::new(value))
 }
 
-/// Adds `what` as the last digit of a log that several threads write: read-modify-write would order them, so the
-/// caller excludes the others.
+/// Adds `what` as the last digit of a log that several threads write: read-modify-write would order them, so
+/// the caller excludes the others.
 pub fn log(word: &AtomicU32, what: u32) {
     let before = word.load(Ordering::Relaxed);
     word.store(before * 10 + what, Ordering::Relaxed);
