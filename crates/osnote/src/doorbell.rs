@@ -179,7 +179,7 @@ impl<B: Doorbell> Note for DoorbellNote<B> {
 }
 
 /// Writes `bytes` to a non-blocking descriptor; a full one is success (invariant 4).
-pub(crate) fn ring_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
+pub(crate) fn ring_by_write(to: FdRef<'_>, bytes: &[u8]) -> Result<(), NoteError> {
     loop {
         match to.write(bytes) {
             Ok(_) => return Ok(()),
@@ -192,7 +192,7 @@ pub(crate) fn ring_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
 
 /// Reads into `buffer` from a descriptor, after a wait for it to be readable if `poll` is given.
 pub(crate) fn answer_by_read(
-    from: FdRef,
+    from: FdRef<'_>,
     buffer: &mut [u8],
     poll: Option<Option<Duration>>,
 ) -> Result<Heard, NoteError> {
@@ -210,7 +210,7 @@ pub(crate) fn answer_by_read(
 }
 
 /// Writes `bytes` to a non-blocking descriptor until it is full.
-pub(crate) fn fill_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
+pub(crate) fn fill_by_write(to: FdRef<'_>, bytes: &[u8]) -> Result<(), NoteError> {
     let _errno = ErrnoGuard::new();
     loop {
         match to.write(bytes) {
@@ -222,7 +222,7 @@ pub(crate) fn fill_by_write(to: FdRef, bytes: &[u8]) -> Result<(), NoteError> {
 }
 
 /// Reads until nothing is left, without waiting.
-pub(crate) fn hush_by_read(from: FdRef) -> Result<(), NoteError> {
+pub(crate) fn hush_by_read(from: FdRef<'_>) -> Result<(), NoteError> {
     let mut buffer = [0; 64];
     while answer_by_read(from, &mut buffer, Some(Some(Duration::ZERO)))? == Heard::Ring {}
     Ok(())

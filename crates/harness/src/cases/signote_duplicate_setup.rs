@@ -21,7 +21,7 @@
 use std::sync::{Barrier, mpsc};
 use std::thread;
 
-use sigproof_osnote::notes::signote::{SetUp, SigNote, Slot, set_up_in};
+use sigproof_osnote::notes::signote::{Replacement, SetUp, SigNote, Slot, set_up_in};
 use sigproof_osnote::{Note, NoteError};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sigproof_shim::native::hint;
@@ -51,7 +51,10 @@ sigproof_shim::process_static! {
 
 fn how(setup: &Setup) -> SetUp {
     match setup.variant {
-        Variant::Broken => SetUp::Replacing,
+        // SAFETY: each second note of this file lives until the sleeper has ended and every waker has
+        // returned. After a failure it may end earlier: the sleeper then is in a read of its own pipe, and
+        // the process ends.
+        Variant::Broken => SetUp::Replacing(unsafe { Replacement::promise() }),
         Variant::Fixed => SetUp::Once,
     }
 }

@@ -67,7 +67,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`NoteError::DuplicateSetup`] if it is taken; it stays as it was.
-    pub fn install(&self, ends: &PipeEnds) -> Result<(), NoteError> {
+    fn install(&self, ends: &PipeEnds) -> Result<(), NoteError> {
         // Release: the pipe is made before its numbers are seen by the acquire in `get`. Relaxed: a refusal reads nothing else.
         self.pair
             .compare_exchange(0, pack(ends), Ordering::Release, Ordering::Relaxed)
@@ -76,7 +76,7 @@ impl Slot {
     }
 
     /// Puts a pair into the slot whatever it holds: the historical mistake, for its case.
-    pub fn replace(&self, ends: &PipeEnds) {
+    fn replace(&self, ends: &PipeEnds) {
         // Release: as in `install`.
         self.pair.store(pack(ends), Ordering::Release);
     }
@@ -95,11 +95,17 @@ impl Slot {
     }
 
     /// The read end and the write end; numbers that no descriptor has, if the slot is empty.
-    fn get(&self) -> (FdRef, FdRef) {
+    ///
+    /// # Safety
+    /// The caller borrows a note of this slot for as long as it uses the result.
+    unsafe fn get(&self) -> (FdRef<'_>, FdRef<'_>) {
         // Acquire: pairs with the release in `install` and `replace`.
         let pair = self.pair.load(Ordering::Acquire);
-        let number = |half: u64| FdRef((half as u32).wrapping_sub(1) as i32);
-        (number(pair >> 32), number(pair))
+        let number = |half: u64| (half as u32).wrapping_sub(1) as i32;
+        // SAFETY: an empty slot gives -1, which no descriptor has. The pair in the slot is that of the
+        // borrowed note, which keeps it open (invariant 3), or that of a note that replaced it and outlives
+        // the call (`Replacement::promise`).
+        unsafe { (FdRef::from_number(number(pair >> 32)), FdRef::from_number(number(pair))) }
     }
 }
 
@@ -120,7 +126,23 @@ pub enum SetUp {
     /// It is refused.
     Once,
     /// It silently takes the slot over: the historical mistake, for its case.
-    Replacing,
+    Replacing(Replacement),
+}
+
+/// The permission to replace a note that may be in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement(());
+
+impl Replacement {
+    /// Promises to keep the replacing note.
+    ///
+    /// # Safety
+    /// A note that replaces another lives until no call of the other is running: such a call uses the
+    /// descriptors of the replacing note.
+    #[must_use]
+    pub const unsafe fn promise() -> Self {
+        Self(())
+    }
 }
 
 /// The note.
@@ -138,7 +160,7 @@ pub fn set_up_in(slot: &'static Slot, how: SetUp) -> Result<SigNote, NoteError> 
     let own = cloexec::pipe_with(cloexec::best())?;
     match how {
         SetUp::Once => slot.install(&own)?,
-        SetUp::Replacing => slot.replace(&own),
+        SetUp::Replacing(_) => slot.replace(&own),
     }
     Ok(DoorbellNote::new(SlotBell { slot, own }))
 }
@@ -169,18 +191,22 @@ impl Doorbell for SlotBell {
     const TIMED: bool = false;
 
     fn ring(&self) -> Result<(), NoteError> {
-        doorbell::ring_by_write(self.slot.get().1, &[0])
+        // SAFETY: this is a note of the slot, and it is borrowed.
+        doorbell::ring_by_write(unsafe { self.slot.get() }.1, &[0])
     }
 
     fn answer(&self, _timeout: Option<Duration>) -> Result<Heard, NoteError> {
-        doorbell::answer_by_read(self.slot.get().0, &mut [0], None)
+        // SAFETY: this is a note of the slot, and it is borrowed.
+        doorbell::answer_by_read(unsafe { self.slot.get() }.0, &mut [0], None)
     }
 
     fn hush(&self) -> Result<(), NoteError> {
-        doorbell::hush_by_read(self.slot.get().0)
+        // SAFETY: this is a note of the slot, and it is borrowed.
+        doorbell::hush_by_read(unsafe { self.slot.get() }.0)
     }
 
     fn fill(&self) -> Result<(), NoteError> {
-        doorbell::fill_by_write(self.slot.get().1, &[0])
+        // SAFETY: this is a note of the slot, and it is borrowed.
+        doorbell::fill_by_write(unsafe { self.slot.get() }.1, &[0])
     }
 }

@@ -234,10 +234,14 @@ arithmetic!(AtomicU64, u64, fetch_add fetch_sub fetch_or fetch_and);
 arithmetic!(AtomicUsize, usize, fetch_add fetch_sub fetch_or fetch_and);
 
 impl AtomicU32 {
-    /// What the kernel finds there: the newest value. Passes no signal point, and orders nothing.
+    /// What the kernel finds there: the newest value. Passes no signal point, orders nothing and writes
+    /// nothing. A write, even of the value that is there, would compete with a store of another thread that
+    /// loom does not order after it.
     pub(super) fn seen_by_kernel(&self, me: usize) -> u32 {
-        let value = switching(me, || self.modelled.fetch_add(0, Relaxed));
+        // An exchange that fails gives the newest value; a load might give an older one.
+        let absent = !self.shadow.load(Relaxed);
+        let looked = switching(me, || self.modelled.compare_exchange(absent, absent, Relaxed, Relaxed));
         self.readers.after_write(me);
-        value
+        looked.unwrap_or_else(|value| value)
     }
 }

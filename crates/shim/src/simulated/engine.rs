@@ -82,7 +82,7 @@ pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> E
 }
 
 fn check(plan: &Plan, limits: &Limits, body: &Body, tracing: bool, scratch: Option<(&Scratch, usize)>) -> Exploration {
-    quiet();
+    let quiet = Quiet::new();
     let counts = Arc::new(Counts::default());
     let mut builder = loom::model::Builder::new();
     builder.max_threads = THREADS;
@@ -102,6 +102,7 @@ fn check(plan: &Plan, limits: &Limits, body: &Body, tracing: bool, scratch: Opti
     };
     let result = catch_unwind(AssertUnwindSafe(|| builder.check(run)));
     let world = world::end();
+    drop(quiet);
     let end = match result {
         Ok(()) => End::Exhausted,
         Err(payload) => ended_by(&*payload, world),
@@ -162,22 +163,33 @@ fn ended_by(payload: &(dyn Any + Send), world: Option<World>) -> End {
 }
 
 thread_local! {
-    /// Whether this thread explores, so that a panic is a result and no news.
+    /// Whether this thread explores: a panic in an execution is a result, and is not printed.
     static EXPLORES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps panics inside of executions from being printed.
-fn quiet() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !EXPLORES.with(Cell::get) {
-                loud(info);
-            }
-        }));
-    });
-    EXPLORES.with(|e| e.set(true));
+/// As long as this exists, the panics of this thread are not printed.
+struct Quiet;
+
+impl Quiet {
+    fn new() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let loud = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                if !EXPLORES.with(Cell::get) {
+                    loud(info);
+                }
+            }));
+        });
+        EXPLORES.with(|e| e.set(true));
+        Self
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        EXPLORES.with(|e| e.set(false));
+    }
 }
 
 /// A started thread.

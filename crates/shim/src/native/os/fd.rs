@@ -3,6 +3,7 @@
 //! `read`, `write`, `poll`, `fcntl`, `pipe` and `close` are on POSIX's list of async-signal-safe functions; `eventfd2`, `pipe2` and
 //! `ppoll` are bare system calls on Linux. None of them touches anything but `errno`, which is the caller's to keep.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::error::{OsError, check};
@@ -35,8 +36,8 @@ impl Fd {
 
     /// The descriptor, borrowed.
     #[must_use]
-    pub const fn borrow(&self) -> FdRef {
-        FdRef(self.0)
+    pub const fn borrow(&self) -> FdRef<'_> {
+        FdRef { number: self.0, owner: PhantomData }
     }
 }
 
@@ -47,11 +48,51 @@ impl Drop for Fd {
     }
 }
 
-/// A descriptor by its number, without a claim that it is still open: what a signal handler reads from an atomic word.
+/// A borrowed descriptor. Safe code obtains one from its owner only, with [`Fd::borrow`], and the owner
+/// outlives it:
+///
+/// ```
+/// use sigproof_shim::os::fd;
+///
+/// let ends = fd::pipe().unwrap();
+/// assert!(!ends.read.borrow().is_cloexec().unwrap());
+/// ```
+///
+/// ```compile_fail,E0423
+/// let guessed = sigproof_shim::os::fd::FdRef(3);
+/// ```
+///
+/// ```compile_fail,E0451
+/// let guessed = sigproof_shim::os::fd::FdRef { number: 3, owner: core::marker::PhantomData };
+/// ```
+///
+/// ```compile_fail,E0133
+/// let guessed = sigproof_shim::os::fd::FdRef::from_number(3);
+/// ```
+///
+/// ```compile_fail,E0505
+/// let ends = sigproof_shim::os::fd::pipe().unwrap();
+/// let read = ends.read.borrow();
+/// drop(ends);
+/// read.is_cloexec();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FdRef(pub i32);
+pub struct FdRef<'a> {
+    number: libc::c_int,
+    owner: PhantomData<&'a Fd>,
+}
 
-impl FdRef {
+impl FdRef<'_> {
+    /// The descriptor of this number, for a signal handler that reads the number from an atomic word.
+    ///
+    /// # Safety
+    /// As long as the result is used, either the descriptor is open and its owner lends it to the caller, or
+    /// no open descriptor has this number; every call then fails with `EBADF`.
+    #[must_use]
+    pub const unsafe fn from_number(number: i32) -> Self {
+        Self { number, owner: PhantomData }
+    }
+
     /// Reads what is there, blocking if the descriptor does. Zero is end-of-file.
     ///
     /// # Errors
@@ -59,7 +100,7 @@ impl FdRef {
     #[inline]
     pub fn read(self, buffer: &mut [u8]) -> Result<usize, OsError> {
         // SAFETY: pointer and length are those of the buffer. A number that is not open gives EBADF.
-        let count = unsafe { libc::read(self.0, buffer.as_mut_ptr().cast(), buffer.len()) };
+        let count = unsafe { libc::read(self.number, buffer.as_mut_ptr().cast(), buffer.len()) };
         usize::try_from(count).map_err(|_| OsError::last("read"))
     }
 
@@ -70,7 +111,7 @@ impl FdRef {
     #[inline]
     pub fn write(self, bytes: &[u8]) -> Result<usize, OsError> {
         // SAFETY: pointer and length are those of the slice. A number that is not open gives EBADF.
-        let count = unsafe { libc::write(self.0, bytes.as_ptr().cast(), bytes.len()) };
+        let count = unsafe { libc::write(self.number, bytes.as_ptr().cast(), bytes.len()) };
         usize::try_from(count).map_err(|_| OsError::last("write"))
     }
 
@@ -80,7 +121,7 @@ impl FdRef {
     /// # Errors
     /// [`OsError::Failed`]; `EINTR` is not hidden.
     pub fn poll_readable(self, timeout: Option<Duration>) -> Result<bool, OsError> {
-        let mut entry = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
+        let mut entry = libc::pollfd { fd: self.number, events: libc::POLLIN, revents: 0 };
         target::poll(&mut entry, timeout).map(|ready| ready > 0)
     }
 
@@ -98,7 +139,7 @@ impl FdRef {
     /// [`OsError::Failed`] with `EBADF`.
     pub fn is_cloexec(self) -> Result<bool, OsError> {
         // SAFETY: F_GETFD takes no argument.
-        let flags = check("fcntl", unsafe { libc::fcntl(self.0, libc::F_GETFD) })?;
+        let flags = check("fcntl", unsafe { libc::fcntl(self.number, libc::F_GETFD) })?;
         Ok(flags & libc::FD_CLOEXEC != 0)
     }
 
@@ -112,10 +153,10 @@ impl FdRef {
 
     fn set_flag(self, get: i32, set: i32, flag: i32, on: bool) -> Result<(), OsError> {
         // SAFETY: the F_GET commands take no argument, the F_SET ones an integer.
-        let old = check("fcntl", unsafe { libc::fcntl(self.0, get) })?;
+        let old = check("fcntl", unsafe { libc::fcntl(self.number, get) })?;
         let new = if on { old | flag } else { old & !flag };
         // SAFETY: as above.
-        check("fcntl", unsafe { libc::fcntl(self.0, set, new) }).map(drop)
+        check("fcntl", unsafe { libc::fcntl(self.number, set, new) }).map(drop)
     }
 }
 

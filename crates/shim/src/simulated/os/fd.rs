@@ -6,6 +6,7 @@
 //!
 //! The table of descriptors has a gate of its own, of those who make, mark or close a descriptor, and of a fork.
 
+use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::format;
@@ -125,15 +126,15 @@ impl Fd {
 
     /// The descriptor, borrowed.
     #[must_use]
-    pub const fn borrow(&self) -> FdRef {
-        FdRef(self.0)
+    pub const fn borrow(&self) -> FdRef<'_> {
+        FdRef { number: self.0, owner: PhantomData }
     }
 }
 
 impl Drop for Fd {
     #[track_caller]
     fn drop(&mut self) {
-        let Some((gate, _)) = FdRef(self.0).find() else { return };
+        let Some((gate, _)) = self.borrow().find() else { return };
         let at = Location::caller();
         let Some(me) = enter_table(at, Ordering::Relaxed) else { return };
         gate.again(me, Ordering::Relaxed);
@@ -150,9 +151,12 @@ impl Drop for Fd {
     }
 }
 
-/// A descriptor by its number.
+/// A borrowed descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FdRef(pub i32);
+pub struct FdRef<'a> {
+    number: i32,
+    owner: PhantomData<&'a Fd>,
+}
 
 /// How one look at a descriptor went.
 enum Looked {
@@ -160,10 +164,20 @@ enum Looked {
     Nothing,
 }
 
-impl FdRef {
+impl FdRef<'_> {
+    /// The descriptor of this number.
+    ///
+    /// # Safety
+    /// As long as the result is used, either the descriptor is open and its owner lends it to the caller, or
+    /// no open descriptor has this number; every call then fails with `EBADF`.
+    #[must_use]
+    pub const unsafe fn from_number(number: i32) -> Self {
+        Self { number, owner: PhantomData }
+    }
+
     fn find(self) -> Option<(Rc<Gate>, Open)> {
         with(|w| {
-            let open = w.files.get(self.0)?.clone();
+            let open = w.files.get(self.number)?.clone();
             Some((Rc::clone(&w.files.channels[open.channel].gate), open))
         })
         .flatten()
@@ -188,6 +202,11 @@ impl FdRef {
     pub fn read(self, buffer: &mut [u8]) -> Result<usize, OsError> {
         let at = Location::caller();
         let (me, open) = self.enter("read", at)?;
+        match open.end {
+            End::Write => return Err(failed("read", libc::EBADF)),
+            End::Counter if buffer.len() < 8 => return Err(failed("read", libc::EINVAL)),
+            _ => {}
+        }
         loop {
             let looked = with(|w| {
                 let channel = &mut w.files.channels[open.channel];
@@ -258,11 +277,15 @@ impl FdRef {
     pub fn write(self, bytes: &[u8]) -> Result<usize, OsError> {
         let at = Location::caller();
         let (_, open) = self.enter("write", at)?;
-        let amount = match (open.end, <[u8; 8]>::try_from(bytes)) {
-            (End::Counter, Ok(number)) => u64::from_ne_bytes(number),
-            (End::Counter, Err(_)) => return Err(failed("write", libc::EINVAL)),
-            _ => bytes.len() as u64,
+        let amount = match (open.end, <[u8; 8]>::try_from(bytes).map(u64::from_ne_bytes)) {
+            (End::Read, _) => return Err(failed("write", libc::EBADF)),
+            (End::Counter, Err(_) | Ok(u64::MAX)) => return Err(failed("write", libc::EINVAL)),
+            (End::Counter, Ok(number)) => number,
+            (End::Write, _) => bytes.len() as u64,
         };
+        if amount == 0 {
+            return Ok(bytes.len());
+        }
         let woken = with(|w| {
             let channel = &mut w.files.channels[open.channel];
             let fits = channel.limit - channel.level;
@@ -285,6 +308,7 @@ impl FdRef {
                 Err(failed("write", libc::EAGAIN))
             }
             Some(Some((woken, fits))) => {
+                assert!(open.nonblocking || fits == amount, "a write that blocks");
                 woken.into_iter().for_each(wait::wake);
                 Ok(if open.end == End::Counter { 8 } else { usize::try_from(fits).unwrap_or(usize::MAX) })
             }
@@ -337,7 +361,7 @@ impl FdRef {
     #[track_caller]
     pub fn is_cloexec(self) -> Result<bool, OsError> {
         enter_table(Location::caller(), Ordering::Relaxed);
-        self.find().map(|(_, open)| open.cloexec).ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
+        self.find().map(|(_, open)| open.cloexec).ok_or_else(|| failed("fcntl", libc::EBADF))
     }
 
     /// Sets or clears `O_NONBLOCK`.
@@ -351,7 +375,7 @@ impl FdRef {
     }
 
     fn set(self, change: impl FnOnce(&mut Open)) -> Result<(), OsError> {
-        let changed = with(|w| w.files.get(self.0).map(change));
-        changed.flatten().ok_or(OsError::Failed { call: "fcntl", errno: libc::EBADF })
+        let changed = with(|w| w.files.get(self.number).map(change));
+        changed.flatten().ok_or_else(|| failed("fcntl", libc::EBADF))
     }
 }

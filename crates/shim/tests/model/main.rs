@@ -1,0 +1,40 @@
+//! Tests of the simulated kernel and of the explorer. For the build with `--cfg loom` only:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" cargo test --profile loom --target-dir target/loom -p sigproof-shim --test model
+//! ```
+//!
+//! Every test explores a small body exhaustively and compares the exact set of outcomes, so that it fails if
+//! the explorer misses an outcome and if it invents one. Beside these are controls: bodies that are wrong on
+//! purpose, whose failure the explorer must find and must name correctly.
+//!
+//! | module | tests |
+//! |---|---|
+//! | `memory` | atomics, orderings, statics |
+//! | `cells` | data races on cells and marks |
+//! | `mutexes`, `condvars`, `rwlocks` | the locks and the condition variable |
+//! | `futexes`, `semaphores` | futex and semaphore |
+//! | `pipes`, `counters`, `table` | descriptors: pipe, event counter, the table and fork |
+//! | `signals`, `masks` | delivery, nesting, signal stack; blocked signals |
+//! | `errnos` | `errno` of each thread, and handlers that spoil it |
+//! | `times` | clock, time-outs, spurious ends |
+//! | `explorer` | limits, failures, counts, replays |
+
+#![cfg(loom)]
+
+mod cells;
+mod condvars;
+mod counters;
+mod errnos;
+mod explorer;
+mod futexes;
+mod masks;
+mod memory;
+mod mutexes;
+mod pipes;
+mod rwlocks;
+mod semaphores;
+mod signals;
+mod support;
+mod table;
+mod times;
