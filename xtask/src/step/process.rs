@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sigproof_harness::refusal::Refusal;
 use sigproof_harness::report::Run;
 use sigproof_harness::step::engine::Probe;
 use sigproof_harness::step::worker::{Event, Order, VERB};
@@ -66,13 +67,14 @@ impl Sweeper {
         let (Some(orders), Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let (sender, events) = channel();
         // It ends with the process, whose end closes the pipe; nobody need wait for it.
-        thread::Builder::new().name("events".to_owned()).spawn(move || {
+        let reader = thread::Builder::new().name("events".to_owned()).spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
-        })?;
+        });
+        reader.map_err(|error| Refusal::thread(&error))?;
         Ok(Self { group, orders, events })
     }
 
