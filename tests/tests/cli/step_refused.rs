@@ -21,7 +21,7 @@ const SLEEP: &[&str] = &["step", "note-sleep", "--note", "futex", "--window", "s
 fn ran_without(calls: &[libc::c_long], errno: i32, arguments: &[&str]) -> Ran {
     let mut command = xtask(arguments);
     refused(&mut command, calls, errno);
-    let _turn = crate::step_sweeps::turn();
+    let _turn = sigproof_tests::turn();
     finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a seccomp filter can be set"))
 }
 
@@ -149,7 +149,7 @@ fn where_a_child_cannot_be_looked_at_a_sweep_ends_early_and_says_so() {
     if root {
         command.uid(65534).gid(65534);
     }
-    let _turn = crate::step_sweeps::turn();
+    let _turn = sigproof_tests::turn();
     let ran = finish(command.spawn().unwrap());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("warning: a child cannot be looked at").count(), 1, "{}", ran.stderr);

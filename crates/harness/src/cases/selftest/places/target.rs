@@ -3,7 +3,7 @@
 //! The marks are part of it, so that the first label is the first boundary and the last label, at the second
 //! mark, is the last one. No instruction touches more than what a C function may change.
 
-pub(super) use selected::{LACKS, LABELS, addresses, run};
+pub(super) use selected::{LABELS, LACKS, addresses, run};
 
 /// Assembles the window and names its labels. `$mark` is the trap instruction of
 /// [`Stage::window`](crate::step::Stage::window).
