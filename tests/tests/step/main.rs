@@ -22,7 +22,8 @@ use sweeps::*;
 enum Needs {
     /// An engine, whichever.
     Any,
-    /// An engine that traces: it looks into handlers, and holds threads.
+    /// An engine that traces: it looks into handlers, holds threads, and reaches the boundary behind a system call.
+    /// Where ptrace is refused, a thread that spins cannot be looked at either.
     Tracing,
     /// This one.
     Engine(Kind),
@@ -56,7 +57,7 @@ const TESTS: &[(&str, Needs, fn())] = &[
     ("sweeps::what_misbehaves_is_an_outcome::cross_deadlock", Tracing, || {
         what_misbehaves_is_an_outcome("cross-deadlock", "cross deadlock", "waits in a signal handler for mutex");
     }),
-    ("sweeps::what_misbehaves_is_an_outcome::livelock", Any, || {
+    ("sweeps::what_misbehaves_is_an_outcome::livelock", Tracing, || {
         what_misbehaves_is_an_outcome("livelock", "livelock", "spins in a signal handler");
     }),
     ("sweeps::what_misbehaves_is_an_outcome::descriptor_leak", Any, || {
@@ -65,7 +66,7 @@ const TESTS: &[(&str, Needs, fn())] = &[
     ("sweeps::what_misbehaves_is_an_outcome::nesting", Tracing, || {
         what_misbehaves_is_an_outcome("nesting", "corrupt record", "interrupted itself");
     }),
-    ("sweeps::where_it_misbehaves_is_on_the_strip::both_ends", Any, || {
+    ("sweeps::where_it_misbehaves_is_on_the_strip::both_ends", Tracing, || {
         where_it_misbehaves_is_on_the_strip(".L", ".", &["delivered", "lost wake-up"], "lost-wakeup");
     }),
     ("sweeps::where_it_misbehaves_is_on_the_strip::the_end", Any, || {
@@ -103,10 +104,10 @@ const TESTS: &[(&str, Needs, fn())] = &[
     }),
     ("sweeps::all_engines_see_the_same", Any, all_engines_see_the_same),
     ("sweeps::twice_the_same_strip::sleep", Any, || twice_the_same_strip(SLEEP)),
-    ("sweeps::twice_the_same_strip::write", Any, || {
+    ("sweeps::twice_the_same_strip::write", Tracing, || {
         twice_the_same_strip(&["step", "profbuf-double-wakeup", "--variant", "broken", "--note", "futex"]);
     }),
-    ("sweeps::twice_the_same_strip::setup", Any, || {
+    ("sweeps::twice_the_same_strip::setup", Tracing, || {
         twice_the_same_strip(&["step", "signote-duplicate-setup", "--variant", "broken"]);
     }),
     ("sweeps::what_is_printed_to_replay_can_be_typed", Any, what_is_printed_to_replay_can_be_typed),

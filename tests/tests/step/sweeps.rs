@@ -275,6 +275,7 @@ pub fn a_sweep_leaves_no_process_behind() {
         let _turn = turn();
         finish(command.spawn().unwrap())
     };
-    assert!(ran.code == Some(0), "{}", ran.stderr);
+    // An engine that does not trace leaves out one of the four.
+    assert!(matches!(ran.code, Some(0 | 4)), "{}", ran.stderr);
     assert_none_started_by("SIGPROOF_TEST_RUN=8000");
 }
