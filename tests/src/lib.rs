@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,13 @@ pub fn json(arguments: &[&str]) -> (Ran, serde_json::Value) {
     let ran = run(&[arguments, &["--report", "json=-"]].concat());
     let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
     (ran, report)
+}
+
+/// Whose turn it is to sweep: a sweep keeps to one processor. A test that fails leaves nothing behind that would
+/// matter to the next one.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A child that does not outlive its owner, also when a test fails in between.

@@ -17,6 +17,7 @@ const SELECTION: &[&str] = &[
     "crates/profbuf/tests/machine_code.rs",
     "crates/harness/src/bin/hang-specimens/main.rs",
     "crates/harness/src/bin/hang-specimens/unnamed.rs",
+    "crates/harness/src/cases/selftest/places/target.rs",
     "crates/harness/src/diagnose/linux/arch.rs",
     "crates/harness/src/diagnose/linux/c_library.rs",
     "crates/harness/src/diagnose/mod.rs",

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::sync::Mutex;
 use std::thread;
 
+use sigproof_harness::refusal::Refusal;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -25,8 +26,8 @@ pub fn each<T>(
     let next = Mutex::new(0..count);
     let trouble = Mutex::new(None);
     thread::scope(|scope| {
-        for _ in 0..jobs.min(count) {
-            scope.spawn(|| {
+        for number in 0..jobs.min(count) {
+            let started = thread::Builder::new().spawn_scoped(scope, || {
                 let mut own = begin();
                 while !stop.load(Ordering::Relaxed)
                     && let Some(n) = next.lock().ok().and_then(|mut next| next.next())
@@ -40,6 +41,11 @@ pub fn each<T>(
                     }
                 }
             });
+            // Those that there are do the work.
+            if let (0, Err(error), Ok(mut trouble)) = (number, started, trouble.lock()) {
+                *trouble = Some(Trouble::environment(Refusal::thread(&error).to_string()));
+                return;
+            }
         }
     });
     trouble.into_inner().ok().flatten()

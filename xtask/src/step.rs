@@ -150,7 +150,11 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
 fn engine(asked: Option<Kind>, stop: &AtomicBool) -> Result<Result<Kind, String>, Trouble> {
     let unexpected = |why: &str| Err(Trouble::unexpected(format!("the engines could not be tried: {why}")));
     match Sweeper::start(0)?.carry_out(&Order::Probe, stop, |_, _| {}) {
-        Answer::Probed(probes) => Ok(pick(&probes, asked)),
+        Answer::Probed(probes) => {
+            let picked = pick(&probes, asked);
+            picked.iter().filter_map(|kind| patience(&probes, *kind)).for_each(|warning| output::tell(&warning));
+            Ok(picked)
+        }
         Answer::Died { sentence, words, outside: true } => Err(ended_from_outside(&sentence, &words)),
         Answer::Died { sentence, words, .. } => unexpected(&format!("{sentence}\n{words}")),
         // The order is ours, and right: what refuses it is the machine.
@@ -170,9 +174,25 @@ fn pick(probes: &[Probe], asked: Option<Kind>) -> Result<Kind, String> {
     if let Some(kind) = asked {
         return lacks(kind).map_or(Ok(kind), |why| Err(format!("engine '{kind}' does not work here: {why}")));
     }
+    let reasons: Vec<_> = Kind::ALL.iter().filter_map(|kind| lacks(*kind)).collect();
+    if let [first, rest @ ..] = &reasons[..]
+        && reasons.len() == Kind::ALL.len()
+        && rest.iter().all(|reason| reason == first)
+    {
+        return Err(format!("no engine works here: {first}"));
+    }
     let reasons = || Kind::ALL.iter().filter_map(|kind| Some(format!("{kind}: {}", lacks(*kind)?)));
     let works = Kind::ALL.iter().copied().find(|kind| lacks(*kind).is_none());
     works.ok_or_else(|| format!("no engine works here: {}", reasons().collect::<Vec<_>>().join("; ")))
+}
+
+/// What to expect of an engine that cannot look at its children.
+fn patience(probes: &[Probe], engine: Kind) -> Option<String> {
+    let why = probes.iter().find(|probe| probe.engine == engine)?.patience.as_ref()?;
+    Some(format!(
+        "warning: a child cannot be looked at, so each hang is decided by 10 s without progress, and the sweep of a \
+         window ends after two hangs: {why}"
+    ))
 }
 
 /// Sweeps the chosen windows, a process for each thread; what they came to, in their order, and what went wrong beside.

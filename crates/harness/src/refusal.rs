@@ -93,7 +93,7 @@ impl Refusal {
                 "allow timer_create and timer_settime (the seccomp profile of the container), or use --delivery pthread-kill"
             }
             _ if about(&["setitimer"]) => "allow it (the seccomp profile of the container), or use another --delivery",
-            _ if about(&["tgkill"]) => {
+            _ if about(&["pthread_kill"]) => {
                 "allow tgkill (the seccomp profile of the container), or use --delivery thread-timer"
             }
             _ if about(&["eventfd"]) => {
@@ -150,6 +150,8 @@ mod tests {
     #[case("timer_settime", libc::EPERM, &["timer_settime", "not permitted", "seccomp", "--delivery pthread-kill"])]
     #[case("setitimer", libc::EPERM, &["setitimer", "another --delivery"])]
     #[case("pthread_kill (tgkill)", libc::EPERM, &["tgkill", "--delivery thread-timer"])]
+    #[case("tgkill", libc::EPERM, &["tgkill", "allow it: the seccomp profile"])]
+    #[case("fork", libc::EAGAIN, &["fork", "ulimit -u"])]
     #[case("eventfd", libc::ENOSYS, &["eventfd", "not implemented", "another --note"])]
     #[case("pipe2", libc::EMFILE, &["pipe2", "ulimit -n"])]
     #[case("a new thread (clone)", libc::EAGAIN, &["thread", "ulimit -u"])]

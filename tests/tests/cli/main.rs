@@ -16,5 +16,4 @@ mod refusing;
 mod reports;
 mod step;
 mod step_refused;
-mod step_sweeps;
 mod surroundings;

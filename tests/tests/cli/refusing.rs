@@ -2,9 +2,9 @@
 //! deadlocks once it is blind.
 
 use serde_json::Value;
+use sigproof_tests::turn;
 
 use crate::outcomes::json;
-use crate::step_sweeps::turn;
 
 /// How often an outcome was observed in a run.
 fn times(run: &Value, outcome: &str) -> u64 {

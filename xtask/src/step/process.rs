@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sigproof_harness::refusal::Refusal;
 use sigproof_harness::report::Run;
 use sigproof_harness::step::engine::Probe;
 use sigproof_harness::step::worker::{Event, Order, VERB};
@@ -66,13 +67,14 @@ impl Sweeper {
         let (Some(orders), Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let (sender, events) = channel();
         // It ends with the process, whose end closes the pipe; nobody need wait for it.
-        thread::Builder::new().name("events".to_owned()).spawn(move || {
+        let reader = thread::Builder::new().name("events".to_owned()).spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
-        })?;
+        });
+        reader.map_err(|error| Refusal::thread(&error))?;
         Ok(Self { group, orders, events })
     }
 
@@ -157,12 +159,25 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    /// Far beyond what an answer takes; the scripts would sleep for longer.
+    const WATCHDOG: Duration = Duration::from_secs(120);
+
+    /// Whether a run is to stop. A thread that the watchdog gave up still has it.
+    fn stop() -> &'static AtomicBool {
+        Box::leak(Box::default())
+    }
+
     /// What a process answers that is this script.
-    fn answer(script: &str, stop: &AtomicBool) -> (Answer, Vec<(usize, usize)>, bool) {
-        let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", script])).unwrap();
-        let mut seen = Vec::new();
-        let answer = sweeper.carry_out(&Order::Probe, stop, |done, known| seen.push((done, known)));
-        (answer, seen, sweeper.lives())
+    fn answer(script: &str, stop: &'static AtomicBool) -> (Answer, Vec<(usize, usize)>, bool) {
+        let (tell, told) = channel();
+        let its = script.to_owned();
+        thread::spawn(move || {
+            let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", &its])).unwrap();
+            let mut seen = Vec::new();
+            let answer = sweeper.carry_out(&Order::Probe, stop, |done, known| seen.push((done, known)));
+            let _ = tell.send((answer, seen, sweeper.lives()));
+        });
+        told.recv_timeout(WATCHDOG).unwrap_or_else(|error| panic!("{script}: no answer: {error}"))
     }
 
     #[test]
@@ -170,7 +185,7 @@ mod tests {
         let script = r#"read order
             echo '{"progress":{"done":1,"known":3}}'; echo '{"progress":{"done":2,"known":3}}'
             echo "{\"refused\":\"$(echo $order | tr -d \\\")\"}"; read next"#;
-        let (answer, seen, lives) = answer(script, &AtomicBool::new(false));
+        let (answer, seen, lives) = answer(script, stop());
         assert!(matches!(answer, Answer::Refused(order) if order == "probe"));
         assert_eq!(seen, [(1, 3), (2, 3)]);
         assert!(lives, "it waits for the next order");
@@ -202,7 +217,7 @@ mod tests {
         true
     )]
     fn a_death_is_told(#[case] script: &str, #[case] how: &str, #[case] said: &str, #[case] from_outside: bool) {
-        let (answer, seen, lives) = answer(script, &AtomicBool::new(false));
+        let (answer, seen, lives) = answer(script, stop());
         let Answer::Died { sentence, words, outside } = answer else { panic!("{script} is no death") };
         assert!(sentence.contains(how), "{sentence}");
         assert_eq!((words.as_str(), seen.len(), lives, outside), (said, 0, false, from_outside));
@@ -212,14 +227,14 @@ mod tests {
     #[case::at_work("read order; sleep 600")]
     #[case::hit_by_the_same_signal("read order; kill -15 $$")]
     fn an_interruption_ends_it(#[case] script: &str) {
-        let stop = AtomicBool::new(false);
+        let stop = stop();
         let (answer, _, lives) = thread::scope(|scope| {
             // Long enough for the process to die first; were it not, the answer would be the same.
             scope.spawn(|| {
                 thread::sleep(Duration::from_millis(100));
                 stop.store(true, Ordering::Relaxed);
             });
-            answer(script, &stop)
+            answer(script, stop)
         });
         assert!(matches!(answer, Answer::Stopped) && !lives);
     }

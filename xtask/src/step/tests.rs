@@ -76,11 +76,25 @@ fn what_cannot_be_chosen(#[case] args: StepArgs, #[case] said: &str) {
     None,
     Err("no engine works here: breakpoint: a; single-step: b; trap-flag: c")
 )]
+#[case::none_for_one_reason(&[Some("a"), Some("a"), Some("a")], None, Err("no engine works here: a"))]
 #[case::untold(&[], Some(Kind::TrapFlag), Err("engine 'trap-flag' does not work here: it was not tried"))]
 fn which_engine(#[case] lacks: &[Option<&str>], #[case] asked: Option<Kind>, #[case] expected: Result<Kind, &str>) {
-    let probe = |(engine, lacks): (&Kind, &Option<&str>)| Probe { engine: *engine, lacks: lacks.map(str::to_owned) };
+    let probe = |(engine, lacks): (&Kind, &Option<&str>)| Probe {
+        engine: *engine,
+        lacks: lacks.map(str::to_owned),
+        patience: None,
+    };
     let probes: Vec<_> = Kind::ALL.iter().zip(lacks).map(probe).collect();
     assert_eq!(pick(&probes, asked), expected.map_err(str::to_owned));
+}
+
+#[test]
+fn an_engine_that_cannot_look_at_its_children_is_told_of_once() {
+    let probe = |engine| Probe { engine, lacks: None, patience: (engine == Kind::TrapFlag).then(|| "why".to_owned()) };
+    let probes: Vec<_> = Kind::ALL.iter().copied().map(probe).collect();
+    assert_eq!(patience(&probes, Kind::Breakpoint), None);
+    let warning = patience(&probes, Kind::TrapFlag).unwrap();
+    assert!(warning.starts_with("warning: ") && warning.ends_with(": why") && warning.contains("10 s"), "{warning}");
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::windows::DESCRIPTOR_LEAK,
         &selftest::windows::NESTING,
         &selftest::windows::ANOTHER_PATH,
+        &selftest::windows::DRIFTS,
+        &selftest::places::PLACES,
     ];
     CASES
 }

@@ -23,6 +23,7 @@ use crate::worker::Attempt;
 
 pub(super) mod attempts;
 pub(super) mod phases;
+pub(super) mod places;
 pub(super) mod refusal;
 pub(super) mod windows;
 

@@ -38,6 +38,9 @@ pub use linux::Watch;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{procfs, sleep};
 
+/// What is said where [`proc_is_ours`] is false.
+pub(crate) const FOREIGN_PROC: &str = "/proc is not of this PID namespace";
+
 /// Whether `/proc` shows the processes of our own PID namespace. A container that sees the `/proc` of its
 /// host finds other processes under the numbers of its own.
 pub(crate) fn proc_is_ours() -> bool {

@@ -12,7 +12,9 @@
 
 use sigproof_osnote::NoteError;
 use sigproof_profbuf::WriteError;
-use sigproof_shim::native::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering, compiler_fence};
+use sigproof_shim::native::atomic::{
+    AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering, compiler_fence,
+};
 use sigproof_shim::native::os::errno;
 
 use super::servo::{Hit, Servo};
@@ -90,6 +92,7 @@ impl Window {
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 static BODY: AtomicPtr<&'static Body> = AtomicPtr::new(core::ptr::null_mut());
 static AIMED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: AtomicUsize = AtomicUsize::new(0);
 static WINDOW: AtomicU32 = AtomicU32::new(Window::Before as u32);
 static DELAY_NS: AtomicI64 = AtomicI64::new(Servo::START.delay);
 static STEP_NS: AtomicI64 = AtomicI64::new(Servo::START.step);
@@ -100,6 +103,11 @@ pub(super) fn enter(window: Window) {
     compiler_fence(Ordering::SeqCst);
     WINDOW.store(window as u32, Ordering::Relaxed);
     compiler_fence(Ordering::SeqCst);
+}
+
+/// The program counter that the last handler has interrupted. Async-signal-safe; for a body, its own.
+pub(crate) fn interrupted_at() -> usize {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// The servo's delay, in nanoseconds.
@@ -141,6 +149,8 @@ extern "C" fn on_signal(_signal: libc::c_int, _info: *mut libc::siginfo_t, conte
     } else {
         watch(page);
     }
+    // SAFETY: `context` is the ucontext that the kernel gave to this very handler.
+    INTERRUPTED.store(unsafe { pc::interrupted(context) }, Ordering::Relaxed);
     // Release: what was armed before is armed to whoever sees this (`Page::signals_idle`).
     page.begun.fetch_add(1, Ordering::Release);
     if let Err(fault) = body() {

@@ -30,6 +30,7 @@ use sigproof_shim::native::os::errno;
 
 pub use delivery::Delivery;
 use handler::Nesting;
+pub(crate) use handler::interrupted_at;
 pub use handler::{Fault, Window as Place};
 
 use crate::page::Page;

@@ -42,26 +42,32 @@ unsafe fn call_at(pc: usize) -> bool {
     word & 0xffe0_001f == 0xd400_0001
 }
 
+/// The program counter that the handler has interrupted.
+///
+/// Async-signal-safe.
+///
+/// # Safety
+/// `context` is the third argument of an `SA_SIGINFO` handler, in that handler.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-unsafe fn interrupted(context: *mut libc::c_void) -> usize {
+pub(super) unsafe fn interrupted(context: *mut libc::c_void) -> usize {
     // SAFETY: by contract, a ucontext of this platform.
     unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RIP as usize].cast_unsigned() as usize }
 }
 
 #[cfg(all(target_os = "linux", target_arch = "aarch64"))]
-unsafe fn interrupted(context: *mut libc::c_void) -> usize {
+pub(super) unsafe fn interrupted(context: *mut libc::c_void) -> usize {
     // SAFETY: by contract, a ucontext of this platform.
     unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.pc as usize }
 }
 
 #[cfg(all(target_vendor = "apple", target_arch = "x86_64"))]
-unsafe fn interrupted(context: *mut libc::c_void) -> usize {
+pub(super) unsafe fn interrupted(context: *mut libc::c_void) -> usize {
     // SAFETY: by contract, a ucontext of this platform, whose machine context lies behind a valid pointer.
     unsafe { (*(*context.cast::<libc::ucontext_t>()).uc_mcontext).__ss.__rip as usize }
 }
 
 #[cfg(all(target_vendor = "apple", target_arch = "aarch64"))]
-unsafe fn interrupted(context: *mut libc::c_void) -> usize {
+pub(super) unsafe fn interrupted(context: *mut libc::c_void) -> usize {
     // SAFETY: by contract, a ucontext of this platform, whose machine context lies behind a valid pointer.
     unsafe { (*(*context.cast::<libc::ucontext_t>()).uc_mcontext).__ss.__pc as usize }
 }

@@ -27,6 +27,9 @@ const TRIES: u32 = 5;
 /// How often a path is written down until two agree.
 const RECORDINGS: u32 = 12;
 
+/// After how many hangs that patience has decided, 10 s each, a sweep ends early. A fixed window has none.
+const PRESUMED: usize = 2;
+
 /// How many ranges are diagnosed.
 const DIAGNOSED: usize = 12;
 
@@ -75,6 +78,11 @@ pub struct Seen {
     pub only: Option<Located>,
     /// The first boundary of a vulnerable range, and what was found out there.
     pub findings: Vec<(usize, Finding)>,
+    /// Why hangs are decided by patience, where a child cannot be looked at.
+    pub unwatchable: Option<String>,
+    /// The first signal's boundary of each hang that patience has decided. After [`PRESUMED`] of them the sweep
+    /// ends, and the rest of the boundaries is not visited.
+    pub presumed: Vec<usize>,
     /// Executions.
     pub executions: u64,
     /// Seconds that they took.
@@ -145,8 +153,11 @@ fn look_by(engine: Box<dyn Engine>, nests: bool, which: &Which, observer: &dyn O
     for at in 0..path.len() {
         judged.push(sweeper.visit(Shot { path: &path, at, second: None, explain: false })?);
         observer.boundary(at + 1, path.len());
+        if sweeper.patience_is_over() {
+            break;
+        }
     }
-    if nests {
+    if nests && judged.len() == path.len() {
         sweeper.nested(&path, &judged, observer)?;
     }
     sweeper.diagnose(&path, &mut judged)?;
@@ -190,8 +201,11 @@ impl Sweeper {
         let mut before: Vec<engine::Recorded> = Vec::new();
         let mut trouble = Trouble::Astray("the path is another each time".to_owned());
         for _ in 0..RECORDINGS {
+            // The path is that of a fresh child, which a boundary that is not reached in an older one is tried in.
+            self.engine.renew();
             match self.engine.record() {
                 Ok(recorded) if before.iter().any(|other| other.path == recorded.path) => {
+                    self.seen.unwatchable = self.engine.unwatchable();
                     return Ok((recorded.path, recorded.ended.outcome));
                 }
                 Ok(recorded) => before.push(recorded),
@@ -202,7 +216,12 @@ impl Sweeper {
         Err(trouble)
     }
 
-    /// One execution with a signal; a few, if it goes astray.
+    /// Whether enough hangs were decided by patience.
+    fn patience_is_over(&self) -> bool {
+        self.seen.presumed.len() >= PRESUMED
+    }
+
+    /// One execution with a signal; a few, if it goes astray, each of them in a fresh child.
     fn visit(&mut self, shot: Shot<'_>) -> Result<Judged, Trouble> {
         let mut retries = 0;
         loop {
@@ -224,6 +243,9 @@ impl Sweeper {
     fn take(&mut self, at: usize, ended: Ended, retries: u32) -> Judged {
         if ended.outcome != Outcome::Delivered && self.seen.first_seconds.is_none() {
             self.seen.first_seconds = Some(self.started.elapsed().as_secs_f64());
+        }
+        if ended.presumed {
+            self.seen.presumed.push(at);
         }
         if let Some(finding) = ended.finding {
             self.seen.findings.push((at, finding));
@@ -253,16 +275,27 @@ impl Sweeper {
                 let shot = Shot { path, at: first, second: Some((&swept.path, second)), explain: false };
                 swept.judged.push(self.visit(shot)?);
                 observer.boundary(second + 1, swept.path.len());
+                if self.patience_is_over() {
+                    break;
+                }
             }
             self.seen.nested.push(Nested { first, swept });
+            if self.patience_is_over() {
+                return Ok(());
+            }
         }
         Ok(())
     }
 
     /// A closer look at the beginning of each vulnerable range.
     fn diagnose(&mut self, path: &[Boundary], judged: &mut [Judged]) -> Result<(), Trouble> {
-        self.seen.findings.clear();
-        for (first, last) in ranges(judged).into_iter().take(DIAGNOSED) {
+        let ranges = ranges(judged);
+        // Patience decides the same again, and finds out no more.
+        let presumed = self.seen.presumed.clone();
+        let first_of_range = |at: &usize| ranges.iter().any(|(first, _)| first == at);
+        self.seen.findings.retain(|(at, _)| presumed.contains(at) && first_of_range(at));
+        let known = |(first, _): &(usize, usize)| presumed.contains(first);
+        for (first, last) in ranges.into_iter().filter(|range| !known(range)).take(DIAGNOSED) {
             let closer = self.visit(Shot { path, at: first, second: None, explain: true })?;
             if closer.outcome != judged[first].outcome {
                 for (at, judged) in judged.iter_mut().enumerate().take(last + 1).skip(first) {

@@ -122,7 +122,7 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
                 explain(child.pid(), page, stuck, None)
             } else {
                 let (outcome, what) = undiagnosed(page, stuck);
-                (outcome, Finding::new(outcome, format!("{what} (no stacks: /proc is not of this PID namespace)")))
+                (outcome, Finding::new(outcome, format!("{what} (no stacks: {})", hang::FOREIGN_PROC)))
             };
             break (End::Outcome(outcome), Some(finding), elapsed);
         }

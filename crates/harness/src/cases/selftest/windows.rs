@@ -11,12 +11,13 @@
 //! | `selftest-step-livelock` | the handler spins until the window has set a flag | livelock |
 //! | `selftest-step-descriptor-leak` | the handler opens a descriptor | descriptor leak |
 //! | `selftest-step-nesting` | a handler that lets signals in and bears none | corrupt record, of two signals only |
-//! | `selftest-step-another-path` | the window takes another path each time | inconclusive |
+//! | `selftest-step-another-path` | the window takes another path each time, in every process | inconclusive |
+//! | `selftest-step-drifts` | the window takes another branch later on, in every process | delivered |
 
 use core::hint::black_box;
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
@@ -140,8 +141,35 @@ pub(in crate::cases) static ANOTHER_PATH: Stepped = Stepped {
     name: "selftest-step-another-path",
     summary: "the window takes another path each time: the run must be inconclusive",
     outcome: Outcome::Delivered,
-    windows: || vec![Window::new("longer", longer)],
+    windows: || {
+        let runs = all_runs();
+        vec![Window::new("longer", move |stage| longer(stage, runs))]
+    },
 };
+
+pub(in crate::cases) static DRIFTS: Stepped = Stepped {
+    name: "selftest-step-drifts",
+    summary: "the window takes another branch from its third time on, as an allocator may: a fresh process is as at first",
+    outcome: Outcome::Delivered,
+    windows: || vec![Window::new("branch", drift)],
+};
+
+/// How often all processes together have run a window: memory that the children share which are forked later.
+fn all_runs() -> &'static AtomicU32 {
+    static RUNS: OnceLock<&AtomicU32> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        let flags = libc::MAP_SHARED | libc::MAP_ANON;
+        // SAFETY: a new mapping at an address of the kernel's choice disturbs nothing.
+        let page = unsafe {
+            libc::mmap(core::ptr::null_mut(), size_of::<AtomicU32>(), libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+        };
+        if page == libc::MAP_FAILED {
+            return Box::leak(Box::default());
+        }
+        // SAFETY: page-aligned, zeroed, large enough, never unmapped; zero is a value of an atomic.
+        unsafe { &*page.cast::<AtomicU32>() }
+    })
+}
 
 /// A window of a few instructions, around which there is nothing to be told.
 fn idle(stage: &mut Stage) -> Result<(), Failure> {
@@ -296,11 +324,11 @@ fn nested(stage: &mut Stage) -> Result<(), Failure> {
     idle(stage)
 }
 
-fn longer(stage: &mut Stage) -> Result<(), Failure> {
+/// A loop with a turn more than the last time, in whatever process that was.
+fn longer(stage: &mut Stage, runs: &AtomicU32) -> Result<(), Failure> {
     stage.handler(|_| Ok(()))?;
-    let mut turns = 0_u32;
     while stage.another()? {
-        turns += 1;
+        let turns = 1 + runs.fetch_add(1, Ordering::Relaxed);
         stage.window(|| {
             for turn in 0..turns {
                 black_box(turn);
@@ -308,4 +336,26 @@ fn longer(stage: &mut Stage) -> Result<(), Failure> {
         });
     }
     Ok(())
+}
+
+/// The first execution of a process warms it up, and the second one is recorded.
+fn drift(stage: &mut Stage) -> Result<(), Failure> {
+    stage.handler(|_| Ok(()))?;
+    let mut runs = 0_u32;
+    while stage.another()? {
+        runs += 1;
+        stage.window(|| if runs <= 2 { at_first(runs) } else { later(runs) });
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn at_first(runs: u32) {
+    black_box(runs + 1);
+}
+
+#[inline(never)]
+fn later(runs: u32) {
+    black_box(runs * 3);
+    black_box(runs / 3);
 }

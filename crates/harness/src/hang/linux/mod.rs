@@ -31,7 +31,7 @@ pub(crate) mod procfs;
 pub(crate) mod sleep;
 mod survey;
 
-use super::{ARMED, Look, SPIN_CPU, Stuck};
+use super::{ARMED, FOREIGN_PROC, Look, SPIN_CPU, Stuck};
 use procfs::{Syscall, thread_stat, thread_status};
 use std::io;
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Watch {
     /// said, and `Spinning` only after [`SPIN_CPU_ARMED`](super::SPIN_CPU_ARMED).
     pub fn look(&mut self, progress: u64, timers_idle: bool) -> Look {
         if !procfs::is_ours() {
-            return Look::Unwatchable("/proc is missing, or shows another PID namespace".to_owned());
+            return Look::Unwatchable(FOREIGN_PROC.to_owned());
         }
         let survey = match self.threads.survey() {
             Ok(survey) => survey,

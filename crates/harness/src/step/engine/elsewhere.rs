@@ -1,10 +1,11 @@
 //! Where there is no engine.
 
-use super::{Engine, Kind, Trouble};
+use super::{Engine, Kind, Probe, Trouble};
 use crate::step::Entry;
 
-pub(super) fn lacks(_kind: Kind) -> Option<String> {
-    Some("stepping needs Linux; run it there, or in a Linux container".to_owned())
+pub(super) fn try_out(engine: Kind) -> Probe {
+    let lacks = Some("stepping needs Linux; run it there, or in a Linux container".to_owned());
+    Probe { engine, lacks, patience: None }
 }
 
 pub(super) fn open(kind: Kind, _entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {

@@ -45,6 +45,9 @@ pub struct Probe {
     pub engine: Kind,
     /// Why it does not work here, and what would help; `None` if it works.
     pub lacks: Option<String>,
+    /// Why hangs are decided by patience here, and what would help; `None` if a child can be looked at.
+    #[serde(default)]
+    pub patience: Option<String>,
 }
 
 /// Why a sweep cannot go on.
@@ -104,6 +107,8 @@ pub struct Ended {
     pub detail: String,
     /// What was found out, if it was asked for and there was anything to find out.
     pub finding: Option<Finding>,
+    /// Whether it is a hang that patience alone has decided: nothing could be looked at, and it took its time.
+    pub presumed: bool,
 }
 
 /// The window without a signal.
@@ -145,13 +150,22 @@ pub trait Engine {
     /// One execution with a signal.
     ///
     /// # Errors
-    /// [`Trouble::Astray`] if the boundary was not reached; else what cannot be helped by trying again.
+    /// [`Trouble::Astray`] if the boundary was not reached: the next call then starts a fresh child. Else what
+    /// cannot be helped by trying again.
     fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble>;
+
+    /// Ends the child, if there is one: the next call starts a fresh one.
+    fn renew(&mut self) {}
+
+    /// Why the child that there is cannot be looked at, so that hangs are decided by patience.
+    fn unwatchable(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Tries every engine.
 pub fn probe() -> Vec<Probe> {
-    Kind::ALL.iter().map(|&engine| Probe { engine, lacks: target::lacks(engine) }).collect()
+    Kind::ALL.iter().map(|&engine| target::try_out(engine)).collect()
 }
 
 /// An engine for this window. The calling process has no other thread.

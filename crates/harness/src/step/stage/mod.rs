@@ -25,6 +25,7 @@ use super::{Interrupted, Window};
 use crate::case::{Failure, Outcome};
 use crate::inject::{self, Fault};
 use crate::page::Page;
+use crate::refusal::Refusal;
 
 mod target;
 mod trap_flag;
@@ -61,7 +62,7 @@ impl Stage {
         block(inject::SIGNAL)?;
         block(GO_ON)?;
         slate.target.store(target::thread_id(), Ordering::Relaxed);
-        tell_parent();
+        tell_parent()?;
         wait_for(GO_ON);
         if slate.steps_itself.load(Ordering::Relaxed) != 0 {
             trap_flag::install(page, slate)?;
@@ -160,7 +161,7 @@ impl Stage {
     ) -> Result<(), Failure> {
         let page = self.page;
         let (tell, ready): (Sender<()>, Receiver<()>) = mpsc::channel();
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let result = body(&|| {
                 // Nobody listens only if the process is on its way out.
                 let _ = tell.send(());
@@ -169,7 +170,8 @@ impl Stage {
                 page.set_failed(outcome, &detail);
                 leave(0);
             }
-        })?;
+        });
+        started.map_err(|error| Refusal::thread(&error))?;
         ready.recv().map_err(|_| Failure::new(Outcome::Crash, format!("thread {name} did not start")))
     }
 
@@ -187,7 +189,7 @@ impl Stage {
         }
         self.slate.bodies.store(0, Ordering::Relaxed);
         if self.slate.steps_itself.load(Ordering::Relaxed) != 0 {
-            tell_parent();
+            tell_parent()?;
             wait_for(GO_ON);
         }
         Ok(!self.page.stopping())
@@ -294,9 +296,10 @@ fn suspend() {
 }
 
 /// Tells the sweeping process that it is its turn.
-fn tell_parent() {
+fn tell_parent() -> Result<(), Refusal> {
     // SAFETY: no preconditions; the parent is the sweeping process, which has the signal blocked.
-    unsafe { libc::kill(libc::getppid(), OVER) };
+    let told = unsafe { libc::kill(libc::getppid(), OVER) };
+    if told == 0 { Ok(()) } else { Err(Refusal::last("kill")) }
 }
 
 /// Which descriptors are open, a bit for each.

@@ -54,7 +54,7 @@ impl Engine for Scripted {
 }
 
 fn ended(outcome: Outcome) -> Ended {
-    Ended { outcome, detail: String::new(), finding: None }
+    Ended { outcome, detail: String::new(), finding: None, presumed: false }
 }
 
 /// A path with at most one sleeper.
@@ -148,6 +148,112 @@ fn each_range_is_diagnosed_once_where_it_begins() {
 fn the_time_of_the_first_bad_outcome_is_kept(#[case] answers: Answers, #[case] kept: bool) {
     let (seen, _) = swept(path(3, None), false, answers);
     assert_eq!(seen.unwrap().first_seconds.is_some(), kept);
+}
+
+/// Hangs at each boundary of a range, which patience decides. It has no other child than the first.
+struct Patient {
+    bad: std::ops::Range<usize>,
+    asked: Rc<RefCell<Vec<usize>>>,
+}
+
+impl Engine for Patient {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        Ok(engine::Recorded { path: path(6, None), ended: ended(Outcome::Delivered) })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+        Ok(path(2, None))
+    }
+
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        self.asked.borrow_mut().push(shot.at);
+        if !self.bad.contains(&shot.at) {
+            return Ok(ended(Outcome::Delivered));
+        }
+        let finding = Finding::new(Outcome::SelfDeadlock, "it did not move");
+        Ok(Ended { finding: Some(finding), presumed: true, ..ended(Outcome::SelfDeadlock) })
+    }
+
+    fn unwatchable(&mut self) -> Option<String> {
+        Some("it is hidden".to_owned())
+    }
+}
+
+/// Each such hang takes 10 s: the sweep ends after two, does not visit one again to diagnose it, and sends no
+/// second signal. A window without a hang is swept whole.
+#[rstest]
+#[case::broken(2..6, &[0, 1, 2, 3], 2)]
+#[case::in_two_ranges_of_which_one_is_seen(0..1, &[0, 1, 2, 3, 4, 5], 1)]
+#[case::fixed(0..0, &[0, 1, 2, 3, 4, 5], 0)]
+fn a_sweep_whose_hangs_patience_decides_ends_early(
+    #[case] bad: std::ops::Range<usize>,
+    #[case] visited: &[usize],
+    #[case] presumed: usize,
+) {
+    let asked = Rc::default();
+    let engine = Box::new(Patient { bad: bad.clone(), asked: Rc::clone(&asked) });
+    let seen = look_by(engine, false, &Which::All, &()).unwrap();
+    assert_eq!(*asked.borrow(), visited);
+    assert_eq!((seen.swept.path.len(), seen.swept.judged.len()), (6, visited.len()));
+    assert_eq!((seen.presumed.len(), seen.unwatchable.as_deref()), (presumed, Some("it is hidden")));
+    let findings: Vec<_> = seen.findings.iter().map(|(at, _)| *at).collect();
+    assert_eq!(findings, if presumed > 0 { vec![bad.start] } else { vec![] }, "one for each range");
+}
+
+#[test]
+fn no_second_signal_is_sent_once_patience_is_over() {
+    let asked = Rc::default();
+    let engine = Box::new(Patient { bad: 3..6, asked: Rc::clone(&asked) });
+    let seen = look_by(engine, true, &Which::All, &()).unwrap();
+    assert_eq!((asked.borrow().len(), seen.nested.len()), (5, 0));
+}
+
+/// Takes its path in the first two executions of a child, of which the first is the recording; a longer one
+/// later.
+#[derive(Default)]
+struct Drifting {
+    executions: u32,
+    children: u32,
+}
+
+impl Drifting {
+    fn execute(&mut self) -> u32 {
+        if self.executions == 0 {
+            self.children += 1;
+        }
+        self.executions += 1;
+        self.executions
+    }
+}
+
+impl Engine for Drifting {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        let length = 3 + self.execute() as usize;
+        Ok(engine::Recorded { path: path(length, None), ended: ended(Outcome::Delivered) })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], _at: usize) -> Result<Vec<Boundary>, Trouble> {
+        unreachable!("no second signal is asked for")
+    }
+
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        if self.execute() == 1 && shot.path.len() == 4 {
+            return Ok(ended(Outcome::Delivered));
+        }
+        self.renew();
+        Err(Trouble::Astray("the path is longer".to_owned()))
+    }
+
+    fn renew(&mut self) {
+        self.executions = 0;
+    }
+}
+
+#[test]
+fn a_path_that_only_a_fresh_child_takes_is_recorded_and_swept() {
+    let seen = look_by(Box::<Drifting>::default(), false, &Which::All, &()).unwrap();
+    assert_eq!(outcomes(&seen), [WELL; 4]);
+    assert!(seen.swept.judged.iter().all(|judged| judged.retries <= 1), "{:?}", seen.swept.judged);
 }
 
 /// Records paths of the same length: the second one differs in its last instruction.

@@ -31,6 +31,10 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, kind: Kind, seen: &Seen, which
     more("retries", json!(retries));
     more("nested", json!(nested.clone().filter(|judged| judged.outcome.is_some()).count()));
     more("without_signal", json!(seen.without));
+    let unvisited = if *which == Which::All { unvisited(seen) } else { 0 };
+    if unvisited > 0 {
+        more("not_visited", json!(unvisited));
+    }
     let per_execution = seen.seconds * 1e6 / seen.executions.max(1) as f64;
     more("microseconds_per_execution", json!((per_execution * 10.0).round() / 10.0));
     run.observed = seen.observed();
@@ -60,11 +64,31 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, kind: Kind, seen: &Seen, which
             Verdict::Inconclusive,
             Some(format!("{why}, where {} may occur; an engine that traces can", missing.join(", "))),
         )
+    } else if asked_for_all && !missing.is_empty() && unvisited > 0 {
+        let reason =
+            format!("{} must occur and was not seen yet; {}", missing.join(", "), ended_early(seen, unvisited));
+        (Verdict::Inconclusive, Some(reason))
     } else if asked_for_all && !missing.is_empty() {
         (Verdict::Unexpected, Some(format!("{} must occur and was seen at no boundary", missing.join(", "))))
     } else {
-        (Verdict::AsExpected, None)
+        (Verdict::AsExpected, (unvisited > 0).then(|| ended_early(seen, unvisited)))
     };
+}
+
+/// How many boundaries a sweep that ended early has left out, those of handlers included.
+fn unvisited(seen: &Seen) -> usize {
+    let all = seen.nested.iter().map(|nested| &nested.swept).chain([&seen.swept]);
+    all.map(|swept| swept.path.len().saturating_sub(swept.judged.len())).sum()
+}
+
+/// Why a sweep has left boundaries out.
+fn ended_early(seen: &Seen, unvisited: usize) -> String {
+    let why = seen.unwatchable.as_deref().unwrap_or("a child cannot be looked at");
+    let hangs = seen.presumed.len();
+    format!(
+        "the sweep is not exhaustive: {unvisited} boundaries were not visited, because each hang is decided by patience \
+         here ({why}); it ended after {hangs} of them"
+    )
 }
 
 /// What lies where, and what was found there.

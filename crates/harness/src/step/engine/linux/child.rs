@@ -6,7 +6,9 @@
 //! It is ended and reaped when this is dropped, and dies with the sweeping process whatever happens to that.
 
 use std::ops::Range;
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::thread::yield_now;
 
+use super::ptrace::judge;
 use super::refused;
 use crate::case::Failure;
 use crate::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
@@ -99,16 +102,34 @@ impl Child {
         }
     }
 
-    /// Waits until the target is there.
+    /// Waits until the target is there. A child that the machine refuses something tells what, and ends.
     fn await_target(&mut self) -> Result<(), Trouble> {
         let started = Instant::now();
         while !await_sign() {
+            if let Some(status) = self.ended()? {
+                let detail = judge::of_end(self.memory.page.state(), status)?.detail;
+                return Err(Trouble::Astray(format!("the child ended before its target began: {detail}")));
+            }
             if started.elapsed() > REST {
-                return Err(Trouble::Astray("the child does not start".to_owned()));
+                return Err(Trouble::Astray(format!("the target of the child did not begin within {REST:?}")));
             }
         }
         self.target = Pid::from_raw(self.memory.slate.target.load(Ordering::Relaxed).cast_signed());
         Ok(())
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, Trouble> {
+        let mut status = 0;
+        // SAFETY: the status is a live local.
+        match unsafe { libc::waitpid(self.pid.as_raw(), &raw mut status, libc::WNOHANG) } {
+            0 => Ok(None),
+            -1 => Err(refused("wait4")(Errno::last())),
+            _ => {
+                self.reaped = true;
+                Ok(Some(ExitStatus::from_raw(status)))
+            }
+        }
     }
 
     /// The id of the target.
@@ -156,6 +177,14 @@ impl Child {
         let page = self.memory.page;
         let watch = self.watch.as_mut();
         watch.map_or(Look::Gone, |watch| watch.look(page.progress(), page.signals_idle()))
+    }
+
+    /// Why it cannot be looked at, if that is so.
+    pub(super) fn unwatchable(&mut self) -> Option<String> {
+        match self.look() {
+            Look::Unwatchable(why) => Some(why),
+            _ => None,
+        }
     }
 
     /// Whether the target sleeps. If nobody else runs, only others can wake it. One that has ended does not: its end is still to be told.

@@ -16,7 +16,7 @@ mod ptrace;
 mod tracee;
 mod trap_flag;
 
-pub(super) use probe::lacks;
+pub(super) use probe::try_out;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -3,34 +3,63 @@
 use core::hint::black_box;
 
 use crate::case::{Outcome, Setup};
-use crate::step::engine::{Engine, Kind, Shot, Trouble};
+use crate::hang;
+use crate::refusal::Refusal;
+use crate::step::engine::{Engine, Kind, Probe, Shot, Trouble};
 use crate::step::{Entry, Window};
 
-/// Why an engine does not work here, and what would help.
-pub(in crate::step::engine) fn lacks(kind: Kind) -> Option<String> {
-    if cfg!(not(target_arch = "x86_64")) && kind != Kind::SingleStep {
-        return Some(format!("engine {kind} needs an x86_64 processor; use --engine {}", Kind::SingleStep));
+/// Tries an engine.
+pub(in crate::step::engine) fn try_out(engine: Kind) -> Probe {
+    let probe = |lacks| Probe { engine, lacks, patience: None };
+    if cfg!(not(target_arch = "x86_64")) && engine != Kind::SingleStep {
+        return probe(Some(format!("engine {engine} needs an x86_64 processor; use --engine {}", Kind::SingleStep)));
     }
-    let tried = super::open(kind, &nothing()).and_then(|mut engine| attempt(&mut *engine));
-    match tried {
-        Ok(()) => None,
-        Err(error @ Trouble::System { .. }) if kind != Kind::TrapFlag => Some(format!(
-            "engine {kind} is refused here ({error}); allow ptrace of one's own children: in a container by \
-             --cap-add=SYS_PTRACE or another seccomp profile, else by `sysctl kernel.yama.ptrace_scope=1`; or use --engine {}",
-            Kind::TrapFlag
-        )),
-        Err(error) => Some(format!("engine {kind} does not work here: {error}; try another one with --engine")),
+    // Each engine waits until threads sleep, which /proc tells.
+    if !hang::proc_is_ours() {
+        return probe(Some(format!(
+            "{}, so no engine can tell whether a thread sleeps; mount /proc of this PID namespace \
+             (`unshare --pid --fork --mount-proc`, or `mount -t proc proc /proc` within it)",
+            hang::FOREIGN_PROC
+        )));
+    }
+    match super::open(engine, &nothing()).and_then(|mut engine| attempt(&mut *engine)) {
+        Ok(unwatchable) => Probe { patience: unwatchable.map(|why| format!("{why}; {}", remedy())), ..probe(None) },
+        Err(trouble) => probe(Some(lacks(engine, trouble))),
     }
 }
 
-fn attempt(engine: &mut dyn Engine) -> Result<(), Trouble> {
+/// Why an engine does not work here, and what would help.
+fn lacks(engine: Kind, trouble: Trouble) -> String {
+    match trouble {
+        Trouble::System { call, error } if call.starts_with("ptrace") => format!(
+            "engine {engine} is refused here ({call}: {error}); allow ptrace of one's own children: in a container by \
+             --cap-add=SYS_PTRACE or another seccomp profile, else by `sysctl kernel.yama.ptrace_scope=1`; or use --engine {}",
+            Kind::TrapFlag
+        ),
+        Trouble::System { call, error } => Refusal::new(call, &error).to_string(),
+        Trouble::Refused(why) => why,
+        trouble => format!("engine {engine} does not work here: {trouble}; try another one with --engine"),
+    }
+}
+
+/// What the user can do where a child cannot be looked at.
+fn remedy() -> &'static str {
+    // SAFETY: takes a number, and touches no memory.
+    if unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1 {
+        return "allow a look at /proc of one's own children (the options of its mount, the seccomp profile)";
+    }
+    "the kernel hides the processes of an executable that may not be read: make it readable (`chmod a+r`)"
+}
+
+/// One recording and one signal. Why the child cannot be looked at, if that is so.
+fn attempt(engine: &mut dyn Engine) -> Result<Option<String>, Trouble> {
     let path = engine.record()?.path;
     let boundaries = path.len();
     if boundaries < 2 {
         return Err(Trouble::Astray(format!("it recorded a path with too few boundaries ({boundaries})")));
     }
     match engine.inject(Shot { path: &path, at: boundaries / 2, second: None, explain: false })?.outcome {
-        Outcome::Delivered => Ok(()),
+        Outcome::Delivered => Ok(engine.unwatchable()),
         outcome => Err(Trouble::Astray(format!("of {boundaries} boundaries, one in the middle gave: {outcome}"))),
     }
 }
@@ -62,7 +91,7 @@ mod tests {
 
     impl Engine for Blind {
         fn record(&mut self) -> Result<Recorded, Trouble> {
-            let ended = Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None };
+            let ended = Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None, presumed: false };
             Ok(Recorded { path: Vec::new(), ended })
         }
 

@@ -17,10 +17,11 @@ use sigproof_shim::native::atomic::Ordering;
 
 use super::child::Child;
 use super::tracee::{Go, Stop, Tracee};
-use crate::hang::{Look, Stuck};
+use crate::hang::Look;
 use crate::inject::SIGNAL;
 use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
 use crate::step::{Boundary, Entry, Interrupted};
+use crate::supervise::Deadline;
 
 mod advance;
 pub(super) mod judge;
@@ -103,6 +104,7 @@ impl Ptrace {
             live.go(Go::On, None)?;
         }
         let started = Instant::now();
+        let mut deadline = Deadline::new(live.child.pid.as_raw().cast_unsigned());
         let mut behind = false;
         loop {
             match live.wait()? {
@@ -127,8 +129,10 @@ impl Ptrace {
                     }
                     match live.child.look() {
                         Look::Stuck(stuck) => return Ok((End::Stuck(stuck), Some(live))),
-                        Look::Unwatchable(_) if started.elapsed() > PATIENCE / 2 => {
-                            return Ok((End::Stuck(Stuck::AllAsleep), Some(live)));
+                        Look::Unwatchable(_) => {
+                            if let Some(stuck) = deadline.look(live.child.memory.page.progress()) {
+                                return Ok((End::Presumed(stuck), Some(live)));
+                            }
                         }
                         _ => {}
                     }
@@ -156,6 +160,7 @@ impl Ptrace {
             }
             End::Left(status) => judge::of_end(live.child.memory.page.state(), status),
             End::Stuck(stuck) => judge::of_stuck(live, stuck, explain || self.several()),
+            End::Presumed(stuck) => Ok(judge::presumed(&live.child, stuck)),
             End::Endless => Err(Trouble::Endless(PATIENCE)),
         }
     }
@@ -192,6 +197,14 @@ impl Ptrace {
 }
 
 impl Engine for Ptrace {
+    fn renew(&mut self) {
+        self.live = None;
+    }
+
+    fn unwatchable(&mut self) -> Option<String> {
+        self.live.as_mut()?.child.unwatchable()
+    }
+
     fn record(&mut self) -> Result<Recorded, Trouble> {
         let mut live = self.live()?;
         let (path, stuck) = advance::record(&mut live, None)?;

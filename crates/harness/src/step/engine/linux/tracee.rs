@@ -247,7 +247,7 @@ fn state_change(tid: Pid, flags: libc::c_int) -> Result<Option<libc::c_int>, Tro
             -1 => match Errno::last() {
                 Errno::EINTR => {}
                 Errno::ECHILD => return Ok(None),
-                error => return Err(refused("waitpid")(error)),
+                error => return Err(refused("wait4")(error)),
             },
             _ => return Ok(Some(status)),
         }

@@ -9,13 +9,13 @@ use sigproof_shim::native::atomic::Ordering;
 
 use super::child::{self, Child};
 use super::ptrace::{End, PATIENCE, judge};
-use super::refused;
-use crate::hang::{Look, Stuck};
+use crate::hang::Look;
 use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
 use crate::step::follow::Path;
 use crate::step::slate::{PATH, task};
 use crate::step::stage::GO_ON;
 use crate::step::{Boundary, Entry, Interrupted};
+use crate::supervise::Deadline;
 
 /// See the module.
 pub(super) struct TrapFlag {
@@ -103,6 +103,7 @@ impl TrapFlag {
         let mut sleeps = Vec::new();
         let mut counted = 0;
         let target = child.target_id();
+        let mut deadline = Deadline::new(child.pid.as_raw().cast_unsigned());
         loop {
             if child::await_sign() {
                 return Ok((End::Round, sleeps));
@@ -135,8 +136,10 @@ impl TrapFlag {
             }
             match child.look() {
                 Look::Stuck(stuck) => return Ok((End::Stuck(stuck), sleeps)),
-                Look::Unwatchable(_) if started.elapsed() > PATIENCE / 2 => {
-                    return Ok((End::Stuck(Stuck::AllAsleep), sleeps));
+                Look::Unwatchable(_) => {
+                    if let Some(stuck) = deadline.look(page.progress()) {
+                        return Ok((End::Presumed(stuck), sleeps));
+                    }
                 }
                 _ => {}
             }
@@ -153,6 +156,7 @@ impl TrapFlag {
             End::Left(status) => judge::of_end(child.memory.page.state(), status),
             End::Stuck(stuck) if explain => Ok(judge::explained(&child, stuck)),
             End::Stuck(stuck) => Ok(judge::at_a_glance(&child, stuck)),
+            End::Presumed(stuck) => Ok(judge::presumed(&child, stuck)),
             End::Endless => Err(Trouble::Endless(PATIENCE)),
         }
     }
@@ -163,6 +167,14 @@ fn incapable(what: &'static str) -> Trouble {
 }
 
 impl Engine for TrapFlag {
+    fn renew(&mut self) {
+        self.live = None;
+    }
+
+    fn unwatchable(&mut self) -> Option<String> {
+        self.live.as_mut()?.unwatchable()
+    }
+
     fn record(&mut self) -> Result<Recorded, Trouble> {
         let live = self.live()?;
         let (end, child, sleeps) = self.execute(live, Task::Record)?;
@@ -214,21 +226,5 @@ impl Engine for TrapFlag {
             return Err(Trouble::Astray(what.to_owned()));
         }
         self.finish(end, child, shot.explain)
-    }
-}
-
-impl Child {
-    /// How it ended, if it has.
-    fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Trouble> {
-        let mut status = 0;
-        // SAFETY: the status is a live local.
-        match unsafe { libc::waitpid(self.pid.as_raw(), &raw mut status, libc::WNOHANG) } {
-            0 => Ok(None),
-            -1 => Err(refused("waitpid")(nix::errno::Errno::last())),
-            _ => {
-                self.reaped = true;
-                Ok(Some(std::os::unix::process::ExitStatusExt::from_raw(status)))
-            }
-        }
     }
 }

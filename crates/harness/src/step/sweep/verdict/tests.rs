@@ -98,6 +98,31 @@ fn verdicts_of_one(
     assert!(run.more["map"].as_str().unwrap().starts_with("k 1 of 3: "), "{}", run.more["map"]);
 }
 
+/// A sweep that patience ended after these, of so many boundaries.
+fn ended_early(outcomes: &[Option<Outcome>], boundaries: usize) -> Seen {
+    let Swept { path, .. } = swept(&vec![WELL; boundaries]);
+    let Swept { judged, .. } = swept(outcomes);
+    let unwatchable = Some("it is hidden".to_owned());
+    Seen { swept: Swept { path, judged }, presumed: vec![1, 2], unwatchable, ..seen(&[]) }
+}
+
+#[rstest]
+#[case::seen(Setup::broken(Outcome::Late), LATE, Verdict::AsExpected)]
+#[case::not_seen_yet(Setup::broken(Outcome::Crash).expect(Outcome::Late, Grade::MayOccur), LATE, Verdict::Inconclusive)]
+#[case::never(Setup::fixed(), LATE, Verdict::Unexpected)]
+fn a_sweep_that_patience_ended_is_not_called_exhaustive(
+    #[case] setup: Setup,
+    #[case] outcome: Option<Outcome>,
+    #[case] verdict: Verdict,
+) {
+    let run = judged(setup, &ended_early(&[WELL, outcome, outcome], 7), &Which::All);
+    assert_eq!((run.verdict, &run.more["not_visited"]), (verdict, &json!(4)));
+    assert_eq!((&run.more["strip"], &run.more["diverged"]), (&json!(".TT----"), &json!(0)));
+    let reason = run.reason.unwrap();
+    let said = reason.contains("not exhaustive: 4 boundaries") && reason.contains("it is hidden");
+    assert!(said || verdict == Verdict::Unexpected, "{reason}");
+}
+
 /// The reason names the missing signal: the outcome is not called the effect of one.
 #[test]
 fn a_crash_without_a_signal_is_told_as_such() {

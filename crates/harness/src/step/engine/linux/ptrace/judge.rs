@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use crate::case::Outcome;
 use crate::hang::Stuck;
 use crate::page::State;
+use crate::report::Finding;
 use crate::step::engine::linux::child::Child;
 use crate::step::engine::linux::tracee::{Stop, Tracee};
 use crate::step::engine::{Ended, Trouble};
@@ -19,13 +20,15 @@ pub(in crate::step::engine::linux) enum End {
     Left(ExitStatus),
     /// It will never go on.
     Stuck(Stuck),
+    /// It cannot be looked at, and has not moved for as long as a [`Deadline`](supervise::Deadline) allows.
+    Presumed(Stuck),
     /// It neither comes to an end nor stands still.
     Endless,
 }
 
 /// All went well.
 pub(in crate::step::engine::linux) fn well() -> Ended {
-    Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None }
+    Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None, presumed: false }
 }
 
 /// What came of a child that has ended.
@@ -33,10 +36,12 @@ pub(in crate::step::engine::linux) fn of_end(state: State, status: ExitStatus) -
     Ok(match supervise::judge(state, status, String::new) {
         (supervise::End::Outcome(outcome), finding) => {
             let detail = finding.as_ref().map(|finding| finding.sentence.clone()).unwrap_or_default();
-            Ended { outcome, detail, finding }
+            Ended { outcome, detail, finding, presumed: false }
         }
         (supervise::End::Unsupported(why), _) => return Err(Trouble::Refused(why)),
-        (supervise::End::Abandoned, _) => Ended { outcome: Outcome::Crash, detail: String::new(), finding: None },
+        (supervise::End::Abandoned, _) => {
+            Ended { outcome: Outcome::Crash, detail: String::new(), finding: None, presumed: false }
+        }
     })
 }
 
@@ -60,7 +65,14 @@ pub(in crate::step::engine::linux) fn of_stuck(
 /// What came of a child that stands still, by what it has noted itself.
 pub(in crate::step::engine::linux) fn at_a_glance(child: &Child, stuck: Stuck) -> Ended {
     let (outcome, detail) = supervise::undiagnosed(child.memory.page, stuck);
-    Ended { outcome, detail: detail.to_owned(), finding: None }
+    Ended { outcome, detail: detail.to_owned(), finding: None, presumed: false }
+}
+
+/// What came of a child that cannot be looked at and does not move.
+pub(in crate::step::engine::linux) fn presumed(child: &Child, stuck: Stuck) -> Ended {
+    let (outcome, what) = supervise::undiagnosed(child.memory.page, stuck);
+    let detail = format!("{what} (decided by patience: the child cannot be looked at, and did not move)");
+    Ended { outcome, finding: Some(Finding::new(outcome, detail.clone())), detail, presumed: true }
 }
 
 /// The same for one that is not traced, or not any more, with a look at every thread's stack.
@@ -68,7 +80,7 @@ pub(in crate::step::engine::linux) fn explained(child: &Child, stuck: Stuck) -> 
     let pid = child.pid.as_raw().cast_unsigned();
     // The first thread does nothing but wait for the target.
     let (outcome, finding) = supervise::explain(pid, child.memory.page, stuck, Some(pid));
-    Ended { outcome, detail: finding.sentence.clone(), finding: Some(finding) }
+    Ended { outcome, detail: finding.sentence.clone(), finding: Some(finding), presumed: false }
 }
 
 /// In words.
