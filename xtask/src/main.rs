@@ -13,6 +13,7 @@ mod conform;
 mod findings;
 mod interrupt;
 mod list;
+mod memory;
 mod model;
 mod output;
 mod parallel;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Some(first) if first == stepper::VERB => return stepper::main(arguments),
         _ => {}
     }
+    memory::ends_the_command();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error).into(),

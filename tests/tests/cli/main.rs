@@ -4,6 +4,7 @@ mod bench;
 mod conform;
 mod help;
 mod interrupt;
+mod memory;
 mod model;
 mod names;
 mod no_threads;

@@ -72,6 +72,7 @@ fn signals_are_counted_once_and_where_they_hit() {
 #[rstest]
 #[case("selftest-slow-start")]
 #[case("selftest-long-work")]
+#[case("selftest-phased-work")]
 #[case("selftest-killed-once")]
 #[case("selftest-window-counts")]
 fn supervision_takes_nothing_for_what_it_is_not(#[case] case: &str) {

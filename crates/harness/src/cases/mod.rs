@@ -53,6 +53,7 @@ pub fn cases() -> &'static [&'static dyn Case] {
         &selftest::SLOW,
         &selftest::attempts::SLOW_START,
         &selftest::attempts::LONG_WORK,
+        &selftest::phases::PHASED_WORK,
         &selftest::attempts::KILLED_ONCE,
         &selftest::attempts::SEED,
         &selftest::attempts::WINDOW_COUNTS,

@@ -22,6 +22,7 @@ use crate::supervise::system::pause;
 use crate::worker::Attempt;
 
 pub(super) mod attempts;
+pub(super) mod phases;
 pub(super) mod refusal;
 pub(super) mod windows;
 

@@ -1,14 +1,19 @@
 //! The diagnosis where another process cannot be looked into by these means: same shape, no result.
 
-use super::{DiagnoseError, Diagnosis, Hints, Place, Places};
+use super::{DiagnoseError, Diagnosis, Place, Places};
 use crate::hang::Stuck;
 
 /// Always [`DiagnoseError::Unsupported`].
 ///
 /// # Errors
 /// Always.
-pub fn diagnose(_pid: u32, _stuck: Stuck, _hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
+pub fn diagnose(_pid: u32, _stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     Err(DiagnoseError::Unsupported("it needs Linux's /proc on x86_64 or aarch64"))
+}
+
+/// No samples.
+pub(crate) fn counters(_pid: u32) -> Vec<u64> {
+    Vec::new()
 }
 
 /// Nothing to read ahead.

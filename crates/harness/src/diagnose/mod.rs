@@ -33,7 +33,11 @@ mod render;
 mod report;
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) use elsewhere::counters;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub use elsewhere::{Symbols, diagnose, warm_up};
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use linux::counters;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use linux::{Symbols, diagnose, warm_up};
 pub use place::{Place, Places};
@@ -44,26 +48,6 @@ use std::time::Duration;
 /// The longest that stopping all threads of the child may take. A thread that sleeps interruptibly stops as soon as it gets a CPU, which a
 /// loaded machine may delay by tenths of a second; one in an uninterruptible wait is given up.
 pub const STOP_BUDGET: Duration = Duration::from_secs(1);
-
-/// What the caller knows about the child and the diagnosis cannot see.
-#[derive(Clone, Debug, Default)]
-pub struct Hints {
-    /// Names of memory ranges in the child.
-    pub names: Vec<Named>,
-    /// What a thread is for ("reader", "writer"), by thread id.
-    pub roles: Vec<(u32, String)>,
-}
-
-/// A named range of the child's memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// First address.
-    pub address: u64,
-    /// Bytes.
-    pub length: u64,
-    /// What lies there, e.g. `S.m`.
-    pub name: String,
-}
 
 /// Why there is no diagnosis.
 #[derive(Debug, thiserror::Error)]

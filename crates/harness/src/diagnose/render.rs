@@ -19,9 +19,6 @@ impl fmt::Display for Diagnosis {
 impl fmt::Display for ThreadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  thread {} \"{}\"", self.tid, self.name)?;
-        if let Some(role) = &self.role {
-            write!(f, " ({role})")?;
-        }
         write!(f, ", {}", self.state)?;
         if let Some(resource) = &self.waits_for {
             write!(f, ", waits for {resource}")?;

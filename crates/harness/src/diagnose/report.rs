@@ -91,9 +91,6 @@ pub struct ThreadReport {
     pub tid: u32,
     /// Its name, as the kernel has it (at most 15 bytes).
     pub name: String,
-    /// What it is for, where the caller said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
     /// `asleep`, `running` or the kernel's letter.
     pub state: String,
     /// What it waits for.

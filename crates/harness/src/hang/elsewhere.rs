@@ -18,6 +18,9 @@ impl Watch {
         self
     }
 
+    /// Nothing to forget.
+    pub fn begin_again(&mut self) {}
+
     /// Always [`Look::Unwatchable`]: this target does not tell what a thread waits for.
     pub fn look(&mut self, _progress: u64, _timers_idle: bool) -> Look {
         Look::Unwatchable("this target does not show what another process's threads wait for".to_owned())

@@ -4,6 +4,7 @@
 //! hangs is [`crate::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
 
 mod child;
+mod closed;
 mod deadline;
 mod group;
 mod own;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::case::Outcome;
-use crate::diagnose::{self, Diagnosis, HangKind, Hints};
+use crate::diagnose::{self, Diagnosis, HangKind};
 use crate::hang::Stuck;
 use crate::page::{Page, State};
 use crate::report::Finding;
@@ -107,7 +108,7 @@ fn signal_name(signal: i32) -> &'static str {
 
 /// What came of a child that is stuck, and why. Nothing is said of thread `but`.
 pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck, but: Option<u32>) -> (Outcome, Finding) {
-    match diagnose::diagnose(pid, stuck, &Hints::default()) {
+    match diagnose::diagnose(pid, stuck) {
         Ok(mut diagnosis) => {
             diagnosis.threads.retain(|thread| Some(thread.tid) != but);
             let outcome = outcome(diagnosis.kind, page);

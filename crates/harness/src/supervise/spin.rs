@@ -43,11 +43,19 @@ fn measured() -> Duration {
 
 /// Burns so much processor time of the calling thread. For the harness's tests of itself.
 pub(crate) fn work_for(time: Duration) {
+    burn(time, || {
+        black_box(measured());
+    });
+}
+
+/// Does a piece of work again and again until so much processor time of the calling thread is burnt. For the
+/// harness's tests of itself.
+pub(crate) fn burn(time: Duration, mut work: impl FnMut()) {
     let (started, before) = (Instant::now(), processor_time());
     let used =
         || processor_time().zip(before).map_or_else(|| started.elapsed(), |(now, then)| now.saturating_sub(then));
     while used() < time {
-        black_box(measured());
+        work();
     }
 }
 

@@ -3,7 +3,7 @@
 //! | the child | ends the attempt |
 //! |---|---|
 //! | has ended | at once, with what its page and its status say |
-//! | hangs, and can be watched | when [`crate::hang`] says so |
+//! | hangs, and can be watched | when [`crate::hang`] says so; of a spin twice, in the same code ([`Closed`]) |
 //! | hangs, and cannot be watched (no `/proc`, or that of another PID namespace) | after 10 s without progress ([`Deadline`]) |
 //! | is stopped, by a signal or a debugger | after [`STOPPED`] |
 //! | does not begin its attempt, or does not move for a reason that is not understood | after [`PATIENCE`] |
@@ -21,9 +21,11 @@ use std::time::{Duration, Instant};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use super::child::Child;
+use super::closed::Closed;
 use super::deadline::{Deadline, Stillness};
 use super::{Attempted, End, Wish, ending, explain, interrupted, judge, spin, undiagnosed};
 use crate::case::Outcome;
+use crate::diagnose;
 use crate::hang::{self, Look, Stuck, Watch};
 use crate::page::State;
 use crate::refusal::Refusal;
@@ -72,6 +74,7 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
     let mut child = Child::start(order)?;
     let mut watch = Watch::new(child.pid()).spin_limit(spin::limit(order.expects_a_hang()));
     let mut deadline = Deadline::new(child.pid());
+    let mut closed = Closed::default();
     let (mut stillness, mut finishing) = (Stillness::new(), Stillness::new());
     let mut killed = None;
     let (end, finding, elapsed) = loop {
@@ -100,6 +103,10 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
         let (progress, begun) = (page.progress(), page.has_begun());
         let look = if begun { watch.look(progress, page.signals_idle()) } else { Look::Running };
         let (stuck, seen) = match look {
+            Look::Stuck(Stuck::Spinning { .. }) if !closed.confirms(progress, &diagnose::counters(child.pid())) => {
+                watch.begin_again();
+                (None, true)
+            }
             Look::Stuck(stuck) => (Some(stuck), true),
             // `waitid` has just said that it lives: a child that `/proc` does not show is one that cannot be
             // watched.

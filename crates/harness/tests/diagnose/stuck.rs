@@ -3,15 +3,13 @@
 use crate::names::internal_names;
 use crate::specimen::Specimen;
 use rstest::rstest;
-use sigproof_harness::diagnose::{
-    Diagnosis, Frame, HangKind, Hints, Known, Method, ResourceKind, ThreadReport, diagnose,
-};
+use sigproof_harness::diagnose::{Diagnosis, Frame, HangKind, Known, Method, ResourceKind, ThreadReport, diagnose};
 use sigproof_harness::hang::{Look, Stuck};
 
 fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
     let mut specimen = Specimen::start(name);
     let stuck = specimen.decide_stuck();
-    let diagnosis = diagnose(specimen.pid(), stuck, &Hints::default()).unwrap();
+    let diagnosis = diagnose(specimen.pid(), stuck).unwrap();
     println!("{name}: {diagnosis}\n");
     assert_eq!(diagnosis.kind, expected, "{diagnosis}");
     assert_eq!(diagnosis.method, Method::Ptrace, "{diagnosis}");
@@ -232,29 +230,6 @@ fn a_spin_in_the_handler_that_interrupted_the_holder() {
     assert!(sentence.contains("acquire_spin_lock") && sentence.contains("hold_spin_lock_and_raise"), "{sentence}");
 }
 
-#[test]
-fn hints_name_threads_and_memory() {
-    use sigproof_harness::diagnose::Named;
-    let mut specimen = Specimen::start("mutex-in-handler");
-    let stuck = specimen.decide_stuck();
-    let bare = diagnose(specimen.pid(), stuck, &Hints::default()).unwrap();
-    let address = bare.threads[0].waits_for.as_ref().unwrap().address.unwrap();
-    let hints = Hints {
-        names: vec![Named { address: address - 8, length: 48, name: "S.m".to_owned() }],
-        roles: vec![(bare.threads[0].tid, "reader".to_owned())],
-    };
-    // It is on its way back into its wait.
-    assert_eq!(specimen.decide_stuck(), stuck);
-    let named = diagnose(specimen.pid(), stuck, &hints).unwrap();
-    let start = format!("thread {} (reader) waits in a signal handler for mutex S.m, owned by", bare.threads[0].tid);
-    assert!(named.sentence.starts_with(&start), "{}", named.sentence);
-    let text = named.to_string();
-    for part in ["(reader), asleep, waits for mutex S.m", "-- signal handler called; interrupted: --", "start-up frame"]
-    {
-        assert!(text.contains(part), "no {part:?} in\n{text}");
-    }
-}
-
 /// What a supervisor may do at any moment: the child dies while it is diagnosed, or is dead already.
 #[test]
 fn a_child_that_dies_is_an_error_not_a_hang() {
@@ -262,11 +237,11 @@ fn a_child_that_dies_is_an_error_not_a_hang() {
     let stuck = specimen.decide_stuck();
     let pid = specimen.pid();
     for _ in 0..3 {
-        diagnose(pid, stuck, &Hints::default()).unwrap();
+        diagnose(pid, stuck).unwrap();
     }
     specimen.signal(libc::SIGKILL);
     specimen.await_state("ZX");
-    let error = diagnose(pid, stuck, &Hints::default()).unwrap_err();
+    let error = diagnose(pid, stuck).unwrap_err();
     assert_eq!(error.to_string(), format!("process {pid} is gone"));
 }
 
@@ -286,7 +261,7 @@ fn a_child_that_dies_under_the_diagnosis_can_be_reaped() {
             // SAFETY: the specimen is our child, and not reaped before this thread is joined.
             unsafe { libc::kill(pid as i32, libc::SIGKILL) };
         });
-        let _ = diagnose(pid, stuck, &Hints::default());
+        let _ = diagnose(pid, stuck);
         killer.join().unwrap();
     }
 }

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `stop` | holding the threads still |
+//! | `counters` | where running threads are |
 //! | `memory` | the child's memory |
 //! | `arch` | registers and signal frames |
 //! | `c_library` | locks of glibc and of musl |
@@ -18,6 +19,7 @@
 mod arch;
 mod c_library;
 mod cfi;
+mod counters;
 mod elf;
 mod guess;
 mod images;
@@ -29,10 +31,11 @@ mod unwind;
 mod verdict;
 mod waits;
 
-use super::{DiagnoseError, Diagnosis, Hints, Method, ThreadReport};
+use super::{DiagnoseError, Diagnosis, Method, ThreadReport};
 use crate::hang::Stuck;
 use crate::hang::procfs::{self, Syscall, parse_syscall, thread_ids, thread_stat};
 use arch::Registers;
+pub(crate) use counters::counters;
 use images::Images;
 use memory::Memory;
 use std::fs;
@@ -60,21 +63,21 @@ struct Subject {
 ///
 /// # Errors
 /// [`DiagnoseError::Gone`] if the child has ended, [`DiagnoseError::Refused`] if the kernel shows nothing of it.
-pub fn diagnose(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
+pub fn diagnose(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     let refused = |reason: String| DiagnoseError::Refused { pid, reason };
     // The tracer has to end with the diagnosis: see `stop`.
     thread::scope(|scope| {
         let tracer = thread::Builder::new().name("diagnose".to_owned());
-        let tracer = tracer.spawn_scoped(scope, || examine(pid, stuck, hints));
+        let tracer = tracer.spawn_scoped(scope, || examine(pid, stuck));
         let tracer = tracer.map_err(|error| refused(format!("no thread to trace it from: {error}")))?;
         tracer.join().unwrap_or_else(|_| Err(refused("the diagnosis panicked".to_owned())))
     })
 }
 
-fn examine(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseError> {
+fn examine(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     let begun = Instant::now();
     let mut remarks = Vec::new();
-    let mut subjects = introduce(pid, hints)?;
+    let mut subjects = introduce(pid)?;
     // Memory is reached through a thread that lives: the leader may have ended.
     let living = subjects.first().map_or(pid, |subject| subject.report.tid);
     let maps = procfs::maps(living);
@@ -93,7 +96,7 @@ fn examine(pid: u32, stuck: Stuck, hints: &Hints) -> Result<Diagnosis, DiagnoseE
                 subject.interrupted = stack.interrupted;
             }
         }
-        waits::find(&mut subjects, &mut memory, &images, &maps, hints);
+        waits::find(&mut subjects, &mut memory, &images, &maps);
         remarks.extend(nameless(&subjects, &images));
         method
     };
@@ -140,7 +143,7 @@ fn nameless(subjects: &[Subject], images: &Images) -> Option<String> {
 }
 
 /// The threads and what `/proc` says of them, before anything is stopped.
-fn introduce(pid: u32, hints: &Hints) -> Result<Vec<Subject>, DiagnoseError> {
+fn introduce(pid: u32) -> Result<Vec<Subject>, DiagnoseError> {
     let mut ids = Vec::new();
     thread_ids(pid, &mut ids).map_err(|_| DiagnoseError::Gone(pid))?;
     let mut subjects = Vec::new();
@@ -159,7 +162,6 @@ fn introduce(pid: u32, hints: &Hints) -> Result<Vec<Subject>, DiagnoseError> {
         let report = ThreadReport {
             tid,
             name: read("comm").unwrap_or_default().trim_end().to_owned(),
-            role: hints.roles.iter().find(|(other, _)| *other == tid).map(|(_, role)| role.clone()),
             state,
             waits_for: None,
             frames: Vec::new(),

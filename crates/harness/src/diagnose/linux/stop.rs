@@ -35,6 +35,13 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
+    /// Stops these threads of `pid`.
+    pub(super) fn only(pid: u32, tids: &[u32]) -> Self {
+        let mut this = Self { pid, seized: Vec::new(), stopped: Vec::new(), refused: Vec::new() };
+        this.stop(tids, Instant::now() + STOP_BUDGET);
+        this
+    }
+
     /// Stops every thread of `pid`.
     pub(super) fn all(pid: u32) -> Self {
         let mut this = Self { pid, seized: Vec::new(), stopped: Vec::new(), refused: Vec::new() };
@@ -48,17 +55,21 @@ impl Stopped {
             if ids.is_empty() {
                 break;
             }
-            for &tid in &ids {
-                this.seize(tid);
-            }
-            // All are interrupted before the first is waited for.
-            for &tid in &ids {
-                if this.seized.contains(&tid) {
-                    this.await_stop(tid, deadline);
-                }
-            }
+            this.stop(&ids, deadline);
         }
         this
+    }
+
+    fn stop(&mut self, tids: &[u32], deadline: Instant) {
+        for &tid in tids {
+            self.seize(tid);
+        }
+        // All are interrupted before the first is waited for.
+        for &tid in tids {
+            if self.seized.contains(&tid) {
+                self.await_stop(tid, deadline);
+            }
+        }
     }
 
     fn seize(&mut self, tid: u32) {

@@ -94,10 +94,7 @@ fn waits_sentence(thread: &ThreadReport, threads: &[ThreadReport]) -> String {
 }
 
 fn title(thread: &ThreadReport) -> String {
-    match &thread.role {
-        Some(role) => format!("thread {} ({role})", thread.tid),
-        None => format!("thread {}", thread.tid),
-    }
+    format!("thread {}", thread.tid)
 }
 
 /// Where a stack is: the innermost function proper, and the innermost line of our own code.

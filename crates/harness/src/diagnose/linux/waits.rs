@@ -27,7 +27,7 @@ use super::arch::Registers;
 use super::c_library;
 use super::images::Images;
 use super::memory::Memory;
-use crate::diagnose::{Frame, Hints, Known, Owner, Resource, ResourceKind};
+use crate::diagnose::{Frame, Known, Owner, Resource, ResourceKind};
 use crate::hang::procfs::{Mapping, Syscall};
 use crate::hang::sleep::{self, Sleep};
 
@@ -57,9 +57,9 @@ const WAITERS: &[(&str, ResourceKind)] = &[
 const WAITER_DEPTH: usize = 8;
 
 /// Fills in what each thread waits for, then who owns it.
-pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, maps: &[Mapping], hints: &Hints) {
+pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Images, maps: &[Mapping]) {
     for at in 0..subjects.len() {
-        let mut resource = resource(&subjects[at], images, hints);
+        let mut resource = resource(&subjects[at], images);
         if let Some(resource) = resource.as_mut().filter(|found| is_join(found, at, subjects, memory, maps)) {
             resource.kind = ResourceKind::ThreadExit;
         }
@@ -74,7 +74,7 @@ pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Image
     }
 }
 
-fn resource(subject: &Subject, images: &Images, hints: &Hints) -> Option<Resource> {
+fn resource(subject: &Subject, images: &Images) -> Option<Resource> {
     let (kind, address, descriptor) = match sleep::untimed(subject.syscall?)? {
         Sleep::Futex { address } | Sleep::SharedFutex { address } => {
             (kind_by_frames(subject.report.handler(), operation(subject.syscall)), Some(address), None)
@@ -83,10 +83,7 @@ fn resource(subject: &Subject, images: &Images, hints: &Hints) -> Option<Resourc
         Sleep::Descriptor { fd } => (ResourceKind::Descriptor, None, Some(fd)),
         Sleep::Poll { address, .. } => (ResourceKind::Descriptor, Some(address), None),
     };
-    let name = address.and_then(|address| {
-        let named = hints.names.iter().find(|named| address.wrapping_sub(named.address) < named.length);
-        named.map(|named| named.name.clone()).or_else(|| images.variable(address))
-    });
+    let name = address.and_then(|address| images.variable(address));
     Some(Resource { kind, address, descriptor, name, owner: None })
 }
 

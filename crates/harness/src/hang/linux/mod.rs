@@ -90,6 +90,11 @@ impl Watch {
         self
     }
 
+    /// Forgets what was seen so far: the next verdict rests on what is seen from now on.
+    pub fn begin_again(&mut self) {
+        self.candidate = None;
+    }
+
     /// One look, 10 to 50 us; up to a few ms when it is about to say `Stuck`.
     ///
     /// `progress` is a word that changes whenever the child makes progress. `timers_idle` says that no timer

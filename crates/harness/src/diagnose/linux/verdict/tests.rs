@@ -20,15 +20,7 @@ fn mark() -> Frame {
 }
 
 fn thread(tid: u32, frames: Vec<Frame>) -> ThreadReport {
-    ThreadReport {
-        tid,
-        name: "t".to_owned(),
-        role: None,
-        state: "asleep".to_owned(),
-        waits_for: None,
-        frames,
-        cut_short: None,
-    }
+    ThreadReport { tid, name: "t".to_owned(), state: "asleep".to_owned(), waits_for: None, frames, cut_short: None }
 }
 
 fn waiting(mut thread: ThreadReport, kind: ResourceKind, owner: Option<(u32, Known)>) -> ThreadReport {
