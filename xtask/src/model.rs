@@ -51,7 +51,9 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
     };
     let chosen: Vec<Entry> = entries().into_iter().filter(|entry| selection.chooses(entry)).collect();
     if chosen.is_empty() {
-        output::complain("no chosen model has this note, mode and variant; `cargo xtask list` shows what there is");
+        output::complain(
+            "no chosen model has this note, mode, variant and flavour; `cargo xtask list` shows what there is",
+        );
         return Exit::Usage;
     }
     let stop = interrupt::flag();
@@ -86,12 +88,14 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
     let known = select::names(entries().iter().map(|entry| (entry.name, entry.hidden)));
     let notes = select::notes();
+    let flavours = entries().into_iter().filter_map(|entry| entry.setup.flavour);
     Ok(Selection {
         names: select::resolve("model", &args.names, &known)?,
         labels: Vec::new(),
         notes: select::resolve("note", &args.notes, &notes)?,
         mode: args.mode,
         variant: args.variant,
+        flavour: select::flavour(args.flavour.as_deref(), flavours)?,
     })
 }
 

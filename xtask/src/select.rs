@@ -80,6 +80,19 @@ pub fn resolve(what: &'static str, patterns: &[String], known: &[Name]) -> Resul
     Ok(chosen.map(|n| n.name.to_owned()).collect())
 }
 
+/// The flavour that is asked for, if it is one of those known.
+///
+/// # Errors
+/// It is not.
+pub fn flavour(asked: Option<&str>, known: impl Iterator<Item = &'static str>) -> Result<Option<String>, Unknown> {
+    let Some(word) = asked else { return Ok(None) };
+    let known: Vec<_> = known.collect();
+    if known.contains(&word) {
+        return Ok(Some(word.to_owned()));
+    }
+    Err(Unknown { what: "flavour", word: word.to_owned(), nearest: nearest(word, known.into_iter()) })
+}
+
 /// Whether a pattern chooses a name: the whole of it, a part of it, or with `*` for anything.
 fn chooses(pattern: &str, name: Name) -> bool {
     if pattern == name.name {
@@ -104,7 +117,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// The name that is most like the word, if any is like it at all.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let word = word.replace('*', "");
     let scored = known.map(|name| (likeness(&word, name), name));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -113,12 +113,14 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let names = select::resolve("case with a window", &patterns, &names).map_err(usage)?;
     let windows = select::names(all.iter().map(|entry| (entry.window.name, entry.hidden())));
     let windows = select::resolve("window", &args.windows, &windows).map_err(usage)?;
+    let flavours = all.iter().filter_map(|entry| entry.setup.flavour);
     let selection = Selection {
         names: Vec::new(),
         labels: Vec::new(),
         notes: select::resolve("note", &args.notes, &select::notes()).map_err(usage)?,
         mode: args.mode,
         variant: args.variant,
+        flavour: select::flavour(args.flavour.as_deref(), flavours).map_err(usage)?,
     };
     let named = |entry: &Entry| match args.names.is_empty() {
         true => !entry.hidden(),
@@ -132,7 +134,7 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let chosen: Vec<Entry> = chosen.cloned().collect();
     match chosen.len() {
         0 => Err(Trouble::usage(
-            "no chosen case has such a window with this note, mode and variant; `cargo xtask list` shows what there is"
+            "no chosen case has such a window with this note, mode, variant and flavour; `cargo xtask list` shows what there is"
                 .to_owned(),
         )),
         n if n > 1 && args.k.is_some() => {

@@ -60,19 +60,13 @@ fn observed(options: &Options) -> Result<Report, StressError> {
 fn options(args: &StressArgs) -> Result<Options, Unknown> {
     let known_cases = select::names(cases().iter().map(|case| (case.name(), case.hidden())));
     let known_notes = select::notes();
-    if let Some(flavour) = &args.flavour {
-        let known: Vec<_> = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour).collect();
-        if !known.contains(&flavour.as_str()) {
-            let nearest = select::nearest(flavour, known.into_iter());
-            return Err(Unknown { what: "flavour", word: flavour.clone(), nearest });
-        }
-    }
+    let flavours = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour);
     Ok(Options {
         cases: select::resolve("case", &args.cases, &known_cases)?,
         notes: select::resolve("note", &args.notes, &known_notes)?,
         mode: args.mode,
         variant: args.variant,
-        flavour: args.flavour.clone(),
+        flavour: select::flavour(args.flavour.as_deref(), flavours)?,
         duration: args.duration,
         attempts: args.attempts.map(Into::into),
         rounds: args.rounds.map(Into::into),

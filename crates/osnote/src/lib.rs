@@ -35,3 +35,10 @@ pub fn prime() {
     cloexec::forks();
     notes::signote::process();
 }
+
+/// Gives back the calling thread's semaphores, as the end of a thread does. For models: their joins do not wait for what a
+/// thread does behind its body. The thread is in no sleep, and gets other semaphores at its next one.
+#[doc(hidden)]
+pub fn give_back() {
+    semaphore::give_back();
+}

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_osnote::doorbell::{Doorbell, DoorbellNote, Heard};
-use sigproof_osnote::{Deadline, Note, NoteError, Provocation, Woken};
+use sigproof_osnote::{Backend, Deadline, Note, NoteError, Provocation, Woken, backend, cloexec, notes};
 
-use support::{Gate, Jitter, Watched, exclusive, sleeper, spin};
+use support::{Gate, Jitter, Watched, count, exclusive, on_signal, sleeper, spin};
 
 #[derive(Default)]
 struct CountingBell {
@@ -164,6 +164,34 @@ fn nothing_is_left_in_the_bell_after_an_interrupted_sleep() {
     assert_eq!(NOTE.bell().bell.pending(), 0, "left in the bell by the sleep");
     NOTE.clear();
     assert_eq!(NOTE.bell().bell.pending(), 0, "left in the bell by the clear");
+}
+
+/// A signal handler ends the wait of `bell` for a ring that never comes.
+fn interrupted_answer(bell: &impl Doorbell) -> Result<Heard, NoteError> {
+    on_signal(libc::SIGUSR1, count);
+    let watched = Watched::new();
+    thread::scope(|scope| {
+        let listener = scope.spawn(|| watched.run(|| bell.answer(None)));
+        // A signal that comes before the wait interrupts nothing.
+        while watched.asleep() {
+            watched.id().kill(libc::SIGUSR1);
+        }
+        listener.join().unwrap()
+    })
+}
+
+#[test]
+fn a_signal_handler_that_ends_the_wait_is_no_ring() {
+    let _exclusive = exclusive("interrupted answer");
+    let pipe = notes::pipe::with_recipe(cloexec::best()).unwrap();
+    assert_eq!(interrupted_answer(pipe.bell()), Ok(Heard::Nothing), "pipe");
+    match notes::eventfd::new() {
+        Ok(eventfd) => assert_eq!(interrupted_answer(eventfd.bell()), Ok(Heard::Nothing), "eventfd"),
+        Err(error) => {
+            let here = backend("eventfd").is_some_and(Backend::available);
+            assert!(!here && matches!(error, NoteError::Unsupported { .. }), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::mode::{NoNote, Polled};
 use crate::overflow::{Lost, Overflow};
 use crate::reader::{Read, ReadMode, Reader};
 use crate::record::Tag;
+use crate::room::Room;
 use crate::shared::Shared;
 use crate::wake::Wake;
 use crate::word::{READER_SLEEPING, WRITE_EXTRA, Word};
@@ -281,19 +282,58 @@ fn the_flag_is_cleared_before_a_read_concludes_that_there_is_nothing() {
     assert!(!shared.reader_view().has(WRITE_EXTRA));
 }
 
-/// Any garbage in the shared words: the writer neither panics nor leaves the ring, the reader gives an error or whole records.
-#[test]
-fn garbage_in_the_write_word_is_survived() {
-    proptest::proptest!(|(garbage: u64, start: u32, stack in 0_usize..40)| {
-        let (mut writer, mut reader, shared) = make(Counts { data: start, tags: start });
-        shared.write_word().store(garbage & !READER_SLEEPING, Ordering::Relaxed);
-        for n in 0..8 {
-            let _ = writer.write(n, Tag(1), &[1], &[7; 40][..stack]);
-            if let Ok(Read::Records(records)) = reader.read(ReadMode::NonBlocking) {
-                for record in records {
-                    assert_eq!(record.words().len() as u64, record.words()[0]);
+proptest::proptest! {
+    /// A write word that nobody has written, over rings that nobody has written to: the reader says what is wrong with it, as
+    /// often as it is asked, and no record comes out.
+    #[test]
+    fn a_wrong_write_word_gives_an_error_and_no_record(start: u32, ahead in -40_i64..=40, ahead_tags in -10_i64..=10, extra: bool) {
+        let (_, mut reader, shared) = make(Counts { data: start, tags: start & 0x3fff_ffff });
+        let tags = (i64::from(start) + ahead_tags).rem_euclid(1 << 30);
+        let word = Word::at(Counts { data: (i64::from(start) + ahead) as u32, tags: tags as u32 });
+        let flag = if extra { WRITE_EXTRA } else { 0 };
+        shared.write_word().store(word.with(flag).0, Ordering::Relaxed);
+        let at = start as usize % shared.layout.words;
+        let in_range = |count: i64, length: usize| (0..=length as i64).contains(&count);
+        let fault = if (ahead, ahead_tags) == (0, 0) {
+            None
+        } else if !in_range(ahead, shared.layout.words) || !in_range(ahead_tags, shared.layout.tags) {
+            Some((Malformed::CountsOutOfRange, at))
+        } else if ahead == 0 || ahead_tags == 0 {
+            Some((Malformed::TagsOutOfStep, at))
+        } else if at as i64 + ahead <= shared.layout.words as i64 {
+            // The first word is no length: a rewind marker.
+            Some((Malformed::RewindToNothing, at))
+        } else {
+            Some((Malformed::Length { length: 0 }, 0))
+        };
+        // The first look at words that look sound may leave it to the iterator to find out that they are not.
+        if let Ok(Read::Records(records)) = reader.read(ReadMode::NonBlocking) {
+            let is_length = matches!(fault, Some((Malformed::Length { .. }, _)));
+            proptest::prop_assert!(is_length);
+            proptest::prop_assert_eq!(records.count(), 0);
+        }
+        for _ in 0..2 {
+            let read = reader.read(ReadMode::NonBlocking);
+            match fault {
+                Some((fault, index)) => {
+                    proptest::prop_assert_eq!(read.err(), Some(ReadError::Malformed { fault, index }));
                 }
+                None => proptest::prop_assert!(matches!(read, Ok(Read::Empty))),
             }
         }
-    });
+    }
+
+    /// Whatever the two words say, a place lies in the ring, and what is taken was free.
+    #[test]
+    fn a_place_lies_in_the_ring_whatever_the_words_say(w: u64, r: u64, near in -20_i64..20, is_near: bool, words in 1_usize..40) {
+        let layout = CONFIG.layout().unwrap();
+        let r = Word(r);
+        let w = if is_near { Word(r.0.wrapping_add_signed(near)) } else { Word(w) };
+        let free = layout.words.saturating_sub(w.since(r).0);
+        let mut room = Room::between(layout, w, r);
+        for place in [room.ahead(words), room.place(words), room.place(words)].into_iter().flatten() {
+            proptest::prop_assert_eq!(place.words, words);
+            proptest::prop_assert!(place.at + words <= layout.words && place.skip < layout.words && place.skip + words <= free);
+        }
+    }
 }

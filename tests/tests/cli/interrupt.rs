@@ -8,13 +8,8 @@ use rstest::rstest;
 pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after, started_by};
 use sigproof_tests::interrupt::{await_nothing, command_lines};
 
-/// Waits until no process has this command line. The end of a killed process is seen a moment after the kill, so this
-/// waits for it; what never ends fails.
-pub fn assert_nothing_runs(words: &[&str]) {
-    await_none("still running", |line| line == words);
-}
-
-/// The same for the children of this run, which carry its marker in their orders.
+/// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed process is
+/// seen a moment after the kill.
 fn assert_no_workers(seed: &str) {
     await_none("workers are left", |line| {
         line.iter().any(|w| w == "__worker") && line.iter().any(|w| w.contains(&format!("\"seed\":{seed}")))

@@ -1,8 +1,13 @@
 //! What children do is an outcome, never the end of the harness; and the exit codes that follow.
 
+use std::process::Stdio;
+
 use rstest::rstest;
 use serde_json::Value;
 pub use sigproof_tests::json;
+use sigproof_tests::{finish, xtask};
+
+use crate::interrupt::assert_none_started_by;
 
 #[rstest]
 #[case("selftest-crash", "crash", "exited with code 101")]
@@ -169,10 +174,14 @@ fn what_is_printed_to_repeat_a_run_can_be_typed() {
 
 #[test]
 fn a_child_leaves_no_process_behind() {
-    let (ran, report) = json(&["stress", "selftest-grandchild", "--attempts", "1"]);
+    // Children inherit it, and their children: other runs of this machine do not have it.
+    let mark = std::process::id().to_string();
+    let mut command = xtask(&["stress", "selftest-grandchild", "--attempts", "1"]);
+    command.env("SIGPROOF_TEST_OF_GRANDCHILD", &mark).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = finish(command.spawn().unwrap());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert_eq!(report["runs"][0]["verdict"], "as-expected");
-    crate::interrupt::assert_nothing_runs(&["sleep", "3600"]);
+    assert!(ran.stdout.contains("1 as expected"), "{}", ran.stdout);
+    assert_none_started_by(&format!("SIGPROOF_TEST_OF_GRANDCHILD={mark}"));
 }
 
 /// Attempts that never met their window are no honest effort.

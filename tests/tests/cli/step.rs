@@ -1,6 +1,5 @@
 //! Sweeps: what is told before anything is swept.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
@@ -11,12 +10,6 @@ use sigproof_tests::{finish, run, xtask};
 /// The windows that are swept if nothing is chosen.
 fn shown() -> Vec<Entry> {
     entries().into_iter().filter(|entry| !entry.hidden()).collect()
-}
-
-/// A word with its last letter twice.
-fn mistyped(word: &str) -> String {
-    let last: String = word.chars().last().into_iter().collect();
-    word.to_owned() + &last
 }
 
 /// It is wrong usage, for this reason, and nothing was swept.
@@ -42,26 +35,22 @@ fn the_help_teaches() {
 #[rstest]
 #[case::name(&["qqqqqqqqqq"], "no case with a window is called 'qqqqqqqqqq'")]
 #[case::window(&["--window", "qqqqqqqqqq"], "no window is called 'qqqqqqqqqq'")]
-#[case::note(&["--note", "futx"], "'futex'")]
-#[case::mode(&["--mode", "blokcing"], "'blocking'")]
 #[case::engine(&["--engine", "nonsense"], "[possible values: breakpoint, single-step, trap-flag]")]
-#[case::engine_mistyped(&["--engine", "brakepoint"], "'breakpoint'")]
 #[case::no_boundary(&["--k", "first"], "'--k <N>'")]
 #[case::nobody_at_work(&["--jobs", "0"], "'--jobs <N>'")]
 fn a_wrong_word_is_wrong_usage(#[case] arguments: &[&str], #[case] said: &str) {
     assert_usage(arguments, said);
 }
 
+/// The windows that are chosen are named where one has to be chosen.
 #[test]
-fn a_mistyped_name_proposes_the_nearest() {
-    let names: BTreeSet<_> = shown().iter().map(|entry| entry.name).collect();
-    for name in names {
-        assert_usage(&[&mistyped(name)], &format!("did you mean '{name}'"));
-    }
-    let windows: BTreeSet<_> = shown().iter().map(|entry| entry.window.name).collect();
-    for name in windows {
-        assert_usage(&["--window", &mistyped(name)], &format!("did you mean '{name}'"));
-    }
+fn a_flavour_chooses_its_windows_only() {
+    let (with, without): (Vec<_>, Vec<_>) = shown().into_iter().partition(|e| e.setup.flavour == Some("pthread"));
+    assert!(with.len() > 1 && !without.is_empty());
+    let ran = run(&["step", "--flavour", "pthread", "--k", "0"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    let named = |entry: &Entry| ran.stderr.contains(&format!("\n  {}\n", entry.label()));
+    assert!(with.iter().all(named) && !without.iter().any(named), "{}", ran.stderr);
 }
 
 #[test]

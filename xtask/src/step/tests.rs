@@ -55,9 +55,7 @@ fn what_is_chosen(#[case] args: StepArgs, #[case] expected: &[&str]) {
 }
 
 #[rstest]
-#[case::name(named(&["sigquue"]), "did you mean 'darwin-sigqueue-note'?")]
-#[case::window(StepArgs { windows: strings(&["recieve"]), ..StepArgs::default() }, "did you mean 'receive'?")]
-#[case::note(StepArgs { notes: strings(&["sema", "smea"]), ..StepArgs::default() }, "did you mean 'sema'?")]
+#[case::name(named(&["zzz"]), "no case with a window is called 'zzz'")]
 #[case::none(StepArgs { windows: strings(&["receive"]), ..named(&["cycle"]) }, "no chosen case has such a window")]
 #[case::k_of_several(StepArgs { k: Some(46), ..named(&["sigqueue"]) }, &format!("2 windows are chosen; name one of them:\n  {RECEIVE}\n  {SEND}"))]
 fn what_cannot_be_chosen(#[case] args: StepArgs, #[case] said: &str) {

@@ -198,6 +198,9 @@ pub struct Selection {
     pub mode: Option<Mode>,
     /// Only this side.
     pub variant: Option<Variant>,
+    /// Only this flavour.
+    #[serde(default)]
+    pub flavour: Option<String>,
 }
 
 impl Selection {
@@ -217,5 +220,6 @@ impl Selection {
             && in_list(&self.notes, setup.note_name())
             && self.mode.is_none_or(|mode| setup.mode == Some(mode))
             && self.variant.is_none_or(|variant| setup.variant == variant)
+            && self.flavour.as_deref().is_none_or(|flavour| setup.flavour == Some(flavour))
     }
 }

@@ -21,7 +21,7 @@ use core::time::Duration;
 pub use posix::PosixSemaphore;
 pub use pthread::PthreadSemaphore;
 pub use refusing::{Refusing, SignalStack, Whereabouts};
-pub(crate) use storage::prime;
+pub(crate) use storage::{give_back, prime};
 
 use crate::deadline::Deadline;
 use crate::note::NoteError;

@@ -86,6 +86,12 @@ sigproof_shim::per_thread! {
     static LEASES: RefCell<Vec<Lease>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Ends all leases of this thread, which sleeps on none of them.
+pub(crate) fn give_back() {
+    // Fails in a thread that is being torn down: its leases end with it.
+    let _ = LEASES.try_with(|leases| leases.borrow_mut().clear());
+}
+
 /// The calling thread's semaphore of kind `S`.
 pub(super) fn current<S: Semaphore>() -> Result<&'static S, NoteError> {
     let ending = NoteError::Unsupported { what: "a sleep in a thread that is being torn down" };

@@ -46,6 +46,9 @@ pub struct Watch {
     threads: Threads,
     candidate: Option<Candidate>,
     spin_limit: Duration,
+    /// Reads the signals of a thread. A field, so that a test can show a pending one that the kernel would
+    /// clear at once.
+    status: fn(u32, u32) -> Option<procfs::Status>,
 }
 
 /// A survey that may turn out to be the first of two.
@@ -76,7 +79,7 @@ impl Signs {
 impl Watch {
     /// A watch over process `pid`. Nothing is opened before the first look.
     pub fn new(pid: u32) -> Self {
-        Self { pid, threads: Threads::new(pid), candidate: None, spin_limit: SPIN_CPU }
+        Self { pid, threads: Threads::new(pid), candidate: None, spin_limit: SPIN_CPU, status: thread_status }
     }
 
     /// The same, with another limit in place of [`SPIN_CPU`], and ten times that in place of
@@ -185,7 +188,7 @@ impl Watch {
                 Doing::Elsewhere => return Ok(None),
             };
             // T and t are stops, which somebody will end; D ends by itself.
-            if stat.state != expected || !undisturbed(doing, || thread_status(pid, tid)) {
+            if stat.state != expected || !undisturbed(doing, || (self.status)(pid, tid)) {
                 return Ok(None);
             }
         }

@@ -5,6 +5,7 @@ use super::procfs::*;
 use super::sleep::Sleep;
 use super::survey::{Doing, Survey};
 use super::*;
+use sigproof_shim::native::atomic::{AtomicU32, Ordering};
 use std::process::{Command, Stdio};
 
 #[test]
@@ -54,6 +55,69 @@ fn a_thread_with_a_deliverable_signal_is_not_stuck() {
     assert!(!undisturbed(Doing::Awake, status(0x600, 0x200)));
     assert!(!undisturbed(asleep, || None), "nothing is known of it");
     assert!(undisturbed(Doing::Exited, status(0x200, 0)), "a thread that has ended takes no signal");
+}
+
+/// A child that waits on a futex without an end.
+struct Sleeper(libc::pid_t);
+
+impl Sleeper {
+    fn start() -> Self {
+        // SAFETY: the child of this process with several threads only makes system calls, on its own copy of the word.
+        let pid = unsafe {
+            let word = 0_u32;
+            let pid = libc::fork();
+            while pid == 0 {
+                libc::syscall(
+                    libc::SYS_futex,
+                    &raw const word,
+                    libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                    0,
+                    0_usize,
+                );
+            }
+            pid
+        };
+        assert!(pid > 0, "{}", io::Error::last_os_error());
+        Self(pid)
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::new(u32::try_from(self.0).unwrap())
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        // SAFETY: the child has not been reaped, so that its id is its own.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
+/// The same child is stuck, and is not while a signal is about to reach it.
+#[test]
+fn a_pending_signal_keeps_the_watch_from_its_verdict() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    fn pending(_: u32, _: u32) -> Option<Status> {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        Some(Status { pending: 0x200, blocked: 0, sleeps: 1 })
+    }
+    let sleeper = Sleeper::start();
+    let mut watch = sleeper.watch();
+    loop {
+        match watch.look(0, true) {
+            Look::Running => {}
+            Look::Stuck(Stuck::AllAsleep) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut watch = Watch { status: pending, ..sleeper.watch() };
+    while ASKED.load(Ordering::Relaxed) < 10 {
+        let look = watch.look(0, true);
+        assert!(matches!(look, Look::Running), "{look:?}");
+    }
 }
 
 #[test]

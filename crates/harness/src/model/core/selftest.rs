@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `selftest-plans` | a known number of plans; a bug in the last plan of the last level, which needs exactly two preemptions |
 //! | `selftest-two-threads` | two threads with one store each: a known number of executions |
+//! | `selftest-forbidden` | a fixed variant that fails in its second plan, of many: the search ends there |
 //! | `selftest-endless` | an execution that never ends: no verdict can come of it |
 //! | `selftest-killed` | the process that explores it is killed |
 //! | `selftest-segv` | the process that explores it crashes |
@@ -30,6 +31,7 @@ use crate::model::{self, Model, SIGNAL, ensure};
 pub(super) const ALL: &[Core] = &[
     Core { name: "selftest-plans", setups: plans },
     Core { name: "selftest-two-threads", setups: two_threads },
+    Core { name: "selftest-forbidden", setups: forbidden },
     Core { name: "selftest-endless", setups: endless },
     Core { name: "selftest-killed", setups: || death(libc::SIGKILL) },
     Core { name: "selftest-segv", setups: || death(libc::SIGSEGV) },
@@ -88,6 +90,24 @@ fn two_threads() -> Vec<(Setup, Model)> {
         other.join();
     });
     vec![(Setup::fixed(), model.handlers(0).depth(0, None))]
+}
+
+fn forbidden() -> Vec<(Setup, Model)> {
+    let model = Model::new(|| {
+        let (stored, early) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
+        model::handle("sample", SIGNAL, &[], {
+            let (stored, early) = (Rc::clone(&stored), Rc::clone(&early));
+            move || early.set(early.get() || !stored.get())
+        });
+        let word = AtomicU32::new(0);
+        model::interruptible(|| {
+            word.store(1, Ordering::Relaxed);
+            stored.set(true);
+            word.store(2, Ordering::Relaxed);
+        });
+        ensure(!early.get(), Outcome::CorruptRecord, || "a signal came before the first store".to_owned());
+    });
+    vec![(Setup::fixed(), model.depth(2, Some(2)))]
 }
 
 fn endless() -> Vec<(Setup, Model)> {

@@ -102,8 +102,38 @@ pub(super) fn leases() -> Vec<(Setup, Model)> {
     }
     let setup = |flavour| Setup::fixed().flavour(flavour);
     vec![
+        (setup("used-again"), used_again()),
         (setup("plain"), model::<Plain>(false)),
         (setup("pthread"), model::<PthreadSemaphore>(true)),
         (setup("posix"), model::<PosixSemaphore>(true)),
     ]
+}
+
+/// Two threads at once make two semaphores, one push of which may be retried. Then two threads at once get those
+/// two: the list has lost neither.
+fn used_again() -> Model {
+    fn semaphore() -> usize {
+        core::ptr::from_ref(must(Plain::current())).addr()
+    }
+    Model::new(|| {
+        let begin = |name| {
+            model::spawn(name, || {
+                let own = semaphore();
+                sigproof_osnote::give_back();
+                own
+            })
+        };
+        let threads = ["sleeper", "other sleeper"].map(begin);
+        let made = threads.map(model_join);
+        if made[0] == made[1] {
+            // The second thread began when the first had ended.
+            return;
+        }
+        // Main keeps its semaphore while the later thread looks for one.
+        let later = [semaphore(), model::spawn("later", semaphore).join()];
+        let known = later.iter().all(|semaphore| made.contains(semaphore));
+        ensure(known, Outcome::Crash, || "the list of semaphores has lost one".to_owned());
+    })
+    .handlers(0)
+    .depth(0, Some(2))
 }

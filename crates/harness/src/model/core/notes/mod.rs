@@ -9,7 +9,7 @@
 //! | `note-spurious` | sleeps end for nothing | they do not surface, and do not put off the end of a timed one |
 //! | `note-stray` | the primitive is provoked: disturbed, or full | nobody notices, and no handler leaves `errno` changed |
 //! | `note-misuse` | two wakers, or two sleepers | the second is told so, the first does not notice |
-//! | `note-leases` | threads get semaphores at the same time, and those of threads that have ended | each has its own |
+//! | `note-leases` | threads get semaphores at the same time, and those of threads that have ended | each has its own, and none is lost |
 
 use super::Core;
 
