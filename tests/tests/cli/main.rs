@@ -11,10 +11,12 @@ mod no_threads;
 mod outcomes;
 mod readme;
 mod refusals;
-mod refuse;
 mod refusing;
 mod reports;
 mod step;
 mod step_refused;
 mod step_sweeps;
 mod surroundings;
+
+#[cfg(target_os = "linux")]
+use sigproof_tests::refuse;
