@@ -10,6 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub mod interrupt;
+#[cfg(target_os = "linux")]
+pub mod refuse;
 
 /// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(180);

@@ -14,6 +14,7 @@ const SELECTION: &[&str] = &[
     "crates/shim/src/native/os/",
     "crates/osnote/src/platform.rs",
     "crates/osnote/tests/support/mod.rs",
+    "crates/oracle/src/conform/compare.rs",
     "crates/profbuf/tests/machine_code.rs",
     "crates/harness/src/bin/hang-specimens/main.rs",
     "crates/harness/src/bin/hang-specimens/unnamed.rs",
@@ -25,6 +26,7 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/hang/mod.rs",
     "crates/harness/src/inject/delivery/mod.rs",
     "crates/harness/src/inject/pc.rs",
+    "crates/harness/src/model/driver/tests.rs",
     "crates/harness/src/report/host.rs",
     "crates/harness/src/step/engine/linux/arch.rs",
     "crates/harness/src/step/engine/linux/probe.rs",
@@ -37,10 +39,14 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/supervise/system/mod.rs",
     "crates/harness/src/worker/leash.rs",
     "crates/harness/tests/diagnose/main.rs",
+    "tests/src/lib.rs",
+    "tests/src/refuse.rs",
+    "tests/tests/cli/main.rs",
     "tests/tests/cli/no_threads.rs",
     "tests/tests/cli/refusals.rs",
-    "tests/tests/cli/refuse.rs",
     "tests/tests/cli/step_refused.rs",
+    "xtask/src/bench/process.rs",
+    "xtask/src/model/process.rs",
 ];
 
 /// Every file below a folder, but for what is built or belongs to git.

@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread;
 use std::time::Duration;
 
+use sigproof_harness::refusal::Refusal;
+
 use crate::driver::Driver;
 
 /// A driver that serves. Killed, and waited for, when dropped.
@@ -57,15 +59,19 @@ impl Process {
         command.args(arguments).env("GOTRACEBACK", "all").stderr(errors.try_clone()?);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (requests, to_write) = channel::<Vec<u8>>();
-        if let Some(mut stdin) = child.stdin.take() {
-            // Ends with its channel, or when nobody reads any more: the answers will tell.
-            thread::Builder::new().spawn(move || to_write.iter().try_for_each(|bytes| stdin.write_all(&bytes)))?;
-        }
         let (come, answers) = sync_channel(16);
-        if let Some(stdout) = child.stdout.take() {
-            thread::Builder::new().spawn(move || forward(stdout, &come))?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        // It is killed and reaped when it is dropped, also where a thread is refused.
+        let process = Self { child, requests: Some(requests), answers, come: Vec::new(), taken: 0, errors };
+        if let Some(mut stdin) = stdin {
+            // Ends with its channel, or when nobody reads any more: the answers will tell.
+            let writer = move || to_write.iter().try_for_each(|bytes| stdin.write_all(&bytes));
+            thread::Builder::new().spawn(writer).map_err(|error| Refusal::thread(&error))?;
         }
-        Ok(Self { child, requests: Some(requests), answers, come: Vec::new(), taken: 0, errors })
+        if let Some(stdout) = stdout {
+            thread::Builder::new().spawn(move || forward(stdout, &come)).map_err(|error| Refusal::thread(&error))?;
+        }
+        Ok(process)
     }
 
     /// Sends requests, which are whole frames. A dead process is found out by what does not come back.

@@ -11,9 +11,11 @@ mod no_threads;
 mod outcomes;
 mod readme;
 mod refusals;
-mod refuse;
 mod refusing;
 mod reports;
 mod step;
 mod step_refused;
 mod surroundings;
+
+#[cfg(target_os = "linux")]
+use sigproof_tests::refuse;

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sigproof_harness::refusal::Refusal;
 use sigproof_oracle::bench::{Event, Group, Order, Pace};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
@@ -80,9 +81,8 @@ pub fn run(program: &Path, order: &Order, stop: &AtomicBool, results: &mut Resul
         let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
         lines.filter_map(|line| event(&line)).try_for_each(|event| tell.send(event))
     };
-    thread::Builder::new().name("events".to_owned()).spawn(listener).map_err(|error| {
-        Trouble::environment(format!("no thread can be made to listen to the benchmarks: {error}; see `ulimit -u`"))
-    })?;
+    let listening = thread::Builder::new().name("events".to_owned()).spawn(listener);
+    listening.map_err(|error| Trouble::environment(Refusal::thread(&error).to_string()))?;
     let progress = Progress::start();
     listen(&events, order, stop, results, &progress);
     progress.finish();
@@ -161,6 +161,26 @@ fn said(index: usize, done: &Pass) -> progress::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sigproof_harness::exit::Exit;
+
+    /// The program would go on for an hour; it ends with the refusal.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_refused_thread_is_trouble_with_a_remedy() {
+        use sigproof_tests::refuse::without_threads;
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("benchmarks.sh");
+        std::fs::write(&program, "#!/bin/sh\nexec sleep 3600\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let order = Order { groups: Vec::new(), passes: 1, pace: Pace::Tiny, go: Vec::new() };
+        let stop = AtomicBool::new(false);
+        let mut results = Results::new(&order, Machine::detect(folder.path()));
+        let refused = without_threads(|| run(&program, &order, &stop, &mut results).unwrap_err());
+        assert_eq!(refused.exit, Exit::Environment, "{}", refused.message);
+        assert!(refused.message.contains("thread") && refused.message.contains("ulimit -u"), "{}", refused.message);
+    }
 
     #[test]
     fn events_are_found_among_other_text() {

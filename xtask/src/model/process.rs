@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Event, Order};
+use sigproof_harness::refusal::Refusal;
 use sigproof_harness::supervise::{Group, own_executable};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
@@ -140,9 +141,7 @@ impl Explorer {
             let read = move || BufReader::new(stdout).lines().try_for_each(|line| send.send(line));
             // It ends with the pipe.
             let reader = thread::Builder::new().name("explorer".to_owned()).spawn(read);
-            reader.map_err(|error| {
-                Trouble::environment(format!("no thread can be made: {error}; close other programs"))
-            })?;
+            reader.map_err(|error| Trouble::environment(Refusal::thread(&error).to_string()))?;
         }
         let mut told = false;
         while !stop.load(Ordering::Relaxed) {
@@ -237,6 +236,18 @@ mod tests {
         assert_eq!(trouble.exit, exit, "{}", trouble.message);
         assert!(trouble.message.contains(said), "{}", trouble.message);
         assert!(exit == Exit::Environment || trouble.message.contains("a-model/fixed"), "{}", trouble.message);
+    }
+
+    /// The script would go on for an hour.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_refused_thread_is_trouble_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let explorer = false_explorer(folder.path(), "sleep 3600");
+        let stop = AtomicBool::new(false);
+        let trouble = sigproof_tests::refuse::without_threads(|| explorer.events(&stop, |_| {}).unwrap_err());
+        assert_eq!(trouble.exit, Exit::Environment, "{}", trouble.message);
+        assert!(trouble.message.contains("thread") && trouble.message.contains("ulimit -u"), "{}", trouble.message);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -158,19 +158,28 @@ fn in_parallel(
 ) {
     let next = AtomicUsize::new(0);
     let (send, results) = mpsc::channel();
+    let work = |send: Sender<_>| {
+        while !enough.load(Ordering::Relaxed)
+            && let Some(plan) = level.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let (explored, choices) = engine::explore(plan, limits, &entry.model.body);
+            if send.send((plan.clone(), explored, choices)).is_err() {
+                return;
+            }
+        }
+    };
     thread::scope(|scope| {
-        for _ in 0..options.jobs.clamp(1, level.len().max(1)) {
-            let (send, next) = (send.clone(), &next);
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed)
-                    && let Some(plan) = level.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let (explored, choices) = engine::explore(plan, limits, &entry.model.body);
-                    if send.send((plan.clone(), explored, choices)).is_err() {
-                        return;
-                    }
+        let work = &work;
+        for number in 0..options.jobs.clamp(1, level.len().max(1)) {
+            let to = send.clone();
+            let started = thread::Builder::new().spawn_scoped(scope, move || work(to));
+            // Where the machine refuses a thread, those that there are do the work, or this one.
+            if started.is_err() {
+                if number == 0 {
+                    work(send.clone());
                 }
-            });
+                break;
+            }
         }
         drop(send);
         for (plan, explored, choices) in results {
@@ -298,13 +307,20 @@ pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer
     let (outer, inner) = if entries.len() >= jobs { (jobs, 1) } else { (1, jobs) };
     let options = Options { jobs: inner, ..options.clone() };
     let next = Mutex::new(0..entries.len());
+    let work = || {
+        while let Some(n) = next.lock().ok().and_then(|mut next| next.next()) {
+            done(n, explore(&entries[n], &options, observer));
+        }
+    };
     thread::scope(|scope| {
-        for _ in 0..outer {
-            scope.spawn(|| {
-                while let Some(n) = next.lock().ok().and_then(|mut next| next.next()) {
-                    done(n, explore(&entries[n], &options, observer));
+        for number in 0..outer {
+            // As in `in_parallel`.
+            if thread::Builder::new().spawn_scoped(scope, &work).is_err() {
+                if number == 0 {
+                    work();
                 }
-            });
+                break;
+            }
         }
     });
 }

@@ -15,6 +15,7 @@ use sigproof_shim::native::os::clock;
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
 use super::{Entry, Selection, counterexample, entries};
+use crate::refusal::Refusal;
 use crate::report::Run;
 
 /// What is to be done.
@@ -100,7 +101,10 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         tell(&Event::Refused("no order".to_owned()));
         return ExitCode::FAILURE;
     };
-    leash();
+    if let Err(refusal) = leash() {
+        tell(&Event::Lacks(refusal.to_string()));
+        return ExitCode::SUCCESS;
+    }
     if let Some(what) = sigproof_shim::model::lacking() {
         tell(&Event::Lacks(what));
         return ExitCode::SUCCESS;
@@ -124,12 +128,13 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 }
 
 /// Ends this process when who started it is gone.
-fn leash() {
-    thread::spawn(|| {
+fn leash() -> Result<(), Refusal> {
+    let wait = || {
         let mut rest = [0; 64];
         while io::stdin().read(&mut rest).is_ok_and(|n| n > 0) {}
         std::process::exit(1);
-    });
+    };
+    thread::Builder::new().spawn(wait).map(drop).map_err(|error| Refusal::thread(&error))
 }
 
 fn chosen(selection: &Selection) -> Vec<Entry> {

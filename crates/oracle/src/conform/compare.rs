@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;
+use sigproof_harness::refusal::Refusal;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
@@ -103,7 +104,7 @@ pub fn all(
             let compare = move || contest(*contestant, seed, &from, progress);
             // Those begun before end with their channels, which are dropped here.
             let begun = thread::Builder::new().name("contest".to_owned()).spawn_scoped(scope, compare);
-            contests.push(begun.map_err(no_thread)?);
+            contests.push(begun.map_err(|error| Refusal::thread(&error))?);
             channels.push(to);
         }
         generate(cases, seed, stop, channels);
@@ -113,11 +114,6 @@ pub fn all(
         });
         tallies.collect()
     })
-}
-
-/// What the system said to a thread that it refused, with a remedy.
-fn no_thread(error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("no thread can be made for a comparison: {error}; see `ulimit -u`"))
 }
 
 /// Makes batches until there are enough, or nobody wants any more.
@@ -263,5 +259,21 @@ impl<S: Strategy<Value = Sequence>> Contest<'_, S> {
         }
         self.tally.finding = Some(found);
         Ok(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use sigproof_tests::refuse::without_threads;
+
+    #[test]
+    fn a_contest_whose_thread_is_refused_says_so() {
+        let driver = Driver { program: "/no/such/driver".into(), version: crate::toolchain::Version::new("go1.21.13") };
+        let contestant = Contestant { driver: &driver, rule: Rule::EveryRecord, tries: 1 };
+        let stop = AtomicBool::new(false);
+        let refused = without_threads(|| all(&[contestant], 1, 1, &stop, &|_| ()).unwrap_err());
+        let said = refused.to_string();
+        assert!(said.contains("thread") && said.contains("ulimit -u"), "{said}");
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sigproof_harness::case::Outcome;
 use sigproof_harness::hang::Stuck;
+use sigproof_harness::refusal::Refusal;
 use sigproof_harness::report::Finding;
 use sigproof_harness::supervise::{Deadline, Group, ending, interrupted};
 
@@ -140,13 +141,14 @@ fn still(look: &mut impl FnMut(&Told) -> bool, told: &Told) -> bool {
 /// The lines of a stream, as they come; a thread reads them, and ends with the stream.
 fn lines(output: ChildStdout) -> io::Result<Receiver<String>> {
     let (sender, lines) = channel();
-    thread::Builder::new().name("lines".to_owned()).spawn(move || {
+    let reader = thread::Builder::new().name("lines".to_owned()).spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
         }
-    })?;
+    });
+    reader.map_err(|error| Refusal::thread(&error))?;
     Ok(lines)
 }
 

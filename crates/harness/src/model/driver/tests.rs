@@ -96,3 +96,19 @@ fn a_bound_is_never_called_exhausted() {
     let run = judged(Setup::fixed(), &well(), 1);
     assert_eq!((&run.more["exhausted"], &run.more["not_exhausted"]), (&json!(false), &json!("preemption bound 3")));
 }
+
+/// The machine makes no threads: this one does the work. Without loom it comes to skipped runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn refused_threads_leave_the_work_to_the_caller() {
+    let entry = || Entry { name: "a-model", hidden: false, setup: Setup::fixed(), model: Model::new(|| {}) };
+    for entries in [vec![entry()], vec![entry(), entry(), entry()]] {
+        let options = Options { jobs: 2, ..Options::default() };
+        let done = Mutex::new(Vec::new());
+        sigproof_tests::refuse::without_threads(|| {
+            explore_all(&entries, &options, &(), |n, run| done.lock().unwrap().push((n, run.verdict)));
+        });
+        let all: Vec<_> = (0..entries.len()).map(|n| (n, Verdict::Skipped)).collect();
+        assert_eq!(done.into_inner().unwrap(), all);
+    }
+}

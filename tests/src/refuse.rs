@@ -1,5 +1,4 @@
 //! Commands to which the kernel refuses some system calls, as a container with a tight seccomp profile does.
-#![cfg(target_os = "linux")]
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -15,9 +14,27 @@ pub fn refused(command: &mut Command, calls: &[libc::c_long], errno: i32) {
 
 /// The same for one call, but only where its first argument has one of these bits: `clone` with
 /// `CLONE_THREAD`, say.
-#[allow(dead_code, reason = "one helper for all files; not each of them needs all of it")]
 pub fn refused_with_flag(command: &mut Command, call: libc::c_long, bits: u32, errno: i32) {
     install(command, &[(call, Some(bits))], errno);
+}
+
+/// Runs `body` in a thread to which the kernel refuses new threads, as it does at the limit of `ulimit -u`. The
+/// processes that `body` starts inherit that. Other threads do not.
+///
+/// # Panics
+/// The filter cannot be set, or `body` panics.
+pub fn without_threads<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    // The C library falls back to the older call, whose flags a filter can read.
+    let mut newer = filter(&[(libc::SYS_clone3, None)], libc::ENOSYS);
+    let mut older = filter(&[(libc::SYS_clone, Some(libc::CLONE_THREAD as u32))], libc::EAGAIN);
+    let confined = || {
+        apply(&mut newer).and_then(|()| apply(&mut older)).expect("a seccomp filter can be set");
+        body()
+    };
+    std::thread::scope(|scope| match scope.spawn(confined).join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
 }
 
 fn install(command: &mut Command, calls: &[(libc::c_long, Option<u32>)], errno: i32) {
@@ -68,17 +85,29 @@ fn apply(filter: &mut [libc::sock_filter]) -> io::Result<()> {
     }
 }
 
-#[test]
-fn the_kernel_answers_what_it_was_told_to() {
-    let mut refused_mkdir = Command::new("mkdir");
-    refused_mkdir.arg("/proc/self/no-such-folder-can-be-made").env("LC_ALL", "C");
-    refused(&mut refused_mkdir, &[libc::SYS_mkdirat, MKDIR], libc::EDQUOT);
-    let output = refused_mkdir.output().expect("mkdir starts under the filter");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("Disk quota exceeded"), "{said}");
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(target_arch = "x86_64")]
-const MKDIR: libc::c_long = libc::SYS_mkdir;
-#[cfg(not(target_arch = "x86_64"))]
-const MKDIR: libc::c_long = libc::SYS_mkdirat;
+    #[test]
+    fn the_kernel_answers_what_it_was_told_to() {
+        let mut refused_mkdir = Command::new("mkdir");
+        refused_mkdir.arg("/proc/self/no-such-folder-can-be-made").env("LC_ALL", "C");
+        refused(&mut refused_mkdir, &[libc::SYS_mkdirat, MKDIR], libc::EDQUOT);
+        let output = refused_mkdir.output().expect("mkdir starts under the filter");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("Disk quota exceeded"), "{said}");
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    const MKDIR: libc::c_long = libc::SYS_mkdir;
+    #[cfg(not(target_arch = "x86_64"))]
+    const MKDIR: libc::c_long = libc::SYS_mkdirat;
+
+    #[test]
+    fn only_the_thread_itself_is_without_others() {
+        let refused = without_threads(|| std::thread::Builder::new().spawn(|| ()).err());
+        assert_eq!(refused.and_then(|error| error.raw_os_error()), Some(libc::EAGAIN));
+        std::thread::Builder::new().spawn(|| ()).unwrap().join().unwrap();
+    }
+}
