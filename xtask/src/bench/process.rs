@@ -176,7 +176,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let order = Order { groups: Vec::new(), passes: 1, pace: Pace::Tiny, go: Vec::new() };
         let stop = AtomicBool::new(false);
-        let mut results = Results::new(&order, Machine::detect(folder.path()));
+        let mut results = Results::new(&order, crate::bench::results::Machine::detect(folder.path()));
         let refused = without_threads(|| run(&program, &order, &stop, &mut results).unwrap_err());
         assert_eq!(refused.exit, Exit::Environment, "{}", refused.message);
         assert!(refused.message.contains("thread") && refused.message.contains("ulimit -u"), "{}", refused.message);

@@ -315,7 +315,7 @@ pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer
     thread::scope(|scope| {
         for number in 0..outer {
             // As in `in_parallel`.
-            if thread::Builder::new().spawn_scoped(scope, &work).is_err() {
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
                 if number == 0 {
                     work();
                 }

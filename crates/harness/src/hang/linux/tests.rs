@@ -66,14 +66,11 @@ impl Sleeper {
         let pid = unsafe {
             let word = 0_u32;
             let pid = libc::fork();
-            while pid == 0 {
-                libc::syscall(
-                    libc::SYS_futex,
-                    &raw const word,
-                    libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-                    0,
-                    0_usize,
-                );
+            if pid == 0 {
+                loop {
+                    let wait = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+                    libc::syscall(libc::SYS_futex, &raw const word, wait, 0, 0_usize);
+                }
             }
             pid
         };
