@@ -281,3 +281,21 @@ fn a_handler_may_signal_between_queue_and_sleep() {
     // Before the lock, before the queue: lost. Before the release, asleep: not. Later points are not reached.
     assert_eq!(*failing.borrow(), [true, true, false, false, true, true]);
 }
+
+/// A wait that timed out has left the queue: the signal is for the thread that still waits.
+#[test]
+fn a_wait_that_ended_has_left_the_queue() {
+    let seen = outcomes(&timeout(0), || {
+        let flag = Flag::new();
+        let mut guard = flag.mutex.lock().unwrap();
+        let ended = model::interruptible(|| flag.condvar.wait_for(&mut guard, SECOND).unwrap());
+        drop(guard);
+        let other = model::spawn("other", {
+            let flag = Arc::clone(&flag);
+            move || flag.wait()
+        });
+        flag.raise(true);
+        (ended == CondWait::TimedOut, other.join())
+    });
+    assert_eq!(seen, set([(true, 0), (true, 1)]));
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sigproof_shim::atomic::Ordering;
 use sigproof_shim::model::{self, FailureKind, Plan};
+use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::os::futex::{self, FutexWait};
 use sigproof_shim::os::{clock, errno};
 
@@ -210,4 +211,27 @@ fn a_handler_wakes_its_own_thread() {
     };
     assert_eq!(at(0), set([("changed", 0)]));
     assert_eq!(at(1), set([("woken", 1)]));
+}
+
+/// Two calls on futexes follow each other, and no memory is ordered by that: a flag of the system, which loom
+/// does not see, tells that the other call came first.
+#[test]
+fn calls_that_follow_each_other_order_no_memory() {
+    let seen = calm(|| {
+        let (data, first) = (word(0), Arc::new(AtomicBool::new(false)));
+        let other = model::spawn("other", {
+            let (data, first) = (Arc::clone(&data), Arc::clone(&first));
+            move || {
+                data.store(1, Ordering::Relaxed);
+                futex::wake(&word(0), 1).unwrap();
+                first.store(true, Ordering::Relaxed);
+            }
+        });
+        futex::wake(&word(0), 1).unwrap();
+        let other_was_first = first.load(Ordering::Relaxed);
+        let seen = (other_was_first, data.load(Ordering::Relaxed));
+        other.join();
+        seen
+    });
+    assert_eq!(seen, set([(false, 0), (false, 1), (true, 0), (true, 1)]));
 }

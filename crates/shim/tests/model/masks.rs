@@ -7,7 +7,7 @@ use sigproof_shim::model::{self, FailureKind};
 use sigproof_shim::os::OsError;
 use sigproof_shim::os::sigmask::{block, is_blocked};
 
-use crate::support::{SIGNAL, calm, explored, failure_by_signal, log, outcomes, set, signals, word};
+use crate::support::{SIGNAL, calm, explored, failure_by_signal, ignore, log, outcomes, set, signals, word};
 
 /// A signal that differs from [`SIGNAL`].
 const OTHER: i32 = libc::SIGUSR1;
@@ -152,4 +152,25 @@ fn control_a_handler_is_kept_out_of_a_lock() {
     };
     crate::support::swept(body(true));
     failure_by_signal(FailureKind::Deadlock, body(false));
+}
+
+/// The handler has run when the drop is over, before the next point. A count of the system has no point of
+/// its own.
+#[test]
+fn a_pending_signal_comes_within_the_drop() {
+    let seen = outcomes(&signals([(1, 0)]), || {
+        let runs = Arc::new(sigproof_shim::native::atomic::AtomicU32::new(0));
+        let inner = Arc::clone(&runs);
+        model::handle("handler", SIGNAL, &[], move || ignore(inner.fetch_add(1, Ordering::Relaxed)));
+        model::handle("other", OTHER, &[], || {});
+        let word = word(0);
+        model::interruptible(|| {
+            let guard = block(SIGNAL).unwrap();
+            word.store(1, Ordering::Relaxed);
+            let before = runs.load(Ordering::Relaxed);
+            drop(guard);
+            (before, runs.load(Ordering::Relaxed))
+        })
+    });
+    assert_eq!(seen, set([(0, 1)]));
 }

@@ -170,3 +170,19 @@ fn a_post_for_a_wait_that_ended_stays() {
         assert_eq!(seen, set([(false, "acquired"), (true, "timed out")]), "{plan:?}");
     }
 }
+
+/// A wait that timed out has left the queue: the post is for the thread that still waits.
+#[test]
+fn a_wait_that_ended_has_left_the_queue() {
+    let seen = outcomes(&timeout(0), || {
+        let semaphore = semaphore();
+        let ended = model::interruptible(|| name(semaphore.wait_for(SECOND).unwrap()));
+        let other = model::spawn("other", {
+            let semaphore = Arc::clone(&semaphore);
+            move || name(semaphore.wait().unwrap())
+        });
+        semaphore.post().unwrap();
+        (ended, other.join())
+    });
+    assert_eq!(seen, set([("timed out", "acquired")]));
+}
