@@ -80,7 +80,7 @@ pub struct Seen {
     pub findings: Vec<(usize, Finding)>,
     /// Why hangs are decided by patience, where a child cannot be looked at.
     pub unwatchable: Option<String>,
-    /// The first signal's boundary of each hang that patience has decided. After [`PRESUMED`] of them the sweep
+    /// The first signal's boundary of each hang that patience has decided. After `PRESUMED` of them the sweep
     /// ends, and the rest of the boundaries is not visited.
     pub presumed: Vec<usize>,
     /// Executions.
