@@ -161,12 +161,12 @@ fn said(index: usize, done: &Pass) -> progress::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigproof_harness::exit::Exit;
 
     /// The program would go on for an hour; it ends with the refusal.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_refused_thread_is_trouble_with_a_remedy() {
+        use sigproof_harness::exit::Exit;
         use sigproof_tests::refuse::without_threads;
         use std::os::unix::fs::PermissionsExt;
 
