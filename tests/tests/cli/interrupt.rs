@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rstest::rstest;
-pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after, started_by};
+pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
 use sigproof_tests::interrupt::{await_nothing, command_lines};
 
 /// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed process is

@@ -15,9 +15,9 @@ use sigproof_harness::cases;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::page::{Shared, State};
 use sigproof_harness::worker::Order;
+use sigproof_tests::interrupt::{assert_none_started_by, started_by};
 use sigproof_tests::{Ran, binary, finish, xtask};
 
-use crate::interrupt::{assert_none_started_by, started_by};
 use crate::refuse::{refused, refused_with_flag};
 
 /// The variable by which the processes of a run are found.
