@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use super::engine::{self, Ended, Engine, Kind, Shot, Trouble};
+use super::engine::{self, Ended, Engine, Kind, OnlyThread, Shot, Trouble};
 use super::token::{Located, Token};
 use super::{Boundary, Entry, Judged, Swept};
 use crate::case::Outcome;
@@ -80,7 +80,7 @@ pub struct Seen {
     pub findings: Vec<(usize, Finding)>,
     /// Why hangs are decided by patience, where a child cannot be looked at.
     pub unwatchable: Option<String>,
-    /// The first signal's boundary of each hang that patience has decided. After [`PRESUMED`] of them the sweep
+    /// The first signal's boundary of each hang that patience has decided. After `PRESUMED` of them the sweep
     /// ends, and the rest of the boundaries is not visited.
     pub presumed: Vec<usize>,
     /// Executions.
@@ -110,9 +110,16 @@ impl Seen {
 ///
 /// # Errors
 /// [`Trouble::NoSuchBoundary`]: there is no such one. Whatever else goes wrong is told by the run.
-pub fn sweep(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Result<Run, Trouble> {
+pub fn sweep(
+    entry: &Entry,
+    kind: Kind,
+    which: &Which,
+    observer: &dyn Observer,
+    only: OnlyThread,
+) -> Result<Run, Trouble> {
     let started = Instant::now();
-    let looked = look(entry, kind, which, observer);
+    let engine = engine::open(kind, entry, only);
+    let looked = engine.and_then(|engine| look_by(engine, entry.window.nests, which, observer));
     let mut run = run_of(entry, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, entry, kind, &seen, which),
@@ -131,11 +138,6 @@ pub fn run_of(entry: &Entry, kind: Kind) -> Run {
     run
 }
 
-fn look(entry: &Entry, kind: Kind, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
-    look_by(engine::open(kind, entry)?, entry.window.nests, which, observer)
-}
-
-/// The same by an engine that is open already.
 fn look_by(engine: Box<dyn Engine>, nests: bool, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
     let mut sweeper = Sweeper::new(engine);
     let (path, without) = sweeper.record()?;

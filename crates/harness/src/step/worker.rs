@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{self, Kind, Probe};
+use super::engine::{self, Kind, OnlyThread, Probe};
 use super::sweep::{self, Observer, Which};
 use super::token::Token;
 use super::{Entry, entries};
@@ -79,6 +79,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         tell(&Event::Refused(error.to_string()));
         return ExitCode::FAILURE;
     }
+    let only = match OnlyThread::check() {
+        Ok(only) => only,
+        Err(error) => {
+            tell(&Event::Refused(error.to_string()));
+            return ExitCode::FAILURE;
+        }
+    };
     // Without it everything works, at a quarter of the speed.
     // Sweeps that know nothing of each other begin at different processors.
     let _ = engine::settle_down(number.wrapping_add(parent as usize));
@@ -86,7 +93,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         let Ok(line) = line else { return ExitCode::FAILURE };
         match serde_json::from_str(&line) {
             // Its end without a word is this process's: who gave the order knows what to make of it.
-            Ok(order) => match engine::apart(|| tell(&carry_out(order))) {
+            Ok(order) => match engine::apart(only, || tell(&carry_out(order, only))) {
                 Ok(true) => {}
                 Ok(false) => return ExitCode::FAILURE,
                 Err(error) => tell(&Event::Refused(Refusal::new("a child process (fork, wait4)", &error).to_string())),
@@ -97,19 +104,19 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn carry_out(order: Order) -> Event {
+fn carry_out(order: Order, only: OnlyThread) -> Event {
     match order {
-        Order::Probe => Event::Probed(engine::probe()),
-        Order::Sweep { label, engine, only } => match find(&label) {
+        Order::Probe => Event::Probed(engine::probe(only)),
+        Order::Sweep { label, engine, only: boundary } => match find(&label) {
             Some(entry) => {
-                let which = only.map_or(Which::All, Which::Number);
-                swept(&entry, engine, &which)
+                let which = boundary.map_or(Which::All, Which::Number);
+                swept(&entry, engine, &which, only)
             }
             None => Event::Refused(format!("no window is called '{label}'")),
         },
         Order::Replay { token, engine } => match token.parse::<Token>() {
             Ok(token) => match find(&token.label) {
-                Some(entry) => swept(&entry, engine, &Which::Named(token)),
+                Some(entry) => swept(&entry, engine, &Which::Named(token), only),
                 None => Event::Refused(format!("no window is called '{}'", token.label)),
             },
             Err(error) => Event::Refused(error.to_string()),
@@ -117,8 +124,8 @@ fn carry_out(order: Order) -> Event {
     }
 }
 
-fn swept(entry: &Entry, engine: Kind, which: &Which) -> Event {
-    match sweep::sweep(entry, engine, which, &Teller::default()) {
+fn swept(entry: &Entry, engine: Kind, which: &Which, only: OnlyThread) -> Event {
+    match sweep::sweep(entry, engine, which, &Teller::default(), only) {
         Ok(run) => Event::Done(Box::new(run)),
         Err(trouble) => Event::Refused(trouble.to_string()),
     }

@@ -9,12 +9,12 @@
 //! Sleeper and waker take the descriptors from the slot, as Go does, so that a handler needs no pointer to the note.
 //!
 //! Invariants, beyond those of [`doorbell`]:
-//! 1. [`Slot::install`] refuses while the slot is taken. So all who look see one pair for the life of the note.
+//! 1. `Slot::install` refuses while the slot is taken. So all who look see one pair for the life of the note.
 //! 2. Both numbers are in one atomic word: nobody sees the read end of one pair and the write end of another.
 //! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped nobody sleeps on it or wakes it, as
 //!    both borrow it.
 //!
-//! [`Slot::replace`] is what invariant 1 forbids: it exists for the case that rebuilds a second set-up which silently replaces the
+//! `Slot::replace` is what invariant 1 forbids: it exists for the case that rebuilds a second set-up which silently replaces the
 //! descriptors. A sleeper then sleeps on a pipe that no waker writes to.
 //!
 //! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is seen.

@@ -1,14 +1,19 @@
 //! Where there is no engine.
 
-use super::{Engine, Kind, Probe, Trouble};
+use super::{Engine, Kind, OnlyThread, Probe, Trouble};
 use crate::step::Entry;
 
-pub(super) fn try_out(engine: Kind) -> Probe {
+pub(super) fn try_out(engine: Kind, _only: OnlyThread) -> Probe {
     let lacks = Some("stepping needs Linux; run it there, or in a Linux container".to_owned());
     Probe { engine, lacks, patience: None }
 }
 
-pub(super) fn open(kind: Kind, _entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
+/// None that matters: nothing forks here.
+pub(super) fn threads_besides() -> std::io::Result<usize> {
+    Ok(0)
+}
+
+pub(super) fn open(kind: Kind, _entry: &Entry, _only: OnlyThread) -> Result<Box<dyn Engine>, Trouble> {
     Err(Trouble::Incapable { engine: kind, what: "do anything on this platform" })
 }
 
@@ -16,7 +21,7 @@ pub(super) fn settle_down(_number: usize) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(super) fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
+pub(super) fn apart(_only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
     work();
     Ok(true)
 }

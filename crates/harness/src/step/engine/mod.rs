@@ -20,11 +20,13 @@ use crate::report::Finding;
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
+mod only;
 
 #[cfg(not(target_os = "linux"))]
 use elsewhere as target;
 #[cfg(target_os = "linux")]
 use linux as target;
+pub use only::OnlyThread;
 
 words! {
     /// The means.
@@ -164,25 +166,25 @@ pub trait Engine {
 }
 
 /// Tries every engine.
-pub fn probe() -> Vec<Probe> {
-    Kind::ALL.iter().map(|&engine| target::try_out(engine)).collect()
+pub fn probe(only: OnlyThread) -> Vec<Probe> {
+    Kind::ALL.iter().map(|&engine| target::try_out(engine, only)).collect()
 }
 
-/// An engine for this window. The calling process has no other thread.
+/// An engine for this window.
 ///
 /// # Errors
 /// [`Trouble::System`]; [`Trouble::Incapable`] where the engine cannot do what the window needs.
-pub fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
-    target::open(kind, entry)
+pub fn open(kind: Kind, entry: &Entry, only: OnlyThread) -> Result<Box<dyn Engine>, Trouble> {
+    target::open(kind, entry, only)
 }
 
-/// Does this in a process of its own, a copy of this one, which has no other thread: so that what it loads and allocates is gone when it is done,
+/// Does this in a process of its own, a copy of this one: so that what it loads and allocates is gone when it is done,
 /// and the forks of the next sweep are as cheap as those of the first. Whether it came to its end.
 ///
 /// # Errors
 /// Those of `fork` and `waitpid`.
-pub fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
-    target::apart(work)
+pub fn apart(only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
+    target::apart(only, work)
 }
 
 /// Keeps this process, and the children that it will have, on one processor, the `number`-th that it may use; and lets its waits end on time.

@@ -26,7 +26,7 @@ use crate::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
 use crate::hang::{Look, Watch};
 use crate::page::{Page, Shared};
 use crate::refusal::Refusal;
-use crate::step::engine::Trouble;
+use crate::step::engine::{OnlyThread, Trouble};
 use crate::step::slate::Slate;
 use crate::step::stage::{self, GO_ON, OVER, Stage};
 use crate::step::{Entry, Play, Window};
@@ -81,7 +81,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts one, which waits for [`go`](Self::go).
-    pub(super) fn start(entry: &Entry, steps_itself: bool) -> Result<Self, Trouble> {
+    pub(super) fn start(entry: &Entry, steps_itself: bool, _only: OnlyThread) -> Result<Self, Trouble> {
         let memory = Memory::get()?;
         memory.page.reset();
         memory.slate.reset();
@@ -90,7 +90,7 @@ impl Child {
         memory.slate.vdso[1].store(memory.vdso.end, Ordering::Relaxed);
         // Before the fork: a signal that the child waits for must find it blocked there.
         signals().thread_block().map_err(refused("pthread_sigmask"))?;
-        // SAFETY: this process has one thread, so that the child may do whatever it likes.
+        // SAFETY: this process has one thread (`_only`), so that the child may do whatever it likes.
         match unsafe { fork() }.map_err(refused("fork"))? {
             ForkResult::Child => perform(&entry.window, &memory),
             ForkResult::Parent { child: pid } => {

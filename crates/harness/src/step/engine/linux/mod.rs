@@ -19,24 +19,38 @@ mod trap_flag;
 pub(super) use probe::try_out;
 
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::{Engine, Kind, Trouble};
+use super::{Engine, Kind, OnlyThread, Trouble};
 use crate::step::{Entry, stage};
 
-pub(super) fn open(kind: Kind, entry: &Entry) -> Result<Box<dyn Engine>, Trouble> {
+pub(super) fn open(kind: Kind, entry: &Entry, only: OnlyThread) -> Result<Box<dyn Engine>, Trouble> {
     Ok(match kind {
-        Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, entry)?),
-        Kind::TrapFlag => Box::new(trap_flag::TrapFlag::new(entry)?),
+        Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, entry, only)?),
+        Kind::TrapFlag => Box::new(trap_flag::TrapFlag::new(entry, only)?),
     })
 }
 
 /// Takes a failed call of nix for what it is.
 fn refused(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
     move |errno| Trouble::System { call, error: errno.into() }
+}
+
+/// How many threads this process has beside the calling one.
+pub(super) fn threads_besides() -> std::io::Result<usize> {
+    match std::fs::read_dir("/proc/self/task") {
+        Ok(threads) => Ok(threads.count().saturating_sub(1)),
+        // No /proc, or that of another PID namespace.
+        Err(_) => Ok(unshared().map(|()| 0)?),
+    }
+}
+
+/// Fails with `EINVAL` in a process with several threads, and changes nothing in any other (unshare(2)).
+pub(super) fn unshared() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_THREAD)
 }
 
 pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
@@ -50,8 +64,8 @@ pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
     Ok(sched_setaffinity(own, &only)?)
 }
 
-pub(super) fn apart(work: impl FnOnce()) -> std::io::Result<bool> {
-    // SAFETY: this process has one thread, so that the child may do whatever it likes.
+pub(super) fn apart(_only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
+    // SAFETY: this process has one thread (`_only`), so that the child may do whatever it likes.
     match unsafe { fork() }? {
         ForkResult::Child => {
             // SAFETY: takes a number.

@@ -5,11 +5,11 @@ use core::hint::black_box;
 use crate::case::{Outcome, Setup};
 use crate::hang;
 use crate::refusal::Refusal;
-use crate::step::engine::{Engine, Kind, Probe, Shot, Trouble};
+use crate::step::engine::{Engine, Kind, OnlyThread, Probe, Shot, Trouble};
 use crate::step::{Entry, Window};
 
 /// Tries an engine.
-pub(in crate::step::engine) fn try_out(engine: Kind) -> Probe {
+pub(in crate::step::engine) fn try_out(engine: Kind, only: OnlyThread) -> Probe {
     let probe = |lacks| Probe { engine, lacks, patience: None };
     if cfg!(not(target_arch = "x86_64")) && engine != Kind::SingleStep {
         return probe(Some(format!("engine {engine} needs an x86_64 processor; use --engine {}", Kind::SingleStep)));
@@ -22,7 +22,7 @@ pub(in crate::step::engine) fn try_out(engine: Kind) -> Probe {
             hang::FOREIGN_PROC
         )));
     }
-    match super::open(engine, &nothing()).and_then(|mut engine| attempt(&mut *engine)) {
+    match super::open(engine, &nothing(), only).and_then(|mut engine| attempt(&mut *engine)) {
         Ok(unwatchable) => Probe { patience: unwatchable.map(|why| format!("{why}; {}", remedy())), ..probe(None) },
         Err(trouble) => probe(Some(lacks(engine, trouble))),
     }

@@ -19,7 +19,7 @@ use super::child::Child;
 use super::tracee::{Go, Stop, Tracee};
 use crate::hang::Look;
 use crate::inject::SIGNAL;
-use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
+use crate::step::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::step::{Boundary, Entry, Interrupted};
 use crate::supervise::Deadline;
 
@@ -38,6 +38,7 @@ const LONGEST: usize = crate::step::slate::PATH;
 pub(super) struct Ptrace {
     kind: Kind,
     entry: Entry,
+    only: OnlyThread,
     /// Stopped behind the first mark, if it is there.
     live: Option<Tracee>,
     /// Whether a new child runs the window once before it is used: what is done the first time only is then out of the way. Not if that
@@ -46,8 +47,8 @@ pub(super) struct Ptrace {
 }
 
 impl Ptrace {
-    pub(super) fn new(kind: Kind, entry: &Entry) -> Result<Self, Trouble> {
-        Ok(Self { kind, entry: entry.clone(), live: None, warms_up: true })
+    pub(super) fn new(kind: Kind, entry: &Entry, only: OnlyThread) -> Result<Self, Trouble> {
+        Ok(Self { kind, entry: entry.clone(), only, live: None, warms_up: true })
     }
 
     /// A child that is stopped behind the first mark, with the others held.
@@ -77,7 +78,7 @@ impl Ptrace {
     }
 
     fn start_cold(&self) -> Result<Tracee, Trouble> {
-        let mut tracee = Tracee::seize(Child::start(&self.entry, false)?)?;
+        let mut tracee = Tracee::seize(Child::start(&self.entry, false, self.only)?)?;
         let started = Instant::now();
         loop {
             match tracee.wait()? {

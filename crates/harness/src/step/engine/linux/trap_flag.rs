@@ -10,7 +10,7 @@ use sigproof_shim::native::atomic::Ordering;
 use super::child::{self, Child};
 use super::ptrace::{End, PATIENCE, judge};
 use crate::hang::Look;
-use crate::step::engine::{Ended, Engine, Kind, Recorded, Shot, Trouble};
+use crate::step::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::step::follow::Path;
 use crate::step::slate::{PATH, task};
 use crate::step::stage::GO_ON;
@@ -20,6 +20,7 @@ use crate::supervise::Deadline;
 /// See the module.
 pub(super) struct TrapFlag {
     entry: Entry,
+    only: OnlyThread,
     live: Option<Child>,
     warms_up: bool,
 }
@@ -36,11 +37,11 @@ enum Task {
 }
 
 impl TrapFlag {
-    pub(super) fn new(entry: &Entry) -> Result<Self, Trouble> {
+    pub(super) fn new(entry: &Entry, only: OnlyThread) -> Result<Self, Trouble> {
         if entry.window.interrupted == Interrupted::Bystander {
             return Err(incapable("hold the target while a bystander is interrupted"));
         }
-        Ok(Self { entry: entry.clone(), live: None, warms_up: true })
+        Ok(Self { entry: entry.clone(), only, live: None, warms_up: true })
     }
 
     fn live(&mut self) -> Result<Child, Trouble> {
@@ -68,7 +69,7 @@ impl TrapFlag {
     }
 
     fn start_cold(&self) -> Result<Child, Trouble> {
-        let mut child = Child::start(&self.entry, true)?;
+        let mut child = Child::start(&self.entry, true, self.only)?;
         child.go()?;
         match self.to_next(&mut child, Task::Run)? {
             (End::Round, _) => Ok(child),
