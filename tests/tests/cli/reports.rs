@@ -1,13 +1,15 @@
 //! Reports: where they go, and what happens when they cannot.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use rstest::rstest;
 use serde_json::Value;
-use sigproof_tests::{Ran, run};
+use sigproof_tests::{Ran, finish, run, xtask};
 
 /// A short run with these reports.
 fn with_reports(reports: &[&str]) -> Ran {
@@ -111,9 +113,9 @@ fn a_path_need_not_be_utf8() {
     let allowed = fs::write(folder.path().join(name), "").is_ok();
     let mut argument = std::ffi::OsString::from("json=");
     argument.push(folder.path().join(name));
-    let mut command = sigproof_tests::xtask(&["stress", "selftest-exit", "--attempts", "1", "--report"]);
+    let mut command = xtask(&["stress", "selftest-exit", "--attempts", "1", "--report"]);
     let child = command.arg(argument).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let ran = sigproof_tests::finish(child);
+    let ran = finish(child);
     assert_eq!(ran.code, Some(if allowed { 0 } else { 4 }), "{}", ran.stderr);
     let written = fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     assert_eq!(serde_json::from_str::<Value>(&written).is_ok(), allowed);
@@ -140,11 +142,11 @@ fn a_limit_of_the_file_size_is_told_and_leaves_nothing() {
     let report = format!("json={}", path.display());
     let cases = ["selftest-exit", "selftest-crash", "selftest-garbage", "selftest-errno", "selftest-slow"];
     let rest = ["--attempts", "1", "--rounds", "1", "--report", &report];
-    let mut command = sigproof_tests::xtask(&[&["stress"], &cases[..], &rest].concat());
+    let mut command = xtask(&[&["stress"], &cases[..], &rest].concat());
     let limit = || setrlimit(Resource::RLIMIT_FSIZE, LIMIT, LIMIT).map_err(Into::into);
     // SAFETY: between fork and exec it makes one async-signal-safe call, and allocates nothing.
     unsafe { command.pre_exec(limit) };
-    let ran = sigproof_tests::finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let ran = finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stdout.contains("5 setups: 5 as expected"), "{}", ran.stdout);
     assert!(
@@ -174,15 +176,49 @@ fn a_standard_output_that_takes_nothing_is_told_and_is_no_panic() {
         eprintln!("skipped: this platform has no /dev/full");
         return;
     };
-    let mut command = sigproof_tests::xtask(&["stress", "selftest-exit", "--attempts", "1"]);
-    let ran = sigproof_tests::finish(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap());
+    let mut command = xtask(&["stress", "selftest-exit", "--attempts", "1"]);
+    let ran = finish(command.stdout(full).stderr(Stdio::piped()).spawn().unwrap());
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot write to the standard output"), "{}", ran.stderr);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut help = sigproof_tests::xtask(&["--help"]);
-    let ran = sigproof_tests::finish(help.stdout(full).stderr(Stdio::piped()).spawn().unwrap());
+    let mut help = xtask(&["--help"]);
+    let ran = finish(help.stdout(full).stderr(Stdio::piped()).spawn().unwrap());
     assert_eq!(ran.code, Some(4), "a help, too: {}", ran.stderr);
     assert!(ran.stderr.contains("cannot write to the standard output"), "{}", ran.stderr);
+}
+
+/// A pseudo-terminal: the side of its program, and the other.
+fn terminal() -> (OwnedFd, File) {
+    let (mut outer, mut inner) = (-1, -1);
+    let null = std::ptr::null_mut();
+    // SAFETY: the two numbers have room for the answer; the name and the settings may be null.
+    let made = unsafe { libc::openpty(&raw mut outer, &raw mut inner, null, null.cast(), null.cast()) };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: both were made just now, and nothing else has them.
+    unsafe { (OwnedFd::from_raw_fd(inner), File::from_raw_fd(outer)) }
+}
+
+/// The control of the next test: the same run writes escapes where the standard error is a terminal, and still none to its output.
+#[test]
+fn a_terminal_gets_escapes() {
+    let (inner, mut outer) = terminal();
+    let mut command = xtask(&["stress", "selftest-crash", "selftest-exit", "--attempts", "1"]);
+    command.env("TERM", "xterm").stdout(Stdio::piped()).stderr(inner);
+    let child = command.spawn().unwrap();
+    // It holds the last copy of this process.
+    drop(command);
+    let reader = std::thread::spawn(move || {
+        let (mut all, mut part) = (Vec::new(), [0; 4096]);
+        // Once no process has the other side, Linux gives an error and others the end of the file.
+        while let Ok(n @ 1..) = outer.read(&mut part) {
+            all.extend_from_slice(&part[..n]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    });
+    let ran = finish(child);
+    let shown = reader.join().unwrap();
+    assert!(shown.contains('\u{1b}') && shown.contains("0/2 "), "{shown}");
+    assert!(ran.stdout.contains("2 as expected") && !ran.stdout.contains('\u{1b}'), "{ran:#?}");
 }
 
 #[test]

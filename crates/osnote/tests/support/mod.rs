@@ -37,15 +37,30 @@ pub fn exclusive(test: &'static str) -> Exclusive {
     PANICKED.store(false, Ordering::SeqCst);
     let (done, alarm) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
-        if alarm.recv_timeout(Duration::from_secs(120)) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-            // Not eprintln: what is captured is lost in an abort.
-            let _ = writeln!(io::stderr(), "{test}: hangs, on backend {current}");
-            std::process::abort();
+        let (mut left, mut failed) = (HANGS, false);
+        while alarm.recv_timeout(left.min(LOOK)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            left = left.saturating_sub(LOOK);
+            if !failed && PANICKED.load(Ordering::SeqCst) {
+                (left, failed) = (left.min(WINDS_UP), true);
+            }
+            if left.is_zero() {
+                let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+                let how = if failed { "failed, and a thread of it never ends" } else { "hangs" };
+                // Not eprintln: what is captured is lost in an abort.
+                let _ = writeln!(io::stderr(), "{test}: {how}, on backend {current}");
+                std::process::abort();
+            }
         }
     });
     Exclusive { done: Some(done), watchdog: Some(watchdog), _lock: lock }
 }
+
+/// So long a test may take.
+const HANGS: Duration = Duration::from_secs(120);
+/// So long its other threads may take once one has failed: a sleeper whose waker has failed sleeps for ever.
+const WINDS_UP: Duration = Duration::from_secs(3);
+/// How often the watchdog looks whether one has.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A thread of the running test has failed: the others give up at their next gate, instead of waiting for it until the watchdog barks.
 static PANICKED: AtomicBool = AtomicBool::new(false);
