@@ -159,23 +159,33 @@ fn a_run_whose_program_is_removed_goes_on() {
     assert_eq!(report["runs"][0]["observed"], serde_json::json!({"delivered": 12}));
 }
 
+/// A command in a PID namespace of its own, under the `/proc` of this one.
+pub fn in_pid_namespace(words: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--pid", "--fork"]).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Whether such a namespace can be made here; says so if not.
+pub fn has_namespaces() -> bool {
+    let tried = in_pid_namespace(&["true"]).output();
+    let possible = tried.as_ref().is_ok_and(|output| output.status.success());
+    if !possible {
+        eprintln!("skipped: no PID namespace can be made here: {tried:?}");
+    }
+    possible
+}
+
 /// A container that sees the `/proc` of its host: hangs are decided by patience, and nothing waits for ever.
 #[test]
 fn a_run_under_the_proc_of_another_namespace_ends() {
-    let unshare = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--pid", "--fork"]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    };
-    let possible = unshare(&["true"]).output();
-    if !possible.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no PID namespace can be made here: {possible:?}");
+    if !has_namespaces() {
         return;
     }
     let program: &Path = binary();
     let words = [&[program.to_str().unwrap(), "stress"], BROKEN, &["--duration", "2s", "--report", "json=-"]].concat();
-    let ran = finish(unshare(&words).spawn().unwrap());
+    let ran = finish(in_pid_namespace(&words).spawn().unwrap());
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     let said = report["runs"][0]["diagnosis"]["sentence"].as_str().unwrap();

@@ -13,6 +13,7 @@ use rstest::rstest;
 use serde_json::Value;
 use sigproof_tests::{Ran, binary, finish, xtask};
 
+use crate::refusals::{has_namespaces, in_pid_namespace};
 use crate::refuse::{refused, refused_with_flag};
 
 const SLEEP: &[&str] = &["step", "note-sleep", "--note", "futex", "--window", "sleep", "--report", "json=-"];
@@ -109,20 +110,12 @@ fn a_target_that_cannot_be_started_is_told_by_its_cause() {
 #[case::trap_flag(&["--engine", "trap-flag"])]
 #[case::breakpoint(&["--engine", "breakpoint"])]
 fn under_the_proc_of_another_namespace_the_remedy_is_told(#[case] engine: &[&str]) {
-    let unshare = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--pid", "--fork"]).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    };
-    let possible = unshare(&["true"]).output();
-    if !possible.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no PID namespace can be made here: {possible:?}");
+    if !has_namespaces() {
         return;
     }
     let program = binary().to_str().expect("a path in UTF-8");
     let words = [&[program], &SLEEP[..SLEEP.len() - 2], engine].concat();
-    let ran = finish(unshare(&words).spawn().unwrap());
+    let ran = finish(in_pid_namespace(&words).spawn().unwrap());
     assert_eq!(ran.code, Some(4), "{}{}", ran.stdout, ran.stderr);
     for said in ["/proc is not of this PID namespace", "unshare --pid --fork --mount-proc"] {
         assert_eq!(ran.stdout.matches(said).count(), 1, "{said}: {}", ran.stdout);

@@ -253,8 +253,8 @@ fn cross_std() {
     other.join().expect("it ends");
 }
 
-/// A lock whose holder has ended. The only stack that mentions it belongs to a thread that waits on a condition
-/// variable.
+/// A lock whose holder has ended. The only stack that mentions it belongs to a thread that waits on a
+/// condition variable.
 fn mentioned_by_a_waiter() {
     thread::spawn(|| std::mem::forget(STD.lock())).join().expect("it ends");
     thread::spawn(|| {

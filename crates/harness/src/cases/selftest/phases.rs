@@ -1,6 +1,6 @@
-//! Work that looks like a spin to a clock: no progress, no page fault and no wait, for several times as long as
-//! an unexpected spin is looked at. Its program counter tells it from a spin: it goes from one page of code to
-//! the next.
+//! Work that looks like a spin to a clock: no progress, no page fault and no wait, for several times as long
+//! as an unexpected spin is looked at. Its program counter tells it from a spin: it goes from one page of
+//! code to the next.
 
 use std::io;
 
