@@ -2,7 +2,7 @@
 //! nothing is left behind.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -157,37 +157,4 @@ fn a_run_whose_program_is_removed_goes_on() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert_eq!(report["runs"][0]["observed"], serde_json::json!({"delivered": 12}));
-}
-
-/// A command in a PID namespace of its own, under the `/proc` of this one.
-pub fn in_pid_namespace(words: &[&str]) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--pid", "--fork"]).args(words);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Whether such a namespace can be made here; says so if not.
-pub fn has_namespaces() -> bool {
-    let tried = in_pid_namespace(&["true"]).output();
-    let possible = tried.as_ref().is_ok_and(|output| output.status.success());
-    if !possible {
-        eprintln!("skipped: no PID namespace can be made here: {tried:?}");
-    }
-    possible
-}
-
-/// A container that sees the `/proc` of its host: hangs are decided by patience, and nothing waits for ever.
-#[test]
-fn a_run_under_the_proc_of_another_namespace_ends() {
-    if !has_namespaces() {
-        return;
-    }
-    let program: &Path = binary();
-    let words = [&[program.to_str().unwrap(), "stress"], BROKEN, &["--duration", "2s", "--report", "json=-"]].concat();
-    let ran = finish(in_pid_namespace(&words).spawn().unwrap());
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let said = report["runs"][0]["diagnosis"]["sentence"].as_str().unwrap();
-    assert!(said.contains("not of this PID namespace"), "nothing is read from processes of others: {said}");
 }

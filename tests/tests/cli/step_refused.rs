@@ -13,7 +13,6 @@ use rstest::rstest;
 use serde_json::Value;
 use sigproof_tests::{Ran, binary, finish, xtask};
 
-use crate::refusals::{has_namespaces, in_pid_namespace};
 use crate::refuse::{refused, refused_with_flag};
 
 const SLEEP: &[&str] = &["step", "note-sleep", "--note", "futex", "--window", "sleep", "--report", "json=-"];
@@ -101,24 +100,6 @@ fn a_target_that_cannot_be_started_is_told_by_its_cause() {
         for said in ["a new thread (clone)", "temporarily unavailable", "ulimit -u"] {
             assert!(why.contains(said), "{said}: {why}");
         }
-    }
-}
-
-/// A container that sees the `/proc` of its host: no engine can tell what a thread does.
-#[rstest]
-#[case::any(&[])]
-#[case::trap_flag(&["--engine", "trap-flag"])]
-#[case::breakpoint(&["--engine", "breakpoint"])]
-fn under_the_proc_of_another_namespace_the_remedy_is_told(#[case] engine: &[&str]) {
-    if !has_namespaces() {
-        return;
-    }
-    let program = binary().to_str().expect("a path in UTF-8");
-    let words = [&[program], &SLEEP[..SLEEP.len() - 2], engine].concat();
-    let ran = finish(in_pid_namespace(&words).spawn().unwrap());
-    assert_eq!(ran.code, Some(4), "{}{}", ran.stdout, ran.stderr);
-    for said in ["/proc is not of this PID namespace", "unshare --pid --fork --mount-proc"] {
-        assert_eq!(ran.stdout.matches(said).count(), 1, "{said}: {}", ran.stdout);
     }
 }
 

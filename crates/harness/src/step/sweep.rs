@@ -74,6 +74,9 @@ pub struct Seen {
     pub nested: Vec<Nested>,
     /// Why there were no two signals, where there should have been.
     pub without_nested: Option<String>,
+    /// The first signal's boundaries whose handler could not be stepped through, and why: no second signal was
+    /// sent there.
+    pub unrecorded: Vec<(usize, String)>,
     /// The only boundary that was visited, if not all were, and what had to be done to find it.
     pub only: Option<Located>,
     /// The first boundary of a vulnerable range, and what was found out there.
@@ -242,6 +245,17 @@ impl Sweeper {
         }
     }
 
+    /// The handler's path behind a boundary; tried again, as a boundary is, if it goes astray.
+    fn record_handler(&mut self, path: &[Boundary], first: usize) -> Result<Vec<Boundary>, Trouble> {
+        let mut retries = 0;
+        loop {
+            match self.engine.record_handler(path, first) {
+                Err(Trouble::Astray(_)) if retries < TRIES => retries += 1,
+                other => return other,
+            }
+        }
+    }
+
     fn take(&mut self, at: usize, ended: Ended, retries: u32) -> Judged {
         if ended.outcome != Outcome::Delivered && self.seen.first_seconds.is_none() {
             self.seen.first_seconds = Some(self.started.elapsed().as_secs_f64());
@@ -262,14 +276,17 @@ impl Sweeper {
         let mut firsts: Vec<usize> = [0, path.len() - 1].into_iter().chain(sleeps).filter(well).collect();
         firsts.sort_unstable();
         for first in firsts {
-            let handler = match self.engine.record_handler(path, first) {
+            let handler = match self.record_handler(path, first) {
                 Ok(handler) => handler,
                 // An engine that cannot look into handlers has done what it can.
                 Err(incapable @ Trouble::Incapable { .. }) => {
                     self.seen.without_nested = Some(incapable.to_string());
                     return Ok(());
                 }
-                Err(Trouble::Astray(_)) => continue,
+                Err(Trouble::Astray(detail)) => {
+                    self.seen.unrecorded.push((first, detail));
+                    continue;
+                }
                 Err(other) => return Err(other),
             };
             let mut swept = Swept { path: handler, judged: Vec::new() };

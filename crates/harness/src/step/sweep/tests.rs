@@ -150,6 +150,47 @@ fn the_time_of_the_first_bad_outcome_is_kept(#[case] answers: Answers, #[case] k
     assert_eq!(seen.unwrap().first_seconds.is_some(), kept);
 }
 
+/// Cannot step through the handler behind one boundary in so many tries; each other boundary it can.
+struct Blind {
+    at: usize,
+    tries: u32,
+    tried: u32,
+}
+
+impl Engine for Blind {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        Ok(engine::Recorded { path: path(6, Some(2)), ended: ended(Outcome::Delivered) })
+    }
+
+    fn record_handler(&mut self, _path: &[Boundary], at: usize) -> Result<Vec<Boundary>, Trouble> {
+        if at == self.at && self.tried < self.tries {
+            self.tried += 1;
+            return Err(Trouble::Astray("no handler came".to_owned()));
+        }
+        Ok(path(2, None))
+    }
+
+    fn inject(&mut self, _shot: Shot<'_>) -> Result<Ended, Trouble> {
+        Ok(ended(Outcome::Delivered))
+    }
+}
+
+#[rstest]
+#[case::at_the_first_time(1, &[0, 2, 5], &[])]
+#[case::as_often_as_it_is_tried(TRIES, &[0, 2, 5], &[])]
+#[case::each_time(TRIES + 1, &[0, 5], &[2])]
+fn a_handler_that_cannot_be_stepped_through_is_tried_again_and_told(
+    #[case] tries: u32,
+    #[case] firsts: &[usize],
+    #[case] unrecorded: &[usize],
+) {
+    let engine = Box::new(Blind { at: 2, tries, tried: 0 });
+    let seen = look_by(engine, true, &Which::All, &()).unwrap();
+    assert_eq!(seen.nested.iter().map(|nested| nested.first).collect::<Vec<_>>(), firsts);
+    assert_eq!(seen.unrecorded.iter().map(|(first, _)| *first).collect::<Vec<_>>(), unrecorded);
+    assert!(seen.unrecorded.iter().all(|(_, why)| why == "no handler came"));
+}
+
 /// Hangs at each boundary of a range, which patience decides. It has no other child than the first.
 struct Patient {
     bad: std::ops::Range<usize>,

@@ -57,6 +57,10 @@ pub(super) fn judge(run: &mut Run, entry: &Entry, kind: Kind, seen: &Seen, which
     } else if astray.clone().count() > 0 {
         let count = astray.count();
         (Verdict::Inconclusive, Some(format!("{count} boundaries were not reached; the first: {first_astray}")))
+    } else if let Some((first, why)) = seen.unrecorded.first() {
+        let reason =
+            format!("no second signal was sent behind boundary {first}: the handler's path was not recorded: {why}");
+        (Verdict::Inconclusive, Some(reason))
     } else if matches!(which, Which::Named(_)) && well && must {
         (Verdict::Inconclusive, Some("nothing bad came of this boundary".to_owned()))
     } else if let (true, false, Some(why)) = (asked_for_all, missing.is_empty(), &seen.without_nested) {

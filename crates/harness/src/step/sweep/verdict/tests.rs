@@ -63,6 +63,12 @@ fn judged(setup: Setup, seen: &Seen, which: &Which) -> Run {
 #[case::a_bug_of_two(Setup::fixed(), nested(&[WELL], &[WELL, CRASH]), Verdict::Unexpected)]
 #[case::the_bug_of_two(Setup::broken(Outcome::Late), nested(&[WELL], &[WELL, LATE]), Verdict::AsExpected)]
 #[case::two_not_reached(Setup::fixed(), nested(&[WELL], &[WELL, None]), Verdict::Inconclusive)]
+#[case::no_path_of_the_handler(
+    Setup::fixed(), Seen { unrecorded: vec![(0, "it was so".to_owned())], ..seen(&[WELL]) }, Verdict::Inconclusive
+)]
+#[case::a_bug_and_no_path_of_the_handler(
+    Setup::fixed(), Seen { unrecorded: vec![(0, "it was so".to_owned())], ..seen(&[CRASH]) }, Verdict::Unexpected
+)]
 #[case::without_a_signal(Setup::fixed(), Seen { without: CRASH, ..seen(&[WELL]) }, Verdict::Unexpected)]
 #[case::the_bug_without(Setup::broken(Outcome::Late), Seen { without: LATE, ..seen(&[WELL]) }, Verdict::AsExpected)]
 #[case::no_second_signal(
