@@ -212,16 +212,17 @@ fn names_are_unique_and_plain() {
 
 #[test]
 fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
-    use sigproof_harness::case::{Outcome, REFUSES, Variant};
+    use sigproof_harness::case::REFUSES;
+    use sigproof_report::{Outcome, Variant};
     for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups();
         for setup in &setups {
             let must: Vec<_> = setup.expected.must_occur().collect();
             let bad = must.iter().any(|outcome| !matches!(outcome, Outcome::Delivered | Outcome::Refused));
-            assert_eq!(bad, setup.variant == Variant::Broken, "{} {setup}: must {must:?}", case.name());
+            assert_eq!(bad, setup.variant == Variant::Broken, "{}: must {must:?}", setup.id(case.name()));
             // Only the note that is made to refuse may, and it must.
             let refuses = setup.variant == Variant::Fixed && setup.flavour == Some(REFUSES);
-            assert_eq!(must == [Outcome::Refused], refuses, "{} {setup}: must {must:?}", case.name());
+            assert_eq!(must == [Outcome::Refused], refuses, "{}: must {must:?}", setup.id(case.name()));
         }
         assert!(setups.iter().any(|s| s.variant == Variant::Broken), "{} is never broken", case.name());
         assert!(setups.iter().any(|s| s.variant == Variant::Fixed), "{} is never fixed", case.name());
@@ -233,7 +234,7 @@ fn every_setup_has_a_model() {
     let mut without = Vec::new();
     for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups().into_iter().filter(|setup| case.model(setup).is_none());
-        without.extend(setups.map(|setup| format!("{} {setup}", case.name())));
+        without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a model", &without);
     let entries = sigproof_harness::model::entries();
@@ -246,7 +247,7 @@ fn every_setup_has_a_window() {
     let mut without = Vec::new();
     for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups().into_iter().filter(|setup| case.windows(setup).is_empty());
-        without.extend(setups.map(|setup| format!("{} {setup}", case.name())));
+        without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a window", &without);
     let entries = sigproof_harness::step::entries();

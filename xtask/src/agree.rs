@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use sigproof_harness::agreement::{self, Compared, Seen};
-use sigproof_harness::case::Outcome;
 use sigproof_harness::cases::cases;
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Run, Technique};
+use sigproof_report::agreement::{self, Compared, Seen};
+use sigproof_report::{Exit, Outcome, Run, Technique};
 
-use crate::args::{AgreeArgs, ModelArgs, StepArgs, StressArgs};
+use crate::args::{AgreeArgs, ChoiceArgs, ModelArgs, StepArgs, StressArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
 use crate::{interrupt, model, select, step, stress, table, units};
@@ -22,16 +20,17 @@ const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Techniq
 /// Runs the verb.
 pub fn run(args: &AgreeArgs) -> Exit {
     let known = select::names(cases().iter().filter(|case| !case.hidden()).map(|case| (case.name(), false)));
-    let chosen = select::resolve("case", &args.cases, &known)
-        .and_then(|names| Ok((names, select::resolve("note", &args.notes, &select::notes())?)));
-    let (names, notes) = match chosen {
-        Ok(chosen) => chosen,
+    let flavours = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour);
+    let selection = match select::selection(&args.choice, "case", &known, flavours) {
+        Ok(selection) => selection,
         Err(unknown) => {
             output::complain(&unknown.to_string());
             return Exit::Usage;
         }
     };
-    let parts = phases::carry_out(phases(names, notes, &VERBS), interrupt::flag());
+    // The names are whole ones from here on: a pattern may mean more among the models.
+    let choice = ChoiceArgs { patterns: selection.cases, notes: selection.notes, ..args.choice.clone() };
+    let parts = phases::carry_out(phases(&choice, &VERBS), interrupt::flag());
     phases::exit(&parts, interrupt::requested())
 }
 
@@ -44,11 +43,11 @@ struct Verbs {
 
 const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
 
-/// The three techniques over these cases and notes, and the comparison.
-fn phases(names: Vec<String>, notes: Vec<String>, verbs: &Verbs) -> Vec<Phase<'_>> {
-    let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
-    let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
-    let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), ..StressArgs::default() };
+/// The three techniques over these setups, and the comparison.
+fn phases<'a>(choice: &ChoiceArgs, verbs: &'a Verbs) -> Vec<Phase<'a>> {
+    let models = ModelArgs { choice: choice.clone(), quick: true, ..ModelArgs::default() };
+    let windows = StepArgs { choice: choice.clone(), ..StepArgs::default() };
+    let setups = StressArgs { choice: choice.clone(), coverage: Some(SHORT), ..StressArgs::default() };
     vec![
         Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
         Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
@@ -59,7 +58,8 @@ fn phases(names: Vec<String>, notes: Vec<String>, verbs: &Verbs) -> Vec<Phase<'_
 
 /// Compares what was found, and tells it.
 pub fn tell(runs: &[Run], out: Out) -> Exit {
-    let compared = agreement::compare(runs);
+    let shown: Vec<_> = cases().iter().filter(|case| !case.hidden()).map(|case| case.name()).collect();
+    let compared = agreement::compare(&shown, runs);
     let disagree = compared.iter().any(|setup| !setup.disputed().is_empty());
     out.say(&render(&compared, out)).worst(if disagree { Exit::Unexpected } else { Exit::AsExpected })
 }
@@ -68,7 +68,7 @@ fn render(compared: &[Compared], out: Out) -> String {
     let cell = |setup: &Compared, technique| setup.seen.get(&technique).map_or_else(|| "-".to_owned(), bad);
     let header = ["case", "setup"].into_iter().chain(TECHNIQUES.map(Technique::as_str)).chain(["agreement"]);
     let rows = compared.iter().map(|setup| {
-        let first = [setup.case.clone(), setup.setup.clone()];
+        let first = [setup.setup.case.clone(), setup.setup.setup()];
         let seen = TECHNIQUES.map(|technique| cell(setup, technique));
         first.into_iter().chain(seen).chain([word(setup).to_owned()]).collect::<Vec<_>>()
     });
@@ -102,7 +102,7 @@ fn word(setup: &Compared) -> &'static str {
 /// A disagreement, with all witnesses.
 fn dispute(text: &mut String, setup: &Compared) {
     for outcome in setup.disputed() {
-        let _ = writeln!(text, "\n## {} {}: is {outcome} possible?", setup.case, setup.setup);
+        let _ = writeln!(text, "\n## {} {}: is {outcome} possible?", setup.setup.case, setup.setup.setup());
         for technique in TECHNIQUES {
             let says = match setup.seen.get(&technique) {
                 None => "did not run".to_owned(),
@@ -121,14 +121,13 @@ fn dispute(text: &mut String, setup: &Compared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigproof_harness::case::{Expected, Variant};
-    use sigproof_harness::report::{Finding, Verdict};
+    use sigproof_report::{Expected, Finding, SetupId, Variant, Verdict};
 
     #[test]
     fn a_disagreement_is_told_with_its_witnesses() {
         let run = |technique, observed: &[(Outcome, u64)]| {
             let expected = Expected::broken(Outcome::Livelock);
-            let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+            let mut run = Run::new(technique, SetupId::new("atomic64-spinlock", Variant::Broken), expected);
             run.observed = observed.iter().copied().collect();
             run.verdict = Verdict::AsExpected;
             for (outcome, _) in observed.iter().filter(|(outcome, _)| *outcome != Outcome::Delivered) {
@@ -142,13 +141,13 @@ mod tests {
             run(Technique::Model, &[(Outcome::Livelock, 2)]),
             run(Technique::Step, &[(Outcome::Delivered, 20)]),
         ];
-        insta::assert_snapshot!(render(&agreement::compare(&runs), Out::Stdout));
+        insta::assert_snapshot!(render(&agreement::compare(&["atomic64-spinlock"], &runs), Out::Stdout));
     }
 
     /// A run of a technique that has seen this.
     fn seen(technique: Technique, outcome: Outcome) -> Run {
         let expected = Expected::broken(Outcome::Livelock);
-        let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+        let mut run = Run::new(technique, SetupId::new("atomic64-spinlock", Variant::Broken), expected);
         run.observed = [(outcome, 1)].into();
         run.verdict = Verdict::AsExpected;
         run
@@ -178,7 +177,7 @@ mod tests {
         ];
         for (number, (expected, verbs)) in table.iter().enumerate() {
             let no_stop = sigproof_shim::native::atomic::AtomicBool::new(false);
-            let parts = phases::carry_out(phases(Vec::new(), Vec::new(), verbs), &no_stop);
+            let parts = phases::carry_out(phases(&ChoiceArgs::default(), verbs), &no_stop);
             assert_eq!(phases::exit(&parts, false), *expected, "{number}");
         }
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sigproof_harness::case::{Mode, Variant};
 use sigproof_harness::inject::Delivery;
-use sigproof_harness::report::write::Target;
 use sigproof_harness::step::engine::Kind;
+use sigproof_report::write::Target;
+use sigproof_report::{Mode, Variant};
 
 mod bench;
 mod conform;
@@ -71,12 +71,13 @@ pub enum Verb {
     Ci(CiArgs),
 }
 
-/// What `stress` is asked for.
+/// Which setups a command is about.
 #[derive(Args, Clone, Debug, Default)]
-pub struct StressArgs {
-    /// Cases to run: a name, a part of one, or a pattern with `*`; all if none is given
-    #[arg(value_name = "CASE-PATTERN")]
-    pub cases: Vec<String>,
+pub struct ChoiceArgs {
+    /// Cases: a name, a part of one, or a pattern with `*`; all if none is given. `step` also takes a window,
+    /// CASE/SETUP@WINDOW
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
     /// Only over this note (repeatable)
     #[arg(long = "note", value_name = "NOTE")]
     pub notes: Vec<String>,
@@ -89,6 +90,13 @@ pub struct StressArgs {
     /// Only this flavour, which the table shows in brackets
     #[arg(long, value_name = "FLAVOUR")]
     pub flavour: Option<String>,
+}
+
+/// What `stress` is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StressArgs {
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// Time for the whole run, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -118,21 +126,8 @@ pub struct StressArgs {
 /// What `model` is asked for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArgs {
-    /// Models to explore: a name, a part of one, or a pattern with `*`; all if none is given
-    #[arg(value_name = "PATTERN")]
-    pub names: Vec<String>,
-    /// Only over this note (repeatable)
-    #[arg(long = "note", value_name = "NOTE")]
-    pub notes: Vec<String>,
-    /// Only in this read mode
-    #[arg(long, value_name = "MODE", value_parser = words::<Mode>(Mode::ALL.iter().map(|m| m.as_str())))]
-    pub mode: Option<Mode>,
-    /// Only this side of each case
-    #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
-    pub variant: Option<Variant>,
-    /// Only this flavour, which the table shows in brackets
-    #[arg(long, value_name = "FLAVOUR")]
-    pub flavour: Option<String>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// Signals, time-outs and spurious wake-ups in one execution, at most; if not given, what each model is made for
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
@@ -162,22 +157,8 @@ pub struct ModelArgs {
 /// What `step` is asked for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StepArgs {
-    /// Whose windows to sweep: a case's name, a part of one, or a pattern with `*`; or one window, CASE/SETUP@WINDOW; all if none is
-    /// given
-    #[arg(value_name = "PATTERN")]
-    pub names: Vec<String>,
-    /// Only over this note (repeatable)
-    #[arg(long = "note", value_name = "NOTE")]
-    pub notes: Vec<String>,
-    /// Only in this read mode
-    #[arg(long, value_name = "MODE", value_parser = words::<Mode>(Mode::ALL.iter().map(|m| m.as_str())))]
-    pub mode: Option<Mode>,
-    /// Only this side of each case
-    #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
-    pub variant: Option<Variant>,
-    /// Only this flavour, which the table shows in brackets
-    #[arg(long, value_name = "FLAVOUR")]
-    pub flavour: Option<String>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// Only windows of this name (repeatable)
     #[arg(long = "window", value_name = "WINDOW")]
     pub windows: Vec<String>,
@@ -218,12 +199,8 @@ fn preemptions(text: &str) -> Result<Preemptions, String> {
 /// What `agree` is asked for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct AgreeArgs {
-    /// Cases to compare: a name, a part of one, or a pattern with `*`; all if none is given
-    #[arg(value_name = "CASE-PATTERN")]
-    pub cases: Vec<String>,
-    /// Only over this note (repeatable)
-    #[arg(long = "note", value_name = "NOTE")]
-    pub notes: Vec<String>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
 }
 
 /// What `replay` is asked for.

@@ -14,11 +14,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::write::Format;
 use sigproof_oracle::bench::{Group, Order, Pace};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain::{self, Toolchain, ToolchainError};
+use sigproof_report::exit::Exit;
+use sigproof_report::write::Format;
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::BenchArgs;
@@ -200,7 +200,7 @@ fn write(results: &Results, out: Out) -> Result<Exit, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigproof_harness::report::write::Target;
+    use sigproof_report::write::Target;
 
     #[test]
     fn without_go_the_remedy_is_told() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use sigproof_harness::case::Outcome;
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run, Verdict};
 use sigproof_oracle::conform::compare::{self, Contestant};
 use sigproof_oracle::conform::regressions;
 use sigproof_oracle::conform::rule::Rule;
 use sigproof_oracle::conform::single::{Compared, Single};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain;
+use sigproof_report::Outcome;
+use sigproof_report::exit::Exit;
+use sigproof_report::{Report, Run, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::args::ConformArgs;

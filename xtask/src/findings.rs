@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use serde_json::Value;
-use sigproof_harness::report::{Finding, Report, Run, Technique, Verdict};
+use sigproof_report::seen::Counts;
+use sigproof_report::{Finding, Report, Run, Technique, Verdict};
 
 use crate::units;
 
@@ -24,7 +24,7 @@ pub fn render(report: &Report, maps: Maps) -> String {
     for run in &report.runs {
         let mut replayed = false;
         for finding in run.findings() {
-            let brief = run.technique == Technique::Step && maps != Maps::All && run.verdict == Verdict::AsExpected;
+            let brief = run.technique() == Technique::Step && maps != Maps::All && run.verdict == Verdict::AsExpected;
             diagnosis(&mut text, run, finding, brief);
             replayed |= finding.replay.is_some();
         }
@@ -32,7 +32,7 @@ pub fn render(report: &Report, maps: Maps) -> String {
         if let (Verdict::Unexpected | Verdict::Inconclusive, Some(reason)) =
             (run.verdict, run.reason.as_ref().filter(|reason| !told(reason)))
         {
-            let _ = writeln!(text, "\n## {} {}: {}\n{reason}", run.case, run.title(), run.verdict);
+            let _ = writeln!(text, "\n## {} {}: {}\n{reason}", run.setup.case, run.title(), run.verdict);
             if let (false, Some(replay)) = (replayed, &run.replay) {
                 let _ = writeln!(text, "repeat with: {replay}");
             }
@@ -49,7 +49,7 @@ fn diagnosis(text: &mut String, run: &Run, finding: &Finding, brief: bool) {
         false => "expected of this variant",
     };
     let after = finding.seconds.map(|s| format!(" after {}", units::seconds(s))).unwrap_or_default();
-    let _ = writeln!(text, "\n## {} {}: {}{after} ({grade})", run.case, run.title(), finding.outcome);
+    let _ = writeln!(text, "\n## {} {}: {}{after} ({grade})", run.setup.case, run.title(), finding.outcome);
     // The text of a diagnosis begins with its sentence; one without a text is its sentence.
     if brief || !finding.text.lines().next().is_some_and(|first| first.contains(&finding.sentence)) {
         let _ = writeln!(text, "{}", finding.sentence);
@@ -64,19 +64,16 @@ fn diagnosis(text: &mut String, run: &Run, finding: &Finding, brief: bool) {
 
 /// What else is to be said of a swept window: what there is to know of a run that is as expected, and the map.
 fn swept(text: &mut String, run: &Run, maps: Maps) {
-    if run.technique != Technique::Step {
-        return;
-    }
+    let Some(step) = run.step() else { return };
     let remark = run.reason.as_deref().filter(|_| run.verdict == Verdict::AsExpected);
-    let moved = run.more.get("moved").and_then(Value::as_str);
-    let remarks: Vec<_> = [remark, moved].into_iter().flatten().collect();
-    let vulnerable = run.more.get("vulnerable").and_then(Value::as_u64).unwrap_or(0) > 0;
+    let remarks: Vec<_> = [remark, step.moved.as_deref()].into_iter().flatten().collect();
+    let vulnerable = step.counts.as_ref().is_some_and(|counts| counts.vulnerable > 0);
     let wanted = maps == Maps::All || run.verdict == Verdict::Unexpected && vulnerable;
-    let map = run.more.get("map").and_then(Value::as_str).filter(|map| wanted && !map.is_empty());
+    let map = step.map.as_deref().filter(|map| wanted && !map.is_empty());
     if remarks.is_empty() && map.is_none() {
         return;
     }
-    let _ = writeln!(text, "\n## {} {}: the window", run.case, run.title());
+    let _ = writeln!(text, "\n## {} {}: the window", run.setup.case, run.title());
     for part in remarks.into_iter().chain(map) {
         let _ = writeln!(text, "{}", part.trim_end());
     }
@@ -87,7 +84,7 @@ fn skipped(text: &mut String, runs: &[Run]) {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.verdict == Verdict::Skipped) {
         let reason = run.reason.as_deref().unwrap_or("no reason was given");
-        reasons.entry(reason).or_default().push(format!("{} {}", run.case, run.title()));
+        reasons.entry(reason).or_default().push(format!("{} {}", run.setup.case, run.title()));
     }
     for (reason, setups) in reasons {
         let _ = writeln!(text, "\nskipped, {reason}:");
@@ -106,7 +103,7 @@ pub fn summary(technique: Technique, report: &Report) -> String {
     let told: Vec<_> = told.map(|(v, n)| format!("{n} {}", v.as_str().replace('-', " "))).collect();
     let (thing, work) = match technique {
         Technique::Model => {
-            let whole = report.runs.iter().filter(|run| run.more.get("exhausted").is_some_and(|v| *v == true)).count();
+            let whole = report.runs.iter().filter(|run| is_exhausted(run)).count();
             let (executions, signals) = (sum(|r| r.attempts), sum(|r| r.signals));
             ("model", format!("{executions} executions, {signals} signals; {whole} exhausted"))
         }
@@ -127,37 +124,39 @@ pub fn summary(technique: Technique, report: &Report) -> String {
     )
 }
 
+fn is_exhausted(run: &Run) -> bool {
+    run.model().and_then(|model| model.end.as_ref()).is_some_and(|end| end.exhausted)
+}
+
 /// What was done at how many boundaries, and by which means.
 fn boundaries(runs: &[Run]) -> String {
-    let number = |run: &Run, key: &str| run.more.get(key).and_then(Value::as_u64);
-    let sum = |key: &str| runs.iter().filter_map(|run| number(run, key)).sum::<u64>();
-    let missed = |run: &Run| Some(number(run, "boundaries")?.saturating_sub(number(run, "injected")?));
-    let missed = match runs.iter().filter_map(missed).sum() {
+    let steps = || runs.iter().filter_map(Run::step);
+    let sum =
+        |what: fn(&Counts) -> usize| steps().filter_map(|step| step.counts.as_ref()).map(what).sum::<usize>() as u64;
+    let missed = match sum(|counts| counts.boundaries.saturating_sub(counts.injected)) {
         0 => String::new(),
         n => format!(", {} of them without a signal", units::count(n)),
     };
-    let engines: BTreeSet<&str> = runs.iter().filter_map(|run| run.more.get("engine")?.as_str()).collect();
+    let engines: BTreeSet<&str> = steps().filter_map(|step| step.engine.as_deref()).collect();
     let engines = match engines.len() {
         0 => String::new(),
         _ => format!("; engine {}", engines.into_iter().collect::<Vec<_>>().join(", ")),
     };
-    let (all, vulnerable) = (units::count(sum("boundaries")), units::count(sum("vulnerable")));
+    let (all, vulnerable) =
+        (units::count(sum(|counts| counts.boundaries)), units::count(sum(|counts| counts.vulnerable)));
     format!("{all} boundaries{missed}, {vulnerable} vulnerable{engines}")
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use serde_json::json;
-    use sigproof_harness::case::{Expected, Mode, Outcome, Variant};
-    use sigproof_harness::report::{Host, SCHEMA};
+    use sigproof_report::{Expected, Host, Mode, Outcome, SCHEMA, SetupId, Variant};
 
     /// A report with each verdict in it.
     pub fn example() -> Report {
-        let named = |variant, note: &str, mode, expected| Run {
-            note: Some(note.to_owned()),
-            mode: Some(mode),
-            ..Run::new(Technique::Stress, "darwin-profbuf-read", variant, expected)
+        let named = |variant, note: &str, mode, expected| {
+            let setup = SetupId::new("darwin-profbuf-read", variant);
+            Run::new(Technique::Stress, SetupId { note: Some(note.to_owned()), mode: Some(mode), ..setup }, expected)
         };
         let mut broken = Run {
             observed: [(Outcome::SelfDeadlock, 12), (Outcome::Delivered, 1)].into(),
@@ -180,9 +179,9 @@ pub mod tests {
             attempts: 4,
             reason: Some("crash was seen and must never occur".to_owned()),
             replay: Some("cargo xtask stress darwin-profbuf-read --note futex".to_owned()),
-            flavour: Some("plain".to_owned()),
             ..named(Variant::Fixed, "futex", Mode::NonBlocking, Expected::delivered())
         };
+        bad.setup.flavour = Some("plain".to_owned());
         bad.add_finding(Finding::new(Outcome::Crash, "killed by signal 9"));
         let budget = Run {
             verdict: Verdict::Inconclusive,
@@ -207,24 +206,23 @@ pub mod tests {
     /// A report of sweeps: vulnerable as it must be, and as it must not; one that was not swept, and one that died.
     pub fn swept() -> Report {
         let named = |variant, window: &str, expected| {
-            let mut run = Run::new(Technique::Step, "darwin-sigqueue-note", variant, expected);
-            run.note = Some("sema".to_owned());
-            run.more.insert("window".into(), json!(window));
+            let setup = SetupId::new("darwin-sigqueue-note", variant);
+            let mut run = Run::new(Technique::Step, SetupId { note: Some("sema".to_owned()), ..setup }, expected);
+            run.step_mut().unwrap().window = Some(window.to_owned());
             run
         };
-        let told = |run: &mut Run, boundaries: u64, injected: u64, vulnerable: u64| {
-            let map = format!("{vulnerable} of {boundaries}\n  [....VVVV..]  lock+0x4");
-            let more = json!({
-                "engine": "breakpoint", "boundaries": boundaries, "injected": injected, "vulnerable": vulnerable, "map": map,
-            });
-            run.more.extend(more.as_object().unwrap().clone());
+        let told = |run: &mut Run, boundaries, injected, vulnerable| {
+            let step = run.step_mut().unwrap();
+            step.map = Some(format!("{vulnerable} of {boundaries}\n  [....VVVV..]  lock+0x4"));
+            step.engine = Some("breakpoint".to_owned());
+            step.counts = Some(Counts { boundaries, injected, vulnerable, ..Counts::default() });
             run.elapsed_seconds = 0.31;
         };
         let mut broken = named(Variant::Broken, "receive", Expected::broken(Outcome::SelfDeadlock));
         broken.verdict = Verdict::AsExpected;
         broken.observed = [(Outcome::SelfDeadlock, 62), (Outcome::Delivered, 105)].into();
         told(&mut broken, 167, 167, 62);
-        broken.more.insert("moved".into(), json!("found by its symbol, 4 bytes from where it was"));
+        broken.step_mut().unwrap().moved = Some("found by its symbol, 4 bytes from where it was".to_owned());
         broken.add_finding(Finding {
             replay: Some(
                 "cargo xtask replay darwin-sigqueue-note/broken/sema@receive@k46@libc.so.6+0x9@lock+0x4#1".into(),
@@ -239,7 +237,7 @@ pub mod tests {
         let mut died = named(Variant::Fixed, "receive", Expected::delivered());
         died.verdict = Verdict::Unexpected;
         died.observed = [(Outcome::Crash, 1)].into();
-        died.more.insert("engine".into(), json!("breakpoint"));
+        died.step_mut().unwrap().engine = Some("breakpoint".to_owned());
         died.add_finding(Finding::new(Outcome::Crash, "the process that sweeps exited with code 101"));
         died.reason = Some("the process that sweeps exited with code 101".to_owned());
         died.replay = Some("cargo xtask step darwin-sigqueue-note/fixed/sema@receive".to_owned());

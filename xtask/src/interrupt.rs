@@ -15,7 +15,7 @@ use std::io;
 use std::ptr;
 use std::sync::OnceLock;
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 

@@ -6,11 +6,11 @@ use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 use sigproof_harness::case::{Case, Setup};
 use sigproof_harness::cases::cases;
-use sigproof_harness::exit::Exit;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::model::entries;
 use sigproof_harness::step;
 use sigproof_osnote::{Backend, Platform, backends};
+use sigproof_report::exit::Exit;
 
 use crate::args::{ListArgs, ListFormat};
 use crate::output::Out;
@@ -45,17 +45,18 @@ fn text() -> String {
         let setups = case.setups();
         let windows: usize = setups.iter().map(|setup| case.windows(setup).len()).sum();
         let _ = writeln!(text, "  platforms: {platforms}\n  windows: {windows}");
-        let wide = setups.iter().map(|setup| setup.to_string().len()).max().unwrap_or(0);
-        for setup in &setups {
-            let _ = writeln!(text, "    {:wide$}  {}", setup.to_string(), table::expected(&setup.expected));
+        let titles: Vec<String> = setups.iter().map(|setup| setup.id(case.name()).setup()).collect();
+        let wide = titles.iter().map(String::len).max().unwrap_or(0);
+        for (title, setup) in titles.iter().zip(&setups) {
+            let _ = writeln!(text, "    {title:wide$}  {}", table::expected(&setup.expected));
         }
     }
     text += "\nModels: all setups above, and these of the core:\n\n";
-    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| (entry.name, entry.setup.to_string()));
+    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| (entry.name, entry.id().setup()));
     text += &of_core(models);
     text += "\nWindows: those of the cases above, and these of the core:\n\n";
     let windows = step::entries().into_iter();
-    text += &of_core(windows.map(|entry| (entry.name, format!("{}@{}", entry.setup, entry.window.name))));
+    text += &of_core(windows.map(|entry| (entry.name, format!("{}@{}", entry.id().setup(), entry.window.name))));
     let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
     for backend in backends() {
         let _ = writeln!(text, "{}: {}\n  wake-up in a handler: {}", backend.name, backend.summary, backend.why);

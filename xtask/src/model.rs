@@ -8,12 +8,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use sigproof_harness::case::Variant;
-use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
-use sigproof_harness::model::{Entry, Selection, entries};
-use sigproof_harness::report::{Report, Run, Technique, Verdict};
+use sigproof_harness::model::{Entry, entries};
+use sigproof_report::seen::{Exhaustion, Model};
+use sigproof_report::{Exit, Report, Run, Seen, Selection, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{ModelArgs, Preemptions};
@@ -49,7 +47,7 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
             return Exit::Usage;
         }
     };
-    let chosen: Vec<Entry> = entries().into_iter().filter(|entry| selection.chooses(entry)).collect();
+    let chosen: Vec<Entry> = entries().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
     if chosen.is_empty() {
         output::complain(
             "no chosen model has this note, mode, variant and flavour; `cargo xtask list` shows what there is",
@@ -87,16 +85,8 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
 /// Which models these arguments choose.
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
     let known = select::names(entries().iter().map(|entry| (entry.name, entry.hidden)));
-    let notes = select::notes();
     let flavours = entries().into_iter().filter_map(|entry| entry.setup.flavour);
-    Ok(Selection {
-        names: select::resolve("model", &args.names, &known)?,
-        labels: Vec::new(),
-        notes: select::resolve("note", &args.notes, &notes)?,
-        mode: args.mode,
-        variant: args.variant,
-        flavour: select::flavour(args.flavour.as_deref(), flavours)?,
-    })
+    select::selection(&args.choice, "model", &known, flavours)
 }
 
 /// Explores the chosen models; what they came to, in their order, and what went wrong beside.
@@ -134,7 +124,7 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
                 Ok(())
             },
         );
-        let out_of_time = |run: &Run| run.more.get("not_exhausted").is_some_and(|why| *why == OUT_OF_TIME);
+        let out_of_time = |run: &Run| why_not_exhausted(run) == Some(OUT_OF_TIME);
         open = runs.lock().map_or_else(
             |_| Vec::new(),
             |runs| runs.iter().filter(|(_, run)| out_of_time(run)).map(|(index, _)| *index).collect(),
@@ -152,6 +142,11 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
 /// Why a model is not exhausted that the budget was too small for: in the driver's words.
 const OUT_OF_TIME: &str = "time budget";
 
+/// Why a model is not exhausted.
+fn why_not_exhausted(run: &Run) -> Option<&str> {
+    run.model()?.end.as_ref()?.not_exhausted.as_deref()
+}
+
 /// Explores one model in a process of its own. `None`: it was stopped.
 fn explore_one(
     program: &Path,
@@ -166,7 +161,7 @@ fn explore_one(
     }
     let label = entry.label();
     progress.event(progress::Event::Started { index, label: label.clone() });
-    let selection = Selection { labels: vec![label], ..Selection::default() };
+    let selection = Selection::only(&entry.id());
     let mut found = None;
     let ended = Explorer::start(program, &Order::Explore { selection, bounds })?.events(stop, |event| match event {
         Event::Done(_, run) => found = Some(*run),
@@ -185,12 +180,17 @@ fn explore_one(
 
 /// The run of a model whose process came to grief. The other models are explored all the same.
 fn no_verdict(entry: &Entry, trouble: Trouble) -> Run {
-    let mut run = Run::of(Technique::Model, entry.name, &entry.setup, entry.expected());
+    let mut run = unexplored(entry, "the process that explored it has died");
     run.verdict = if trouble.exit == Exit::Environment { Verdict::Skipped } else { Verdict::Unexpected };
     run.reason = Some(trouble.message);
-    run.more.insert("exhausted".into(), json!(false));
-    run.more.insert("not_exhausted".into(), json!("the process that explored it has died"));
     run
+}
+
+/// The run of a model that was not explored, and why.
+fn unexplored(entry: &Entry, why: &str) -> Run {
+    let seen = Model { end: Some(Exhaustion::cut(why)), ..Model::default() };
+    let run = Run::new(Technique::Model, entry.id(), entry.expected().clone());
+    Run { seen: Seen::Model(Box::new(seen)), ..run }
 }
 
 fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) -> Bounds {
@@ -213,10 +213,8 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
 
 /// The run of a model that the budget did not reach.
 fn not_begun(entry: &Entry) -> Run {
-    let mut run = Run::of(Technique::Model, entry.name, &entry.setup, entry.expected());
+    let mut run = unexplored(entry, OUT_OF_TIME);
     run.verdict = Verdict::Inconclusive;
     run.reason = Some(format!("not exhausted: {OUT_OF_TIME}; it was not begun"));
-    run.more.insert("exhausted".into(), json!(false));
-    run.more.insert("not_exhausted".into(), json!(OUT_OF_TIME));
     run
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 
 /// A stream for people. Results go to the standard output, unless a report goes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,7 @@
 //! | ends with wrong usage | nothing else runs |
 //! | ends in any other way | the next phase runs |
 
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::Run;
+use sigproof_report::{Exit, Run};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::output;
@@ -123,8 +122,7 @@ pub fn line(command: &str, parts: &Parts, exit: Exit) -> String {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use sigproof_harness::case::{Expected, Variant};
-    use sigproof_harness::report::Technique;
+    use sigproof_report::{Expected, SetupId, Technique, Variant};
 
     const NAMES: [&str; 3] = ["first", "second", "third"];
 
@@ -132,7 +130,7 @@ mod tests {
     fn phases(parts: [Part; 3]) -> Vec<Phase<'static>> {
         let all = NAMES.into_iter().zip(parts).map(|(name, part)| {
             Phase::new(name, name.to_owned(), move |found: &mut Vec<Run>| {
-                found.push(Run::new(Technique::Stress, name, Variant::Fixed, Expected::delivered()));
+                found.push(Run::new(Technique::Stress, SetupId::new(name, Variant::Fixed), Expected::delivered()));
                 part
             })
         });
@@ -201,7 +199,7 @@ mod tests {
         let mut interrupted = phases([OK, OK, OK]);
         interrupted[0].run = Box::new(|found: &mut Vec<Run>| {
             stop.store(true, Ordering::Relaxed);
-            found.push(Run::new(Technique::Stress, "a", Variant::Fixed, Expected::delivered()));
+            found.push(Run::new(Technique::Stress, SetupId::new("a", Variant::Fixed), Expected::delivered()));
             OK
         });
         let done = carry_out(interrupted, &stop);

@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sigproof_harness::case::Outcome;
-use sigproof_harness::report::{Run, Technique, Verdict};
 use sigproof_harness::stress;
+use sigproof_report::Outcome;
+use sigproof_report::{Run, Technique, Verdict};
 
 use crate::output::{self, Out};
 use crate::{table, units};
@@ -204,11 +204,11 @@ impl State {
             (Verdict::AsExpected, _) | (_, None) => table::outcomes(run),
             (_, Some(reason)) => reason.clone(),
         };
-        let coverage = match (run.technique, run.signals) {
+        let coverage = match (run.technique(), run.signals) {
             (Technique::Stress, 1..) => format!("; {} signals in the window", units::count(run.signals_in_window)),
             _ => String::new(),
         };
-        let (case, setup, verdict) = (&run.case, run.title(), run.verdict);
+        let (case, setup, verdict) = (&run.setup.case, run.title(), run.verdict);
         self.counted(&format!("{verdict:<12} {case} {setup}: {detail}{coverage}"))
     }
 

@@ -1,9 +1,9 @@
 //! `cargo xtask replay`: the execution of a counterexample, or of a signal at one boundary, once more.
 
-use sigproof_harness::exit::Exit;
 use sigproof_harness::model::token::Token;
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::report::{Report, Run, Verdict};
+use sigproof_report::exit::Exit;
+use sigproof_report::{Report, Run, Verdict};
 use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::args::ReplayArgs;
@@ -26,7 +26,7 @@ pub fn run(args: &ReplayArgs) -> Exit {
             return trouble.exit;
         }
     };
-    let (technique, elapsed_seconds) = (run.technique, run.elapsed_seconds);
+    let (technique, elapsed_seconds) = (run.technique(), run.elapsed_seconds);
     let shows = run.verdict != Verdict::Inconclusive;
     let report = Report { runs: vec![run], elapsed_seconds, ..Report::new() };
     let told = reports::tell_with(technique, &report, &args.reports, out, Maps::All);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Technique, write::Target};
+use sigproof_report::exit::Exit;
+use sigproof_report::{Report, Technique, write::Target};
 
 use crate::findings::Maps;
 use crate::output::{self, Out};

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 
 use crate::args::{SanitizeArgs, Sanitizer};
 use crate::output::{self, Out};

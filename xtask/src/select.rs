@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use sigproof_harness::report::{Run, Verdict};
 use sigproof_osnote::backends;
+
+use crate::args::ChoiceArgs;
+use sigproof_report::{Run, Selection, Verdict};
 
 /// A word that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,15 +53,35 @@ pub fn names(all: impl Iterator<Item = (&'static str, bool)>) -> Vec<Name> {
 }
 
 /// The names of the notes.
-pub fn notes() -> Vec<Name> {
+fn notes() -> Vec<Name> {
     names(backends().iter().map(|backend| (backend.name, false)))
 }
 
 /// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.
-pub fn asked_for(run: &Run, names: &[String], notes: &[String], all: &[Run]) -> bool {
-    let note_named = run.note.as_ref().is_some_and(|note| notes.contains(note));
-    let mut of_case = all.iter().filter(|other| other.case == run.case);
-    note_named || names.contains(&run.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
+pub fn asked_for(run: &Run, choice: &ChoiceArgs, all: &[Run]) -> bool {
+    let note_named = run.setup.note.as_ref().is_some_and(|note| choice.notes.contains(note));
+    let mut of_case = all.iter().filter(|other| other.setup.case == run.setup.case);
+    note_named || choice.patterns.contains(&run.setup.case) && of_case.all(|other| other.verdict == Verdict::Skipped)
+}
+
+/// The setups that a user chooses, among these.
+///
+/// # Errors
+/// The first word that names nothing; `what` says what a pattern should have named.
+pub fn selection(
+    choice: &ChoiceArgs,
+    what: &'static str,
+    names: &[Name],
+    flavours: impl Iterator<Item = &'static str>,
+) -> Result<Selection, Unknown> {
+    Ok(Selection {
+        cases: resolve(what, &choice.patterns, names)?,
+        setups: Vec::new(),
+        notes: resolve("note", &choice.notes, &notes())?,
+        mode: choice.mode,
+        variant: choice.variant,
+        flavour: flavour(choice.flavour.as_deref(), flavours)?,
+    })
 }
 
 /// The names that the patterns choose, each once, in the order in which they are known. No patterns choose nothing.
@@ -84,7 +106,7 @@ pub fn resolve(what: &'static str, patterns: &[String], known: &[Name]) -> Resul
 ///
 /// # Errors
 /// It is not.
-pub fn flavour(asked: Option<&str>, known: impl Iterator<Item = &'static str>) -> Result<Option<String>, Unknown> {
+fn flavour(asked: Option<&str>, known: impl Iterator<Item = &'static str>) -> Result<Option<String>, Unknown> {
     let Some(word) = asked else { return Ok(None) };
     let known: Vec<_> = known.collect();
     if known.contains(&word) {
@@ -180,12 +202,18 @@ mod tests {
 
     #[test]
     fn who_asked_for_a_run_misses_it_where_it_was_skipped() {
-        use sigproof_harness::case::{Expected, Variant};
-        use sigproof_harness::report::Technique;
+        use sigproof_report::{Expected, SetupId, Technique, Variant};
         let run = |case: &str, note: &str, verdict| Run {
-            note: Some(note.to_owned()),
             verdict,
-            ..Run::new(Technique::Stress, case, Variant::Fixed, Expected::delivered())
+            ..Run::new(
+                Technique::Stress,
+                SetupId { note: Some(note.to_owned()), ..SetupId::new(case, Variant::Fixed) },
+                Expected::delivered(),
+            )
+        };
+        let asked_for = |run: &Run, patterns: &[String], notes: &[String], all: &[Run]| {
+            let choice = ChoiceArgs { patterns: patterns.to_vec(), notes: notes.to_vec(), ..ChoiceArgs::default() };
+            asked_for(run, &choice, all)
         };
         let skipped = run("a", "pipe", Verdict::Skipped);
         let all = [skipped.clone(), run("a", "futex", Verdict::AsExpected)];

@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use serde_json::json;
-use sigproof_harness::case::Outcome;
-use sigproof_harness::exit::Exit;
-use sigproof_harness::model::Selection;
-use sigproof_harness::report::{Finding, Report, Run, Technique, Verdict};
 use sigproof_harness::step::engine::{Kind, Probe};
 use sigproof_harness::step::token::Token;
 use sigproof_harness::step::worker::Order;
 use sigproof_harness::step::{Entry, entries};
+use sigproof_report::{Exit, Finding, Outcome, Report, Run, Selection, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::args::StepArgs;
+use crate::args::{ChoiceArgs, StepArgs};
 use crate::findings::Maps;
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
@@ -87,7 +83,7 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
         _ if report.interrupted => Exit::Interrupted,
         Some(trouble) => complain(&trouble).worst(told),
         None => {
-            let named = |run: &Run| select::asked_for(run, &args.names, &args.notes, &report.runs);
+            let named = |run: &Run| select::asked_for(run, &args.choice, &report.runs);
             // Of an engine that is asked for, it may be expected that it does all that this machine can do at all.
             let lacking: Vec<_> = chosen.iter().map(Entry::lacks).collect();
             let asked = |run: &Run| named(run) || args.engine.is_some() && !lacking.contains(&run.reason);
@@ -107,30 +103,22 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let usage = |unknown: select::Unknown| Trouble::usage(unknown.to_string());
     // A whole label is not a pattern.
     let is_label = |word: &&String| all.iter().any(|entry| entry.label() == **word);
-    let (labels, patterns): (Vec<_>, Vec<_>) = args.names.iter().partition(is_label);
+    let (labels, patterns): (Vec<_>, Vec<_>) = args.choice.patterns.iter().partition(is_label);
     let patterns: Vec<String> = patterns.into_iter().cloned().collect();
     let names = select::names(all.iter().map(|entry| (entry.name, entry.hidden())));
-    let names = select::resolve("case with a window", &patterns, &names).map_err(usage)?;
     let windows = select::names(all.iter().map(|entry| (entry.window.name, entry.hidden())));
     let windows = select::resolve("window", &args.windows, &windows).map_err(usage)?;
     let flavours = all.iter().filter_map(|entry| entry.setup.flavour);
-    let selection = Selection {
-        names: Vec::new(),
-        labels: Vec::new(),
-        notes: select::resolve("note", &args.notes, &select::notes()).map_err(usage)?,
-        mode: args.mode,
-        variant: args.variant,
-        flavour: select::flavour(args.flavour.as_deref(), flavours).map_err(usage)?,
+    let choice = ChoiceArgs { patterns, ..args.choice.clone() };
+    let selection = select::selection(&choice, "case with a window", &names, flavours).map_err(usage)?;
+    // A window that is named joins the cases that are.
+    let without_names = Selection { cases: Vec::new(), ..selection.clone() };
+    let takes = |entry: &Entry| match labels.contains(&&entry.label()) {
+        true => without_names.takes(&entry.id(), false),
+        false => (labels.is_empty() || !selection.cases.is_empty()) && selection.takes(&entry.id(), entry.hidden()),
     };
-    let named = |entry: &Entry| match args.names.is_empty() {
-        true => !entry.hidden(),
-        false => names.iter().any(|name| name == entry.name) || labels.contains(&&entry.label()),
-    };
-    let chosen = all.iter().filter(|entry| {
-        named(entry)
-            && selection.takes(entry.name, &entry.setup)
-            && (windows.is_empty() || windows.iter().any(|name| name == entry.window.name))
-    });
+    let in_window = |entry: &Entry| windows.is_empty() || windows.iter().any(|name| name == entry.window.name);
+    let chosen = all.iter().filter(|entry| takes(entry) && in_window(entry));
     let chosen: Vec<Entry> = chosen.cloned().collect();
     match chosen.len() {
         0 => Err(Trouble::usage(
@@ -275,7 +263,9 @@ fn run_of(
     run.elapsed_seconds = begun.elapsed().as_secs_f64();
     let only = k.map(|k| format!(" --k {k}")).unwrap_or_default();
     run.replay = Some(format!("cargo xtask step {}{only} --engine {engine}", entry.label()));
-    run.more.insert("engine".into(), json!(engine));
+    if let Some(step) = run.step_mut() {
+        step.engine = Some(engine.as_str().to_owned());
+    }
     match answer {
         Answer::Done(run) => return Ok(Some(*run)),
         Answer::Stopped => return Ok(None),
@@ -300,8 +290,10 @@ fn skipped(entry: &Entry, why: &str) -> Run {
 
 /// A run of nothing yet.
 fn empty(entry: &Entry) -> Run {
-    let mut run = Run::of(Technique::Step, entry.name, &entry.setup, entry.expected());
-    run.more.insert("window".into(), json!(entry.window.name));
+    let mut run = Run::new(Technique::Step, entry.id(), entry.expected().clone());
+    if let Some(step) = run.step_mut() {
+        step.window = Some(entry.window.name.to_owned());
+    }
     run
 }
 

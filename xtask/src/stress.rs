@@ -1,9 +1,9 @@
 //! `cargo xtask stress`: from the arguments to the harness's options, and from its report to a table, files and an exit code.
 
 use sigproof_harness::cases::cases;
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run, Technique};
 use sigproof_harness::stress::{self, Options, StressError};
+use sigproof_report::exit::Exit;
+use sigproof_report::{Report, Run, Technique};
 
 use crate::args::StressArgs;
 use crate::output;
@@ -44,7 +44,7 @@ pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
     if report.interrupted {
         return Exit::Interrupted;
     }
-    Exit::of_runs(&report.runs, |run| select::asked_for(run, &args.cases, &args.notes, &report.runs)).worst(written)
+    Exit::of_runs(&report.runs, |run| select::asked_for(run, &args.choice, &report.runs)).worst(written)
 }
 
 /// Runs the harness with progress on the standard error, stopped by a signal.
@@ -59,14 +59,9 @@ fn observed(options: &Options) -> Result<Report, StressError> {
 /// The harness's options for these arguments.
 fn options(args: &StressArgs) -> Result<Options, Unknown> {
     let known_cases = select::names(cases().iter().map(|case| (case.name(), case.hidden())));
-    let known_notes = select::notes();
     let flavours = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour);
     Ok(Options {
-        cases: select::resolve("case", &args.cases, &known_cases)?,
-        notes: select::resolve("note", &args.notes, &known_notes)?,
-        mode: args.mode,
-        variant: args.variant,
-        flavour: select::flavour(args.flavour.as_deref(), flavours)?,
+        selection: select::selection(&args.choice, "case", &known_cases, flavours)?,
         duration: args.duration,
         attempts: args.attempts.map(Into::into),
         rounds: args.rounds.map(Into::into),

@@ -2,9 +2,8 @@
 
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use comfy_table::{LineStyle, TableStyle};
-use serde_json::Value;
-use sigproof_harness::case::{Expected, Grade};
-use sigproof_harness::report::{Run, Technique, Verdict};
+use sigproof_report::seen::{Counts, Exhaustion, Explored};
+use sigproof_report::{Expected, Grade, Run, Technique, Verdict};
 
 use crate::output::Out;
 use crate::units;
@@ -31,7 +30,7 @@ const fn column(name: &'static str, layout: Layout, text: fn(&Run) -> String) ->
 }
 
 /// What all tables begin with.
-const CASE: Column = column("case", Layout::Plain, |run| run.case.clone());
+const CASE: Column = column("case", Layout::Plain, |run| run.setup.case.clone());
 
 /// What all tables end with.
 const VERDICT: Column = column("verdict", Layout::Plain, |run| run.verdict.as_str().to_owned());
@@ -41,12 +40,12 @@ const OUTCOMES: Column = column("outcomes", Layout::Breakable, outcomes);
 /// The columns that stress and models have before their own.
 const FIRST: &[Column] = &[
     CASE,
-    column("variant", Layout::Plain, |run| match &run.flavour {
-        Some(flavour) => format!("{} ({flavour})", run.variant),
-        None => run.variant.to_string(),
+    column("variant", Layout::Plain, |run| match &run.setup.flavour {
+        Some(flavour) => format!("{} ({flavour})", run.setup.variant),
+        None => run.setup.variant.to_string(),
     }),
-    column("note", Layout::Plain, |run| run.note.clone().unwrap_or_else(dash)),
-    column("mode", Layout::Plain, |run| run.mode.map_or_else(dash, |m| m.to_string())),
+    column("note", Layout::Plain, |run| run.setup.note.clone().unwrap_or_else(dash)),
+    column("mode", Layout::Plain, |run| run.setup.mode.map_or_else(dash, |m| m.to_string())),
     OUTCOMES,
     column("expected", Layout::Breakable, |run| expected(&run.expected)),
     column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
@@ -61,18 +60,18 @@ const STRESS: &[Column] = &[column("in window", Layout::Number, |run| match run.
 /// Those of models.
 const MODEL: &[Column] = &[
     column("executions", Layout::Number, |run| units::count(run.attempts)),
-    column("plans", Layout::Number, |run| more(run, "tuples").as_u64().map_or_else(dash, units::count)),
-    column("exhausted", Layout::Plain, |run| match more(run, "not_exhausted").as_str() {
-        Some(why) => format!("no: {why}"),
-        None if *more(run, "exhausted") == true => "yes".to_owned(),
-        None => dash(),
+    column("plans", Layout::Number, |run| explored(run).map_or_else(dash, |explored| units::count(explored.tuples))),
+    column("exhausted", Layout::Plain, |run| match run.model().and_then(|model| model.end.as_ref()) {
+        Some(Exhaustion { not_exhausted: Some(why), .. }) => format!("no: {why}"),
+        Some(Exhaustion { exhausted: true, .. }) => "yes".to_owned(),
+        _ => dash(),
     }),
 ];
 
 /// Those of sweeps, all of them.
 const STEP: &[Column] = &[
     CASE,
-    column("setup", Layout::Plain, Run::setup),
+    column("setup", Layout::Plain, |run| run.setup.setup()),
     column("window", Layout::Plain, |run| run.window().map_or_else(dash, str::to_owned)),
     column("boundaries", Layout::Number, boundaries),
     column("vulnerable", Layout::Number, vulnerable),
@@ -86,8 +85,8 @@ const STEP: &[Column] = &[
 
 /// Those of reproducers in the real runtime, all of them.
 const UPSTREAM: &[Column] = &[
-    column("reproducer", Layout::Plain, |run| run.case.clone()),
-    column("toolchain", Layout::Plain, |run| run.flavour.clone().unwrap_or_else(dash)),
+    column("reproducer", Layout::Plain, |run| run.setup.case.clone()),
+    column("toolchain", Layout::Plain, |run| run.setup.flavour.clone().unwrap_or_else(dash)),
     OUTCOMES,
     column("expected", Layout::Breakable, |run| expected(&run.expected)),
     column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
@@ -106,19 +105,19 @@ fn columns(technique: Technique) -> Vec<Column> {
 
 /// How many boundaries there are and, where it is not all of them, how many got a signal.
 fn boundaries(run: &Run) -> String {
-    let Some(all) = more(run, "boundaries").as_u64() else { return dash() };
-    match more(run, "injected").as_u64() {
-        Some(injected) if injected != all => format!("{} of {}", units::count(injected), units::count(all)),
-        _ => units::count(all),
+    let Some(Counts { boundaries, injected, .. }) = counts(run) else { return dash() };
+    match injected == boundaries {
+        true => units::count(*boundaries as u64),
+        false => format!("{} of {}", units::count(*injected as u64), units::count(*boundaries as u64)),
     }
 }
 
 /// How many boundaries are vulnerable, and which part of those that got a signal.
 fn vulnerable(run: &Run) -> String {
-    let Some(vulnerable) = more(run, "vulnerable").as_u64() else { return dash() };
-    let of = more(run, "injected").as_u64().or_else(|| more(run, "boundaries").as_u64());
-    match (vulnerable, of) {
-        (1.., Some(of @ 1..)) => format!("{} ({})", units::count(vulnerable), units::percent(vulnerable, of)),
+    let Some(counts) = counts(run) else { return dash() };
+    let (vulnerable, injected) = (counts.vulnerable as u64, counts.injected as u64);
+    match (vulnerable, injected) {
+        (1.., 1..) => format!("{} ({})", units::count(vulnerable), units::percent(vulnerable, injected)),
         _ => units::count(vulnerable),
     }
 }
@@ -127,9 +126,14 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-/// What only one technique has to say.
-fn more<'a>(run: &'a Run, key: &str) -> &'a Value {
-    run.more.get(key).unwrap_or(&Value::Null)
+/// What a sweep has counted.
+fn counts(run: &Run) -> Option<&Counts> {
+    run.step()?.counts.as_ref()
+}
+
+/// How much of a model was explored.
+fn explored(run: &Run) -> Option<&Explored> {
+    run.model()?.explored.as_ref()
 }
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
@@ -223,9 +227,8 @@ mod tests {
     #[test]
     fn the_vulnerable_part_is_of_the_boundaries_that_got_a_signal() {
         let mut run = swept().runs.swap_remove(0);
-        for (key, value) in [("boundaries", 200), ("injected", 100), ("vulnerable", 50)] {
-            run.more.insert(key.to_owned(), value.into());
-        }
+        let counts = Counts { boundaries: 200, injected: 100, vulnerable: 50, ..Counts::default() };
+        run.step_mut().unwrap().counts = Some(counts);
         assert_eq!((vulnerable(&run), boundaries(&run)), ("50 (50%)".to_owned(), "100 of 200".to_owned()));
     }
 

@@ -1,8 +1,7 @@
 //! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process; whether those three
 //! agree; and, with the Go runtimes at hand, a short comparison with them.
 
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::Run;
+use sigproof_report::{Exit, Run};
 
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
@@ -109,8 +108,7 @@ fn checker() -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigproof_harness::case::{Expected, Variant};
-    use sigproof_harness::report::Technique;
+    use sigproof_report::{Expected, SetupId, Technique, Variant};
     use sigproof_shim::native::atomic::AtomicBool;
     use std::cell::Cell;
 
@@ -126,13 +124,13 @@ mod tests {
     }
 
     fn found(number: usize, found: &mut Vec<Run>) -> Exit {
-        found.push(Run::new(Technique::Stress, NAMES[number], Variant::Fixed, Expected::delivered()));
+        found.push(Run::new(Technique::Stress, SetupId::new(NAMES[number], Variant::Fixed), Expected::delivered()));
         unless_bad(number)
     }
 
     /// What is found by the phases before it is compared.
     fn agree(found: &[Run], _: Out) -> Exit {
-        assert_eq!(found.iter().map(|run| run.case.as_str()).collect::<Vec<_>>(), ["model", "step", "stress"]);
+        assert_eq!(found.iter().map(|run| run.setup.case.as_str()).collect::<Vec<_>>(), ["model", "step", "stress"]);
         unless_bad(5)
     }
 
@@ -140,7 +138,7 @@ mod tests {
         tests: |_| unless_bad(0),
         checker: || unless_bad(1),
         model: |args, runs| {
-            assert!(args.quick && args.names.is_empty());
+            assert!(args.quick && args.choice.patterns.is_empty());
             found(2, runs)
         },
         step: |_, runs| found(3, runs).into(),

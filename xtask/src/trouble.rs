@@ -1,6 +1,6 @@
 //! Why a command does not go on.
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 
 /// What went wrong, beside what was found.
 #[derive(Clone, Debug)]

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use sigproof_harness::exit::Exit;
-use sigproof_harness::report::{Report, Run, Technique, Verdict};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain::{self, Toolchain};
 use sigproof_oracle::upstream::registry::Expects;
 use sigproof_oracle::upstream::{REPRODUCERS, Reproducer, Told, attempt};
 use sigproof_osnote::Platform;
+use sigproof_report::seen::Upstream;
+use sigproof_report::{Exit, Looked, Report, Run, Seen, SetupId, Technique, Verdict};
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::UpstreamArgs;
@@ -54,7 +54,7 @@ fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
             let expects = reproducer.expects(&toolchain.version, Platform::current());
             let mut run = planned(reproducer, toolchain, &expects);
             let index = report.runs.len();
-            progress.event(Event::Started { index, label: format!("{} {}", run.case, toolchain.version) });
+            progress.event(Event::Started { index, label: format!("{} {}", run.setup.case, toolchain.version) });
             match &built {
                 Ok(driver) => observe(&mut run, driver, &expects, args.runs.get(), &stopped, &progress, index),
                 Err(error) => run.reason = Some(error.to_string()),
@@ -86,10 +86,14 @@ fn chosen(patterns: &[String]) -> Result<Vec<&'static Reproducer>, Trouble> {
 
 /// A run of nothing yet.
 fn planned(reproducer: &Reproducer, toolchain: &Toolchain, expects: &Expects) -> Run {
-    let mut run = Run::new(Technique::Upstream, reproducer.name, expects.variant(), expects.expected.clone());
-    run.flavour = Some(toolchain.version.to_string());
-    run.more.insert("expected_because".to_owned(), expects.why.into());
-    run.more.insert("upstream".to_owned(), reproducer.upstream.into());
+    let flavour = Some(toolchain.version.to_string());
+    let setup = SetupId { flavour, ..SetupId::new(reproducer.name, expects.variant()) };
+    let mut run = Run::new(Technique::Upstream, setup, expects.expected.clone());
+    run.seen = Seen::Upstream(Upstream {
+        expected_because: expects.why.to_owned(),
+        upstream: reproducer.upstream.iter().map(|link| (*link).to_owned()).collect(),
+        ..Upstream::default()
+    });
     // No path of a machine in a report: which toolchain is told by its version.
     run.replay = Some(format!("cargo xtask upstream {} --go GOROOT  # of {}", reproducer.name, toolchain.version));
     run
@@ -113,7 +117,7 @@ fn observe(
             progress.event(Event::Progress { index, fraction: n as f64 / runs as f64, detail });
             !stopped()
         };
-        let attempted = match attempt(driver, &run.case, expects.budget, look) {
+        let attempted = match attempt(driver, &run.setup.case, expects.budget, look) {
             Ok(attempted) => attempted,
             Err(error) => {
                 run.reason = Some(format!("the program cannot be run: {error}"));
@@ -135,30 +139,28 @@ fn observe(
         }
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
-    run.more.insert("delivered".to_owned(), delivered.into());
-    run.more.insert("lost".to_owned(), lost.into());
+    if let Seen::Upstream(seen) = &mut run.seen {
+        (seen.delivered, seen.lost) = (Some(delivered), Some(lost));
+    }
     judge(run, runs, expects.why);
 }
 
-/// What the outcomes of so many runs that were planned amount to.
+/// Grades the outcomes of so many runs that were planned.
 fn judge(run: &mut Run, planned: u64, why: &str) {
-    let (forbidden, missing) = (run.forbidden().next(), run.missing().next());
-    (run.verdict, run.reason) = match (forbidden, missing) {
-        (Some((outcome, n)), _) => {
-            let times = units::of(usize::try_from(n).unwrap_or(usize::MAX), "time");
-            (Verdict::Unexpected, Some(format!("{outcome} was seen {times} and must never occur: {why}")))
-        }
-        _ if run.attempts < planned => (Verdict::Inconclusive, Some("it was stopped".to_owned())),
-        (None, Some(outcome)) => (Verdict::Unexpected, Some(format!("{outcome} was not seen and must occur: {why}"))),
-        (None, None) => (Verdict::AsExpected, None),
-    };
+    let cut = (run.attempts < planned).then(|| "it was stopped".to_owned());
+    run.grade(Looked { cut, within: format!("in {}", units::of(run.attempts as usize, "run")), ..Looked::default() });
+    if run.verdict == Verdict::Unexpected
+        && let Some(reason) = &mut run.reason
+    {
+        *reason += &format!(": {why}");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
-    use sigproof_harness::case::{Expected, Outcome, Variant};
+    use sigproof_report::{Expected, Outcome, Variant};
 
     #[rstest]
     #[case::all_well(Expected::delivered(), &[(Outcome::Delivered, 3)], Verdict::AsExpected)]
@@ -169,7 +171,7 @@ mod tests {
     #[case::bad_and_stopped(Expected::delivered(), &[(Outcome::Crash, 1)], Verdict::Unexpected)]
     #[case::nothing(Expected::delivered(), &[], Verdict::Inconclusive)]
     fn verdicts(#[case] expected: Expected, #[case] seen: &[(Outcome, u64)], #[case] verdict: Verdict) {
-        let mut run = Run::new(Technique::Upstream, "a", Variant::Fixed, expected);
+        let mut run = Run::new(Technique::Upstream, SetupId::new("a", Variant::Fixed), expected);
         run.observed = seen.iter().copied().collect();
         run.attempts = seen.iter().map(|(_, n)| n).sum();
         judge(&mut run, 3, "of that");

@@ -1,10 +1,7 @@
-//! The vocabulary of the casebook: what a case is, which ways there are to run it, what can come of it and what must.
+//! What a case is, and which setups it has.
 
-use core::fmt;
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 use sigproof_osnote::{Backend, Note, Platform};
+use sigproof_report::{Expected, Grade, Mode, Outcome, SetupId, Variant};
 
 use crate::model::Model;
 use crate::step::Window;
@@ -13,170 +10,6 @@ use crate::worker::Attempt;
 mod failure;
 
 pub use failure::Failure;
-
-/// An enumeration whose values are written as words: in reports, on the command line, and by a child on the shared page.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant,)+ }
-
-        impl $name {
-            /// Every value, in the order of the casebook.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The word for it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl core::str::FromStr for $name {
-            type Err = $crate::case::UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, $crate::case::UnknownWord> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == word).ok_or_else(|| $crate::case::UnknownWord {
-                    what: $what,
-                    word: word.to_owned(),
-                    known: Self::ALL.iter().map(|v| v.as_str()).collect(),
-                })
-            }
-        }
-    };
-}
-
-/// A word that names nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} '{word}' (one of: {})", known.join(", "))]
-pub struct UnknownWord {
-    /// What it should have named.
-    pub what: &'static str,
-    /// What was written.
-    pub word: String,
-    /// What could have been.
-    pub known: Vec<&'static str>,
-}
-
-pub(crate) use words;
-
-words! {
-    /// The side of a case.
-    Variant, "variant" {
-        /// As the bug was.
-        Broken = "broken",
-        /// As it was mended, or by a means that never had it.
-        Fixed = "fixed",
-    }
-}
-
-words! {
-    /// How the profile's reader reads.
-    Mode, "mode" {
-        /// It sleeps on its note until there is something.
-        Blocking = "blocking",
-        /// It returns at once, and is called again after an interval.
-        NonBlocking = "non-blocking",
-    }
-}
-
-words! {
-    /// What came of an attempt.
-    Outcome, "outcome" {
-        /// All that was written was delivered or counted as lost, and nothing else happened.
-        Delivered = "delivered",
-        /// A handler waits for what the code that it interrupted holds.
-        SelfDeadlock = "self-deadlock",
-        /// Threads wait in a cycle.
-        CrossDeadlock = "cross deadlock",
-        /// A sleeper sleeps though it was, or should have been, woken.
-        LostWakeup = "lost wake-up",
-        /// A note was woken twice since it was cleared.
-        DoubleWakeup = "double wake-up",
-        /// A sleep returned though nobody had woken it.
-        SpuriousWakeup = "spurious wake-up",
-        /// A handler spins: processor time is used, nothing moves.
-        Livelock = "livelock",
-        /// A record is wrong, missing, doubled, or the accounts do not add up.
-        CorruptRecord = "corrupt record",
-        /// A handler left `errno` changed.
-        ErrnoSpoiled = "errno spoiled",
-        /// A descriptor reached a process that should not have it.
-        DescriptorLeak = "descriptor leak",
-        /// A timed sleep went on beyond its deadline.
-        Late = "late",
-        /// Two accesses to the same memory are not ordered.
-        DataRace = "data race",
-        /// Our buffer and a real runtime's answer the same operations differently.
-        Disagreement = "disagreement",
-        /// The process died, or what it reported makes no sense.
-        Crash = "crash",
-        /// The note refused to wake from a signal handler, before it touched a lock.
-        Refused = "refused",
-    }
-}
-
-words! {
-    /// What is asked of an outcome.
-    Grade, "grade" {
-        /// It is seen, or the reproducer has stopped reproducing.
-        MustOccur = "must-occur",
-        /// It may be seen.
-        MayOccur = "may-occur",
-        /// It is never seen.
-        Never = "never",
-    }
-}
-
-/// The grade of every outcome; what is not listed must never occur.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Expected(BTreeMap<Outcome, Grade>);
-
-impl Expected {
-    /// Of a fixed variant: what is written is delivered.
-    pub fn delivered() -> Self {
-        Self::default().with(Outcome::Delivered, Grade::MustOccur)
-    }
-
-    /// Of a broken variant: `outcome` is seen; an attempt may also end well.
-    pub fn broken(outcome: Outcome) -> Self {
-        Self::default().with(outcome, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
-    }
-
-    /// Of a fixed variant whose note refuses signal handlers: the refusal is seen; an attempt in which no
-    /// handler had to wake may end well.
-    pub fn refused() -> Self {
-        Self::default().with(Outcome::Refused, Grade::MustOccur).with(Outcome::Delivered, Grade::MayOccur)
-    }
-
-    /// Adds or changes one grade.
-    #[must_use]
-    pub fn with(mut self, outcome: Outcome, grade: Grade) -> Self {
-        self.0.insert(outcome, grade);
-        self
-    }
-
-    /// The grade of an outcome.
-    pub fn grade(&self, outcome: Outcome) -> Grade {
-        self.0.get(&outcome).copied().unwrap_or(Grade::Never)
-    }
-
-    /// The outcomes that must occur.
-    pub fn must_occur(&self) -> impl Iterator<Item = Outcome> + '_ {
-        self.0.iter().filter(|(_, g)| **g == Grade::MustOccur).map(|(o, _)| *o)
-    }
-
-    /// The outcomes that are listed, with their grades.
-    pub fn iter(&self) -> impl Iterator<Item = (Outcome, Grade)> + '_ {
-        self.0.iter().map(|(o, g)| (*o, *g))
-    }
-}
 
 /// The flavour of fixed variants whose note refuses to be woken by a signal handler.
 pub const REFUSES: &str = "refuses";
@@ -249,19 +82,20 @@ impl Setup {
         Ok((backend.make)()?)
     }
 
+    /// Its identity, as a setup of this case.
+    pub fn id(&self, case: &str) -> SetupId {
+        SetupId {
+            case: case.to_owned(),
+            variant: self.variant,
+            flavour: self.flavour.map(str::to_owned),
+            note: self.note_name().map(str::to_owned),
+            mode: self.mode,
+        }
+    }
+
     /// The name of its note.
     pub fn note_name(&self) -> Option<&'static str> {
         self.note.map(|n| n.name)
-    }
-}
-
-impl fmt::Display for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.variant)?;
-        for part in [self.flavour, self.note_name(), self.mode.map(Mode::as_str)].into_iter().flatten() {
-            write!(f, "/{part}")?;
-        }
-        Ok(())
     }
 }
 

@@ -5,12 +5,12 @@
 //!               │           │                            │
 //!               │           ├──► hang       is it stuck?  └──► page   shared with the parent
 //!               │           └──► diagnose   why, and where
-//!               └──► report, exit
+//!               └──► sigproof-report
 //! ```
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`case`] | the vocabulary: case, variant, setup, outcome, grade |
+//! | [`case`] | what a case is, and which setups it has |
 //! | [`cases`] | the registry: one file and one line a case |
 //! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
 //! | [`page`] | the page that a child shares with its parent |
@@ -21,23 +21,18 @@
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`step`] | a real signal at every instruction of a window |
-//! | [`agreement`] | whether the three techniques agree |
 //! | [`hang`] | deciding that a child is stuck, without a time-out |
 //! | [`diagnose`] | stacks, owners and the sentence that says it all |
-//! | [`report`], [`exit`] | the machine-readable report and the exit codes |
 
-pub mod agreement;
 pub mod case;
 pub mod cases;
 pub mod diagnose;
-pub mod exit;
 pub mod hang;
 pub mod inject;
 pub mod model;
 pub mod page;
 pub mod records;
 pub mod refusal;
-pub mod report;
 pub mod step;
 pub mod stress;
 pub mod supervise;

@@ -4,7 +4,7 @@
 //! descriptor passing, on any Unix; and what the child wrote to it survives whatever becomes of the child.
 //!
 //! Every field is an atomic: the handlers of the child write some of them, and the parent reads them at any time. The parent believes
-//! nothing in it: a word out of range is an outcome ([`crate::case::Outcome::Crash`]), not a surprise.
+//! nothing in it: a word out of range is an outcome ([`sigproof_report::Outcome::Crash`]), not a surprise.
 //!
 //! Orderings: `state` is stored with release after the verdict's fields and loaded with acquire before them; the rest are counters that
 //! nothing else depends on, and relaxed.
@@ -15,8 +15,9 @@ use std::io;
 use memmap2::{MmapOptions, MmapRaw};
 use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
 use crate::refusal::{Refusal, no_temporary_file, temporary_file};
+use sigproof_report::Outcome;
 
 /// Says that the page is one of ours, of this layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"sigproof") ^ 1;

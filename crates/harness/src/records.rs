@@ -9,7 +9,8 @@ use sigproof_osnote::cpuprof::{Entries, Entry};
 use sigproof_profbuf::{Records, Tag};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
+use sigproof_report::Outcome;
 
 /// How many stack words a sealed record has.
 pub const WORDS: usize = 3;

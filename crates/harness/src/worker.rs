@@ -13,12 +13,13 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use sigproof_shim::native::atomic::Ordering;
 
-use crate::case::{Case, Failure, Grade, Mode, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
 use crate::refusal::Refusal;
 use crate::supervise::take_own_name;
+use sigproof_report::{Grade, Outcome, SetupId};
 
 pub(crate) mod leash;
 
@@ -31,16 +32,8 @@ const EXIT_ORDER: u8 = 64;
 /// What a worker is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The case's name.
-    pub case: String,
-    /// Broken or fixed.
-    pub variant: Variant,
-    /// The note's name.
-    pub note: Option<String>,
-    /// The read mode.
-    pub mode: Option<Mode>,
-    /// The flavour.
-    pub flavour: Option<String>,
+    /// Which setup.
+    pub setup: SetupId,
     /// The seed of everything random in it.
     pub seed: u64,
     /// How many rounds.
@@ -54,17 +47,7 @@ pub struct Order {
 impl Order {
     /// The order for a setup of a case.
     pub fn new(case: &dyn Case, setup: &Setup, delivery: Delivery, rounds: u64, seed: u64) -> Self {
-        Self {
-            case: case.name().into(),
-            variant: setup.variant,
-            note: setup.note_name().map(Into::into),
-            mode: setup.mode,
-            flavour: setup.flavour.map(Into::into),
-            seed,
-            rounds,
-            delivery,
-            parent: std::process::id(),
-        }
+        Self { setup: setup.id(case.name()), seed, rounds, delivery, parent: std::process::id() }
     }
 
     /// Whether one of the outcomes that its setup may have is a hang.
@@ -77,13 +60,8 @@ impl Order {
 
     /// The case and the setup that it names.
     fn resolve(&self) -> Option<(&'static dyn Case, Setup)> {
-        let case = cases::find(&self.case)?;
-        let setup = case.setups().into_iter().find(|s| {
-            s.variant == self.variant
-                && s.note_name() == self.note.as_deref()
-                && s.mode == self.mode
-                && s.flavour == self.flavour.as_deref()
-        })?;
+        let case = cases::find(&self.setup.case)?;
+        let setup = case.setups().into_iter().find(|setup| setup.id(case.name()) == self.setup)?;
         Some((case, setup))
     }
 }

@@ -2,7 +2,6 @@
 //! nothing is left behind.
 #![cfg(target_os = "linux")]
 
-
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -10,11 +9,12 @@ use std::{fs, thread};
 use nix::libc;
 use rstest::rstest;
 use serde_json::Value;
-use sigproof_harness::case::{Setup, Variant};
+use sigproof_harness::case::Setup;
 use sigproof_harness::cases;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::page::{Shared, State};
 use sigproof_harness::worker::Order;
+use sigproof_report::Variant;
 use sigproof_tests::interrupt::{assert_none_started_by, started_by};
 use sigproof_tests::{Ran, binary, finish, xtask};
 

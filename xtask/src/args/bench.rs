@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use sigproof_harness::report::write::Target;
 use sigproof_oracle::bench::Group;
+use sigproof_report::write::Target;
 
 /// What `bench` is asked for.
 #[derive(Args, Clone, Debug, Default)]

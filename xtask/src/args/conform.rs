@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sigproof_harness::report::write::Target;
 use sigproof_oracle::conform::rule::Rule;
 use sigproof_oracle::conform::sequence::Sequence;
+use sigproof_report::write::Target;
 
 use super::words;
 

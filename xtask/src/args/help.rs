@@ -1,6 +1,6 @@
 //! The texts below the help: examples, how to read a table, exit codes.
 
-use sigproof_harness::exit::Exit;
+use sigproof_report::exit::Exit;
 
 /// The exit codes, below every help.
 pub(super) fn exit_codes() -> String {

@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
-use sigproof_harness::report::write::Target;
 use sigproof_oracle::upstream::REPRODUCERS;
+use sigproof_report::write::Target;
 
 /// What `upstream` is asked for.
 #[derive(Args, Clone, Debug)]

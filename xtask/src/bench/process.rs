@@ -166,7 +166,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_refused_thread_is_trouble_with_a_remedy() {
-        use sigproof_harness::exit::Exit;
+        use sigproof_report::exit::Exit;
         use sigproof_tests::refuse::without_threads;
         use std::os::unix::fs::PermissionsExt;
 

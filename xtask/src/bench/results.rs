@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
-use sigproof_harness::report::host::Host;
 use sigproof_oracle::bench::{Contender, Cost, Event, Group, Kind, Latencies, Order, Pace, Traffic};
 use sigproof_oracle::conform::{rule::Rule, single::Single};
 use sigproof_oracle::driver::Driver;
+use sigproof_report::host::Host;
 
 use super::costs::{Costs, Goal};
 

@@ -4,8 +4,6 @@ use std::io;
 use std::path::Path;
 
 use serde_json::json;
-use sigproof_harness::case::{Expected, Outcome, Variant};
-use sigproof_harness::report::{Finding, Run, Technique, Verdict};
 use sigproof_oracle::conform::compare::{self, Contestant, Finding as Found, Tally};
 use sigproof_oracle::conform::decisions::{self, Shown};
 use sigproof_oracle::conform::regressions::{self, RegressionError};
@@ -14,6 +12,8 @@ use sigproof_oracle::conform::sequence::Sequence;
 use sigproof_oracle::conform::single::{Compared, Disagreement, Single};
 use sigproof_oracle::driver::Driver;
 use sigproof_oracle::toolchain::Version;
+use sigproof_report::seen::Conform;
+use sigproof_report::{Expected, Finding, Looked, Outcome, Run, Seen, SetupId, Technique, Variant};
 use sigproof_shim::native::atomic::AtomicBool;
 
 /// What the runs are called in reports.
@@ -125,8 +125,9 @@ impl Examined {
 
     /// As an entry of a report.
     pub fn run(&self, seed: u64, interrupted: bool) -> Run {
-        let mut run = Run::new(Technique::Conform, CASE, Variant::Fixed, Expected::delivered());
-        run.flavour = Some(self.version.to_string());
+        let flavour = Some(self.version.to_string());
+        let setup = SetupId { flavour, ..SetupId::new(CASE, Variant::Fixed) };
+        let mut run = Run::new(Technique::Conform, setup, Expected::delivered());
         run.attempts = self.tally.sequences;
         run.elapsed_seconds = self.tally.elapsed.as_secs_f64();
         run.observed.insert(Outcome::Delivered, self.tally.sequences);
@@ -136,43 +137,41 @@ impl Examined {
             run.add_finding(Finding { text, replay, ..Finding::new(Outcome::Disagreement, sequence) });
         }
         run.replay = Some(format!("cargo xtask conform --cases {} --seed {seed}", self.tally.sequences.max(1)));
-        let deaths = [self.tally.deaths_expected, self.tally.deaths_tried, self.tally.deaths_seen];
         let control = match &self.control {
             Control::Disagreed { with, shortest } => json!({ "wake_policy": with.as_str(), "shortest": shortest }),
             Control::NotTried | Control::Silent(_) => json!(null),
         };
         let decided = |shown: &Shown| json!({ "name": shown.decision.name, "ours": shown.ours, "theirs": shown.theirs, "why": shown.decision.why });
-        run.more = json!({
-            "wake_policy": self.rule.as_str(), "operations": self.tally.operations, "deaths_foreseen": deaths[0],
-            "deaths_tried": deaths[1], "deaths_seen": deaths[2], "control": control,
-            "decisions": self.decisions.iter().map(decided).collect::<Vec<_>>(),
-        })
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-        (run.verdict, run.reason) = self.judge(interrupted);
+        run.seen = Seen::Conform(Box::new(Conform {
+            wake_policy: self.rule.as_str().to_owned(),
+            operations: self.tally.operations,
+            deaths_foreseen: self.tally.deaths_expected,
+            deaths_tried: self.tally.deaths_tried,
+            deaths_seen: self.tally.deaths_seen,
+            control,
+            decisions: self.decisions.iter().map(decided).collect(),
+        }));
+        run.grade(self.looked(interrupted));
         run
     }
 
-    fn judge(&self, interrupted: bool) -> (Verdict, Option<String>) {
-        if !self.disagreements().is_empty() {
-            return (Verdict::Unexpected, Some("our buffer and the runtime's disagree".to_owned()));
-        }
-        if let Some(shown) = self.decisions.iter().find(|shown| !shown.is_as_decided()) {
-            let reason = format!("'{}' is not as the list of decisions has it", shown.decision.name);
-            return (Verdict::Unexpected, Some(reason));
-        }
-        match &self.control {
-            Control::Silent(rule) => {
-                let reason = format!(
-                    "compared with the policy {rule}, which it does not have, nothing differs: the comparison is blind"
-                );
-                (Verdict::Unexpected, Some(reason))
-            }
-            _ if interrupted => (Verdict::Inconclusive, Some("interrupted".to_owned())),
-            _ if self.tally.sequences == 0 => (Verdict::Inconclusive, Some("no sequence was compared".to_owned())),
-            _ => (Verdict::AsExpected, None),
-        }
+    /// How far the comparison went, and whether it could see anything.
+    fn looked(&self, interrupted: bool) -> Looked {
+        let decision = self.decisions.iter().find(|shown| !shown.is_as_decided());
+        let undecided =
+            decision.map(|shown| format!("'{}' is not as the list of decisions has it", shown.decision.name));
+        let blind = match &self.control {
+            Control::Silent(rule) => Some(format!(
+                "compared with the policy {rule}, which it does not have, nothing differs: the comparison is blind"
+            )),
+            _ => None,
+        };
+        let cut = match self.tally.sequences {
+            _ if interrupted => Some("interrupted"),
+            0 => Some("no sequence was compared"),
+            _ => None,
+        };
+        Looked { void: undecided.or(blind), cut: cut.map(str::to_owned), ..Looked::default() }
     }
 
     /// What is to be said beside the table; disagreements are kept in the file.

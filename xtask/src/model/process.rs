@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use sigproof_harness::exit::Exit;
 use sigproof_harness::model::worker::{Event, Order};
 use sigproof_harness::refusal::Refusal;
 use sigproof_harness::supervise::{Group, own_executable};
+use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -114,7 +114,7 @@ pub struct Explorer {
 fn subject(order: &Order) -> String {
     match order {
         Order::Explore { selection, .. } | Order::Survey(selection) | Order::Weaken { selection, .. } => {
-            selection.labels.join(", ")
+            selection.setups.join(", ")
         }
         Order::Replay(token) => token.split('@').next().unwrap_or_default().to_owned(),
     }
@@ -207,7 +207,7 @@ const OUTSIDE: [i32; 6] = {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use sigproof_harness::model::Selection;
+    use sigproof_report::Selection;
     use std::fs;
 
     /// A program in the place of the explorer: a script of the shell.
@@ -216,7 +216,7 @@ mod tests {
         fs::write(&program, script).unwrap();
         let mut command = Command::new("/bin/sh");
         command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let selection = Selection { labels: vec!["a-model/fixed".to_owned()], ..Selection::default() };
+        let selection = Selection { setups: vec!["a-model/fixed".to_owned()], ..Selection::default() };
         let subject = subject(&Order::Survey(selection));
         Explorer { group: Group::start(&mut command).unwrap(), subject, _leash: None }
     }

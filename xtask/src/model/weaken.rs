@@ -14,13 +14,13 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use serde_json::json;
-use sigproof_harness::case::{Expected, Grade, Outcome, Variant};
-use sigproof_harness::exit::Exit;
 use sigproof_harness::model::orderings::{Caught, Effort, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::model::{Entry, Selection, entries};
-use sigproof_harness::report::{Report, Run, Technique, Verdict};
+use sigproof_harness::model::{Entry, entries};
+use sigproof_report::seen::{Model, Weakened};
+use sigproof_report::{
+    Exit, Expected, Grade, Outcome, Report, Run, Seen, Selection, SetupId, Technique, Variant, Verdict,
+};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::kept;
@@ -122,7 +122,7 @@ fn survey(
         stop,
         || (),
         |(), index| {
-            let selection = Selection { labels: vec![labels[index].clone()], ..Selection::default() };
+            let selection = Selection { setups: vec![labels[index].clone()], ..Selection::default() };
             progress.event(Shown::Started { index, label: labels[index].clone() });
             Explorer::start(program, &Order::Survey(selection))?.events(stop, |event| {
                 if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
@@ -166,7 +166,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
     for effort in [Effort::Quick, Effort::Full(PATIENCE)] {
         let place = weakening.place;
         let order = Order::Weaken {
-            selection: Selection { labels: weakening.labels.clone(), ..Selection::default() },
+            selection: Selection { setups: weakening.labels.clone(), ..Selection::default() },
             used: Used {
                 file: place.file.clone(),
                 line: place.line,
@@ -194,13 +194,16 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
 fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> Run {
     let bad = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Delivered);
     let expected = bad.fold(Expected::default(), |expected, outcome| expected.with(*outcome, Grade::MayOccur));
-    let mut run = Run::new(Technique::Model, "weaken", Variant::Broken, expected);
     let place = weakening.place;
-    run.flavour = Some(format!("{} {} as {}", place.title(), place.ordering, weakening.to));
-    run.more.insert("file".into(), json!(place.file));
-    run.more.insert("line".into(), json!(place.line));
-    run.more.insert("ordering".into(), json!(place.ordering));
-    run.more.insert("weakened_to".into(), json!(weakening.to));
+    let flavour = Some(format!("{} {} as {}", place.title(), place.ordering, weakening.to));
+    let mut run = Run::new(Technique::Model, SetupId { flavour, ..SetupId::new("weaken", Variant::Broken) }, expected);
+    let mut weakened = Weakened {
+        file: place.file.clone(),
+        line: place.line,
+        ordering: place.ordering.clone(),
+        weakened_to: weakening.to.to_owned(),
+        ..Weakened::default()
+    };
     match (caught, kept::reason(place, weakening.to)) {
         (Some(caught), kept) => {
             run.verdict = if kept.is_none() { Verdict::AsExpected } else { Verdict::Unexpected };
@@ -208,11 +211,11 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> R
                 kept.map(|_| "it is listed as unnoticed, but a model fails for it: take it off the list".to_owned());
             run.observed.insert(caught.outcome, 1);
             run.attempts = caught.executions;
-            run.more.insert("caught_by".into(), json!(caught.label));
+            weakened.caught_by = Some(caught.label.clone());
         }
         (None, Some(reason)) => {
             run.verdict = Verdict::AsExpected;
-            run.more.insert("kept_because".into(), json!(reason));
+            weakened.kept_because = Some(reason.to_owned());
         }
         (None, None) if weakening.labels.is_empty() => {
             run.verdict = Verdict::Unexpected;
@@ -227,6 +230,7 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> R
             run.reason = Some("no model fails for it within the time: weaken it, or model what needs it".to_owned());
         }
     }
+    run.seen = Seen::Model(Box::new(Model { weakened: Some(weakened), ..Model::default() }));
     run
 }
 
@@ -234,9 +238,9 @@ fn text(report: &Report, places: &[Place]) -> String {
     let mut lines = String::new();
     let (mut caught, mut kept, mut open) = (0, 0, 0);
     for run in &report.runs {
-        let title = run.flavour.as_deref().unwrap_or_default();
-        let word = |key: &str| run.more.get(key).and_then(|v| v.as_str()).map(str::to_owned);
-        let said = match (run.observed.keys().next(), word("caught_by"), word("kept_because")) {
+        let title = run.setup.flavour.as_deref().unwrap_or_default();
+        let weakened = run.model().and_then(|model| model.weakened.clone()).unwrap_or_default();
+        let said = match (run.observed.keys().next(), weakened.caught_by, weakened.kept_because) {
             (Some(outcome), Some(model), _) => {
                 caught += 1;
                 let stale = run.reason.as_ref().map(|reason| format!("; {reason}")).unwrap_or_default();

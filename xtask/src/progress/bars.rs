@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sigproof_harness::report::Verdict;
+use sigproof_report::Verdict;
 
 use super::{Display, Event, State};
 

@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sigproof_harness::refusal::Refusal;
-use sigproof_harness::report::Run;
 use sigproof_harness::step::engine::Probe;
 use sigproof_harness::step::worker::{Event, Order, VERB};
 use sigproof_harness::supervise::{self, Group, own_command, pause};
+use sigproof_report::Run;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;

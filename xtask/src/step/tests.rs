@@ -1,9 +1,10 @@
 //! Which windows are chosen, which engine is taken, and what each answer amounts to.
 
 use rstest::rstest;
-use sigproof_harness::case::{Mode, Setup, Variant};
+use sigproof_harness::case::Setup;
 use sigproof_harness::step::Window;
 use sigproof_osnote::backends;
+use sigproof_report::{Mode, Variant};
 
 use super::*;
 
@@ -28,8 +29,12 @@ fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+fn chosen_by(choice: ChoiceArgs) -> StepArgs {
+    StepArgs { choice, ..StepArgs::default() }
+}
+
 fn named(names: &[&str]) -> StepArgs {
-    StepArgs { names: strings(names), ..StepArgs::default() }
+    chosen_by(ChoiceArgs { patterns: strings(names), ..ChoiceArgs::default() })
 }
 
 const RECEIVE: &str = "darwin-sigqueue-note/broken/sema@receive";
@@ -45,9 +50,9 @@ const SLEEP: &str = "note-cycle/fixed/non-blocking@sleep";
 #[case::label_and_pattern(named(&["cycle", RECEIVE]), &[RECEIVE, SLEEP])]
 #[case::window(StepArgs { windows: strings(&["send", "sl*"]), ..StepArgs::default() }, &[SEND, SLEEP])]
 #[case::window_of_a_hidden_one(StepArgs { windows: strings(&["sleep"]), ..named(&["selftest-crash"]) }, &[HIDDEN])]
-#[case::note(StepArgs { notes: strings(&["sema"]), ..StepArgs::default() }, &[RECEIVE])]
-#[case::variant(StepArgs { variant: Some(Variant::Fixed), ..named(&["sigqueue"]) }, &[SEND])]
-#[case::mode(StepArgs { mode: Some(Mode::NonBlocking), ..StepArgs::default() }, &[SEND, SLEEP])]
+#[case::note(chosen_by(ChoiceArgs { notes: strings(&["sema"]), ..ChoiceArgs::default() }), &[RECEIVE])]
+#[case::variant(chosen_by(ChoiceArgs { variant: Some(Variant::Fixed), ..named(&["sigqueue"]).choice }), &[SEND])]
+#[case::mode(chosen_by(ChoiceArgs { mode: Some(Mode::NonBlocking), ..ChoiceArgs::default() }), &[SEND, SLEEP])]
 #[case::one_boundary(StepArgs { k: Some(46), ..named(&[RECEIVE]) }, &[RECEIVE])]
 fn what_is_chosen(#[case] args: StepArgs, #[case] expected: &[&str]) {
     let labels: Vec<_> = chosen(&args, all()).unwrap().iter().map(Entry::label).collect();
@@ -103,7 +108,7 @@ fn every_answer_is_a_run_or_none() {
         || Answer::Died { sentence: "it was killed by signal 11 (SIGSEGV)".into(), words: "oh".into(), outside: false };
     let run = of(died(), None).unwrap().unwrap();
     assert_eq!(
-        (run.technique, run.verdict, run.title().as_str()),
+        (run.technique(), run.verdict, run.title().as_str()),
         (Technique::Step, Verdict::Unexpected, "broken/sema@receive")
     );
     assert_eq!(run.forbidden().collect::<Vec<_>>(), [(Outcome::Crash, 1)]);

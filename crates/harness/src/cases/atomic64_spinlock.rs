@@ -22,11 +22,12 @@ use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::hint;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::model::{self, Model, ensure};
 use crate::records::Account;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// How often ordinary code adds in one window.
 const ADDS: u64 = 16;

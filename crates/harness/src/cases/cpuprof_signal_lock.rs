@@ -30,13 +30,14 @@ use sigproof_shim::native::atomic::AtomicU64;
 use sigproof_shim::os::OsError;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject::{Injector, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// The profile's buffer.
 const SETTINGS: Settings = Settings { words: 1 << 10, tags: 1 << 8, ..Settings::new(SIGNAL) };

@@ -34,13 +34,14 @@ use sigproof_osnote::{Backend, SignalSafety, backends};
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Expected, Failure, Grade, Mode, Outcome, REFUSES, Setup, Variant};
+use crate::case::{Case, Failure, REFUSES, Setup};
 use crate::inject::{Fault, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Expected, Grade, Mode, Outcome, Variant};
 
 /// A ring that wraps often. The reader keeps up: one signal a round.
 const SETTINGS: Settings = Settings { words: 256, tags: 32, ..Settings::new(SIGNAL) };

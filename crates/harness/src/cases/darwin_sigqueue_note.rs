@@ -30,11 +30,12 @@ use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Expected, Failure, Outcome, REFUSES, Setup};
+use crate::case::{Case, Failure, REFUSES, Setup};
 use crate::inject::{Fault, SIGNAL};
 use crate::model::{self, Model, ensure, must};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Expected, Outcome};
 
 /// The case.
 pub(super) static CASE: DarwinSigqueueNote = DarwinSigqueueNote;

@@ -25,13 +25,14 @@ use sigproof_shim::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject::{self, Fault, SIGNAL};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// The profile's buffer: with room for all the foreign stacks that are kept.
 const SETTINGS: Settings = Settings { words: 1 << 14, tags: 1 << 11, ..Settings::new(SIGNAL) };

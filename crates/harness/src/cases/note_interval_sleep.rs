@@ -29,12 +29,13 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// The length of an interval, in microseconds.
 const INTERVAL: u64 = 50;

@@ -27,13 +27,14 @@ use sigproof_osnote::{Backend, Note, SignalSafety, backends};
 use sigproof_profbuf::{Config, Decision, EveryRecord, HalfFull, Read, ReadMode, Reader, WakePolicy, Written};
 use sigproof_shim::native::hint;
 
-use crate::case::{Case, Failure, Mode, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, ensure, must};
 use crate::records::{Account, Ledger, tag_of};
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Mode, Outcome, Variant};
 
 /// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.
 const CONFIG: Config = Config { header: 1, words: 8, tags: 2 };

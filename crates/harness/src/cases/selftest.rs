@@ -15,11 +15,12 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
 
-use crate::case::{Case, Failure, Outcome, Setup};
+use crate::case::{Case, Failure, Setup};
 use crate::inject::Place;
 use crate::refusal::Refusal;
 use crate::supervise::system::pause;
 use crate::worker::Attempt;
+use sigproof_report::Outcome;
 
 pub(super) mod attempts;
 pub(super) mod phases;

@@ -29,13 +29,14 @@ use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 use sigproof_shim::os::clock;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::supervise::system::pause;
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// How long a sleep is to last.
 const TIMEOUT: Duration = Duration::from_millis(1);

@@ -27,12 +27,13 @@ use sigproof_shim::native::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, must};
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Outcome, Variant};
 
 /// The second set-up comes after up to so many turns of a spin.
 const SPIN: u32 = 4_000;

@@ -29,13 +29,14 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
 
-use crate::case::{Case, Failure, Outcome, Setup, Variant};
+use crate::case::{Case, Failure, Setup};
 use crate::inject::Fault;
 use crate::model::{self, Model, ensure, must};
 use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::supervise;
 use crate::worker::{Attempt, VERB};
+use sigproof_report::{Outcome, Variant};
 
 /// A fork is long; so many rounds make one.
 const ROUNDS_A_FORK: usize = 5;

@@ -19,9 +19,10 @@ use sigproof_shim::native::os::errno;
 
 use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
 use crate::page::Page;
 use crate::refusal::Refusal;
+use sigproof_report::Outcome;
 
 /// A bad outcome seen inside the handler: made without allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

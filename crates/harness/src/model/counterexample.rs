@@ -8,8 +8,8 @@ use sigproof_shim::native::os::clock;
 use super::driver::{self, Failing};
 use super::token::Token;
 use super::{Entry, trace, verdict};
-use crate::case::{Grade, Outcome};
-use crate::report::{Finding, Run, Verdict};
+use sigproof_report::{Finding, Run, Verdict};
+use sigproof_report::{Grade, Outcome};
 
 /// How long the search for fewer preemptions may take, for each number of them.
 const SHORTER: Duration = Duration::from_secs(2);

@@ -15,13 +15,12 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Depth, Entry, counterexample, plans, verdict};
-use crate::case::{Expected, Grade, Outcome};
-use crate::report::{Run, Technique, Verdict};
+use sigproof_report::seen::{Exhaustion, Explored, Model};
+use sigproof_report::{Expected, Grade, Looked, Outcome, Run, Seen, Technique};
 
 /// How far to go, where the user says.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +96,7 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
 
 /// A run of this model, with nothing in it.
 pub(super) fn run_of(entry: &Entry) -> Run {
-    Run::of(Technique::Model, entry.name, &entry.setup, entry.expected())
+    Run::new(Technique::Model, entry.id(), entry.expected().clone())
 }
 
 /// So many preemptions a search adds one at a time; after them it goes on with all that it may have.
@@ -242,7 +241,7 @@ fn satisfied(found: &Found, expected: &Expected) -> bool {
 }
 
 fn is_broken(expected: &Expected) -> bool {
-    expected.must_occur().any(|outcome| outcome != Outcome::Delivered)
+    expected.is_shown_by_an_outcome()
 }
 
 fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
@@ -257,38 +256,26 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
     let bound = depth.preemptions.map(|bound| format!("preemption bound {bound}"));
     let ended_early = !found.failing.is_empty();
     let limit = found.stopped.clone().or_else(|| ended_early.then(|| "ended at a failure".to_owned())).or(bound);
-    let tuples = found.plans;
-    run.more.insert("executions".into(), json!(found.executions));
-    run.more.insert("tuples".into(), json!(tuples));
-    run.more.insert("deliveries".into(), json!(depth.deliveries));
-    run.more.insert("preemptions".into(), json!(depth.preemptions));
-    run.more.insert("exhausted".into(), json!(limit.is_none()));
-    run.more.insert("not_exhausted".into(), json!(limit));
-
-    let forbidden: Vec<_> = run.forbidden().map(|(outcome, _)| outcome.as_str()).collect();
-    let missing: Vec<_> = run.missing().map(Outcome::as_str).collect();
-    // A bug that shows itself before the first signal is none the less there.
-    let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0 && found.failing.is_empty();
-    (run.verdict, run.reason) = if found.unsupported {
-        (Verdict::Skipped, Some("this build has no models; run it through `cargo xtask model`".to_owned()))
-    } else if !forbidden.is_empty() {
-        (Verdict::Unexpected, Some(format!("{} was found and must never be", forbidden.join(", "))))
-    } else if let Some(stopped) = &found.stopped {
-        (Verdict::Inconclusive, Some(format!("not exhausted: {stopped}")))
-    } else if !missing.is_empty() && shallow(depth, entry.model.depth) {
-        let missing = missing.join(", ");
-        (
-            Verdict::Inconclusive,
-            Some(format!("{missing} was not found, but this is not as deep as the model is made for")),
-        )
-    } else if !missing.is_empty() {
-        let within = format!("within {} deliveries and {}", depth.deliveries, preemptions(depth));
-        (Verdict::Unexpected, Some(format!("{} must be found, and is nowhere {within}", missing.join(", "))))
-    } else if silent {
-        (Verdict::Unexpected, Some("no signal was ever delivered: the model shows nothing".to_owned()))
-    } else {
-        (Verdict::AsExpected, None)
+    let exhausted = Exhaustion { exhausted: limit.is_none(), not_exhausted: limit };
+    let explored = Explored {
+        executions: found.executions,
+        tuples: found.plans as u64,
+        deliveries: depth.deliveries,
+        preemptions: depth.preemptions,
     };
+    run.seen = Seen::Model(Box::new(Model { explored: Some(explored), end: Some(exhausted), weakened: None }));
+
+    // A bug that shows itself before the first signal is a bug, too.
+    let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0 && found.failing.is_empty();
+    run.grade(Looked {
+        refused: found.unsupported.then(|| "this build has no models; run it through `cargo xtask model`".to_owned()),
+        void: (silent && found.stopped.is_none() && run.missing().next().is_none())
+            .then(|| "no signal was ever delivered: the model shows nothing".to_owned()),
+        cut: found.stopped.as_ref().map(|stopped| format!("not exhausted: {stopped}")),
+        shallow: shallow(depth, entry.model.depth)
+            .then(|| "the exploration was not as deep as the model is made for".to_owned()),
+        within: format!("within {} deliveries and {}", depth.deliveries, preemptions(depth)),
+    });
 }
 
 /// Whether one depth is less than another.

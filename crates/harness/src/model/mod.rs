@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use sigproof_shim::model as engine;
 
-use crate::case::{Expected, Failure, Mode, Outcome, Setup, Variant};
+use crate::case::{Failure, Setup};
 use crate::cases;
+use sigproof_report::{Expected, Outcome, Selection, SetupId};
 
 pub mod core;
 pub mod counterexample;
@@ -147,9 +148,19 @@ impl Entry {
         self.model.depth
     }
 
-    /// Its name in one word: `darwin-profbuf-blocking-read/broken/sema/blocking`.
+    /// Its identity.
+    pub fn id(&self) -> SetupId {
+        self.setup.id(self.name)
+    }
+
+    /// Its identity as text: `darwin-profbuf-blocking-read/broken/sema/blocking`.
     pub fn label(&self) -> String {
-        format!("{}/{}", self.name, self.setup)
+        self.id().to_string()
+    }
+
+    /// Whether it is chosen.
+    pub fn is_chosen(&self, selection: &Selection) -> bool {
+        selection.takes(&self.id(), self.hidden)
     }
 }
 
@@ -182,44 +193,4 @@ pub fn ensure(holds: bool, outcome: Outcome, detail: impl FnOnce() -> String) {
 
 fn report(failure: Failure) -> ! {
     engine::fail(failure.outcome.as_str(), failure.detail)
-}
-
-/// Which of the setups a user wants.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Selection {
-    /// These names; all if there is none.
-    pub names: Vec<String>,
-    /// Of these only the ones with one of these labels; all if there is none.
-    #[serde(default)]
-    pub labels: Vec<String>,
-    /// Only over these notes.
-    pub notes: Vec<String>,
-    /// Only in this mode.
-    pub mode: Option<Mode>,
-    /// Only this side.
-    pub variant: Option<Variant>,
-    /// Only this flavour.
-    #[serde(default)]
-    pub flavour: Option<String>,
-}
-
-impl Selection {
-    /// Whether a model is chosen.
-    pub fn chooses(&self, entry: &Entry) -> bool {
-        let named = self.labels.contains(&entry.label());
-        let shown = !entry.hidden || named || self.names.iter().any(|name| name == entry.name);
-        shown && (self.labels.is_empty() || named) && self.takes(entry.name, &entry.setup)
-    }
-
-    /// Whether a setup is chosen of what has this name, whatever its label.
-    pub fn takes(&self, name: &str, setup: &Setup) -> bool {
-        let in_list = |list: &[String], name: Option<&str>| {
-            list.is_empty() || name.is_some_and(|name| list.iter().any(|n| n == name))
-        };
-        in_list(&self.names, Some(name))
-            && in_list(&self.notes, setup.note_name())
-            && self.mode.is_none_or(|mode| setup.mode == Some(mode))
-            && self.variant.is_none_or(|variant| setup.variant == variant)
-            && self.flavour.as_deref().is_none_or(|flavour| setup.flavour == Some(flavour))
-    }
 }

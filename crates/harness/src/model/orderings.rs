@@ -9,7 +9,7 @@ use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::clock;
 
 use super::{Entry, plans, verdict};
-use crate::case::{Grade, Outcome};
+use sigproof_report::{Grade, Outcome};
 
 /// The orderings of an operation, as words.
 const WORDS: &[(Ordering, &str)] = &[

@@ -10,7 +10,7 @@ use sigproof_profbuf::{Records, Tag};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use super::ensure;
-use crate::case::Outcome;
+use sigproof_report::Outcome;
 
 /// The writing side. Not modelled: its counter orders nothing.
 #[derive(Clone, Debug, Default)]

@@ -15,7 +15,7 @@
 
 use sigproof_shim::model::{Failure, FailureKind, ThreadEnd};
 
-use crate::case::Outcome;
+use sigproof_report::Outcome;
 
 /// The outcome, and what happened in one sentence.
 pub fn judge(failure: &Failure) -> (Outcome, String) {

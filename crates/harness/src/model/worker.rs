@@ -14,9 +14,9 @@ use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
-use super::{Entry, Selection, counterexample, entries};
+use super::{Entry, counterexample, entries};
 use crate::refusal::Refusal;
-use crate::report::Run;
+use sigproof_report::{Run, Selection};
 
 /// What is to be done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         }
         Order::Weaken { selection, used, to, effort } => {
             let mut entries = chosen(&selection);
-            entries.sort_by_key(|entry| selection.labels.iter().position(|label| *label == entry.label()));
+            entries.sort_by_key(|entry| selection.setups.iter().position(|label| *label == entry.label()));
             tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
         }
     }
@@ -138,7 +138,7 @@ fn leash() -> Result<(), Refusal> {
 }
 
 fn chosen(selection: &Selection) -> Vec<Entry> {
-    entries().into_iter().filter(|entry| selection.chooses(entry)).collect()
+    entries().into_iter().filter(|entry| entry.is_chosen(selection)).collect()
 }
 
 fn explore(selection: &Selection, bounds: Bounds) {

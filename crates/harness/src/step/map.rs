@@ -10,10 +10,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use sigproof_report::seen::{Range, Spot, Stretch};
+
 use super::token::Token;
 use super::{Boundary, Judged, Swept};
-use crate::case::Outcome;
 use crate::diagnose::Places;
+use sigproof_report::Outcome;
 
 #[cfg(test)]
 pub(in crate::step) mod drawn;
@@ -50,57 +52,6 @@ pub struct Map {
     pub ranges: Vec<Range>,
     /// The whole path, by the functions that it goes through.
     pub functions: Vec<Stretch>,
-}
-
-/// Consecutive boundaries with the same outcome, as many as there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
-    /// The outcome, never `delivered`; none if they were not reached.
-    pub outcome: Option<Outcome>,
-    /// How many boundaries.
-    pub count: usize,
-    /// The first one.
-    pub first: Spot,
-    /// The last one.
-    pub last: Spot,
-    /// The [`Token`] of the first one, if there is an outcome to be seen again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// What was seen at the first one.
-    pub detail: String,
-}
-
-/// What lies at one boundary. Of a sleeper, the system call in which it sleeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spot {
-    /// Its index on the path.
-    pub k: usize,
-    /// In the system call, not before it.
-    pub asleep: bool,
-    /// `symbol+0x12`.
-    pub place: String,
-    /// `libc.so.6+0x8f123`.
-    pub object: String,
-    /// `file:line`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// The instruction that comes next, disassembled.
-    pub instruction: String,
-}
-
-/// Consecutive boundaries in the same function, inlined ones counted to the one that has their code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// The function, or the object file if it has no name there.
-    pub symbol: String,
-    /// The first boundary.
-    pub first: usize,
-    /// The last boundary.
-    pub last: usize,
-    /// How many boundaries.
-    pub count: usize,
-    /// How many of them are vulnerable.
-    pub vulnerable: usize,
 }
 
 /// The strip's character for what came of a boundary; none is one that was not reached.
@@ -180,8 +131,8 @@ fn ranges(label: &str, path: &[Boundary], judged: &[Judged], places: &dyn Places
         ranges.push(Range {
             outcome,
             count: run.len(),
-            first: Spot::of(path, first, places),
-            last: Spot::of(path, last, places),
+            first: spot(path, first, places),
+            last: spot(path, last, places),
             token: outcome.map(|_| Token::of(label, path, first, places).to_string()),
             detail: run[0].detail.clone(),
         });
@@ -210,25 +161,23 @@ fn functions(path: &[Boundary], judged: &[Judged], places: &dyn Places) -> Vec<S
     stretches
 }
 
-impl Spot {
-    /// What lies at boundary `k` of a path.
-    ///
-    /// # Panics
-    /// If the path has no `k`.
-    pub fn of(path: &[Boundary], k: usize, places: &dyn Places) -> Self {
-        let Boundary { pc, asleep, .. } = path[k];
-        // A sleeper's own address is behind its system call, which is the last thing that was to be executed.
-        let call = asleep.then(|| path[..k].iter().rfind(|before| !before.asleep)).flatten();
-        let pc = call.map_or(pc, |call| call.pc);
-        let place = places.place(pc);
-        let code = places.code(pc, instruction::LONGEST);
-        Self {
-            k,
-            asleep,
-            place: place.name(),
-            object: place.in_object(),
-            source: place.source(),
-            instruction: instruction::text(pc, &code, &|target| places.place(target).name()),
-        }
+/// What lies at boundary `k` of a path.
+///
+/// # Panics
+/// If the path has no `k`.
+pub fn spot(path: &[Boundary], k: usize, places: &dyn Places) -> Spot {
+    let Boundary { pc, asleep, .. } = path[k];
+    // A sleeper's own address is behind its system call, which is the last thing that was to be executed.
+    let call = asleep.then(|| path[..k].iter().rfind(|before| !before.asleep)).flatten();
+    let pc = call.map_or(pc, |call| call.pc);
+    let place = places.place(pc);
+    let code = places.code(pc, instruction::LONGEST);
+    Spot {
+        k,
+        asleep,
+        place: place.name(),
+        object: place.in_object(),
+        source: place.source(),
+        instruction: instruction::text(pc, &code, &|target| places.place(target).name()),
     }
 }

@@ -29,8 +29,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Expected, Failure, Outcome, Setup};
+use crate::case::{Failure, Setup};
 use crate::cases;
+use sigproof_report::{Expected, Outcome, SetupId};
 
 pub mod core;
 pub mod engine;
@@ -146,9 +147,14 @@ impl Entry {
         cases::find(self.name).is_some_and(|case| case.hidden())
     }
 
-    /// Its name in one word: `darwin-sigqueue-note/broken/sema@receive`.
+    /// The identity of its setup.
+    pub fn id(&self) -> SetupId {
+        self.setup.id(self.name)
+    }
+
+    /// Its identity as text: `darwin-sigqueue-note/broken/sema@receive`.
     pub fn label(&self) -> String {
-        format!("{}/{}@{}", self.name, self.setup, self.window.name)
+        format!("{}@{}", self.id(), self.window.name)
     }
 }
 

@@ -15,9 +15,9 @@ use std::time::Instant;
 use super::engine::{self, Ended, Engine, Kind, OnlyThread, Shot, Trouble};
 use super::token::{Located, Token};
 use super::{Boundary, Entry, Judged, Swept};
-use crate::case::Outcome;
 use crate::diagnose::Symbols;
-use crate::report::{Finding, Run, Technique};
+use sigproof_report::seen::Step;
+use sigproof_report::{Finding, Outcome, Run, Seen as Reported, Technique};
 
 mod verdict;
 
@@ -135,10 +135,9 @@ pub fn sweep(
 
 /// A run of this window, with nothing in it.
 pub fn run_of(entry: &Entry, kind: Kind) -> Run {
-    let mut run = Run::of(Technique::Step, entry.name, &entry.setup, entry.expected());
-    run.more.insert("window".into(), entry.window.name.into());
-    run.more.insert("engine".into(), kind.as_str().into());
-    run
+    let step =
+        Step { window: Some(entry.window.name.to_owned()), engine: Some(kind.as_str().to_owned()), ..Step::default() };
+    Run { seen: Reported::Step(Box::new(step)), ..Run::new(Technique::Step, entry.id(), entry.expected().clone()) }
 }
 
 fn look_by(engine: Box<dyn Engine>, nests: bool, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {

@@ -15,8 +15,8 @@ use super::sweep::{self, Observer, Which};
 use super::token::Token;
 use super::{Entry, entries};
 use crate::refusal::Refusal;
-use crate::report::Run;
 use crate::worker::leash;
+use sigproof_report::Run;
 
 /// The first argument that makes an executable such a process.
 pub const VERB: &str = "__step";

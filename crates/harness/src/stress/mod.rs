@@ -20,12 +20,11 @@ use std::time::{Duration, Instant};
 
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::case::{Mode, Outcome, Variant};
 use crate::inject::Delivery;
 use crate::refusal::Refusal;
-use crate::report::{Report, Run};
 use crate::supervise::{self, End, Wish};
 use crate::worker::Order;
+use sigproof_report::{Outcome, Report, Run, Selection};
 
 use budget::Budget;
 use plan::Planned;
@@ -40,16 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The cases, by name; all that are not hidden if empty.
-    pub cases: Vec<String>,
-    /// The notes, by name; all if empty.
-    pub notes: Vec<String>,
-    /// The read mode; both if none.
-    pub mode: Option<Mode>,
-    /// The variant; both if none.
-    pub variant: Option<Variant>,
-    /// The flavour; all if none.
-    pub flavour: Option<String>,
+    /// Which setups.
+    pub selection: Selection,
     /// The time for all of it; if none, each setup stops at its goal.
     pub duration: Option<Duration>,
     /// Exactly so many attempts of each setup.

@@ -19,16 +19,20 @@ pub(super) struct Planned {
 impl Planned {
     /// Case and setup in one line.
     pub(super) fn label(&self) -> String {
-        format!("{} {}", self.case.name(), self.setup)
+        format!("{} {}", self.case.name(), self.setup.id(self.case.name()).setup())
     }
 }
 
 /// Selects and orders.
 pub(super) fn plan(options: &Options) -> Result<Vec<Planned>, StressError> {
+    let selection = &options.selection;
+    if let Some(unknown) = selection.cases.iter().find(|name| cases::find(name).is_none()) {
+        return Err(StressError::NoSuchCase(unknown.clone()));
+    }
     let mut planned = Vec::new();
-    for case in chosen(options)? {
+    for &case in cases::cases() {
         for setup in case.setups() {
-            if wanted(options, &setup) {
+            if selection.takes(&setup.id(case.name()), case.hidden()) {
                 let skip = cases::lacking(case, &setup);
                 planned.push(Planned { index: planned.len(), case, setup, skip });
             }
@@ -40,18 +44,4 @@ pub(super) fn plan(options: &Options) -> Result<Vec<Planned>, StressError> {
         ));
     }
     Ok(planned)
-}
-
-fn chosen(options: &Options) -> Result<Vec<&'static dyn Case>, StressError> {
-    if options.cases.is_empty() {
-        return Ok(cases::cases().iter().copied().filter(|c| !c.hidden()).collect());
-    }
-    options.cases.iter().map(|name| cases::find(name).ok_or_else(|| StressError::NoSuchCase(name.clone()))).collect()
-}
-
-fn wanted(options: &Options, setup: &Setup) -> bool {
-    (options.notes.is_empty() || setup.note_name().is_some_and(|n| options.notes.iter().any(|wanted| wanted == n)))
-        && options.mode.is_none_or(|m| setup.mode == Some(m))
-        && options.variant.is_none_or(|v| setup.variant == v)
-        && options.flavour.as_deref().is_none_or(|f| setup.flavour == Some(f))
 }

@@ -8,16 +8,14 @@
 //! | less than that when the budget ran out | inconclusive |
 //! | the machine refused what an attempt needs, and nothing that must never occur was seen before | skipped, and refused |
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::plan::Planned;
 use super::{Event, ROUNDS};
-use crate::case::{Grade, Outcome, Variant};
 use crate::inject::Delivery;
-use crate::report::{Run, Technique, Verdict};
 use crate::supervise::Attempted;
 use crate::worker::Order;
+use sigproof_report::{Looked, Outcome, Run, Technique, Variant, Verdict};
 
 /// So many attempts without an outcome that must occur are an honest effort; fewer are inconclusive.
 const EFFORT: u64 = 10;
@@ -47,7 +45,6 @@ pub(super) struct Tally<'a> {
     planned: &'a Planned,
     goal: Goal,
     started: Instant,
-    observed: BTreeMap<Outcome, u64>,
     bad_seconds: Vec<f64>,
     /// Up to the end of the last attempt.
     spent: Duration,
@@ -59,18 +56,12 @@ pub(super) struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     pub(super) fn new(planned: &'a Planned, goal: Goal) -> Self {
-        let setup = &planned.setup;
-        let run = Run {
-            note: setup.note_name().map(Into::into),
-            mode: setup.mode,
-            flavour: setup.flavour.map(Into::into),
-            ..Run::new(Technique::Stress, planned.case.name(), setup.variant, setup.expected.clone())
-        };
+        let id = planned.setup.id(planned.case.name());
+        let run = Run::new(Technique::Stress, id, planned.setup.expected.clone());
         Self {
             planned,
             goal,
             started: Instant::now(),
-            observed: BTreeMap::new(),
             bad_seconds: Vec::new(),
             spent: Duration::ZERO,
             refused: None,
@@ -101,7 +92,7 @@ impl<'a> Tally<'a> {
         self.rounds += order.rounds.min(ROUNDS);
         self.run.signals += attempted.signals;
         self.run.signals_in_window += attempted.inside;
-        *self.observed.entry(outcome).or_default() += 1;
+        *self.run.observed.entry(outcome).or_default() += 1;
         if outcome == Outcome::Delivered {
             return false;
         }
@@ -139,16 +130,16 @@ impl<'a> Tally<'a> {
     }
 
     fn forbidden(&self) -> bool {
-        self.observed.keys().any(|o| self.planned.setup.expected.grade(*o) == Grade::Never)
+        self.run.forbidden().next().is_some()
     }
 
     fn missing(&self) -> Option<Outcome> {
-        self.planned.setup.expected.must_occur().find(|o| !self.observed.contains_key(o))
+        self.run.missing().next()
     }
 
     /// Whether an outcome other than `delivered` must occur.
     fn is_shown_by_an_outcome(&self) -> bool {
-        self.planned.setup.expected.must_occur().any(|outcome| outcome != Outcome::Delivered)
+        self.run.expected.is_shown_by_an_outcome()
     }
 
     /// A variant that must show an outcome needs no coverage: the outcome proves that the window was hit.
@@ -185,75 +176,61 @@ impl<'a> Tally<'a> {
             self.run.first_seconds_p95 = quantile(&self.bad_seconds, 0.95);
         }
         if self.run.reason.is_none() {
-            (self.run.verdict, self.run.reason) = self.verdict(delivery);
+            let looked = self.looked(delivery);
+            self.run.grade(looked);
             self.run.refused = self.run.verdict == Verdict::Skipped;
         }
-        self.run.observed = self.observed;
         self.run
     }
 
-    fn verdict(&self, delivery: Delivery) -> (Verdict, Option<String>) {
-        let attempts = self.run.attempts;
-        if let Some((outcome, n)) =
-            self.observed.iter().find(|(o, _)| self.planned.setup.expected.grade(**o) == Grade::Never)
-        {
-            return (
-                Verdict::Unexpected,
-                Some(format!("{outcome} occurred in {n} of {attempts} attempts and must never")),
-            );
-        }
-        if let Some(reason) = &self.refused {
-            return (Verdict::Skipped, Some(reason.clone()));
-        }
-        if let Some(outcome) = self.missing() {
-            return self.without(outcome, delivery);
-        }
-        if !self.covered() {
+    /// How far it has looked.
+    fn looked(&self, delivery: Delivery) -> Looked {
+        let uncovered = || {
             let (inside, goal) = (self.run.signals_in_window, self.goal.coverage);
-            return (Verdict::Inconclusive, Some(format!("{inside} signals hit the window, {goal} were asked for")));
+            format!("{inside} signals hit the window, {goal} were asked for")
+        };
+        Looked {
+            refused: self.refused.clone(),
+            cut: (self.missing().is_none() && !self.covered()).then(uncovered),
+            shallow: self.too_little(delivery),
+            within: format!("in {}", of(self.run.attempts, "attempt")),
+            ..Looked::default()
         }
-        (Verdict::AsExpected, None)
     }
 
-    /// What it amounts to that an outcome which must occur did not.
-    fn without(&self, outcome: Outcome, delivery: Delivery) -> (Verdict, Option<String>) {
+    /// Why an outcome that did not occur may still be possible.
+    fn too_little(&self, delivery: Delivery) -> Option<String> {
         let (attempts, inside) = (self.run.attempts, self.run.signals_in_window);
         let aimed = self.planned.case.aimed();
         let wanted = self.goal.coverage.max(HITS.min(delivery.coverage()));
-        let were = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        // What is not aimed has no window: its effort is its rounds.
+        // A case that is not aimed has no window: its effort is its rounds.
         if attempts < EFFORT || (!aimed && self.rounds < EFFORT * ROUNDS) {
             let few = if attempts == 1 { "is too few" } else { "are too few" };
-            let mut made = were(attempts, "attempt");
+            let mut made = of(attempts, "attempt");
             if self.rounds < attempts * ROUNDS {
-                made += &format!(" of {} in all", were(self.rounds, "round"));
+                made += &format!(" of {} in all", of(self.rounds, "round"));
             }
-            let reason = format!("{outcome} must occur; {made} {few} to say that it does not");
-            return (Verdict::Inconclusive, Some(reason));
+            return Some(format!("{made} {few} to say that it does not occur"));
         }
-        if aimed && inside < wanted {
-            let hits = were(inside, "signal");
-            let reason =
-                format!("{outcome} must occur; {hits} hit the window, and {wanted} are needed to say that it does not");
-            return (Verdict::Inconclusive, Some(reason));
-        }
-        (Verdict::Unexpected, Some(format!("{outcome} must occur and did not in {attempts} attempts")))
+        let hits = of(inside, "signal");
+        (aimed && inside < wanted)
+            .then(|| format!("{hits} hit the window, and {wanted} are needed to say that it does not occur"))
     }
 
-    /// The command that repeats it.
     fn command(&self, delivery: Delivery, rounds: u64, seed: Option<u64>) -> String {
-        let setup = &self.planned.setup;
-        let mut words = vec![format!("cargo xtask stress {} --variant {}", self.planned.case.name(), setup.variant)];
+        let mut words = vec![format!("cargo xtask stress {}", self.run.setup.arguments())];
         let flag = |name: &str, value: Option<String>| value.map(|v| format!("--{name} {v}"));
-        words.extend(flag("flavour", setup.flavour.map(Into::into)));
-        words.extend(flag("note", setup.note_name().map(Into::into)));
-        words.extend(flag("mode", setup.mode.map(|m| m.to_string())));
         words.extend(flag("rounds", (rounds != ROUNDS).then(|| rounds.to_string())));
         words.extend(flag("delivery", (delivery != Delivery::best()).then(|| delivery.to_string())));
         words.extend(flag("seed", seed.map(|s| s.to_string())));
         words.extend(flag("attempts", seed.map(|_| "1".into())));
         words.join(" ")
     }
+}
+
+/// `1 attempt`, `2 attempts`.
+fn of(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The value below which that share of the sorted values lies.

@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use sigproof_shim::native::atomic::Ordering;
 
-use crate::case::Outcome;
 use crate::diagnose::{self, Diagnosis, HangKind};
 use crate::hang::Stuck;
 use crate::page::{Page, State};
-use crate::report::Finding;
+use sigproof_report::Finding;
+use sigproof_report::Outcome;
 
 pub use deadline::Deadline;
 pub use group::Group;

@@ -24,14 +24,14 @@ use super::child::Child;
 use super::closed::Closed;
 use super::deadline::{Deadline, Stillness};
 use super::{Attempted, End, Wish, ending, explain, interrupted, judge, spin, undiagnosed};
-use crate::case::Outcome;
 use crate::diagnose;
 use crate::hang::{self, Look, Stuck, Watch};
 use crate::page::State;
 use crate::refusal::Refusal;
-use crate::report::Finding;
 use crate::supervise::system::pause;
 use crate::worker::Order;
+use sigproof_report::Finding;
+use sigproof_report::Outcome;
 
 /// How often the parent looks.
 const PERIOD: Duration = Duration::from_micros(300);

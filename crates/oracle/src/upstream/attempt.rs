@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::json;
-use sigproof_harness::case::Outcome;
 use sigproof_harness::hang::Stuck;
 use sigproof_harness::refusal::Refusal;
-use sigproof_harness::report::Finding;
 use sigproof_harness::supervise::{Deadline, Group, ending, interrupted};
+use sigproof_report::Finding;
+use sigproof_report::Outcome;
 
 use super::traceback;
 use crate::driver::Driver;

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use sigproof_harness::case::{Expected, Grade, Outcome, Variant};
 use sigproof_osnote::Platform;
+use sigproof_report::{Expected, Grade, Outcome, Variant};
 
 use crate::toolchain::Version;
 

@@ -6,12 +6,13 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Selftest;
-use crate::case::{Case, Failure, Grade, Outcome, Setup};
+use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::refusal::{Refusal, no_temporary_file};
 use crate::supervise::spin;
 use crate::supervise::system::pause;
 use crate::worker::{Attempt, VERB};
+use sigproof_report::{Grade, Outcome};
 use sigproof_shim::native::atomic::Ordering;
 
 /// A worker that works long before it begins its attempt, without a sign of progress.

@@ -5,9 +5,10 @@
 use std::io;
 
 use super::Selftest;
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
 use crate::refusal::Refusal;
 use crate::supervise::spin;
+use sigproof_report::Outcome;
 
 /// Phases of work, each in a page of code of its own.
 const PHASES: usize = 12;

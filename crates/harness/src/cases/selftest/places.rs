@@ -9,10 +9,11 @@
 //! An engine that is late by one instruction, or that leaves out the first or the last one, is seen by this.
 
 use super::super::{Case, Setup};
-use crate::case::{Failure, Grade, Outcome};
+use crate::case::Failure;
 use crate::inject::{self, Fault};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::{Grade, Outcome};
 
 mod target;
 

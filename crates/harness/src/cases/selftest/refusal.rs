@@ -8,10 +8,11 @@ use sigproof_osnote::notes::sema::{REFUSING, SemaNote};
 use sigproof_osnote::semaphore::{PthreadSemaphore, Refusing, Whereabouts};
 use sigproof_osnote::{Backend, NoteError};
 
-use crate::case::{Case, Failure, Outcome, Setup};
+use crate::case::{Case, Failure, Setup};
 use crate::cases::darwin_sigqueue_note;
 use crate::step::Window;
 use crate::worker::Attempt;
+use sigproof_report::Outcome;
 
 /// Finds no handler, wherever it is asked.
 enum Blind {}

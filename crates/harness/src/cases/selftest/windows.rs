@@ -23,10 +23,11 @@ use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Case, Failure, Outcome, Setup};
+use crate::case::{Case, Failure, Setup};
 use crate::inject::{self, Fault};
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_report::Outcome;
 
 /// Windows that misbehave in one way.
 pub(in crate::cases) struct Stepped {

@@ -16,8 +16,8 @@ use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::case::Outcome;
 use crate::model::{self, must};
+use sigproof_report::Outcome;
 
 const IDLE: u32 = 0;
 const ASLEEP: u32 = 1;

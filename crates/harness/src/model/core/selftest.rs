@@ -25,8 +25,9 @@ use std::sync::Arc;
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 
 use super::Core;
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, SIGNAL, ensure};
+use sigproof_report::Outcome;
 
 pub(super) const ALL: &[Core] = &[
     Core { name: "selftest-plans", setups: plans },

@@ -6,6 +6,7 @@ use sigproof_shim::model::{Chances, Failure, FailureKind};
 use super::*;
 use crate::case::Setup;
 use crate::model::Model;
+use sigproof_report::Verdict;
 
 #[rstest]
 #[case(Some(0), &[Some(0)])]
@@ -94,7 +95,7 @@ fn a_search_ends_when_the_verdict_is_decided(
 #[test]
 fn a_bound_is_never_called_exhausted() {
     let run = judged(Setup::fixed(), &well(), 1);
-    assert_eq!((&run.more["exhausted"], &run.more["not_exhausted"]), (&json!(false), &json!("preemption bound 3")));
+    assert_eq!(run.model().unwrap().end, Some(Exhaustion::cut("preemption bound 3")));
 }
 
 /// The machine makes no threads: this one does the work. Without loom it comes to skipped runs.

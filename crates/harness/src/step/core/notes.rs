@@ -9,9 +9,10 @@ use sigproof_osnote::{Backend, Note, SignalSafety, backends};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
-use crate::case::{Expected, Failure, Outcome, Setup};
+use crate::case::{Failure, Setup};
 use crate::inject::Fault;
 use crate::step::{Entry, Stage, Window};
+use sigproof_report::{Expected, Outcome};
 
 /// All of them.
 pub(super) fn entries() -> Vec<Entry> {

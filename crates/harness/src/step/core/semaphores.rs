@@ -13,9 +13,10 @@ use std::sync::mpsc;
 
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Slept};
 
-use crate::case::{Failure, Outcome, Setup};
+use crate::case::{Failure, Setup};
 use crate::inject::Fault;
 use crate::step::{Entry, Stage, Window};
+use sigproof_report::Outcome;
 
 /// All of them.
 pub(super) fn entries() -> Vec<Entry> {

@@ -13,8 +13,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Boundary, Entry};
-use crate::case::{Outcome, words};
-use crate::report::Finding;
+use sigproof_report::Finding;
+use sigproof_report::Outcome;
+use sigproof_report::words;
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;

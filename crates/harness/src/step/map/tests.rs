@@ -103,8 +103,8 @@ fn of_a_sleeper_the_system_call_is_shown() {
     // Twice asleep behind the same call, and nothing before it.
     let mut path = path(&[LIBC + 0x8f100, LIBC + 0x8f102, LIBC + 0x8f102]);
     (path[1].asleep, path[2].asleep) = (true, true);
-    assert_eq!(Spot::of(&path, 2, &drawn()).place, "pthread_mutex_lock+0x0");
-    assert_eq!(Spot::of(&path[1..], 0, &drawn()).place, "pthread_mutex_lock+0x2");
+    assert_eq!(super::spot(&path, 2, &drawn()).place, "pthread_mutex_lock+0x0");
+    assert_eq!(super::spot(&path[1..], 0, &drawn()).place, "pthread_mutex_lock+0x2");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn json_there_and_back() {
 fn bytes_become_an_instruction() {
     // x86's `syscall`; elsewhere a word like any other.
     let drawn = drawn().code(OURS + 0x1000, &[0x0f, 0x05, 0x90, 0x90]);
-    let spot = Spot::of(&path(&[OURS + 0x1000, OURS + 0x1004]), 0, &drawn);
+    let spot = spot(&path(&[OURS + 0x1000, OURS + 0x1004]), 0, &drawn);
     assert!(["syscall", "0x9090050f"].contains(&spot.instruction.as_str()), "{}", spot.instruction);
 }
 

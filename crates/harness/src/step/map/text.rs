@@ -5,8 +5,10 @@
 
 use std::fmt;
 
-use super::{Map, NOT_TRIED, Range, Spot, Stretch, letter};
-use crate::case::Outcome;
+use sigproof_report::seen::{Spot, Stretch};
+
+use super::{Map, NOT_TRIED, letter};
+use sigproof_report::Outcome;
 
 /// Boundaries in one row of the strip: a round number, so that a row and a column add up in one's head.
 const ROW: usize = 100;
@@ -71,13 +73,19 @@ impl Map {
         let ranges = &self.ranges[..shown];
         let spots = || ranges.iter().flat_map(|range| [&range.first, &range.last]);
         let columns = Columns {
-            place: width(spots().map(|spot| spot.whereabouts().chars().count()), PLACE),
+            place: width(spots().map(|spot| whereabouts(spot).chars().count()), PLACE),
             instruction: width(spots().map(|spot| spot.instruction.chars().count()), INSTRUCTION),
         };
-        let spans = width(ranges.iter().map(|range| range.span().len()), usize::MAX);
+        let spans = width(ranges.iter().map(|range| span(range.first.k, range.last.k).len()), usize::MAX);
         for range in ranges {
             let outcome = range.outcome.map_or("not reached", Outcome::as_str);
-            writeln!(f, "\n  {:<spans$}   {} of {}  {outcome}", range.span(), range.count, self.boundaries)?;
+            writeln!(
+                f,
+                "\n  {:<spans$}   {} of {}  {outcome}",
+                span(range.first.k, range.last.k),
+                range.count,
+                self.boundaries
+            )?;
             for line in range.detail.lines() {
                 writeln!(f, "     {line}")?;
             }
@@ -106,10 +114,16 @@ impl Map {
             return Ok(());
         }
         writeln!(f, "\n  {}", if all { "by function" } else { "by function, the vulnerable ones" })?;
-        let spans = width(shown.iter().map(|stretch| stretch.span().len()), usize::MAX);
-        let counts = width(shown.iter().map(|stretch| stretch.counts().len()), usize::MAX);
+        let spans = width(shown.iter().map(|stretch| span(stretch.first, stretch.last).len()), usize::MAX);
+        let widest = width(shown.iter().map(|stretch| counts(stretch).len()), usize::MAX);
         for stretch in shown {
-            writeln!(f, "     {:<spans$}   {:>counts$}  {}", stretch.span(), stretch.counts(), stretch.symbol)?;
+            writeln!(
+                f,
+                "     {:<spans$}   {:>widest$}  {}",
+                span(stretch.first, stretch.last),
+                counts(stretch),
+                stretch.symbol
+            )?;
         }
         Ok(())
     }
@@ -128,32 +142,19 @@ impl Columns {
         // A place without a symbol is already said by its object file.
         let source = if spot.source.is_none() && spot.place == spot.object { String::new() } else { source };
         let line =
-            format!("     {what:<5}  {:<place$}  {:<instruction$}  {source}", spot.whereabouts(), spot.instruction);
+            format!("     {what:<5}  {:<place$}  {:<instruction$}  {source}", whereabouts(spot), spot.instruction);
         writeln!(f, "{}", line.trim_end())
     }
 }
 
-impl Range {
-    fn span(&self) -> String {
-        span(self.first.k, self.last.k)
-    }
+/// `3 of 41`, or how many there are if none is vulnerable.
+fn counts(stretch: &Stretch) -> String {
+    let Stretch { vulnerable, count, .. } = stretch;
+    if *vulnerable == 0 { count.to_string() } else { format!("{vulnerable} of {count}") }
 }
 
-impl Stretch {
-    fn span(&self) -> String {
-        span(self.first, self.last)
-    }
-
-    /// `3 of 41`, or what there is if none is vulnerable.
-    fn counts(&self) -> String {
-        if self.vulnerable == 0 { self.count.to_string() } else { format!("{} of {}", self.vulnerable, self.count) }
-    }
-}
-
-impl Spot {
-    fn whereabouts(&self) -> String {
-        if self.asleep { format!("asleep in {}", self.place) } else { self.place.clone() }
-    }
+fn whereabouts(spot: &Spot) -> String {
+    if spot.asleep { format!("asleep in {}", spot.place) } else { spot.place.clone() }
 }
 
 impl fmt::Display for Map {

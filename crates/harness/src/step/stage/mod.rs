@@ -22,10 +22,11 @@ use sigproof_shim::native::atomic::{Ordering, compiler_fence};
 
 use super::slate::{OTHERS, Slate};
 use super::{Interrupted, Window};
-use crate::case::{Failure, Outcome};
+use crate::case::Failure;
 use crate::inject::{self, Fault};
 use crate::page::Page;
 use crate::refusal::Refusal;
+use sigproof_report::Outcome;
 
 mod target;
 mod trap_flag;

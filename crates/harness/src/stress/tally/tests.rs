@@ -5,8 +5,8 @@ use rstest::rstest;
 use super::*;
 use crate::case::REFUSES;
 use crate::cases;
-use crate::report::Finding;
 use crate::supervise::End;
+use sigproof_report::Finding;
 
 use Outcome::{Delivered, LostWakeup, Refused, SelfDeadlock};
 

@@ -12,9 +12,10 @@ use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::sync::Arc;
 
 use super::super::contract::Contract;
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
 
 /// A sample takes four words, the rate three. Of these rings the smaller is soon full.
 const SMALL: Settings = Settings { words: 8, tags: 2, poll: Duration::ZERO, ..Settings::new(model::SIGNAL) };

@@ -9,8 +9,9 @@ use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::super::contract::Contract;
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
 
 /// How many signals a model has: 1 to 4.
 const SIGNALS: usize = 4;

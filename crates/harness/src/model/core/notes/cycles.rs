@@ -7,8 +7,9 @@ use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::AtomicBool as Unmodelled;
 
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
 
 /// A note that several threads share.
 pub(super) fn make(backend: &Backend) -> Arc<Box<dyn Note>> {

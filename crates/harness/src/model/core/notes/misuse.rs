@@ -7,8 +7,9 @@ use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Wa
 use sigproof_shim::cell::UnsafeCell;
 
 use super::cycles::{make, over};
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
 
 /// The second waker is told; the second sleeper is told, unless the first is gone.
 pub(super) fn misuse() -> Vec<(Setup, Model)> {

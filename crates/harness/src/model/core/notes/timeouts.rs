@@ -7,8 +7,9 @@ use sigproof_osnote::{Backend, Note, NoteError, Provocation, Woken};
 use sigproof_shim::os::clock;
 
 use super::cycles::{Payload, make, once, over};
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
 
 const TIME: Duration = Duration::from_millis(1);
 

@@ -7,8 +7,9 @@ use sigproof_profbuf::{Config, Counts, NoNote, Polled, Read, Writer};
 use sigproof_shim::sync::Arc;
 
 use super::script::{Given, Sequence};
-use crate::case::{Mode, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, must, tally};
+use sigproof_report::Mode;
 
 /// The name of the mode.
 const POLLED: &str = "polled";

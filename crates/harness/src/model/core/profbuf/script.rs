@@ -10,8 +10,9 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::super::contract::{Contract, Watch};
-use crate::case::{Mode, Outcome, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, ensure, must, tally};
+use sigproof_report::{Mode, Outcome};
 
 pub(super) type WritingEnd<P> = Writer<Box<dyn Note>, P>;
 pub(super) type ReadingEnd<P> = Reader<Box<dyn Note>, P>;

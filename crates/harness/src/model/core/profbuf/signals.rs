@@ -7,8 +7,9 @@ use sigproof_shim::os::sigmask;
 use sigproof_shim::sync::Arc;
 
 use super::script::{EVERY, Given, HALF, Sequence, WritingEnd, both, buffer};
-use crate::case::{Mode, Setup};
+use crate::case::Setup;
 use crate::model::{self, Model, must};
+use sigproof_report::Mode;
 
 /// A writer that several may use, one at a time.
 struct Shared<P: WakePolicy> {

@@ -3,9 +3,10 @@
 use sigproof_profbuf::{Config, Counts, EveryRecord, HalfFull, Read, ReadError, ReadMode, WakePolicy, Written};
 
 use super::script::{Given, Sequence, both, buffer};
-use crate::case::{Mode, Outcome, Setup};
+use crate::case::Setup;
 use crate::model::core::contract::{Contract, Fails};
 use crate::model::{self, Model, ensure, must};
+use sigproof_report::{Mode, Outcome};
 
 /// Two records at a time fill the tags; the writer looks at the free slots before each.
 pub(super) fn tags() -> Vec<(Setup, Model)> {

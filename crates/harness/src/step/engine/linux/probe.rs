@@ -2,11 +2,12 @@
 
 use core::hint::black_box;
 
-use crate::case::{Outcome, Setup};
+use crate::case::Setup;
 use crate::hang;
 use crate::refusal::Refusal;
 use crate::step::engine::{Engine, Kind, OnlyThread, Probe, Shot, Trouble};
 use crate::step::{Entry, Window};
+use sigproof_report::Outcome;
 
 /// Tries an engine.
 pub(in crate::step::engine) fn try_out(engine: Kind, only: OnlyThread) -> Probe {

@@ -51,6 +51,18 @@ fn judged(setup: Setup, seen: &Seen, which: &Which) -> Run {
     run
 }
 
+fn counts(run: &Run) -> &Counts {
+    run.step().unwrap().counts.as_ref().unwrap()
+}
+
+fn map(run: &Run) -> &str {
+    run.step().unwrap().map.as_ref().unwrap()
+}
+
+fn strip(run: &Run) -> &str {
+    &run.step().unwrap().folded.as_ref().unwrap().strip
+}
+
 #[rstest]
 #[case::all_well(Setup::fixed(), seen(&[WELL, WELL]), Verdict::AsExpected)]
 #[case::a_bug(Setup::fixed(), seen(&[WELL, CRASH]), Verdict::Unexpected)]
@@ -101,7 +113,7 @@ fn verdicts_of_one(
     let run = judged(setup, &only(outcome), &which);
     assert_eq!(run.verdict, verdict, "{:?}", run.reason);
     assert_eq!(run.reason.is_some(), verdict != Verdict::AsExpected);
-    assert!(run.more["map"].as_str().unwrap().starts_with("k 1 of 3: "), "{}", run.more["map"]);
+    assert!(map(&run).starts_with("k 1 of 3: "), "{}", map(&run));
 }
 
 /// A sweep that patience ended after these, of so many boundaries.
@@ -122,8 +134,8 @@ fn a_sweep_that_patience_ended_is_not_called_exhaustive(
     #[case] verdict: Verdict,
 ) {
     let run = judged(setup, &ended_early(&[WELL, outcome, outcome], 7), &Which::All);
-    assert_eq!((run.verdict, &run.more["not_visited"]), (verdict, &json!(4)));
-    assert_eq!((&run.more["strip"], &run.more["diverged"]), (&json!(".TT----"), &json!(0)));
+    assert_eq!((run.verdict, counts(&run).not_visited), (verdict, Some(4)));
+    assert_eq!((strip(&run), counts(&run).diverged), (".TT----", 0));
     let reason = run.reason.unwrap();
     let said = reason.contains("not exhaustive: 4 boundaries") && reason.contains("it is hidden");
     assert!(said || verdict == Verdict::Unexpected, "{reason}");
@@ -141,14 +153,12 @@ fn a_crash_without_a_signal_is_told_as_such() {
 fn what_is_counted() {
     let seen = Seen { without: LATE, ..nested(&[WELL, LATE, LATE, None], &[WELL, LATE, None]) };
     let run = judged(Setup::broken(Outcome::Late), &seen, &Which::All);
-    let expected =
-        [("boundaries", 4), ("injected", 3), ("vulnerable", 2), ("diverged", 2), ("retries", 7), ("nested", 2)];
-    for (key, count) in expected {
-        assert_eq!(run.more[key], count, "{key}");
-    }
+    let Counts { boundaries, injected, vulnerable, diverged, retries, nested, without_signal, .. } =
+        counts(&run).clone();
+    assert_eq!((boundaries, injected, vulnerable, diverged, retries, nested), (4, 3, 2, 2, 7, 2));
     assert_eq!(run.observed, [(Outcome::Delivered, 2), (Outcome::Late, 4)].into(), "with the one without a signal");
     assert_eq!((run.attempts, run.signals_in_window), (4, 3));
-    assert_eq!((&run.more["strip"], &run.more["without_signal"]), (&json!(".TT?"), &json!("late")));
+    assert_eq!((strip(&run), without_signal), (".TT?", LATE));
     assert!(run.reason.unwrap().contains("2 boundaries were not reached; the first: it was so"));
 }
 
@@ -159,7 +169,7 @@ fn what_two_signals_do_is_a_finding_without_a_token() {
     assert_eq!((findings.len(), findings[0].outcome, findings[0].sentence.as_str()), (1, Outcome::Late, "it was so"));
     assert!(findings[0].text.contains("the first signal came at boundary 0, the second one at boundary 1"));
     assert_eq!(findings[0].replay.as_deref(), Some("cargo xtask step a-window/broken@sleep"));
-    assert!(!run.more["map"].as_str().unwrap().contains("cargo xtask replay"), "{}", run.more["map"]);
+    assert!(!map(&run).contains("cargo xtask replay"), "{}", map(&run));
 }
 
 #[rstest]

@@ -2,14 +2,14 @@
 
 use std::process::ExitStatus;
 
-use crate::case::Outcome;
 use crate::hang::Stuck;
 use crate::page::State;
-use crate::report::Finding;
 use crate::step::engine::linux::child::Child;
 use crate::step::engine::linux::tracee::{Stop, Tracee};
 use crate::step::engine::{Ended, Trouble};
 use crate::supervise;
+use sigproof_report::Finding;
+use sigproof_report::Outcome;
 
 /// How an execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

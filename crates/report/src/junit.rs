@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, Run, Verdict};
+use crate::{Report, Run, Verdict};
 
 /// The report as XML.
 ///
@@ -22,7 +22,7 @@ use super::{Report, Run, Verdict};
 pub fn render(report: &Report) -> Result<String, SerializeError> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for run in &report.runs {
-        suites.entry(&run.case).or_insert_with(|| TestSuite::new(&run.case)).add_test_case(test(run));
+        suites.entry(&run.setup.case).or_insert_with(|| TestSuite::new(&run.setup.case)).add_test_case(test(run));
     }
     let mut out = quick_junit::Report::new("sigproof");
     out.set_time(seconds(report.elapsed_seconds));
@@ -46,8 +46,8 @@ fn test(run: &Run) -> TestCase {
             status.set_description(text);
         }
     }
-    let mut test = TestCase::new(format!("{} {}", run.technique, run.title()), status);
-    test.set_classname(&run.case).set_time(seconds(run.elapsed_seconds));
+    let mut test = TestCase::new(format!("{} {}", run.technique(), run.title()), status);
+    test.set_classname(&run.setup.case).set_time(seconds(run.elapsed_seconds));
     test.add_property(Property::new("attempts", run.attempts.to_string()));
     test.add_property(Property::new("signals", run.signals.to_string()));
     test.add_property(Property::new("signals-in-window", run.signals_in_window.to_string()));

@@ -19,7 +19,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use crate::report::{Run, Verdict};
+use crate::run::{Run, Verdict};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,8 +120,9 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Expected, Variant};
-    use crate::report::Technique;
+    use crate::outcome::Expected;
+    use crate::seen::Technique;
+    use crate::setup::{SetupId, Variant};
     use rstest::rstest;
 
     use Verdict::{AsExpected as A, Inconclusive as I, Skipped as S, Unexpected as U};
@@ -129,7 +130,7 @@ mod tests {
     fn runs(verdicts: &[Verdict]) -> Vec<Run> {
         let run = |v: &Verdict| Run {
             verdict: *v,
-            ..Run::new(Technique::Stress, "a-case", Variant::Fixed, Expected::delivered())
+            ..Run::new(Technique::Stress, SetupId::new("a-case", Variant::Fixed), Expected::delivered())
         };
         verdicts.iter().map(run).collect()
     }

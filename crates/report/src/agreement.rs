@@ -12,9 +12,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Grade, Outcome};
-use crate::cases;
-use crate::report::{Run, Technique, Verdict};
+use crate::outcome::{Grade, Outcome};
+use crate::run::{Run, Verdict};
+use crate::seen::Technique;
+use crate::setup::SetupId;
 
 /// What one technique has seen of a setup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,10 +31,8 @@ pub struct Seen {
 /// A setup, and what each technique has seen of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compared {
-    /// The case.
-    pub case: String,
-    /// The setup in one word: `broken/sema/blocking`.
-    pub setup: String,
+    /// Which setup.
+    pub setup: SetupId,
     /// By technique; one that has no run is not there.
     pub seen: BTreeMap<Technique, Seen>,
     /// Outcomes that are not compared.
@@ -55,15 +54,15 @@ impl Compared {
     }
 }
 
-/// Compares these runs, of any techniques, by setup, in the order of the casebook.
-pub fn compare(runs: &[Run]) -> Vec<Compared> {
+/// Compares the runs of these cases, of any techniques, by setup, in the order of the cases.
+pub fn compare(cases: &[&str], runs: &[Run]) -> Vec<Compared> {
     let mut compared: Vec<Compared> = Vec::new();
-    for case in cases::cases().iter().filter(|case| !case.hidden()) {
-        for run in runs.iter().filter(|run| run.case == case.name()) {
-            let place = compared.iter().position(|other| other.case == run.case && other.setup == run.setup());
+    for case in cases {
+        for run in runs.iter().filter(|run| run.setup.case == *case) {
+            let place = compared.iter().position(|other| other.setup == run.setup);
             let place = place.unwrap_or_else(|| {
                 let (seen, optional) = (BTreeMap::new(), [Outcome::DataRace].into());
-                compared.push(Compared { case: run.case.clone(), setup: run.setup(), seen, optional });
+                compared.push(Compared { setup: run.setup.clone(), seen, optional });
                 compared.len() - 1
             });
             take(&mut compared[place], run);
@@ -77,7 +76,7 @@ fn take(compared: &mut Compared, run: &Run) {
     compared
         .optional
         .extend(run.expected.iter().filter(|(_, grade)| *grade == Grade::MayOccur).map(|(outcome, _)| outcome));
-    let seen = compared.seen.entry(run.technique).or_default();
+    let seen = compared.seen.entry(run.technique()).or_default();
     for (outcome, count) in run.observed.iter().filter(|(_, count)| **count > 0) {
         *seen.observed.entry(*outcome).or_default() += count;
     }
@@ -95,12 +94,13 @@ fn take(compared: &mut Compared, run: &Run) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::{Expected, Variant};
+    use crate::outcome::Expected;
+    use crate::setup::Variant;
     use rstest::rstest;
 
     fn run(technique: Technique, observed: &[Outcome], verdict: Verdict) -> Run {
         let expected = Expected::broken(Outcome::Livelock).with(Outcome::CrossDeadlock, Grade::MayOccur);
-        let mut run = Run::new(technique, "atomic64-spinlock", Variant::Broken, expected);
+        let mut run = Run::new(technique, SetupId::new("a-case", Variant::Broken), expected);
         run.observed = observed.iter().map(|outcome| (*outcome, 1)).collect();
         run.verdict = verdict;
         run
@@ -121,7 +121,7 @@ mod tests {
         #[case] disputed: &[Outcome],
     ) {
         let runs = [run(Technique::Model, model, Verdict::AsExpected), run(Technique::Step, step, verdict)];
-        let compared = compare(&runs);
+        let compared = compare(&["a-case"], &runs);
         assert_eq!(compared.len(), 1);
         assert_eq!(compared[0].disputed(), disputed);
         assert_eq!(compared[0].is_alone(), matches!(verdict, Verdict::Skipped | Verdict::Inconclusive));
@@ -134,6 +134,6 @@ mod tests {
             run(Technique::Step, &[Outcome::Delivered], Verdict::AsExpected),
             run(Technique::Step, &[Outcome::Livelock], Verdict::AsExpected),
         ];
-        assert_eq!(compare(&runs)[0].disputed(), []);
+        assert_eq!(compare(&["a-case"], &runs)[0].disputed(), []);
     }
 }

@@ -6,15 +6,13 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::seen::{Counts, Exhaustion, Explored, Folded, Model, Step, Upstream, Weakened};
 use super::write::{Format, Target, TargetError};
 use super::*;
-use crate::case::Grade;
 
 /// A report with each verdict in it, and the same on every machine.
 fn example() -> Report {
     let mut broken = Run {
-        note: Some("sema".to_owned()),
-        mode: Some(Mode::Blocking),
         observed: [(Outcome::SelfDeadlock, 3), (Outcome::Delivered, 1), (Outcome::CrossDeadlock, 1)].into(),
         verdict: Verdict::AsExpected,
         attempts: 5,
@@ -27,8 +25,11 @@ fn example() -> Report {
         replay: Some("cargo xtask stress a-case --note sema --mode blocking --variant broken --seed 7".to_owned()),
         ..Run::new(
             Technique::Stress,
-            "a-case",
-            Variant::Broken,
+            SetupId {
+                note: Some("sema".to_owned()),
+                mode: Some(Mode::Blocking),
+                ..SetupId::new("a-case", Variant::Broken)
+            },
             Expected::broken(Outcome::SelfDeadlock).with(Outcome::CrossDeadlock, Grade::MayOccur),
         )
     };
@@ -40,23 +41,30 @@ fn example() -> Report {
     });
     broken.add_finding(Finding::new(Outcome::CrossDeadlock, "threads 1 and 2 wait for each other"));
     let bad = Run {
-        flavour: Some("fork-lock".to_owned()),
         observed: [(Outcome::Crash, 1)].into(),
         verdict: Verdict::Unexpected,
         attempts: 1,
         diagnosis: Some(Finding::new(Outcome::Crash, "killed by signal 9 <&>")),
         reason: Some("crash was seen and must never occur".to_owned()),
-        more: [("boundaries".to_owned(), json!(167)), ("window".to_owned(), json!("write"))].into_iter().collect(),
-        ..Run::new(Technique::Step, "a-case", Variant::Fixed, Expected::delivered())
+        seen: Seen::Step(Box::new(Step {
+            window: Some("write".to_owned()),
+            counts: Some(Counts { boundaries: 167, microseconds_per_execution: 12.5, ..Counts::default() }),
+            ..Step::default()
+        })),
+        ..Run::new(
+            Technique::Step,
+            SetupId { flavour: Some("fork-lock".to_owned()), ..SetupId::new("a-case", Variant::Fixed) },
+            Expected::delivered(),
+        )
     };
     let budget = Run {
         verdict: Verdict::Inconclusive,
         reason: Some("the budget of 1 s ran out".to_owned()),
-        ..Run::new(Technique::Model, "b-case", Variant::Fixed, Expected::delivered())
+        ..Run::new(Technique::Model, SetupId::new("b-case", Variant::Fixed), Expected::delivered())
     };
     let skipped = Run {
         reason: Some("needs macOS".to_owned()),
-        ..Run::new(Technique::Stress, "b-case", Variant::Fixed, Expected::delivered())
+        ..Run::new(Technique::Stress, SetupId::new("b-case", Variant::Fixed), Expected::delivered())
     };
     Report {
         schema: SCHEMA.to_owned(),
@@ -112,7 +120,8 @@ fn what_is_written_is_read_back() {
     let report = example();
     let text = report.to_json().unwrap();
     assert_eq!(Report::from_json(&text).unwrap(), report);
-    assert_eq!(Report::from_json(&text).unwrap().runs[1].more["boundaries"], 167);
+    let read = Report::from_json(&text).unwrap();
+    assert_eq!(read.runs[1].step().unwrap().counts.as_ref().unwrap().boundaries, 167);
 }
 
 #[test]
@@ -131,9 +140,36 @@ fn junit_is_what_it_was() {
     insta::assert_snapshot!(junit::render(&example()).unwrap());
 }
 
+/// What each technique reports comes back as it went: nothing is taken for what it is not.
+#[rstest]
+#[case::a_window_that_was_not_swept(Seen::Step(Box::new(Step { engine: Some("trap-flag".to_owned()), ..Step::default() })))]
+#[case::one_boundary(Seen::Step(Box::new(Step {
+    counts: Some(Counts { boundaries: 3, without_signal: Some(Outcome::Late), not_visited: Some(2), ..Counts::default() }),
+    map: Some("k 1".to_owned()),
+    moved: Some("4 bytes".to_owned()),
+    ..Step::default()
+})))]
+#[case::a_sweep(Seen::Step(Box::new(Step { counts: Some(Counts::default()), folded: Some(Folded::default()), ..Step::default() })))]
+#[case::a_model(Seen::Model(Box::new(Model {
+    explored: Some(Explored { executions: 7, preemptions: None, ..Explored::default() }),
+    end: Some(Exhaustion { exhausted: true, not_exhausted: None }),
+    weakened: None,
+})))]
+#[case::a_model_that_died(Seen::Model(Box::new(Model { end: Some(Exhaustion::cut("it died")), ..Model::default() })))]
+#[case::a_weakening(Seen::Model(Box::new(Model { weakened: Some(Weakened::default()), ..Model::default() })))]
+#[case::nothing(Seen::Model(Box::default()))]
+#[case::conform(Seen::Conform(Box::default()))]
+#[case::upstream(Seen::Upstream(Upstream { lost: Some(0), ..Upstream::default() }))]
+fn each_technique_s_own_fields_are_read_back(#[case] seen: Seen) {
+    let setup = SetupId::new("a", Variant::Broken);
+    let run = Run { seen, ..Run::new(Technique::Stress, setup, Expected::broken(Outcome::Late)) };
+    let text = serde_json::to_string(&run).unwrap();
+    assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run, "{text}");
+}
+
 #[test]
 fn one_finding_for_each_kind_of_outcome() {
-    let mut run = Run::new(Technique::Stress, "a", Variant::Broken, Expected::broken(Outcome::Late));
+    let mut run = Run::new(Technique::Stress, SetupId::new("a", Variant::Broken), Expected::broken(Outcome::Late));
     assert!(run.add_finding(Finding::new(Outcome::Late, "first")));
     assert!(run.add_finding(Finding::new(Outcome::Crash, "second")));
     assert!(!run.add_finding(Finding::new(Outcome::Late, "third")));
@@ -149,7 +185,7 @@ fn words_are_those_of_the_json() {
     }
     let techniques = [Technique::Stress, Technique::Step, Technique::Model, Technique::Conform, Technique::Upstream];
     for technique in techniques {
-        assert_eq!(serde_json::to_value(technique).unwrap(), technique.as_str());
+        assert_eq!(serde_json::to_value(Seen::from(technique)).unwrap()["technique"], technique.as_str());
     }
 }
 
@@ -160,8 +196,8 @@ fn forbidden_and_missing_outcomes_are_told() {
     assert_eq!(report.runs[0].missing().count(), 0);
     assert_eq!(report.runs[1].forbidden().collect::<Vec<_>>(), [(Outcome::Crash, 1)]);
     assert_eq!(report.runs[1].missing().collect::<Vec<_>>(), [Outcome::Delivered]);
-    assert_eq!(report.runs[0].setup(), "broken/sema/blocking");
-    assert_eq!(report.runs[1].setup(), "fixed/fork-lock");
+    assert_eq!(report.runs[0].setup.setup(), "broken/sema/blocking");
+    assert_eq!(report.runs[1].setup.setup(), "fixed/fork-lock");
     assert_eq!((report.runs[0].title().as_str(), report.runs[0].window()), ("broken/sema/blocking", None));
     assert_eq!((report.runs[1].title().as_str(), report.runs[1].window()), ("fixed/fork-lock@write", Some("write")));
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Report, junit};
+use crate::{Report, junit};
 
 mod place;
 

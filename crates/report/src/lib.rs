@@ -1,0 +1,41 @@
+//! The words that every technique shares, and the report: what was run, what must happen, what happened, and
+//! what the two amount to. This crate runs nothing and knows no case.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`outcome`] | how an attempt can end, and which of these ends a setup must, may or must never show |
+//! | [`setup`] | which setup of which case: its identity, and a choice of several |
+//! | [`grade`](mod@grade) | the verdict on what was observed, for every technique |
+//! | [`run`] | one setup under one technique |
+//! | [`seen`] | what only one technique reports |
+//! | [`report`](mod@report) | all runs of a command: the schema `sigproof.report/1` |
+//! | [`host`] | the machine, without anything private |
+//! | [`write`](mod@write), [`junit`] | where a report goes, and in which form |
+//! | [`exit`] | the exit codes of the command line |
+//! | [`agreement`] | whether several techniques have seen the same |
+
+pub mod agreement;
+pub mod exit;
+pub mod grade;
+pub mod host;
+pub mod junit;
+pub mod outcome;
+pub mod report;
+pub mod run;
+pub mod seen;
+pub mod setup;
+mod words;
+pub mod write;
+
+pub use exit::Exit;
+pub use grade::{Looked, grade};
+pub use host::Host;
+pub use outcome::{Expected, Grade, Outcome};
+pub use report::{ReadError, Report, SCHEMA};
+pub use run::{Finding, Run, Verdict};
+pub use seen::{Seen, Technique};
+pub use setup::{Mode, Selection, SetupId, Variant};
+pub use words::UnknownWord;
+
+#[cfg(test)]
+mod tests;
