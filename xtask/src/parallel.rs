@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::Mutex;
 use std::thread;
 
-use sigproof_harness::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;

@@ -1,7 +1,7 @@
 //! `cargo xtask sanitize`: the tests of the unsafe code once more, built with a sanitizer. It needs a nightly compiler; without one
 //! it says what is missing and exits with 4.
 //!
-//! - `address` runs all tests of the three crates below the harness, and the harness's unit tests: AddressSanitizer, with
+//! - `address` runs all tests of the crates that signals interrupt, and the unit tests of the crates that run and inspect processes: AddressSanitizer, with
 //!   LeakSanitizer where the platform has it. Handlers run where the signal hits, as always.
 //! - `thread` runs the tests of `profbuf` and `osnote` that send no signals, with a standard library that is instrumented too. TSan
 //!   delays an asynchronous signal until the thread makes a call that TSan knows to block; a raw `FUTEX_WAIT` is none
@@ -26,7 +26,7 @@ fn runs(sanitizer: Sanitizer) -> &'static [&'static [&'static str]] {
     match sanitizer {
         Sanitizer::Address => &[
             &["-p", "sigproof-shim", "-p", "sigproof-profbuf", "-p", "sigproof-osnote"],
-            &["-p", "sigproof-harness", "--lib"],
+            &["-p", "sigproof-inspect", "-p", "sigproof-harness", "--lib"],
         ],
         Sanitizer::Thread => &[&["-Zbuild-std", "-p", "sigproof-profbuf", "-p", "sigproof-osnote", "--tests"]],
     }

@@ -14,25 +14,19 @@
 //! | [`cases`] | the registry: one file and one line a case |
 //! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
 //! | [`page`] | the page that a child shares with its parent |
-//! | [`refusal`] | what this machine refuses: a skip with a remedy, exit code 4 |
 //! | [`records`] | numbered, checksummed records and their accounts |
 //! | [`worker`] | the child's side of one attempt |
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`step`] | a real signal at every instruction of a window |
-//! | [`hang`] | deciding that a child is stuck, without a time-out |
-//! | [`diagnose`] | stacks, owners and the sentence that says it all |
 
 pub mod case;
 pub mod cases;
-pub mod diagnose;
-pub mod hang;
 pub mod inject;
 pub mod model;
 pub mod page;
 pub mod records;
-pub mod refusal;
 pub mod step;
 pub mod stress;
 pub mod supervise;

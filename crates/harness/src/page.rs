@@ -16,7 +16,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::case::Failure;
-use crate::refusal::{Refusal, no_temporary_file, temporary_file};
+use sigproof_inspect::refusal::{Refusal, no_temporary_file, temporary_file};
 use sigproof_report::Outcome;
 
 /// Says that the page is one of ours, of this layout.

@@ -17,8 +17,8 @@ use crate::case::{Case, Failure, Setup};
 use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
-use crate::refusal::Refusal;
-use crate::supervise::take_own_name;
+use sigproof_inspect::process::take_own_name;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Grade, Outcome, SetupId};
 
 pub(crate) mod leash;

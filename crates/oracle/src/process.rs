@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread;
 use std::time::Duration;
 
-use sigproof_harness::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 use crate::driver::Driver;
 
@@ -117,7 +117,7 @@ impl Process {
     /// How it ended, once its output has.
     fn last_words(&mut self) -> Silence {
         let how = match self.child.wait() {
-            Ok(status) => sigproof_harness::supervise::ending(status),
+            Ok(status) => sigproof_inspect::process::ending(status),
             Err(error) => format!("cannot be waited for: {error}"),
         };
         let mut all = String::new();

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sigproof_harness::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_oracle::bench::{Event, Group, Order, Pace};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::refusal::Refusal;
-use sigproof_harness::supervise::{Group, own_executable};
+use sigproof_inspect::process::{Group, own_executable};
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 

@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sigproof_harness::refusal::Refusal;
 use sigproof_harness::step::engine::Probe;
 use sigproof_harness::step::worker::{Event, Order, VERB};
-use sigproof_harness::supervise::{self, Group, own_command, pause};
+use sigproof_inspect::process::{self, Group, own_command, pause};
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
@@ -126,10 +126,10 @@ impl Sweeper {
             Ok(Some(status)) => {
                 // No window sends itself these two.
                 killed = matches!(status.signal(), Some(9 | 15));
-                if supervise::interrupted(status) {
+                if process::interrupted(status) {
                     await_for(GRACE, || stop.load(Ordering::Relaxed));
                 }
-                format!("the process that sweeps {}", supervise::ending(status))
+                format!("the process that sweeps {}", process::ending(status))
             }
             _ => "the process that sweeps fell silent".to_owned(),
         };

@@ -9,7 +9,7 @@ use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
 use sigproof_shim::native::os::OsError;
 
 use super::Outcome;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// How an attempt ended badly, as the attempt itself saw it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

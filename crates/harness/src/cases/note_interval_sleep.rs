@@ -32,9 +32,9 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
-use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};
 
 /// The length of an interval, in microseconds.

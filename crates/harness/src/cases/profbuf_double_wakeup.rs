@@ -31,9 +31,9 @@ use crate::case::{Case, Failure, Setup};
 use crate::model::tally::{self, Numbers, Tally};
 use crate::model::{self, Model, ensure, must};
 use crate::records::{Account, Ledger, tag_of};
-use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Mode, Outcome, Variant};
 
 /// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.

@@ -17,9 +17,9 @@ use sigproof_shim::native::os::pthread::Mutex;
 
 use crate::case::{Case, Failure, Setup};
 use crate::inject::Place;
-use crate::refusal::Refusal;
-use crate::supervise::system::pause;
 use crate::worker::Attempt;
+use sigproof_inspect::process::pause;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
 
 pub(super) mod attempts;

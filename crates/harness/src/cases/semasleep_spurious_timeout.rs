@@ -32,10 +32,10 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, ensure, must};
-use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
-use crate::supervise::system::pause;
 use crate::worker::Attempt;
+use sigproof_inspect::process::pause;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};
 
 /// How long a sleep is to last.

@@ -30,9 +30,9 @@ use sigproof_shim::sync::Arc;
 use crate::case::{Case, Failure, Setup};
 use crate::inject;
 use crate::model::{self, Model, must};
-use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
 use crate::worker::Attempt;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};
 
 /// The second set-up comes after up to so many turns of a spin.

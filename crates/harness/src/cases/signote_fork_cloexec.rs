@@ -32,10 +32,10 @@ use sigproof_shim::os::fd::{self, PipeEnds};
 use crate::case::{Case, Failure, Setup};
 use crate::inject::Fault;
 use crate::model::{self, Model, ensure, must};
-use crate::refusal::Refusal;
 use crate::step::{Stage, Window};
-use crate::supervise;
 use crate::worker::{Attempt, VERB};
+use sigproof_inspect::process::own_executable;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};
 
 /// A fork is long; so many rounds make one.
@@ -204,7 +204,7 @@ struct Program {
 
 impl Program {
     fn new() -> io::Result<Self> {
-        let path = CString::new(supervise::own_executable()?.as_os_str().as_bytes())?;
+        let path = CString::new(own_executable()?.as_os_str().as_bytes())?;
         let mut own = [false; DESCRIPTORS as usize];
         // What came with this process is not of the case's making.
         (0..DESCRIPTORS).zip(&mut own).for_each(|(fd, own)| *own = survives_exec(fd));

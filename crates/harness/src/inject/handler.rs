@@ -21,7 +21,7 @@ use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};
 use crate::case::Failure;
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
 
 /// A bad outcome seen inside the handler: made without allocation.

@@ -34,7 +34,7 @@ pub(crate) use handler::interrupted_at;
 pub use handler::{Fault, Window as Place};
 
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// The signal: the profiler's.
 pub const SIGNAL: libc::c_int = libc::SIGPROF;

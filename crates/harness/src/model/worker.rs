@@ -15,7 +15,7 @@ use sigproof_shim::native::os::clock;
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
 use super::{Entry, counterexample, entries};
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Run, Selection};
 
 /// What is to be done.

@@ -14,7 +14,7 @@ use sigproof_report::seen::{Range, Spot, Stretch};
 
 use super::token::Token;
 use super::{Boundary, Judged, Swept};
-use crate::diagnose::Places;
+use sigproof_inspect::diagnose::Places;
 use sigproof_report::Outcome;
 
 #[cfg(test)]

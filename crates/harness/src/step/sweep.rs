@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::engine::{self, Ended, Engine, Kind, OnlyThread, Shot, Trouble};
 use super::token::{Located, Token};
 use super::{Boundary, Entry, Judged, Swept};
-use crate::diagnose::Symbols;
+use sigproof_inspect::diagnose::Symbols;
 use sigproof_report::seen::Step;
 use sigproof_report::{Finding, Outcome, Run, Seen as Reported, Technique};
 

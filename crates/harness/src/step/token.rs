@@ -16,7 +16,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Boundary;
-use crate::diagnose::{Place, Places};
+use sigproof_inspect::diagnose::{Place, Places};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use super::engine::{self, Kind, OnlyThread, Probe};
 use super::sweep::{self, Observer, Which};
 use super::token::Token;
 use super::{Entry, entries};
-use crate::refusal::Refusal;
 use crate::worker::leash;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
 
 /// The first argument that makes an executable such a process.

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::inject::Delivery;
-use crate::refusal::Refusal;
 use crate::supervise::{self, End, Wish};
 use crate::worker::Order;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Report, Run, Selection};
 
 use budget::Budget;
@@ -133,7 +133,7 @@ pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBo
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
     let running = planned.iter().filter(|p| p.skip.is_none()).count();
     on_event(Event::Planned { setups: planned.len() });
-    crate::diagnose::warm_up();
+    sigproof_inspect::diagnose::warm_up();
     let jobs = options.jobs.unwrap_or_else(default_jobs).clamp(1, running.max(1));
     let budget = options.duration.map(|duration| Budget::new(started + duration, jobs, running));
     let context = Context { options, seed, delivery, budget, on_event, stop, refused: OnceLock::new() };

@@ -3,11 +3,10 @@
 use std::io;
 use std::process::ExitStatus;
 
-use super::group::Group;
-use super::own::own_command;
 use crate::page::{Page, Shared};
-use crate::refusal::Refusal;
 use crate::worker::{Order, VERB, leash};
+use sigproof_inspect::process::{Group, own_command};
+use sigproof_inspect::refusal::Refusal;
 
 /// A worker.
 #[derive(Debug)]

@@ -1,15 +1,11 @@
 //! The parent's side of one attempt: start the child, see how it ends or that it never will, find out why, leave nothing behind.
 //!
 //! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the page, or hang. Whether it
-//! hangs is [`crate::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
+//! hangs is [`sigproof_inspect::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
 
 mod child;
 mod closed;
-mod deadline;
-mod group;
-mod own;
 pub(crate) mod spin;
-pub(crate) mod system;
 mod watching;
 
 use std::os::unix::process::ExitStatusExt;
@@ -18,17 +14,13 @@ use std::time::Duration;
 
 use sigproof_shim::native::atomic::Ordering;
 
-use crate::diagnose::{self, Diagnosis, HangKind};
-use crate::hang::Stuck;
 use crate::page::{Page, State};
+use sigproof_inspect::diagnose::{self, Diagnosis, HangKind};
+use sigproof_inspect::hang::Stuck;
+use sigproof_inspect::process::ending;
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
 
-pub use deadline::Deadline;
-pub use group::Group;
-pub(crate) use own::take_own_name;
-pub use own::{own_command, own_executable};
-pub use system::pause;
 pub use watching::attempt;
 
 /// What the parent wants of an attempt under way.
@@ -68,12 +60,6 @@ pub struct Attempted {
     pub inside: u64,
 }
 
-/// Whether a child died of what a user sends to stop us all. It can reach a child that has not yet left our process group, and before
-/// it has reached us.
-pub fn interrupted(status: ExitStatus) -> bool {
-    matches!(status.signal(), Some(libc::SIGINT | libc::SIGQUIT | libc::SIGTERM | libc::SIGHUP))
-}
-
 /// What came of a child that has ended.
 pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() -> String) -> (End, Option<Finding>) {
     let crash = |sentence: String| {
@@ -92,18 +78,6 @@ pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() 
         (State::Done, ..) => (End::Outcome(Outcome::Delivered), None),
         (State::Starting | State::Running, ..) => crash("the process exited in the midst of its attempt".into()),
     }
-}
-
-/// How a process ended: `was killed by signal 11 (SIGSEGV)`, `exited with code 101`.
-pub fn ending(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => format!("was killed by signal {signal} ({})", signal_name(signal)),
-        (None, code) => format!("exited with code {}", code.unwrap_or_default()),
-    }
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
 }
 
 /// What came of a child that is stuck, and why. Nothing is said of thread `but`.
@@ -183,13 +157,6 @@ mod tests {
             "{}",
             lost.text
         );
-    }
-
-    #[test]
-    fn only_an_interruption_is_no_outcome() {
-        let interrupting: Vec<i32> = (1..32).filter(|signal| interrupted(ExitStatus::from_raw(*signal))).collect();
-        assert_eq!(interrupting, [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM]);
-        assert!(!interrupted(ExitStatus::from_raw(0)) && !interrupted(ExitStatus::from_raw(2 << 8)));
     }
 
     #[rstest]

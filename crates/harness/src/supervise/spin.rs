@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::hang::SPIN_CPU;
+use sigproof_inspect::hang::SPIN_CPU;
 
 /// The work: so many steps of a generator. About half a millisecond on a processor of 2020, not optimised.
 const STEPS: u64 = 50_000;

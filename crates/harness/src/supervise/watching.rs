@@ -3,7 +3,7 @@
 //! | the child | ends the attempt |
 //! |---|---|
 //! | has ended | at once, with what its page and its status say |
-//! | hangs, and can be watched | when [`crate::hang`] says so; of a spin twice, in the same code ([`Closed`]) |
+//! | hangs, and can be watched | when [`sigproof_inspect::hang`] says so; of a spin twice, in the same code ([`Closed`]) |
 //! | hangs, and cannot be watched (no `/proc`, or that of another PID namespace) | after 10 s without progress ([`Deadline`]) |
 //! | is stopped, by a signal or a debugger | after [`STOPPED`] |
 //! | does not begin its attempt, or does not move for a reason that is not understood | after [`PATIENCE`] |
@@ -22,14 +22,15 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use super::child::Child;
 use super::closed::Closed;
-use super::deadline::{Deadline, Stillness};
-use super::{Attempted, End, Wish, ending, explain, interrupted, judge, spin, undiagnosed};
-use crate::diagnose;
-use crate::hang::{self, Look, Stuck, Watch};
+use super::{Attempted, End, Wish, explain, judge, spin, undiagnosed};
 use crate::page::State;
-use crate::refusal::Refusal;
-use crate::supervise::system::pause;
 use crate::worker::Order;
+use sigproof_inspect::diagnose;
+use sigproof_inspect::hang::{self, Look, Stuck, Watch};
+use sigproof_inspect::hang::{Deadline, Stillness};
+use sigproof_inspect::process::pause;
+use sigproof_inspect::process::{ending, interrupted};
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// Whether the parent has to hold a pipe for it.
 pub(crate) const NEEDS_PIPE: bool = cfg!(not(target_os = "linux"));

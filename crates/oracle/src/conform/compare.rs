@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;
-use sigproof_harness::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 

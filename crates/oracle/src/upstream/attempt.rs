@@ -10,9 +10,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::json;
-use sigproof_harness::hang::Stuck;
-use sigproof_harness::refusal::Refusal;
-use sigproof_harness::supervise::{Deadline, Group, ending, interrupted};
+use sigproof_inspect::hang::Deadline;
+use sigproof_inspect::hang::Stuck;
+use sigproof_inspect::process::{Group, ending, interrupted};
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::Selftest;
 use crate::case::{Case, Failure, Setup};
 use crate::inject;
-use crate::refusal::{Refusal, no_temporary_file};
 use crate::supervise::spin;
-use crate::supervise::system::pause;
 use crate::worker::{Attempt, VERB};
+use sigproof_inspect::process::pause;
+use sigproof_inspect::refusal::{Refusal, no_temporary_file};
 use sigproof_report::{Grade, Outcome};
 use sigproof_shim::native::atomic::Ordering;
 

@@ -6,8 +6,8 @@ use std::io;
 
 use super::Selftest;
 use crate::case::Failure;
-use crate::refusal::Refusal;
 use crate::supervise::spin;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
 
 /// Phases of work, each in a page of code of its own.

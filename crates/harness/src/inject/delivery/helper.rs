@@ -8,7 +8,7 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::hint;
 
 use super::super::shield;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// How often a helper looks for the next order before it sleeps: a few microseconds, in which most orders come.
 const LOOKS: u32 = 2_000;

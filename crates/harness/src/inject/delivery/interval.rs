@@ -5,7 +5,7 @@
 use super::Source;
 use super::helper::Helper;
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// The timer and the burner.
 #[derive(Debug)]

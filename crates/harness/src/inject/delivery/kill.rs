@@ -6,7 +6,7 @@ use super::super::{send, spin_for};
 use super::Source;
 use super::helper::Helper;
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// A helper that kills the thread that made it, softly.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// A source of one-shot signals, aimed at the thread that opened it.
 pub(super) trait Source: fmt::Debug {

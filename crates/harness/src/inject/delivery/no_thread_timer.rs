@@ -1,7 +1,7 @@
 //! The same names where the platform has no per-thread timers: unsupported.
 
 use super::Source;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// This platform does not have it.
 pub(super) const AVAILABLE: bool = false;

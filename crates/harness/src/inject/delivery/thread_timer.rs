@@ -2,7 +2,7 @@
 
 use super::super::SIGNAL;
 use super::Source;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 
 /// This platform has it.
 pub(super) const AVAILABLE: bool = true;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::diagnose::{Place, Places};
 use crate::step::Boundary;
+use sigproof_inspect::diagnose::{Place, Places};
 
 /// See the module.
 #[derive(Default)]

@@ -85,7 +85,7 @@ mod tests {
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
 mod real_tests {
     use super::*;
-    use crate::diagnose::Symbols;
+    use sigproof_inspect::diagnose::Symbols;
 
     #[test]
     fn code_of_this_process_decodes() {

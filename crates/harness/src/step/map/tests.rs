@@ -209,12 +209,12 @@ fn text_of_many_ranges_ends_somewhere() {
 
 #[test]
 fn the_map_of_a_real_function() {
-    let symbols = crate::diagnose::Symbols::of_self();
+    let symbols = sigproof_inspect::diagnose::Symbols::of_self();
     let start = a_path as *const () as u64;
     let swept = Swept { path: path(&[start]), judged: judged_as("D") };
     let map = Map::of(LABEL, &swept, &symbols);
     let token: Token = map.ranges[0].token.as_ref().unwrap().parse().unwrap();
     assert_eq!(token.locate(&swept.path, &symbols).unwrap().moved, None);
-    let other = Map::of(LABEL, &swept, &crate::diagnose::Symbols::of_self());
+    let other = Map::of(LABEL, &swept, &sigproof_inspect::diagnose::Symbols::of_self());
     assert_eq!(map, other, "a cache changes nothing");
 }

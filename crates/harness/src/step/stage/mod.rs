@@ -12,7 +12,7 @@
 //! whether a handler left `errno` changed, and whether the table of descriptors is what it was.
 //!
 //! Helper and bystander wait for a *signal* of the sweeping process, not on memory or a descriptor that it shares: so that to
-//! [`hang`](crate::hang), which knows what others could wake, they are asleep for good.
+//! [`hang`](sigproof_inspect::hang), which knows what others could wake, they are asleep for good.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -25,7 +25,7 @@ use super::{Interrupted, Window};
 use crate::case::Failure;
 use crate::inject::{self, Fault};
 use crate::page::Page;
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
 
 mod target;

@@ -6,7 +6,7 @@ use super::super::engine::{Kind, Trouble};
 use super::super::map::{Map, spot};
 use super::super::token::Token;
 use super::{DIAGNOSED, Nested, Seen, Which, symbols};
-use crate::refusal::Refusal;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::seen::{Counts, Folded, RangeDiagnosis, Spot};
 use sigproof_report::{Finding, Grade, Looked, Outcome, Run, Verdict};
 

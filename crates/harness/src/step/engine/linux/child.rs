@@ -22,15 +22,15 @@ use sigproof_shim::native::os::thread::yield_now;
 use super::ptrace::judge;
 use super::refused;
 use crate::case::Failure;
-use crate::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
-use crate::hang::{Look, Watch};
 use crate::page::{Page, Shared};
-use crate::refusal::Refusal;
 use crate::step::engine::{OnlyThread, Trouble};
 use crate::step::slate::Slate;
 use crate::step::stage::{self, GO_ON, OVER, Stage};
 use crate::step::{Entry, Play, Window};
-use crate::supervise::system::pause;
+use sigproof_inspect::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
+use sigproof_inspect::hang::{Look, Watch};
+use sigproof_inspect::process::pause;
+use sigproof_inspect::refusal::Refusal;
 
 /// How long threads may take to come to rest.
 const REST: Duration = Duration::from_secs(2);

@@ -3,10 +3,10 @@
 use core::hint::black_box;
 
 use crate::case::Setup;
-use crate::hang;
-use crate::refusal::Refusal;
 use crate::step::engine::{Engine, Kind, OnlyThread, Probe, Shot, Trouble};
 use crate::step::{Entry, Window};
+use sigproof_inspect::hang;
+use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
 
 /// Tries an engine.

@@ -17,11 +17,11 @@ use sigproof_shim::native::atomic::Ordering;
 
 use super::child::Child;
 use super::tracee::{Go, Stop, Tracee};
-use crate::hang::Look;
 use crate::inject::SIGNAL;
 use crate::step::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::step::{Boundary, Entry, Interrupted};
-use crate::supervise::Deadline;
+use sigproof_inspect::hang::Deadline;
+use sigproof_inspect::hang::Look;
 
 mod advance;
 pub(super) mod judge;

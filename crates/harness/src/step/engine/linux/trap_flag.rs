@@ -9,13 +9,13 @@ use sigproof_shim::native::atomic::Ordering;
 
 use super::child::{self, Child};
 use super::ptrace::{End, PATIENCE, judge};
-use crate::hang::Look;
 use crate::step::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::step::follow::Path;
 use crate::step::slate::{PATH, task};
 use crate::step::stage::GO_ON;
 use crate::step::{Boundary, Entry, Interrupted};
-use crate::supervise::Deadline;
+use sigproof_inspect::hang::Deadline;
+use sigproof_inspect::hang::Look;
 
 /// See the module.
 pub(super) struct TrapFlag {

@@ -12,12 +12,12 @@
 use std::time::Instant;
 
 use super::{LONGEST, PATIENCE, judge};
-use crate::hang::Look;
 use crate::step::Boundary;
 use crate::step::engine::linux::tracee::{Go, Stop, Tracee};
 use crate::step::engine::{Kind, Trouble};
 use crate::step::follow;
 use judge::End;
+use sigproof_inspect::hang::Look;
 
 /// Writes down the path from where the target is to the second mark; or, of a handler, to where the stack is back at the depth `until`. With it, how it
 /// ended if it did not get there.

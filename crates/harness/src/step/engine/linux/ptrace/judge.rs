@@ -2,12 +2,12 @@
 
 use std::process::ExitStatus;
 
-use crate::hang::Stuck;
 use crate::page::State;
 use crate::step::engine::linux::child::Child;
 use crate::step::engine::linux::tracee::{Stop, Tracee};
 use crate::step::engine::{Ended, Trouble};
 use crate::supervise;
+use sigproof_inspect::hang::Stuck;
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
 

@@ -33,11 +33,11 @@ mod render;
 mod report;
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(crate) use elsewhere::counters;
+pub use elsewhere::counters;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub use elsewhere::{Symbols, diagnose, warm_up};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use linux::counters;
+pub use linux::counters;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use linux::{Symbols, diagnose, warm_up};
 pub use place::{Place, Places};

@@ -27,7 +27,7 @@
 //! The CPU time of a running thread is known as of its last tick.
 
 mod outside;
-pub(crate) mod procfs;
+pub mod procfs;
 pub(crate) mod sleep;
 mod survey;
 

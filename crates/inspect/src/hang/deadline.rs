@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::hang::Stuck;
+use super::Stuck;
 
 /// How long nothing may move. Generous: a false verdict is worse than a slow one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A parent that was stopped itself, or did not get a processor, has not seen that its child stood still
 /// meanwhile: each look counts for no more than [`LOOK`].
 #[derive(Debug)]
-pub(super) struct Stillness {
+pub struct Stillness {
     progress: Option<u64>,
     still: Duration,
     looked: Instant,
@@ -23,12 +23,14 @@ pub(super) struct Stillness {
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Stillness {
-    pub(super) fn new() -> Self {
+    /// Nothing was looked at yet.
+    #[allow(clippy::new_without_default, reason = "its clock starts here")]
+    pub fn new() -> Self {
         Self { progress: None, still: Duration::ZERO, looked: Instant::now() }
     }
 
     /// Called whenever the parent looks. For how long nothing has moved.
-    pub(super) fn look(&mut self, progress: u64) -> Duration {
+    pub fn look(&mut self, progress: u64) -> Duration {
         let passed = core::mem::replace(&mut self.looked, Instant::now()).elapsed().min(LOOK);
         if self.progress.replace(progress) == Some(progress) {
             self.still += passed;
@@ -63,7 +65,7 @@ impl Deadline {
     }
 
     /// How it stands still, by the processor time that it has used meanwhile.
-    pub(super) fn kind(&self) -> Stuck {
+    pub fn kind(&self) -> Stuck {
         match self.used() {
             Some(used) if used > PATIENCE / 4 => Stuck::Spinning { tid: self.pid },
             _ => Stuck::AllAsleep,

@@ -28,7 +28,7 @@ pub(crate) const NOBODY_LEFT: &str = "; nobody is left to end the wait";
 impl Diagnosis {
     /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal
     /// handler: the stacks were cut short, or the handler has left no trace on them.
-    pub(crate) fn is_in_handler(&mut self) {
+    pub fn is_in_handler(&mut self) {
         if self.kind != HangKind::LostWakeup {
             return;
         }

@@ -35,7 +35,7 @@ use super::{DiagnoseError, Diagnosis, Method, ThreadReport};
 use crate::hang::Stuck;
 use crate::hang::procfs::{self, Syscall, parse_syscall, thread_ids, thread_stat};
 use arch::Registers;
-pub(crate) use counters::counters;
+pub use counters::counters;
 use images::Images;
 use memory::Memory;
 use std::fs;

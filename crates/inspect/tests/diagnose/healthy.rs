@@ -2,7 +2,7 @@
 
 use crate::specimen::Specimen;
 use rstest::rstest;
-use sigproof_harness::hang::{Look, Stuck, Watch};
+use sigproof_inspect::hang::{Look, Stuck, Watch};
 use sigproof_shim::native::atomic::Ordering;
 
 /// Looks per specimen; the first ones catch it while it is being loaded.

@@ -19,7 +19,7 @@ pub fn own_command() -> Result<Command, Refusal> {
 }
 
 /// A child that [`own_command`] has started takes the name by which its parent was started.
-pub(crate) fn take_own_name() {
+pub fn take_own_name() {
     if let Some(called) = std::env::args_os().next() {
         system::take_name(&called);
     }
@@ -42,7 +42,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let copy = folder.path().join("copy");
         std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-        let name = "supervise::own::tests::a_program_whose_file_is_gone_is_started";
+        let name = "process::own::tests::a_program_whose_file_is_gone_is_started";
         let ran = Command::new(&copy).args(["--exact", name]).env(COPY, &copy).output().unwrap();
         assert!(ran.status.success(), "{ran:?}");
         assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");

@@ -121,7 +121,7 @@ fn musl(path: &str) -> Option<&str> {
 /// Where this workspace was compiled, two folders above this crate.
 fn workspace() -> &'static str {
     let here = env!("CARGO_MANIFEST_DIR");
-    here.strip_suffix("/crates/harness").unwrap_or(here)
+    here.strip_suffix("/crates/inspect").unwrap_or(here)
 }
 
 #[cfg(test)]
@@ -135,13 +135,13 @@ mod tests {
         assert_eq!(portable("/opt/t/lib/rustlib/src/rust/library/std/src/rt.rs"), "library/std/src/rt.rs");
         assert_eq!(portable("/home/u/.cargo/registry/src/index-1/nix-0.1/src/lib.rs"), "registry/nix-0.1/src/lib.rs");
         // The folder of this crate, as cargo tells it to the compiler: not by way of `workspace`.
-        assert_eq!(portable(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")), "crates/harness/src/lib.rs");
+        assert_eq!(portable(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")), "crates/inspect/src/lib.rs");
         assert_eq!(
             portable(concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/src/a.rs")),
-            "crates/harness/../../xtask/src/a.rs"
+            "crates/inspect/../../xtask/src/a.rs"
         );
         // A folder beside the workspace whose name begins like the workspace's is elsewhere.
-        let beside = env!("CARGO_MANIFEST_DIR").replace("/crates/harness", "-other/crates/a/src/b.rs");
+        let beside = env!("CARGO_MANIFEST_DIR").replace("/crates/inspect", "-other/crates/a/src/b.rs");
         assert_eq!(portable(&beside), "b.rs");
         assert_eq!(portable("crates/a/src/b.rs"), "crates/a/src/b.rs");
         assert_eq!(portable("/opt/zig/lib/libc/musl/src/select/poll.c"), "musl/src/select/poll.c");

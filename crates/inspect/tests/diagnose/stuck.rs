@@ -3,8 +3,8 @@
 use crate::names::internal_names;
 use crate::specimen::Specimen;
 use rstest::rstest;
-use sigproof_harness::diagnose::{Diagnosis, Frame, HangKind, Known, Method, ResourceKind, ThreadReport, diagnose};
-use sigproof_harness::hang::{Look, Stuck};
+use sigproof_inspect::diagnose::{Diagnosis, Frame, HangKind, Known, Method, ResourceKind, ThreadReport, diagnose};
+use sigproof_inspect::hang::{Look, Stuck};
 
 fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
     let mut specimen = Specimen::start(name);

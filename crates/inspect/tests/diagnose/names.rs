@@ -3,7 +3,7 @@
 //! Most distributions keep them in a separate package. The tests ask for more where they are known, and say
 //! in their output which it was.
 
-use sigproof_harness::diagnose::Symbols;
+use sigproof_inspect::diagnose::Symbols;
 use std::sync::OnceLock;
 
 /// How far around `pthread_mutex_lock` the code is searched for an internal function.

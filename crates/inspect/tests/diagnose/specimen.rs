@@ -1,6 +1,6 @@
 //! A specimen process and the page shared with it. Dropping it kills and reaps the whole process group.
 
-use sigproof_harness::hang::{Look, Stuck, Watch};
+use sigproof_inspect::hang::{Look, Stuck, Watch};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};

@@ -26,24 +26,28 @@
 //! A descriptor in flight inside a Unix socket, kernel-side completions (`io_uring`, AIO) that signal an eventfd, and a spin that sleeps in
 //! between are not recognised; the last two can only be met by code that does so on purpose.
 
+mod deadline;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
 
+pub use deadline::{Deadline, Stillness};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::Watch;
 #[cfg(target_os = "linux")]
 pub use linux::Watch;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{procfs, sleep};
+pub use linux::procfs;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::sleep;
 
 /// What is said where [`proc_is_ours`] is false.
-pub(crate) const FOREIGN_PROC: &str = "/proc is not of this PID namespace";
+pub const FOREIGN_PROC: &str = "/proc is not of this PID namespace";
 
 /// Whether `/proc` shows the processes of our own PID namespace. A container that sees the `/proc` of its
 /// host finds other processes under the numbers of its own.
-pub(crate) fn proc_is_ours() -> bool {
+pub fn proc_is_ours() -> bool {
     #[cfg(target_os = "linux")]
     let ours = procfs::is_ours();
     #[cfg(not(target_os = "linux"))]
@@ -52,7 +56,7 @@ pub(crate) fn proc_is_ours() -> bool {
 }
 
 /// Whether a process is stopped, by a signal or by whoever traces it, as far as the system shows it.
-pub(crate) fn is_stopped(pid: u32) -> bool {
+pub fn is_stopped(pid: u32) -> bool {
     #[cfg(target_os = "linux")]
     let stopped =
         procfs::is_ours() && procfs::thread_stat(pid, pid).is_some_and(|stat| matches!(stat.state, 'T' | 't'));

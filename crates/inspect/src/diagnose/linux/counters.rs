@@ -19,7 +19,7 @@ const BETWEEN: Duration = Duration::from_micros(200);
 /// Where the running threads of process `pid` are, several times in a row. Empty where they may not be stopped.
 ///
 /// `pid` must be the caller's own unreaped child. The threads run on afterwards.
-pub(crate) fn counters(pid: u32) -> Vec<u64> {
+pub fn counters(pid: u32) -> Vec<u64> {
     // The tracer has to end with the samples: see `stop`.
     thread::scope(|scope| {
         let tracer = thread::Builder::new().name("counters".to_owned());

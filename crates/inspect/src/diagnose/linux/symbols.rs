@@ -97,9 +97,9 @@ mod tests {
             assert!(symbol.ends_with("::a_known_function"), "{place:?}");
             assert_eq!(place.offset, offset);
             assert_eq!(place.name(), format!("{symbol}+{offset:#x}"));
-            assert_eq!(place.file.as_deref(), Some("crates/harness/src/diagnose/linux/symbols.rs"), "{place:?}");
+            assert_eq!(place.file.as_deref(), Some("crates/inspect/src/diagnose/linux/symbols.rs"), "{place:?}");
             assert!(place.line.is_some());
-            assert!(place.object.unwrap().starts_with("sigproof_harness-"));
+            assert!(place.object.unwrap().starts_with("sigproof_inspect-"));
             assert!(place.object_offset < start, "an executable is mapped away from 0");
         }
         assert_eq!(symbols.place(start), symbols.place(start), "the second answer is that of the cache");

@@ -7,17 +7,31 @@ use std::sync::OnceLock;
 
 /// One thread's `/proc/PID/task/TID/syscall`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Syscall {
+pub enum Syscall {
     /// On a CPU or waiting for one.
     Running,
     /// Blocked, but not in a system call (a page fault, a stop), or dead: then `pc` is 0.
-    Outside { sp: u64, pc: u64 },
+    Outside {
+        /// The stack pointer.
+        sp: u64,
+        /// The program counter.
+        pc: u64,
+    },
     /// Blocked in system call `nr`.
-    In { nr: i64, args: [u64; 6], sp: u64, pc: u64 },
+    In {
+        /// The number of the call.
+        nr: i64,
+        /// Its arguments.
+        args: [u64; 6],
+        /// The stack pointer.
+        sp: u64,
+        /// The program counter.
+        pc: u64,
+    },
 }
 
 /// Parses the text of a `syscall` file; `None` for anything else.
-pub(crate) fn parse_syscall(text: &str) -> Option<Syscall> {
+pub fn parse_syscall(text: &str) -> Option<Syscall> {
     let text = text.trim_end();
     if text == "running" {
         return Some(Syscall::Running);
@@ -37,7 +51,7 @@ pub(crate) fn parse_syscall(text: &str) -> Option<Syscall> {
 
 /// The account of `/proc/PID/task/TID/schedstat` that matters: both only ever grow, and grow whenever the thread gets a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RunAccount {
+pub struct RunAccount {
     /// CPU time, ns; of a running thread as of its last tick.
     pub cpu_ns: u64,
     /// How often the thread was given a CPU.
@@ -45,7 +59,7 @@ pub(crate) struct RunAccount {
 }
 
 /// Parses the text of a `schedstat` file.
-pub(crate) fn parse_schedstat(text: &str) -> Option<RunAccount> {
+pub fn parse_schedstat(text: &str) -> Option<RunAccount> {
     let mut words = text.split_ascii_whitespace();
     let cpu_ns = words.next()?.parse().ok()?;
     let _queued_ns = words.next()?;
@@ -54,10 +68,12 @@ pub(crate) fn parse_schedstat(text: &str) -> Option<RunAccount> {
 
 /// The fields of a `stat` file used here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stat {
+pub struct Stat {
     /// The scheduler's letter: R, S, D, T, t, Z, X and others.
     pub state: char,
+    /// The parent's process id.
     pub parent: u32,
+    /// The process group.
     pub group: u32,
     /// Minor and major page faults.
     pub faults: u64,
@@ -66,7 +82,7 @@ pub(crate) struct Stat {
 }
 
 /// Parses a `stat` file. The command name may hold anything, brackets and spaces included: the fields start after the last `)`.
-pub(crate) fn parse_stat(text: &str) -> Option<Stat> {
+pub fn parse_stat(text: &str) -> Option<Stat> {
     let rest = text.get(text.rfind(')')? + 1..)?;
     let field: Vec<&str> = rest.split_ascii_whitespace().collect();
     // Field n of proc(5), counted from 1, is field[n - 3] here.
@@ -82,9 +98,10 @@ pub(crate) fn parse_stat(text: &str) -> Option<Stat> {
 
 /// What a `status` file says and `stat` does not. Signal sets have bit n-1 for signal n.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status {
+pub struct Status {
     /// Pending for this thread or for its process.
     pub pending: u64,
+    /// Blocked by this thread.
     pub blocked: u64,
     /// How often the thread gave up its CPU to wait; a yield or a preemption is not counted.
     pub sleeps: u64,
@@ -92,13 +109,13 @@ pub(crate) struct Status {
 
 impl Status {
     /// Whether a signal is about to be delivered here.
-    pub(crate) fn deliverable(self) -> bool {
+    pub fn deliverable(self) -> bool {
         self.pending & !self.blocked != 0
     }
 }
 
 /// Parses a `status` file.
-pub(crate) fn parse_status(text: &str) -> Option<Status> {
+pub fn parse_status(text: &str) -> Option<Status> {
     let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
     let set = |key: &str| u64::from_str_radix(field(key)?, 16).ok();
     Some(Status {
@@ -110,22 +127,27 @@ pub(crate) fn parse_status(text: &str) -> Option<Status> {
 
 /// One line of `/proc/PID/maps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mapping {
+pub struct Mapping {
+    /// Its first address.
     pub start: u64,
+    /// The address after its last.
     pub end: u64,
+    /// Whether code may run there.
     pub executable: bool,
     /// `MAP_SHARED`: another process may have the same memory.
     pub shared: bool,
+    /// Where it begins in the file, in bytes.
     pub offset: u64,
     /// Device (major, minor) and inode; the inode is 0 for anonymous memory.
     pub device: (u32, u32),
+    /// See `device`.
     pub inode: u64,
     /// Path or pseudo-path; may end in ` (deleted)`.
     pub path: String,
 }
 
 /// Parses a whole `maps` file, skipping lines that it cannot read.
-pub(crate) fn parse_maps(text: &str) -> Vec<Mapping> {
+pub fn parse_maps(text: &str) -> Vec<Mapping> {
     text.lines().filter_map(parse_mapping).collect()
 }
 
@@ -158,13 +180,13 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
 ///
 /// # Errors
 /// Those of the read (`ESRCH` once the thread is gone), and `InvalidData` for a text that is not UTF-8.
-pub(crate) fn reread<'b>(file: &fs::File, buffer: &'b mut [u8]) -> io::Result<&'b str> {
+pub fn reread<'b>(file: &fs::File, buffer: &'b mut [u8]) -> io::Result<&'b str> {
     let length = file.read_at(buffer, 0)?;
     str::from_utf8(&buffer[..length]).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// Whether `/proc` is that of our own PID namespace: there, it knows this process by its own number.
-pub(crate) fn is_ours() -> bool {
+pub fn is_ours() -> bool {
     static OURS: OnceLock<bool> = OnceLock::new();
     *OURS.get_or_init(|| {
         let own = lossy("/proc/self/stat");
@@ -174,17 +196,17 @@ pub(crate) fn is_ours() -> bool {
 }
 
 /// `stat` of a thread.
-pub(crate) fn thread_stat(pid: u32, tid: u32) -> Option<Stat> {
+pub fn thread_stat(pid: u32, tid: u32) -> Option<Stat> {
     parse_stat(&lossy(&format!("/proc/{pid}/task/{tid}/stat"))?)
 }
 
 /// `status` of a thread.
-pub(crate) fn thread_status(pid: u32, tid: u32) -> Option<Status> {
+pub fn thread_status(pid: u32, tid: u32) -> Option<Status> {
     parse_status(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
 }
 
 /// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none, though its process lives on.
-pub(crate) fn maps(tid: u32) -> Vec<Mapping> {
+pub fn maps(tid: u32) -> Vec<Mapping> {
     lossy(&format!("/proc/{tid}/maps")).map(|text| parse_maps(&text)).unwrap_or_default()
 }
 
@@ -192,7 +214,7 @@ pub(crate) fn maps(tid: u32) -> Vec<Mapping> {
 ///
 /// # Errors
 /// `NotFound` once the process is gone; others as the kernel says.
-pub(crate) fn thread_ids(pid: u32, into: &mut Vec<u32>) -> io::Result<()> {
+pub fn thread_ids(pid: u32, into: &mut Vec<u32>) -> io::Result<()> {
     into.clear();
     numbers(&format!("/proc/{pid}/task"), into)
 }
@@ -201,7 +223,7 @@ pub(crate) fn thread_ids(pid: u32, into: &mut Vec<u32>) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of opening and reading the directory.
-pub(crate) fn numbers(directory: &str, into: &mut Vec<u32>) -> io::Result<()> {
+pub fn numbers(directory: &str, into: &mut Vec<u32>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
             into.push(number);

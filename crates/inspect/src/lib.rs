@@ -1,0 +1,15 @@
+//! A process seen from outside. Is it stuck? Why, and where? And how it is ended, with all that it has started.
+//!
+//! This crate knows no case, no note and no technique: it takes a process id.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`hang`] | the decision that a process is stuck, without a time-out; and the fallback by patience |
+//! | [`diagnose`](mod@diagnose) | stacks, owners, and one sentence with the reason |
+//! | [`process`] | a process in a group of its own, from its start to its end |
+//! | [`refusal`] | a call that this machine refused, with a remedy |
+
+pub mod diagnose;
+pub mod hang;
+pub mod process;
+pub mod refusal;
