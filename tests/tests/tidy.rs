@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sigproof_casebook::REGISTRY;
 use sigproof_tests::workspace;
 
 /// The most lines of a source file.
@@ -18,17 +19,17 @@ const SELECTION: &[&str] = &[
     "crates/profbuf/tests/machine_code.rs",
     "crates/inspect/src/bin/hang-specimens/main.rs",
     "crates/inspect/src/bin/hang-specimens/unnamed.rs",
-    "crates/harness/src/cases/selftest/places/target.rs",
-    "crates/harness/src/diagnose/linux/arch.rs",
-    "crates/harness/src/diagnose/linux/c_library.rs",
-    "crates/harness/src/diagnose/mod.rs",
-    "crates/harness/src/hang/linux/sleep.rs",
-    "crates/harness/src/cases/selftest/phases.rs",
-    "crates/harness/src/hang/mod.rs",
+    "crates/casebook/src/cases/selftest/places/target.rs",
+    "crates/inspect/src/diagnose/linux/arch.rs",
+    "crates/inspect/src/diagnose/linux/c_library.rs",
+    "crates/inspect/src/diagnose/mod.rs",
+    "crates/inspect/src/hang/linux/sleep.rs",
+    "crates/casebook/src/cases/selftest/phases.rs",
+    "crates/inspect/src/hang/mod.rs",
     "crates/harness/src/inject/delivery/mod.rs",
     "crates/harness/src/inject/pc.rs",
     "crates/harness/src/model/driver/tests.rs",
-    "crates/harness/src/report/host.rs",
+    "crates/report/src/host.rs",
     "crates/harness/src/step/engine/linux/arch.rs",
     "crates/harness/src/step/engine/linux/probe.rs",
     "crates/harness/src/step/engine/mod.rs",
@@ -36,11 +37,11 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/step/mod.rs",
     "crates/harness/src/step/stage/target.rs",
     "crates/harness/src/step/stage/trap_flag/context.rs",
-    "crates/harness/src/supervise/deadline.rs",
-    "crates/harness/src/supervise/system/mod.rs",
+    "crates/inspect/src/hang/deadline.rs",
+    "crates/inspect/src/process/system/mod.rs",
     "crates/harness/src/worker/leash.rs",
-    "crates/harness/tests/diagnose/main.rs",
-    "crates/harness/tests/diagnose/stuck.rs",
+    "crates/inspect/tests/diagnose/main.rs",
+    "crates/inspect/tests/diagnose/stuck.rs",
     "tests/src/lib.rs",
     "tests/src/refuse.rs",
     "tests/tests/cli/main.rs",
@@ -186,11 +187,55 @@ fn stems(folder: &str, but: &[&str]) -> BTreeSet<String> {
     stems.filter(|stem| !but.contains(&stem.as_str())).collect()
 }
 
+/// Which crate of the workspace may depend on which, and in tests as well. Only `xtask` and the black-box tests
+/// see everything.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
+    ("shim", &[]),
+    ("report", &[]),
+    ("profbuf", &["shim"]),
+    ("inspect", &["shim"]),
+    ("osnote", &["profbuf", "shim"]),
+    ("harness", &["inspect", "osnote", "profbuf", "report", "shim"]),
+    ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim"]),
+    ("oracle", &["harness", "inspect", "osnote", "profbuf", "report", "shim"]),
+];
+
+#[test]
+fn a_crate_depends_on_what_it_may() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let short = |name: &serde_json::Value| name.as_str().unwrap().strip_prefix("sigproof-").map(str::to_owned);
+    let mut found = Vec::new();
+    let mut known = 0;
+    for package in packages {
+        let Some(name) = short(&package["name"]).filter(|name| name != "tests") else { continue };
+        let Some((_, may)) = DEPENDENCIES.iter().find(|(known, _)| *known == name) else {
+            found.push(format!("{name} is not in the table"));
+            continue;
+        };
+        known += 1;
+        for dependency in package["dependencies"].as_array().unwrap() {
+            // The helpers of the tests know only the workspace's own crates that are below them.
+            let Some(on) = short(&dependency["name"]).filter(|on| on != "tests") else { continue };
+            if !may.contains(&on.as_str()) {
+                found.push(format!("{name} depends on {on}"));
+            }
+        }
+    }
+    assert_eq!(known, DEPENDENCIES.len(), "each crate of the table exists");
+    assert_none("a crate depends on what the table allows", &found);
+}
+
 #[test]
 fn every_case_is_a_file_and_every_file_is_a_case() {
     let registered: BTreeSet<_> =
-        sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()).map(|c| c.name().replace('-', "_")).collect();
-    assert_eq!(registered, stems("crates/harness/src/cases", &["mod", "selftest"]));
+        REGISTRY.cases().iter().filter(|c| !c.hidden()).map(|c| c.name().replace('-', "_")).collect();
+    assert_eq!(registered, stems("crates/casebook/src/cases", &["mod", "selftest"]));
 }
 
 #[test]
@@ -201,7 +246,7 @@ fn every_note_is_a_file_and_every_file_is_a_note() {
 
 #[test]
 fn names_are_unique_and_plain() {
-    let cases = sigproof_harness::cases::cases().iter().map(|c| c.name());
+    let cases = REGISTRY.cases().iter().map(|c| c.name());
     let notes = sigproof_osnote::backends().iter().map(|b| b.name);
     for names in [cases.collect::<Vec<_>>(), notes.collect()] {
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
@@ -214,7 +259,7 @@ fn names_are_unique_and_plain() {
 fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
     use sigproof_harness::case::REFUSES;
     use sigproof_report::{Outcome, Variant};
-    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+    for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups();
         for setup in &setups {
             let must: Vec<_> = setup.expected.must_occur().collect();
@@ -232,12 +277,12 @@ fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
 #[test]
 fn every_setup_has_a_model() {
     let mut without = Vec::new();
-    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+    for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups().into_iter().filter(|setup| case.model(setup).is_none());
         without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a model", &without);
-    let entries = sigproof_harness::model::entries();
+    let entries = REGISTRY.models();
     let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::model::Entry::label).collect();
     assert_eq!(labels.len(), entries.len(), "a label names one model");
 }
@@ -245,12 +290,12 @@ fn every_setup_has_a_model() {
 #[test]
 fn every_setup_has_a_window() {
     let mut without = Vec::new();
-    for case in sigproof_harness::cases::cases().iter().filter(|c| !c.hidden()) {
+    for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups().into_iter().filter(|setup| case.windows(setup).is_empty());
         without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a window", &without);
-    let entries = sigproof_harness::step::entries();
+    let entries = REGISTRY.windows();
     let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::step::Entry::label).collect();
     assert_eq!(labels.len(), entries.len(), "a label names one window");
 }

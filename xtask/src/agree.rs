@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sigproof_harness::cases::cases;
+use sigproof_casebook::REGISTRY;
 use sigproof_report::agreement::{self, Compared, Seen};
 use sigproof_report::{Exit, Outcome, Run, Technique};
 
@@ -19,9 +19,8 @@ const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Techniq
 
 /// Runs the verb.
 pub fn run(args: &AgreeArgs) -> Exit {
-    let known = select::names(cases().iter().filter(|case| !case.hidden()).map(|case| (case.name(), false)));
-    let flavours = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour);
-    let selection = match select::selection(&args.choice, "case", &known, flavours) {
+    let known = select::names(REGISTRY.shown().map(|case| (case.name(), false)));
+    let selection = match select::selection(&args.choice, "case", &known, REGISTRY.flavours()) {
         Ok(selection) => selection,
         Err(unknown) => {
             output::complain(&unknown.to_string());
@@ -58,7 +57,7 @@ fn phases<'a>(choice: &ChoiceArgs, verbs: &'a Verbs) -> Vec<Phase<'a>> {
 
 /// Compares what was found, and tells it.
 pub fn tell(runs: &[Run], out: Out) -> Exit {
-    let shown: Vec<_> = cases().iter().filter(|case| !case.hidden()).map(|case| case.name()).collect();
+    let shown: Vec<_> = REGISTRY.shown().map(|case| case.name()).collect();
     let compared = agreement::compare(&shown, runs);
     let disagree = compared.iter().any(|setup| !setup.disputed().is_empty());
     out.say(&render(&compared, out)).worst(if disagree { Exit::Unexpected } else { Exit::AsExpected })

@@ -74,7 +74,7 @@ const STEPS: &[Step] = &[
                 "--target-dir",
                 "target/loom",
                 "--package",
-                "sigproof-harness",
+                "sigproof-casebook",
                 "--bin",
                 "sigproof-model",
                 "--package",

@@ -4,11 +4,9 @@ use std::fmt::Write;
 
 use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
+use sigproof_casebook::REGISTRY;
 use sigproof_harness::case::{Case, Setup};
-use sigproof_harness::cases::cases;
 use sigproof_harness::inject::Delivery;
-use sigproof_harness::model::entries;
-use sigproof_harness::step;
 use sigproof_osnote::{Backend, Platform, backends};
 use sigproof_report::exit::Exit;
 
@@ -29,14 +27,9 @@ pub fn run(args: &ListArgs) -> Exit {
     })
 }
 
-/// The cases that are for users.
-fn shown() -> impl Iterator<Item = &'static dyn Case> {
-    cases().iter().copied().filter(|case| !case.hidden())
-}
-
 fn text() -> String {
     let mut text = String::from("Cases, with their setups and what is expected of each:\n");
-    for case in shown() {
+    for case in REGISTRY.shown() {
         let _ = writeln!(text, "\n{}\n  {}", case.name(), case.summary());
         for link in case.upstream() {
             let _ = writeln!(text, "  {link}");
@@ -52,10 +45,11 @@ fn text() -> String {
         }
     }
     text += "\nModels: all setups above, and these of the core:\n\n";
-    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| (entry.name, entry.id().setup()));
+    let models =
+        REGISTRY.models().into_iter().filter(|entry| !entry.hidden).map(|entry| (entry.name, entry.id().setup()));
     text += &of_core(models);
     text += "\nWindows: those of the cases above, and these of the core:\n\n";
-    let windows = step::entries().into_iter();
+    let windows = REGISTRY.windows().into_iter();
     text += &of_core(windows.map(|entry| (entry.name, format!("{}@{}", entry.id().setup(), entry.window.name))));
     let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
     for backend in backends() {
@@ -73,7 +67,7 @@ fn text() -> String {
 /// Those that belong to no case, each name with what there is of it.
 fn of_core(all: impl Iterator<Item = (&'static str, String)>) -> String {
     let mut found: Vec<(&str, Vec<String>)> = Vec::new();
-    for (name, what) in all.filter(|(name, _)| !cases().iter().any(|case| case.name() == *name)) {
+    for (name, what) in all.filter(|(name, _)| REGISTRY.find(name).is_none()) {
         match found.last_mut() {
             Some((last, of_it)) if *last == name => of_it.push(what),
             _ => found.push((name, vec![what])),
@@ -120,7 +114,7 @@ fn windows(case: &dyn Case, setup: &Setup) -> Vec<&'static str> {
 
 fn as_json() -> Value {
     let names = |platforms: &[Platform]| platforms.iter().map(Platform::to_string).collect::<Vec<_>>();
-    let cases = shown().map(|case| {
+    let cases = REGISTRY.shown().map(|case| {
         let setups = case.setups().into_iter().map(|setup| {
             json!({
                 "variant": setup.variant,
@@ -151,7 +145,7 @@ fn as_json() -> Value {
             "here": here(backend),
         })
     });
-    let models = entries().into_iter().filter(|entry| !entry.hidden).map(|entry| {
+    let models = REGISTRY.models().into_iter().filter(|entry| !entry.hidden).map(|entry| {
         let depth = entry.depth();
         json!({
             "name": entry.name,
@@ -165,7 +159,7 @@ fn as_json() -> Value {
             "preemptions": depth.preemptions,
         })
     });
-    let windows = step::entries().into_iter().filter(|entry| !entry.hidden()).map(|entry| {
+    let windows = REGISTRY.windows().into_iter().filter(|entry| !entry.hidden).map(|entry| {
         json!({
             "name": entry.name,
             "label": entry.label(),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use sigproof_casebook::REGISTRY;
 use sigproof_harness::{step::worker as stepper, worker};
 
 mod agree;
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
     // The children of a run are this executable too; they are not for users, and clap need not know them.
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
-        Some(first) if first == worker::VERB => return worker::main(arguments),
-        Some(first) if first == stepper::VERB => return stepper::main(arguments),
+        Some(first) if first == worker::VERB => return worker::main(&REGISTRY, arguments),
+        Some(first) if first == stepper::VERB => return stepper::main(&REGISTRY, arguments),
         _ => {}
     }
     memory::ends_the_command();

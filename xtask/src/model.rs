@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use sigproof_casebook::REGISTRY;
+use sigproof_harness::model::Entry;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
-use sigproof_harness::model::{Entry, entries};
 use sigproof_report::seen::{Exhaustion, Model};
 use sigproof_report::{Exit, Report, Run, Seen, Selection, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
@@ -47,7 +48,7 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
             return Exit::Usage;
         }
     };
-    let chosen: Vec<Entry> = entries().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
+    let chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
     if chosen.is_empty() {
         output::complain(
             "no chosen model has this note, mode, variant and flavour; `cargo xtask list` shows what there is",
@@ -84,8 +85,8 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
 
 /// Which models these arguments choose.
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
-    let known = select::names(entries().iter().map(|entry| (entry.name, entry.hidden)));
-    let flavours = entries().into_iter().filter_map(|entry| entry.setup.flavour);
+    let known = select::names(REGISTRY.models().iter().map(|entry| (entry.name, entry.hidden)));
+    let flavours = REGISTRY.models().into_iter().filter_map(|entry| entry.setup.flavour);
     select::selection(&args.choice, "model", &known, flavours)
 }
 

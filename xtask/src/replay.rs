@@ -1,5 +1,6 @@
 //! `cargo xtask replay`: the execution of a counterexample, or of a signal at one boundary, once more.
 
+use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::token::Token;
 use sigproof_harness::model::worker::{Event, Order};
 use sigproof_report::exit::Exit;
@@ -36,7 +37,7 @@ pub fn run(args: &ReplayArgs) -> Exit {
 /// The execution of a model.
 fn of_model(token: &str) -> Result<Run, Trouble> {
     let token: Token = token.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
-    if !sigproof_harness::model::entries().iter().any(|entry| entry.label() == token.label) {
+    if !REGISTRY.models().iter().any(|entry| entry.label() == token.label) {
         let label = &token.label;
         let message = format!("no model is called '{label}'; `cargo xtask list` shows every model");
         return Err(Trouble::usage(message));

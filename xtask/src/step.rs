@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use sigproof_casebook::REGISTRY;
+use sigproof_harness::step::Entry;
 use sigproof_harness::step::engine::{Kind, Probe};
 use sigproof_harness::step::token::Token;
 use sigproof_harness::step::worker::Order;
-use sigproof_harness::step::{Entry, entries};
 use sigproof_report::{Exit, Finding, Outcome, Report, Run, Selection, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -50,7 +51,7 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
         Ok(out) => out,
         Err(exit) => return exit.into(),
     };
-    let chosen = match chosen(args, entries()) {
+    let chosen = match chosen(args, REGISTRY.windows()) {
         Ok(chosen) => chosen,
         Err(trouble) => return complain(&trouble).into(),
     };
@@ -62,7 +63,7 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
             (runs, trouble, None)
         }
         Ok(Err(why)) => {
-            let skipped = |entry: &Entry| skipped(entry, entry.lacks().as_ref().unwrap_or(&why));
+            let skipped = |entry: &Entry| skipped(entry, entry.lacks.clone().as_ref().unwrap_or(&why));
             (chosen.iter().map(skipped).collect(), None, Some(why))
         }
         Err(_) if stop.load(Ordering::Relaxed) => (Vec::new(), None, None),
@@ -85,7 +86,7 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
         None => {
             let named = |run: &Run| select::asked_for(run, &args.choice, &report.runs);
             // Of an engine that is asked for, it may be expected that it does all that this machine can do at all.
-            let lacking: Vec<_> = chosen.iter().map(Entry::lacks).collect();
+            let lacking: Vec<_> = chosen.iter().map(|entry| entry.lacks.clone()).collect();
             let asked = |run: &Run| named(run) || args.engine.is_some() && !lacking.contains(&run.reason);
             Exit::of_runs(&report.runs, asked).worst(told)
         }
@@ -105,8 +106,8 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let is_label = |word: &&String| all.iter().any(|entry| entry.label() == **word);
     let (labels, patterns): (Vec<_>, Vec<_>) = args.choice.patterns.iter().partition(is_label);
     let patterns: Vec<String> = patterns.into_iter().cloned().collect();
-    let names = select::names(all.iter().map(|entry| (entry.name, entry.hidden())));
-    let windows = select::names(all.iter().map(|entry| (entry.window.name, entry.hidden())));
+    let names = select::names(all.iter().map(|entry| (entry.name, entry.hidden)));
+    let windows = select::names(all.iter().map(|entry| (entry.window.name, entry.hidden)));
     let windows = select::resolve("window", &args.windows, &windows).map_err(usage)?;
     let flavours = all.iter().filter_map(|entry| entry.setup.flavour);
     let choice = ChoiceArgs { patterns, ..args.choice.clone() };
@@ -115,7 +116,7 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let without_names = Selection { cases: Vec::new(), ..selection.clone() };
     let takes = |entry: &Entry| match labels.contains(&&entry.label()) {
         true => without_names.takes(&entry.id(), false),
-        false => (labels.is_empty() || !selection.cases.is_empty()) && selection.takes(&entry.id(), entry.hidden()),
+        false => (labels.is_empty() || !selection.cases.is_empty()) && selection.takes(&entry.id(), entry.hidden),
     };
     let in_window = |entry: &Entry| windows.is_empty() || windows.iter().any(|name| name == entry.window.name);
     let chosen = all.iter().filter(|entry| takes(entry) && in_window(entry));
@@ -199,7 +200,7 @@ fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> 
             let fraction = done as f64 / known.max(1) as f64;
             progress.event(progress::Event::Progress { index, fraction, detail });
         };
-        let run = match entry.lacks() {
+        let run = match entry.lacks.clone() {
             Some(why) => Some(skipped(entry, &why)),
             None => {
                 let begun = Instant::now();

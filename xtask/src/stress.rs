@@ -1,6 +1,6 @@
 //! `cargo xtask stress`: from the arguments to the harness's options, and from its report to a table, files and an exit code.
 
-use sigproof_harness::cases::cases;
+use sigproof_casebook::REGISTRY;
 use sigproof_harness::stress::{self, Options, StressError};
 use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Run, Technique};
@@ -51,17 +51,16 @@ pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
 fn observed(options: &Options) -> Result<Report, StressError> {
     let stop = interrupt::flag();
     let progress = Progress::start();
-    let report = stress::run(options, &|event| progress.event(event), stop);
+    let report = stress::run(&REGISTRY, options, &|event| progress.event(event), stop);
     progress.finish();
     report
 }
 
 /// The harness's options for these arguments.
 fn options(args: &StressArgs) -> Result<Options, Unknown> {
-    let known_cases = select::names(cases().iter().map(|case| (case.name(), case.hidden())));
-    let flavours = cases().iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour);
+    let known_cases = select::names(REGISTRY.cases().iter().map(|case| (case.name(), case.hidden())));
     Ok(Options {
-        selection: select::selection(&args.choice, "case", &known_cases, flavours)?,
+        selection: select::selection(&args.choice, "case", &known_cases, REGISTRY.flavours())?,
         duration: args.duration,
         attempts: args.attempts.map(Into::into),
         rounds: args.rounds.map(Into::into),

@@ -5,7 +5,7 @@ use sigproof_report::{Expected, Grade, Mode, Outcome, SetupId, Variant};
 
 use crate::model::Model;
 use crate::step::Window;
-use crate::worker::Attempt;
+use crate::worker::{self, Attempt};
 
 mod failure;
 
@@ -133,6 +133,12 @@ pub trait Case: Sync {
     /// What this machine lacks for a setup, beyond its note: the reason and the remedy.
     fn lacks(&self, _setup: &Setup) -> Option<String> {
         None
+    }
+
+    /// What a process does that the case has started itself, with [`worker::of_case`](crate::worker::of_case); its
+    /// exit code.
+    fn child(&self, _argument: &str) -> u8 {
+        worker::EXIT_ORDER
     }
 
     /// Where it can run.

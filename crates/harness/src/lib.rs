@@ -11,10 +11,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`case`] | what a case is, and which setups it has |
-//! | [`cases`] | the registry: one file and one line a case |
+//! | [`registry`] | cases, models and windows that a command can choose from |
 //! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
 //! | [`page`] | the page that a child shares with its parent |
-//! | [`records`] | numbered, checksummed records and their accounts |
 //! | [`worker`] | the child's side of one attempt |
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
@@ -22,12 +21,14 @@
 //! | [`step`] | a real signal at every instruction of a window |
 
 pub mod case;
-pub mod cases;
 pub mod inject;
 pub mod model;
 pub mod page;
-pub mod records;
+pub mod registry;
 pub mod step;
 pub mod stress;
 pub mod supervise;
 pub mod worker;
+
+pub use case::{Case, Failure, Setup};
+pub use registry::Registry;

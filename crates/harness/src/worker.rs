@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::case::{Case, Failure, Setup};
-use crate::cases;
 use crate::inject::{self, Delivery, Injector};
 use crate::page::{Page, Shared};
+use crate::registry::Registry;
 use sigproof_inspect::process::take_own_name;
 use sigproof_inspect::refusal::Refusal;
-use sigproof_report::{Grade, Outcome, SetupId};
+use sigproof_report::{Expected, Grade, Outcome, SetupId};
 
 pub(crate) mod leash;
 
@@ -27,13 +27,18 @@ pub(crate) mod leash;
 pub const VERB: &str = "__worker";
 
 /// How a worker ends that could not understand its order.
-const EXIT_ORDER: u8 = 64;
+pub const EXIT_ORDER: u8 = 64;
+
+/// The second argument of a process that a case has started itself.
+const OF_CASE: &str = "--of-case";
 
 /// What a worker is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Which setup.
     pub setup: SetupId,
+    /// Whether the setup may end in a hang: a spin then counts as one earlier.
+    pub may_hang: bool,
     /// The seed of everything random in it.
     pub seed: u64,
     /// How many rounds.
@@ -47,23 +52,21 @@ pub struct Order {
 impl Order {
     /// The order for a setup of a case.
     pub fn new(case: &dyn Case, setup: &Setup, delivery: Delivery, rounds: u64, seed: u64) -> Self {
-        Self { setup: setup.id(case.name()), seed, rounds, delivery, parent: std::process::id() }
+        Self {
+            setup: setup.id(case.name()),
+            may_hang: expects_a_hang(&setup.expected),
+            seed,
+            rounds,
+            delivery,
+            parent: std::process::id(),
+        }
     }
+}
 
-    /// Whether one of the outcomes that its setup may have is a hang.
-    pub(crate) fn expects_a_hang(&self) -> bool {
-        const HANGS: [Outcome; 4] =
-            [Outcome::Livelock, Outcome::SelfDeadlock, Outcome::CrossDeadlock, Outcome::LostWakeup];
-        let expects = |setup: Setup| HANGS.iter().any(|hang| setup.expected.grade(*hang) != Grade::Never);
-        self.resolve().is_some_and(|(_, setup)| expects(setup))
-    }
-
-    /// The case and the setup that it names.
-    fn resolve(&self) -> Option<(&'static dyn Case, Setup)> {
-        let case = cases::find(&self.setup.case)?;
-        let setup = case.setups().into_iter().find(|setup| setup.id(case.name()) == self.setup)?;
-        Some((case, setup))
-    }
+/// Whether one of the outcomes that are expected is a hang.
+fn expects_a_hang(expected: &Expected) -> bool {
+    const HANGS: [Outcome; 4] = [Outcome::Livelock, Outcome::SelfDeadlock, Outcome::CrossDeadlock, Outcome::LostWakeup];
+    HANGS.iter().any(|hang| expected.grade(*hang) != Grade::Never)
 }
 
 /// What a case gets for one attempt.
@@ -108,13 +111,13 @@ impl Attempt {
 }
 
 /// The worker's whole life. `args` are the arguments after [`VERB`].
-pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(registry: &Registry, args: impl Iterator<Item = OsString>) -> ExitCode {
     take_own_name();
     let mut args = args.peekable();
-    if let Some(known) = args.peek().and_then(cases::descriptors_asked) {
-        return ExitCode::from(cases::inherited_descriptors(&known));
+    if args.next_if(|first| first == OF_CASE).is_some() {
+        return ExitCode::from(child_of_case(registry, args));
     }
-    match run(args) {
+    match run(registry, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sigproof worker: {error}");
@@ -123,7 +126,20 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+/// The arguments for a process that a case starts itself: this executable then runs [`Case::child`].
+pub fn of_case(case: &str, argument: &str) -> [String; 4] {
+    [VERB, OF_CASE, case, argument].map(str::to_owned)
+}
+
+fn child_of_case(registry: &Registry, args: impl Iterator<Item = OsString>) -> u8 {
+    let words: Vec<String> = args.filter_map(|word| word.into_string().ok()).collect();
+    match &words[..] {
+        [case, argument] => registry.find(case).map_or(EXIT_ORDER, |case| case.child(argument)),
+        _ => EXIT_ORDER,
+    }
+}
+
+fn run(registry: &Registry, mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
     let text =
         args.next().ok_or_else(|| invalid("started without an order; it is not meant to be started by hand".into()))?;
@@ -132,7 +148,8 @@ fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let input = unsafe { File::from_raw_fd(0) };
     let page = Shared::open(&input)?.leak();
     core::mem::forget(input);
-    let (case, setup) = order.resolve().ok_or_else(|| invalid(format!("no such case or setup: {order:?}")))?;
+    let (case, setup) =
+        registry.setup(&order.setup).ok_or_else(|| invalid(format!("no such case or setup: {order:?}")))?;
     page.conclude(attempt(page, &order, case, &setup));
     Ok(())
 }

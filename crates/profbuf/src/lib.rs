@@ -110,7 +110,7 @@ pub use error::{CloseError, ConfigError, Malformed, ReadError, WriteError};
 pub use mode::{Mode, NoNote, Polled};
 pub use reader::{Read, ReadMode, Reader};
 pub use record::{Record, Records, Tag};
-pub use wake::{Decision, EveryRecord, HalfFull, Wake, WakePolicy};
+pub use wake::{Decision, EveryRecord, HalfFull, KeepsFlag, Wake, WakePolicy};
 pub use writer::{Writer, Written};
 
 use sigproof_shim::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the buffer asks of the thing that its reader sleeps on, and when it rings it.
 //!
 //! Two extension points: [`Wake`] is the note (osnote implements it for its notes), [`WakePolicy`] decides at which writes a sleeping
-//! reader is woken. Both wake policies seen in the field are here; a historical, broken one belongs to the case that shows it.
+//! reader is woken. The wake policies seen in the field are here, the broken one included: real runtimes have it.
 
 /// A one-shot event that the reader sleeps on.
 ///
@@ -56,6 +56,21 @@ pub trait WakePolicy: Send + Sync + 'static {
     /// An overflow or the end of the file has been published outside the data ring.
     fn on_publish() -> Decision {
         Decision::WAKE
+    }
+}
+
+/// As [`EveryRecord`], but the write that announces a pending overflow keeps the reader's announcement that it
+/// sleeps: the next write wakes a second time. Go up to 1.24 has this bug
+/// (<https://github.com/golang/go/blob/go1.24.4/src/runtime/profbuf.go>).
+pub enum KeepsFlag {}
+
+impl WakePolicy for KeepsFlag {
+    fn on_commit(unread: usize, capacity: usize) -> Decision {
+        EveryRecord::on_commit(unread, capacity)
+    }
+
+    fn on_publish() -> Decision {
+        Decision { clear: false, wake: true }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rstest::rstest;
 use serde_json::Value;
+use sigproof_casebook::REGISTRY;
 use sigproof_tests::run;
 
 #[rstest]
@@ -35,7 +36,7 @@ fn no_verb_is_wrong_usage_and_shows_the_help() {
 fn the_list_names_every_case_and_note() {
     let ran = run(&["list"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    for case in sigproof_harness::cases::cases() {
+    for case in REGISTRY.cases() {
         assert_eq!(ran.stdout.contains(&format!("\n{}\n", case.name())), !case.hidden(), "{}", case.name());
         assert!(case.hidden() || case.upstream().iter().all(|link| ran.stdout.contains(link)), "{}", case.name());
     }
@@ -53,7 +54,7 @@ fn the_list_for_programs_says_the_same() {
     let names =
         |key: &str| list[key].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap().to_owned()).collect();
     let (cases, notes): (Vec<String>, Vec<String>) = (names("cases"), names("notes"));
-    let shown = sigproof_harness::cases::cases().iter().filter(|c| !c.hidden());
+    let shown = REGISTRY.cases().iter().filter(|c| !c.hidden());
     assert_eq!(cases, shown.map(|c| c.name()).collect::<Vec<_>>());
     assert_eq!(notes, sigproof_osnote::backends().iter().map(|b| b.name).collect::<Vec<_>>());
     for case in list["cases"].as_array().unwrap() {

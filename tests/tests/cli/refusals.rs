@@ -9,10 +9,11 @@ use std::{fs, thread};
 use nix::libc;
 use rstest::rstest;
 use serde_json::Value;
+use sigproof_casebook::REGISTRY;
 use sigproof_harness::case::Setup;
-use sigproof_harness::cases;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::page::{Shared, State};
+use sigproof_harness::registry::lacking;
 use sigproof_harness::worker::Order;
 use sigproof_report::Variant;
 use sigproof_tests::interrupt::{assert_none_started_by, started_by};
@@ -114,8 +115,8 @@ fn a_folder_for_temporary_files_is_named() {
 #[case("semasleep-spurious-timeout")]
 #[case("signote-fork-cloexec")]
 fn a_thread_that_a_case_needs_is_refused_and_nothing_panics(#[case] name: &str) {
-    let case = cases::find(name).unwrap();
-    let fixed = |setup: &Setup| setup.variant == Variant::Fixed && cases::lacking(case, setup).is_none();
+    let case = REGISTRY.find(name).unwrap();
+    let fixed = |setup: &Setup| setup.variant == Variant::Fixed && lacking(case, setup).is_none();
     let setup = case.setups().into_iter().find(fixed).unwrap();
     let order = Order::new(case, &setup, Delivery::best(), 100, 1);
     let (page, file) = Shared::create().unwrap();

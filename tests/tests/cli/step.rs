@@ -4,12 +4,13 @@ use std::io::Write;
 use std::process::Stdio;
 
 use rstest::rstest;
-use sigproof_harness::step::{Entry, entries};
+use sigproof_casebook::REGISTRY;
+use sigproof_harness::step::Entry;
 use sigproof_tests::{finish, run, xtask};
 
 /// The windows that are swept if nothing is chosen.
 fn shown() -> Vec<Entry> {
-    entries().into_iter().filter(|entry| !entry.hidden()).collect()
+    REGISTRY.windows().into_iter().filter(|entry| !entry.hidden).collect()
 }
 
 /// It is wrong usage, for this reason, and nothing was swept.
@@ -69,7 +70,7 @@ fn a_boundary_is_one_of_a_single_window() {
 
 #[test]
 fn labels_are_unique_and_of_one_word() {
-    let mut labels: Vec<_> = entries().iter().map(Entry::label).collect();
+    let mut labels: Vec<_> = REGISTRY.windows().iter().map(Entry::label).collect();
     let plain = |label: &&String| !label.contains(|c: char| c.is_whitespace()) && label.matches('@').count() == 1;
     assert!(labels.iter().all(|label| plain(&label)), "{labels:?}");
     let all = labels.len();

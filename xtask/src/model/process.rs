@@ -82,7 +82,16 @@ pub fn build() -> Result<PathBuf, Trouble> {
         output::tell("building the models; the first time this takes about a minute");
     }
     let mut command = cargo_with_models(&place);
-    command.args(["build", "--quiet", "--profile", "loom", "--package", "sigproof-harness", "--bin", "sigproof-model"]);
+    command.args([
+        "build",
+        "--quiet",
+        "--profile",
+        "loom",
+        "--package",
+        "sigproof-casebook",
+        "--bin",
+        "sigproof-model",
+    ]);
     match ci::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
         (exit, why) => {

@@ -14,9 +14,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use sigproof_casebook::REGISTRY;
+use sigproof_harness::model::Entry;
 use sigproof_harness::model::orderings::{Caught, Effort, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
-use sigproof_harness::model::{Entry, entries};
 use sigproof_report::seen::{Model, Weakened};
 use sigproof_report::{
     Exit, Expected, Grade, Outcome, Report, Run, Seen, Selection, SetupId, Technique, Variant, Verdict,
@@ -60,7 +61,7 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     let places = source::places(workspace)?;
     let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();
     let fixed = |entry: &&Entry| entry.setup.variant == Variant::Fixed && !entry.hidden;
-    let scope = if labels.len() < entries().iter().filter(fixed).count() { Scope::Choice } else { Scope::All };
+    let scope = if labels.len() < REGISTRY.models().iter().filter(fixed).count() { Scope::Choice } else { Scope::All };
     let progress = Progress::start();
     let used = survey(args, program, &labels, stop, &progress)?;
     let all = weakenings(&places, &used, scope);

@@ -107,7 +107,7 @@ pub(super) fn enter(window: Window) {
 }
 
 /// The program counter that the last handler has interrupted. Async-signal-safe; for a body, its own.
-pub(crate) fn interrupted_at() -> usize {
+pub fn interrupted_at() -> usize {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 

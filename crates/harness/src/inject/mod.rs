@@ -30,7 +30,7 @@ use sigproof_shim::native::os::errno;
 
 pub use delivery::Delivery;
 use handler::Nesting;
-pub(crate) use handler::interrupted_at;
+pub use handler::interrupted_at;
 pub use handler::{Fault, Window as Place};
 
 use crate::page::Page;
@@ -86,7 +86,7 @@ impl Injector {
     ///
     /// # Errors
     /// The signal could not be armed.
-    pub(crate) fn hold(&mut self, place: Place) -> Result<(), Refusal> {
+    pub fn hold(&mut self, place: Place) -> Result<(), Refusal> {
         /// Long enough for the call that arms the signal to return before it comes, on an idle machine;
         /// nothing depends on it.
         const DELAY_NS: u64 = 20_000;

@@ -50,12 +50,12 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
     finding
 }
 
-/// Runs the execution of a token once more. `None`: no model has its label.
-pub fn replay(token: &Token) -> Option<Run> {
+/// Runs the execution of a token once more, in one of these models. `None`: none of them has its label.
+pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
     let started = Instant::now();
-    let entry = super::entries().into_iter().find(|entry| entry.label() == token.label)?;
+    let entry = models.iter().find(|entry| entry.label() == token.label)?;
     let explored = engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body);
-    let mut run = driver::run_of(&entry);
+    let mut run = driver::run_of(entry);
     run.attempts = explored.executions;
     run.signals = explored.deliveries;
     run.verdict = Verdict::Inconclusive;

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A model is a body that makes what it tests, starts threads, and marks the code that signals interrupt; and an alphabet of
-//! perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)), the core has its own ([`mod@core`]). What a model cannot see
+//! perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)); a [registry](crate::registry) may have others. What a model cannot see
 //! is said in [`sigproof_shim::model`].
 //!
 //! Everything here compiles without loom, too, so that lists and reports are the same everywhere; only exploring needs the other build.
@@ -19,15 +19,12 @@ use std::sync::Arc;
 use sigproof_shim::model as engine;
 
 use crate::case::{Failure, Setup};
-use crate::cases;
 use sigproof_report::{Expected, Outcome, Selection, SetupId};
 
-pub mod core;
 pub mod counterexample;
 pub mod driver;
 pub mod orderings;
 pub mod plans;
-pub mod tally;
 pub mod token;
 pub mod trace;
 pub mod verdict;
@@ -162,17 +159,6 @@ impl Entry {
     pub fn is_chosen(&self, selection: &Selection) -> bool {
         selection.takes(&self.id(), self.hidden)
     }
-}
-
-/// All models: those of the cases, in the order of the casebook, then those of the core.
-pub fn entries() -> Vec<Entry> {
-    let of_cases = cases::cases().iter().flat_map(|case| {
-        case.setups().into_iter().filter_map(|setup| {
-            let model = case.model(&setup)?;
-            Some(Entry { name: case.name(), hidden: case.hidden(), setup, model })
-        })
-    });
-    of_cases.chain(core::entries()).collect()
 }
 
 /// What a body got; an error ends the execution with its outcome.

@@ -14,7 +14,8 @@ use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
-use super::{Entry, counterexample, entries};
+use super::{Entry, counterexample};
+use crate::registry::Registry;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Run, Selection};
 
@@ -95,7 +96,7 @@ pub enum Event {
 }
 
 /// Carries out the order that is the first argument.
-pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+pub fn main(registry: &Registry, mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let order = arguments.next().and_then(|text| serde_json::from_str(&text).ok());
     let Some(order) = order else {
         tell(&Event::Refused("no order".to_owned()));
@@ -110,16 +111,16 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match order {
-        Order::Explore { selection, bounds } => explore(&selection, bounds),
-        Order::Replay(token) => replay(&token),
+        Order::Explore { selection, bounds } => explore(registry, &selection, bounds),
+        Order::Replay(token) => replay(registry, &token),
         Order::Survey(selection) => {
-            for entry in chosen(&selection) {
+            for entry in chosen(registry, &selection) {
                 let (used, executions) = orderings::survey(&entry);
                 tell(&Event::Used { label: entry.label(), used, executions });
             }
         }
         Order::Weaken { selection, used, to, effort } => {
-            let mut entries = chosen(&selection);
+            let mut entries = chosen(registry, &selection);
             entries.sort_by_key(|entry| selection.setups.iter().position(|label| *label == entry.label()));
             tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
         }
@@ -137,12 +138,12 @@ fn leash() -> Result<(), Refusal> {
     thread::Builder::new().spawn(wait).map(drop).map_err(|error| Refusal::thread(&error))
 }
 
-fn chosen(selection: &Selection) -> Vec<Entry> {
-    entries().into_iter().filter(|entry| entry.is_chosen(selection)).collect()
+fn chosen(registry: &Registry, selection: &Selection) -> Vec<Entry> {
+    registry.models().into_iter().filter(|entry| entry.is_chosen(selection)).collect()
 }
 
-fn explore(selection: &Selection, bounds: Bounds) {
-    let chosen = chosen(selection);
+fn explore(registry: &Registry, selection: &Selection, bounds: Bounds) {
+    let chosen = chosen(registry, selection);
     tell(&Event::Begin(chosen.len()));
     let budget = bounds.budget.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let options = Options {
@@ -154,9 +155,9 @@ fn explore(selection: &Selection, bounds: Bounds) {
     driver::explore_all(&chosen, &options, &Teller::default(), |n, run| tell(&Event::Done(n, Box::new(run))));
 }
 
-fn replay(token: &str) {
+fn replay(registry: &Registry, token: &str) {
     let event = match token.parse() {
-        Ok(token) => match counterexample::replay(&token) {
+        Ok(token) => match counterexample::replay(&registry.models(), &token) {
             Some(run) => Event::Done(0, Box::new(run)),
             None => Event::Refused(format!("no model is called '{}'", token.label)),
         },

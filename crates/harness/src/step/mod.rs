@@ -11,7 +11,7 @@
 //! A *window* is a piece of code between two marks: a note's sleep, a buffer's write. Its *path* is the sequence of instruction
 //! boundaries that it takes when no signal comes, those of libc and of the vDSO included. A *sweep* runs the window once for each boundary of the
 //! path, delivers a signal there, lets all go on, and judges what comes of it. Cases bring their windows
-//! ([`Case::windows`](crate::case::Case::windows)), the core has its own ([`mod@core`]).
+//! ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others.
 //!
 //! | module | holds |
 //! |---|---|
@@ -30,10 +30,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Failure, Setup};
-use crate::cases;
 use sigproof_report::{Expected, Outcome, SetupId};
 
-pub mod core;
 pub mod engine;
 mod follow;
 pub mod map;
@@ -120,8 +118,12 @@ impl Window {
 /// A window under its name.
 #[derive(Clone)]
 pub struct Entry {
-    /// The case, or the window of the core.
+    /// The case, or the name of a window that belongs to none.
     pub name: &'static str,
+    /// Whether only its exact name chooses it: it tests the tool.
+    pub hidden: bool,
+    /// What this machine lacks for it, whatever the engine: the reason and the remedy.
+    pub lacks: Option<String>,
     /// Which way to run it.
     pub setup: Setup,
     /// The window.
@@ -134,19 +136,6 @@ impl Entry {
         self.window.expected.as_ref().unwrap_or(&self.setup.expected)
     }
 
-    /// What this machine lacks for it, whatever the engine: the reason and the remedy.
-    pub fn lacks(&self) -> Option<String> {
-        match cases::find(self.name) {
-            Some(case) => cases::lacking(case, &self.setup),
-            None => cases::note_lacking(&self.setup),
-        }
-    }
-
-    /// Whether it belongs to a test of the harness itself, which is run by its exact name only.
-    pub fn hidden(&self) -> bool {
-        cases::find(self.name).is_some_and(|case| case.hidden())
-    }
-
     /// The identity of its setup.
     pub fn id(&self) -> SetupId {
         self.setup.id(self.name)
@@ -156,17 +145,6 @@ impl Entry {
     pub fn label(&self) -> String {
         format!("{}@{}", self.id(), self.window.name)
     }
-}
-
-/// All windows: those of the cases, in the order of the casebook, then those of the core.
-pub fn entries() -> Vec<Entry> {
-    let of_cases = cases::cases().iter().flat_map(|case| {
-        case.setups().into_iter().flat_map(move |setup| {
-            let entry = |window| Entry { name: case.name(), setup: setup.clone(), window };
-            case.windows(&setup).into_iter().map(entry).collect::<Vec<_>>()
-        })
-    });
-    of_cases.chain(core::entries()).collect()
 }
 
 /// One instruction boundary on a path.

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Entry;
 use super::engine::{self, Kind, OnlyThread, Probe};
 use super::sweep::{self, Observer, Which};
 use super::token::Token;
-use super::{Entry, entries};
+use crate::registry::Registry;
 use crate::worker::leash;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
@@ -68,7 +69,7 @@ pub enum Event {
 ///
 /// The arguments: which of several such processes this is, so that each has a processor of its own; and the
 /// process id of the parent.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(registry: &Registry, arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
     let number = numbers.next().flatten().unwrap_or(0) as usize;
     let Some(parent) = numbers.next().flatten() else {
@@ -93,7 +94,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         let Ok(line) = line else { return ExitCode::FAILURE };
         match serde_json::from_str(&line) {
             // Its end without a word is this process's: who gave the order knows what to make of it.
-            Ok(order) => match engine::apart(only, || tell(&carry_out(order, only))) {
+            Ok(order) => match engine::apart(only, || tell(&carry_out(registry, order, only))) {
                 Ok(true) => {}
                 Ok(false) => return ExitCode::FAILURE,
                 Err(error) => tell(&Event::Refused(Refusal::new("a child process (fork, wait4)", &error).to_string())),
@@ -104,10 +105,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn carry_out(order: Order, only: OnlyThread) -> Event {
+fn carry_out(registry: &Registry, order: Order, only: OnlyThread) -> Event {
     match order {
         Order::Probe => Event::Probed(engine::probe(only)),
-        Order::Sweep { label, engine, only: boundary } => match find(&label) {
+        Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {
             Some(entry) => {
                 let which = boundary.map_or(Which::All, Which::Number);
                 swept(&entry, engine, &which, only)
@@ -115,7 +116,7 @@ fn carry_out(order: Order, only: OnlyThread) -> Event {
             None => Event::Refused(format!("no window is called '{label}'")),
         },
         Order::Replay { token, engine } => match token.parse::<Token>() {
-            Ok(token) => match find(&token.label) {
+            Ok(token) => match find(registry, &token.label) {
                 Some(entry) => swept(&entry, engine, &Which::Named(token), only),
                 None => Event::Refused(format!("no window is called '{}'", token.label)),
             },
@@ -131,8 +132,8 @@ fn swept(entry: &Entry, engine: Kind, which: &Which, only: OnlyThread) -> Event 
     }
 }
 
-fn find(label: &str) -> Option<Entry> {
-    entries().into_iter().find(|entry| entry.label() == label)
+fn find(registry: &Registry, label: &str) -> Option<Entry> {
+    registry.windows().into_iter().find(|entry| entry.label() == label)
 }
 
 /// How often progress is told, at most.

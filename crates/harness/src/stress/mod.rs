@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::inject::Delivery;
+use crate::registry::Registry;
 use crate::supervise::{self, End, Wish};
 use crate::worker::Order;
 use sigproof_inspect::refusal::Refusal;
@@ -122,13 +123,18 @@ pub enum StressError {
 ///
 /// # Errors
 /// [`StressError`], before anything has run.
-pub fn run(options: &Options, on_event: &(dyn Fn(Event) + Sync), stop: &AtomicBool) -> Result<Report, StressError> {
+pub fn run(
+    registry: &Registry,
+    options: &Options,
+    on_event: &(dyn Fn(Event) + Sync),
+    stop: &AtomicBool,
+) -> Result<Report, StressError> {
     let started = Instant::now();
     let delivery = options.delivery.unwrap_or(Delivery::best());
     if !delivery.available() {
         return Err(StressError::NoSuchDelivery(delivery));
     }
-    let planned = plan::plan(options)?;
+    let planned = plan::plan(registry, options)?;
     // Kept to 53 bits, which every reader of JSON can hold.
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
     let running = planned.iter().filter(|p| p.skip.is_none()).count();

@@ -2,7 +2,7 @@
 
 use super::{Options, StressError};
 use crate::case::{Case, Setup};
-use crate::cases;
+use crate::registry::{Registry, lacking};
 
 /// One setup of the plan.
 pub(super) struct Planned {
@@ -24,16 +24,16 @@ impl Planned {
 }
 
 /// Selects and orders.
-pub(super) fn plan(options: &Options) -> Result<Vec<Planned>, StressError> {
+pub(super) fn plan(registry: &Registry, options: &Options) -> Result<Vec<Planned>, StressError> {
     let selection = &options.selection;
-    if let Some(unknown) = selection.cases.iter().find(|name| cases::find(name).is_none()) {
+    if let Some(unknown) = selection.cases.iter().find(|name| registry.find(name).is_none()) {
         return Err(StressError::NoSuchCase(unknown.clone()));
     }
     let mut planned = Vec::new();
-    for &case in cases::cases() {
+    for &case in registry.cases() {
         for setup in case.setups() {
             if selection.takes(&setup.id(case.name()), case.hidden()) {
-                let skip = cases::lacking(case, &setup);
+                let skip = lacking(case, &setup);
                 planned.push(Planned { index: planned.len(), case, setup, skip });
             }
         }

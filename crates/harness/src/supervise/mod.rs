@@ -5,7 +5,7 @@
 
 mod child;
 mod closed;
-pub(crate) mod spin;
+pub mod spin;
 mod watching;
 
 use std::os::unix::process::ExitStatusExt;

@@ -21,7 +21,7 @@ const TIMES: u32 = 40;
 const UNEXPECTED: u32 = 10;
 
 /// The limit for a variant of which a hang is, or is not, expected.
-pub(crate) fn limit(expected: bool) -> Duration {
+pub fn limit(expected: bool) -> Duration {
     static MEASURED: OnceLock<Duration> = OnceLock::new();
     of(*MEASURED.get_or_init(|| (0..3).map(|_| measured()).max().unwrap_or_default()), expected)
 }
@@ -42,7 +42,7 @@ fn measured() -> Duration {
 }
 
 /// Burns so much processor time of the calling thread. For the harness's tests of itself.
-pub(crate) fn work_for(time: Duration) {
+pub fn work_for(time: Duration) {
     burn(time, || {
         black_box(measured());
     });
@@ -50,7 +50,7 @@ pub(crate) fn work_for(time: Duration) {
 
 /// Does a piece of work again and again until so much processor time of the calling thread is burnt. For the
 /// harness's tests of itself.
-pub(crate) fn burn(time: Duration, mut work: impl FnMut()) {
+pub fn burn(time: Duration, mut work: impl FnMut()) {
     let (started, before) = (Instant::now(), processor_time());
     let used =
         || processor_time().zip(before).map_or_else(|| started.elapsed(), |(now, then)| now.saturating_sub(then));

@@ -73,7 +73,7 @@ pub fn attempt(order: &Order, mut wish: impl FnMut() -> Wish) -> Result<Attempte
 fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Option<String>), Refusal> {
     let started = Instant::now();
     let mut child = Child::start(order)?;
-    let mut watch = Watch::new(child.pid()).spin_limit(spin::limit(order.expects_a_hang()));
+    let mut watch = Watch::new(child.pid()).spin_limit(spin::limit(order.may_hang));
     let mut deadline = Deadline::new(child.pid());
     let mut closed = Closed::default();
     let (mut stillness, mut finishing) = (Stillness::new(), Stillness::new());

@@ -2,8 +2,9 @@
 //!
 //! A blocking read runs what comes after it inside its sleep, on the reader's own thread, up to the next read that finds the note woken.
 
-use sigproof_harness::cases::KeepsFlag;
-use sigproof_profbuf::{EveryRecord, HalfFull, Read, ReadMode, Reader, Tag, Wake, WakePolicy, WriteError, Writer};
+use sigproof_profbuf::{
+    EveryRecord, HalfFull, KeepsFlag, Read, ReadMode, Reader, Tag, Wake, WakePolicy, WriteError, Writer,
+};
 use sigproof_shim::native::atomic::{AtomicU32, Ordering};
 use sigproof_shim::sync::Arc;
 use std::fmt;

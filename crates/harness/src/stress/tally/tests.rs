@@ -3,19 +3,53 @@
 use rstest::rstest;
 
 use super::*;
-use crate::case::REFUSES;
-use crate::cases;
+use crate::case::{Case, Failure, REFUSES, Setup};
 use crate::supervise::End;
+use crate::worker::Attempt;
 use sigproof_report::Finding;
 
 use Outcome::{Delivered, LostWakeup, Refused, SelfDeadlock};
 
 const GOAL: Goal = Goal { attempts: None, coverage: 100, time: Duration::from_secs(3600), use_all_time: false };
 
-fn planned(variant: Variant) -> Planned {
-    let case = cases::find("darwin-sigqueue-note").unwrap();
-    let setup = case.setups().into_iter().find(|s| s.variant == variant).unwrap();
+/// A case that deadlocks, with a window that signals are aimed at, or without one.
+struct Sample {
+    aimed: bool,
+}
+
+impl Case for Sample {
+    fn name(&self) -> &'static str {
+        "sample"
+    }
+
+    fn summary(&self) -> &'static str {
+        "it deadlocks"
+    }
+
+    fn upstream(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn setups(&self) -> Vec<Setup> {
+        vec![Setup::broken(SelfDeadlock), Setup::fixed(), Setup::refuses()]
+    }
+
+    fn attempt(&self, _setup: &Setup, _attempt: &Attempt) -> Result<(), Failure> {
+        unreachable!("nothing is attempted here")
+    }
+
+    fn aimed(&self) -> bool {
+        self.aimed
+    }
+}
+
+fn planned_of(case: &'static dyn Case, is: impl Fn(&Setup) -> bool) -> Planned {
+    let setup = case.setups().into_iter().find(is).unwrap();
     Planned { index: 0, case, setup, skip: None }
+}
+
+fn planned(variant: Variant) -> Planned {
+    planned_of(&Sample { aimed: true }, |setup| setup.variant == variant)
 }
 
 fn order(planned: &Planned) -> Order {
@@ -89,9 +123,7 @@ fn a_bug_is_missing_only_where_its_window_was_hit(
 #[case::full(ROUNDS, Verdict::Unexpected)]
 #[case::short(1, Verdict::Inconclusive)]
 fn attempts_of_few_rounds_are_no_effort(#[case] rounds: u64, #[case] verdict: Verdict) {
-    let case = cases::find("signote-fork-cloexec").unwrap();
-    let setup = case.setups().into_iter().find(|s| s.variant == Variant::Broken).unwrap();
-    let planned = Planned { index: 0, case, setup, skip: None };
+    let planned = planned_of(&Sample { aimed: false }, |setup| setup.variant == Variant::Broken);
     let order = Order { rounds, ..order(&planned) };
     let mut tally = Tally::new(&planned, Goal { coverage: 0, ..GOAL });
     (0..EFFORT).for_each(|seed| count_one(&mut tally, &order, Delivered, seed, 0));
@@ -207,9 +239,7 @@ fn a_note_that_refuses_is_shown_by_its_refusals(
     #[case] enough: bool,
     #[case] verdict: Verdict,
 ) {
-    let case = cases::find("darwin-sigqueue-note").unwrap();
-    let setup = case.setups().into_iter().find(|setup| setup.flavour == Some(REFUSES)).unwrap();
-    let planned = Planned { index: 0, case, setup, skip: None };
+    let planned = planned_of(&Sample { aimed: true }, |setup| setup.flavour == Some(REFUSES));
     let order = order(&planned);
     let mut tally = Tally::new(&planned, GOAL);
     seen.iter().for_each(|(outcome, n)| count(&mut tally, &order, *outcome, *n));

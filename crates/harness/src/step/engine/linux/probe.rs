@@ -78,7 +78,7 @@ fn nothing() -> Entry {
         }
         Ok(())
     });
-    Entry { name: "probe", setup: Setup::fixed(), window }
+    Entry { name: "probe", hidden: true, lacks: None, setup: Setup::fixed(), window }
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ fn token() -> Which {
 }
 
 fn entry(setup: Setup) -> Entry {
-    Entry { name: "a-window", setup, window: Window::new("sleep", |_| Ok(())) }
+    Entry { name: "a-window", hidden: false, lacks: None, setup, window: Window::new("sleep", |_| Ok(())) }
 }
 
 fn judged(setup: Setup, seen: &Seen, which: &Which) -> Run {

@@ -1,0 +1,150 @@
+//! Sleeps and wake-ups, and what is seen after them.
+
+use std::sync::Arc;
+
+use sigproof_osnote::{Backend, Note, NoteError, backend, backends};
+use sigproof_shim::atomic::{AtomicBool, Ordering};
+use sigproof_shim::cell::UnsafeCell;
+use sigproof_shim::native::atomic::AtomicBool as Unmodelled;
+
+use sigproof_harness::case::Setup;
+use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_report::Outcome;
+
+/// A note that several threads share.
+pub(super) fn make(backend: &Backend) -> Arc<Box<dyn Note>> {
+    Arc::new(must((backend.make)()))
+}
+
+/// What is written before a wake-up and read after the sleep. Not synchronised: that is the note's part.
+#[derive(Default)]
+pub(super) struct Payload(UnsafeCell<u32>);
+
+// SAFETY: that its accesses are ordered is what is to be found out; under the checker an access that is not ends the execution first.
+unsafe impl Sync for Payload {}
+
+impl Payload {
+    pub(super) fn put(&self, value: u32) {
+        // SAFETY: as above.
+        self.0.with_mut(|cell| unsafe { *cell = value });
+    }
+
+    #[track_caller]
+    pub(super) fn expect(&self, value: u32) {
+        // SAFETY: as above.
+        let found = self.0.with(|cell| unsafe { *cell });
+        ensure(found == value, Outcome::SpuriousWakeup, || format!("found {found} after the sleep, expected {value}"));
+    }
+}
+
+/// Wakes the note, after it has put 1 there; but only who calls it first. Who that is is not modelled: it orders nothing.
+pub(super) fn once(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) -> impl Fn() + Clone + Send + 'static {
+    let (note, payload) = (note.clone(), payload.clone());
+    let claimed = Arc::new(Unmodelled::new(false));
+    move || {
+        if !claimed.swap(true, Ordering::Relaxed) {
+            payload.put(1);
+            must(note.wakeup());
+        }
+    }
+}
+
+/// The setups of a model over every note for which there is one.
+pub(super) fn over(model: impl Fn(&'static Backend) -> Option<Model>) -> Vec<(Setup, Model)> {
+    backends().iter().filter_map(|backend| Some((Setup::fixed().note(backend), model(backend)?))).collect()
+}
+
+/// Two wake-ups there and one back: the wake-up comes before, during or after going to sleep, on both sides.
+pub(super) fn cycles() -> Vec<(Setup, Model)> {
+    over(|backend_of_sleeper| {
+        let model = Model::new(move || {
+            let note = make(backend_of_sleeper);
+            // Not of the same kind, which may exist once.
+            let Some(futex) = backend("futex") else { must(Err(NoteError::Unsupported { what: "futex" })) };
+            let reply = make(futex);
+            let (there, back) = (Arc::new(Payload::default()), Arc::new(Payload::default()));
+            let waker = model::spawn("waker", {
+                let (note, reply, there, back) = (note.clone(), reply.clone(), there.clone(), back.clone());
+                move || {
+                    there.put(1);
+                    must(note.wakeup());
+                    must(reply.sleep());
+                    back.expect(2);
+                    reply.clear();
+                    there.put(3);
+                    must(note.wakeup());
+                }
+            });
+            must(note.sleep());
+            there.expect(1);
+            note.clear();
+            back.put(2);
+            must(reply.wakeup());
+            must(note.sleep());
+            there.expect(3);
+            note.clear();
+            waker.join();
+        });
+        Some(model.handlers(0).depth(0, Some(3)))
+    })
+}
+
+/// The second wake-up is ordered after the clear by nothing but the note.
+pub(super) fn clear() -> Vec<(Setup, Model)> {
+    over(|backend| {
+        let model = Model::new(move || {
+            let note = make(backend);
+            let (back, cleared) = (Arc::new(Payload::default()), Arc::new(AtomicBool::new(false)));
+            let waker = model::spawn("waker", {
+                let (note, back, cleared) = (note.clone(), back.clone(), cleared.clone());
+                move || {
+                    must(note.wakeup());
+                    // Relaxed: tells that it is time, and orders nothing.
+                    let again = cleared.load(Ordering::Relaxed);
+                    if again {
+                        must(note.wakeup());
+                        back.expect(2);
+                    }
+                    again
+                }
+            });
+            must(note.sleep());
+            back.put(2);
+            note.clear();
+            cleared.store(true, Ordering::Relaxed);
+            if !waker.join() {
+                must(note.wakeup());
+            }
+            must(note.sleep());
+            note.clear();
+        });
+        Some(model.handlers(0).depth(0, None))
+    })
+}
+
+/// One wake-up for each of two sleeps: of another thread, or of a handler on the sleeper's own, whichever comes first.
+pub(super) fn handler() -> Vec<(Setup, Model)> {
+    over(|backend| {
+        if !backend.wakes_from_handler() {
+            return None;
+        }
+        let model = Model::new(move || {
+            let note = make(backend);
+            let payload = Arc::new(Payload::default());
+            let wake = once(&note, &payload);
+            model::handle("waker", model::SIGNAL, &[], wake.clone());
+            let waker = model::spawn("other waker", wake);
+            model::interruptible(|| {
+                must(note.sleep());
+                payload.expect(1);
+                note.clear();
+            });
+            waker.join();
+            // Nothing is left behind: the next sleep has a wake-up of its own.
+            must(note.wakeup());
+            must(note.sleep());
+            note.clear();
+        });
+        Some(model.depth(2, Some(3)))
+    })
+}

@@ -1,0 +1,117 @@
+//! Cases, models and windows that a command can choose from.
+//!
+//! The harness knows no case: each entry point takes a registry, and a child that is started again takes the
+//! same one, for it is the same executable.
+
+use sigproof_osnote::Platform;
+use sigproof_report::SetupId;
+
+use crate::case::{Case, Setup};
+use crate::{model, step};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct Registry {
+    cases: &'static [&'static dyn Case],
+    models: fn() -> Vec<model::Entry>,
+    windows: fn() -> Vec<step::Entry>,
+}
+
+impl Registry {
+    /// These cases, with their models and windows.
+    pub const fn new(cases: &'static [&'static dyn Case]) -> Self {
+        Self { cases, models: Vec::new, windows: Vec::new }
+    }
+
+    /// With models that belong to no case.
+    #[must_use]
+    pub const fn with_models(self, models: fn() -> Vec<model::Entry>) -> Self {
+        Self { models, ..self }
+    }
+
+    /// With windows that belong to no case.
+    #[must_use]
+    pub const fn with_windows(self, windows: fn() -> Vec<step::Entry>) -> Self {
+        Self { windows, ..self }
+    }
+
+    /// Every case, the hidden ones included, in order.
+    pub const fn cases(&self) -> &'static [&'static dyn Case] {
+        self.cases
+    }
+
+    /// The cases for users, in order.
+    pub fn shown(&self) -> impl Iterator<Item = &'static dyn Case> + use<> {
+        self.cases.iter().copied().filter(|case| !case.hidden())
+    }
+
+    /// The case of that name.
+    pub fn find(&self, name: &str) -> Option<&'static dyn Case> {
+        self.cases.iter().copied().find(|case| case.name() == name)
+    }
+
+    /// The case and the setup of that identity.
+    pub fn setup(&self, id: &SetupId) -> Option<(&'static dyn Case, Setup)> {
+        let case = self.find(&id.case)?;
+        let setup = case.setups().into_iter().find(|setup| setup.id(case.name()) == *id)?;
+        Some((case, setup))
+    }
+
+    /// Every model: those of the cases, in order, then those of no case.
+    pub fn models(&self) -> Vec<model::Entry> {
+        let of_cases = self.cases.iter().flat_map(|case| {
+            case.setups().into_iter().filter_map(|setup| {
+                let model = case.model(&setup)?;
+                Some(model::Entry { name: case.name(), hidden: case.hidden(), setup, model })
+            })
+        });
+        of_cases.chain((self.models)()).collect()
+    }
+
+    /// Every window: those of the cases, in order, then those of no case.
+    pub fn windows(&self) -> Vec<step::Entry> {
+        let of_cases = self.cases.iter().flat_map(|case| {
+            case.setups().into_iter().flat_map(move |setup| {
+                let entry = |window| step::Entry {
+                    name: case.name(),
+                    hidden: case.hidden(),
+                    lacks: lacking(*case, &setup),
+                    setup: setup.clone(),
+                    window,
+                };
+                case.windows(&setup).into_iter().map(entry).collect::<Vec<_>>()
+            })
+        });
+        of_cases.chain((self.windows)()).collect()
+    }
+
+    /// Each flavour of a setup of a case, as often as it occurs.
+    pub fn flavours(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.cases.iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour)
+    }
+}
+
+impl core::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.cases.iter().map(|case| case.name())).finish()
+    }
+}
+
+/// What this machine lacks for a setup of a case, and what to do about that.
+pub fn lacking(case: &dyn Case, setup: &Setup) -> Option<String> {
+    if !case.platforms().contains(&Platform::current()) {
+        return Some(format!("the case needs {}", names(case.platforms())));
+    }
+    case.lacks(setup).or_else(|| note_lacking(setup))
+}
+
+/// What this machine lacks for the note of a setup.
+pub fn note_lacking(setup: &Setup) -> Option<String> {
+    let note = setup.note.filter(|note| !note.platforms.contains(&Platform::current()))?;
+    Some(format!("note '{}' needs {}", note.name, names(note.platforms)))
+}
+
+fn names(platforms: &[Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    format!("{}; run it there", names.join(" or "))
+}
