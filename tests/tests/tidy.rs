@@ -197,7 +197,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("osnote", &["profbuf", "shim"]),
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim"]),
-    ("oracle", &["harness", "inspect", "osnote", "profbuf", "report", "shim"]),
+    ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
 ];
 
 #[test]

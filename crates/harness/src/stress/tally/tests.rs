@@ -214,7 +214,7 @@ fn the_first_of_a_kind_is_kept_with_its_seed() {
     for finding in run.findings() {
         let replay = finding.replay.as_deref().unwrap();
         assert!(replay.ends_with("--seed 0 --attempts 1"), "{replay}");
-        assert!(replay.contains("darwin-sigqueue-note --variant broken --note sema"), "{replay}");
+        assert!(replay.contains("sample --variant broken"), "{replay}");
     }
     assert_eq!(run.first_seconds_median, Some(0.001), "of 0, 0, 1, 1 and 2 ms");
     assert_eq!(run.first_seconds_p95, Some(0.002));
