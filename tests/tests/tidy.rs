@@ -30,13 +30,14 @@ const SELECTION: &[&str] = &[
     "crates/harness/src/inject/pc.rs",
     "crates/harness/src/model/driver/tests.rs",
     "crates/report/src/host.rs",
-    "crates/harness/src/step/engine/linux/arch.rs",
-    "crates/harness/src/step/engine/linux/probe.rs",
-    "crates/harness/src/step/engine/mod.rs",
-    "crates/harness/src/step/map/instruction.rs",
-    "crates/harness/src/step/mod.rs",
-    "crates/harness/src/step/stage/target.rs",
-    "crates/harness/src/step/stage/trap_flag/context.rs",
+    "crates/step/src/engine/linux/arch.rs",
+    "crates/step/src/engine/linux/probe.rs",
+    "crates/step/src/engine/mod.rs",
+    "crates/step/src/map/instruction.rs",
+    "crates/step/src/lib.rs",
+    "crates/harness/src/forked/mod.rs",
+    "crates/step/src/target.rs",
+    "crates/step/src/itself/context.rs",
     "crates/inspect/src/hang/deadline.rs",
     "crates/inspect/src/process/system/mod.rs",
     "crates/harness/src/worker/leash.rs",
@@ -194,9 +195,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("profbuf", &["shim"]),
     ("inspect", &["shim"]),
+    ("step", &["inspect", "report", "shim"]),
     ("osnote", &["profbuf", "shim"]),
-    ("harness", &["inspect", "osnote", "profbuf", "report", "shim"]),
-    ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim"]),
+    ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
+    ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
 ];
 
@@ -296,7 +298,7 @@ fn every_setup_has_a_window() {
     }
     assert_none("a setup has a window", &without);
     let entries = REGISTRY.windows();
-    let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::step::Entry::label).collect();
+    let labels: BTreeSet<_> = entries.iter().map(sigproof_harness::forked::Entry::label).collect();
     assert_eq!(labels.len(), entries.len(), "a label names one window");
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sigproof_harness::inject::Delivery;
-use sigproof_harness::step::engine::Kind;
 use sigproof_report::write::Target;
 use sigproof_report::{Mode, Variant};
+use sigproof_step::engine::Kind;
 
 mod bench;
 mod conform;

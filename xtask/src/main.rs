@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::{step::worker as stepper, worker};
+use sigproof_harness::{forked::worker as stepper, worker};
 
 mod agree;
 mod args;

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::step::Entry;
-use sigproof_harness::step::engine::{Kind, Probe};
-use sigproof_harness::step::token::Token;
-use sigproof_harness::step::worker::Order;
+use sigproof_harness::forked::Entry;
+use sigproof_harness::forked::worker::Order;
 use sigproof_report::{Exit, Finding, Outcome, Report, Run, Selection, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
+use sigproof_step::engine::{Kind, Probe};
+use sigproof_step::token::Token;
 
 use crate::args::{ChoiceArgs, StepArgs};
 use crate::findings::Maps;

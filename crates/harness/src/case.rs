@@ -3,8 +3,8 @@
 use sigproof_osnote::{Backend, Note, Platform};
 use sigproof_report::{Expected, Grade, Mode, Outcome, SetupId, Variant};
 
+use crate::forked::Window;
 use crate::model::Model;
-use crate::step::Window;
 use crate::worker::{self, Attempt};
 
 mod failure;

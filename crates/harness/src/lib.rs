@@ -18,14 +18,14 @@
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
-//! | [`step`] | a real signal at every instruction of a window |
+//! | [`forked`] | windows of cases, swept by `sigproof-step` |
 
 pub mod case;
+pub mod forked;
 pub mod inject;
 pub mod model;
 pub mod page;
 pub mod registry;
-pub mod step;
 pub mod stress;
 pub mod supervise;
 pub mod worker;

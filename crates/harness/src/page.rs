@@ -113,6 +113,11 @@ impl Page {
         self.armed.load(Ordering::Acquire) <= begun
     }
 
+    /// Whether a handler is on the stack of some thread.
+    pub fn in_handler(&self) -> bool {
+        self.handler_depth.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether the parent wants an end.
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed) != 0

@@ -7,14 +7,14 @@ use sigproof_osnote::Platform;
 use sigproof_report::SetupId;
 
 use crate::case::{Case, Setup};
-use crate::{model, step};
+use crate::{forked, model};
 
 /// See the module.
 #[derive(Clone, Copy)]
 pub struct Registry {
     cases: &'static [&'static dyn Case],
     models: fn() -> Vec<model::Entry>,
-    windows: fn() -> Vec<step::Entry>,
+    windows: fn() -> Vec<forked::Entry>,
 }
 
 impl Registry {
@@ -31,7 +31,7 @@ impl Registry {
 
     /// With windows that belong to no case.
     #[must_use]
-    pub const fn with_windows(self, windows: fn() -> Vec<step::Entry>) -> Self {
+    pub const fn with_windows(self, windows: fn() -> Vec<forked::Entry>) -> Self {
         Self { windows, ..self }
     }
 
@@ -69,10 +69,10 @@ impl Registry {
     }
 
     /// Every window: those of the cases, in order, then those of no case.
-    pub fn windows(&self) -> Vec<step::Entry> {
+    pub fn windows(&self) -> Vec<forked::Entry> {
         let of_cases = self.cases.iter().flat_map(|case| {
             case.setups().into_iter().flat_map(move |setup| {
-                let entry = |window| step::Entry {
+                let entry = |window| forked::Entry {
                     name: case.name(),
                     hidden: case.hidden(),
                     lacks: lacking(*case, &setup),

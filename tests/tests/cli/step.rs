@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rstest::rstest;
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::step::Entry;
+use sigproof_harness::forked::Entry;
 use sigproof_tests::{finish, run, xtask};
 
 /// The windows that are swept if nothing is chosen.
@@ -28,7 +28,7 @@ fn the_help_teaches() {
     for word in taught {
         assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
     }
-    for engine in sigproof_harness::step::engine::Kind::ALL {
+    for engine in sigproof_step::engine::Kind::ALL {
         assert!(ran.stdout.contains(&format!("\n  {engine} ")), "{engine}: {}", ran.stdout);
     }
 }

@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use sigproof_harness::step::engine::Kind;
+use sigproof_step::engine::Kind;
 
 mod killed;
 mod places;

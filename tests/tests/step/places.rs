@@ -1,7 +1,7 @@
 //! Each engine delivers its signals where it says: a window of ten instructions, whose handler says which of
 //! them it has interrupted.
 
-use sigproof_harness::step::engine::Kind;
+use sigproof_step::engine::Kind;
 
 use crate::sweeps::{number, swept_one, text};
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json as value};
-use sigproof_harness::step::engine::Kind;
+use sigproof_step::engine::Kind;
 use sigproof_tests::interrupt::assert_none_started_by;
 use sigproof_tests::{Ran, finish, turn, xtask};
 

@@ -10,12 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sigproof_harness::step::engine::Probe;
-use sigproof_harness::step::worker::{Event, Order, VERB};
+use sigproof_harness::forked::worker::{Event, Order, VERB};
 use sigproof_inspect::process::{self, Group, own_command, pause};
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_step::engine::Probe;
 
 use crate::trouble::Trouble;
 

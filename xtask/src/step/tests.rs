@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use sigproof_harness::case::Setup;
-use sigproof_harness::step::Window;
+use sigproof_harness::forked::Window;
 use sigproof_osnote::backends;
 use sigproof_report::{Mode, Variant};
 

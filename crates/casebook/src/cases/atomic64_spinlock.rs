@@ -24,8 +24,8 @@ use sigproof_shim::sync::Arc;
 
 use crate::records::Account;
 use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::model::{self, Model, ensure};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::Attempt;
 use sigproof_report::{Outcome, Variant};
 

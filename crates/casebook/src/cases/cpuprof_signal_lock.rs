@@ -33,9 +33,9 @@ use sigproof_shim::sync::Arc;
 use crate::models::tally::{self, Numbers, Tally};
 use crate::records::{Account, Ledger, tag_of};
 use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Injector, SIGNAL};
 use sigproof_harness::model::{self, Model, must};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::Attempt;
 use sigproof_report::{Outcome, Variant};
 

@@ -37,9 +37,9 @@ use sigproof_shim::sync::Arc;
 use crate::models::tally::{self, Numbers, Tally};
 use crate::records::{Account, Ledger, tag_of};
 use sigproof_harness::case::{Case, Failure, REFUSES, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Fault, SIGNAL};
 use sigproof_harness::model::{self, Model, must};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::Attempt;
 use sigproof_report::{Expected, Grade, Mode, Outcome, Variant};
 

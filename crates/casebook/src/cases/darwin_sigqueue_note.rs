@@ -31,9 +31,9 @@ use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
 
 use sigproof_harness::case::{Case, Failure, REFUSES, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Fault, SIGNAL};
 use sigproof_harness::model::{self, Model, ensure, must};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::Attempt;
 use sigproof_report::{Expected, Outcome};
 

@@ -30,9 +30,9 @@ use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
 
 use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject;
 use sigproof_harness::model::{self, Model, ensure, must};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::Attempt;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};

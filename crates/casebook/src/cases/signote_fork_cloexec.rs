@@ -30,9 +30,9 @@ use sigproof_shim::os::OsError;
 use sigproof_shim::os::fd::{self, PipeEnds};
 
 use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::Fault;
 use sigproof_harness::model::{self, Model, ensure, must};
-use sigproof_harness::step::{Stage, Window};
 use sigproof_harness::worker::{self, Attempt};
 use sigproof_inspect::process::own_executable;
 use sigproof_inspect::refusal::Refusal;

@@ -1,8 +1,8 @@
 //! Windows of the core: notes and semaphores by themselves, without a case around them.
 
 use sigproof_harness::Setup;
+use sigproof_harness::forked::{Entry, Window};
 use sigproof_harness::registry::note_lacking;
-use sigproof_harness::step::{Entry, Window};
 
 mod notes;
 mod semaphores;

@@ -11,8 +11,8 @@ use sigproof_shim::sync::Arc;
 
 use super::entry;
 use sigproof_harness::case::{Failure, Setup};
+use sigproof_harness::forked::{Entry, Stage, Window};
 use sigproof_harness::inject::Fault;
-use sigproof_harness::step::{Entry, Stage, Window};
 use sigproof_report::{Expected, Outcome};
 
 /// All of them.

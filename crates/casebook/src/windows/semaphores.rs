@@ -15,8 +15,8 @@ use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Sl
 
 use super::entry;
 use sigproof_harness::case::{Failure, Setup};
+use sigproof_harness::forked::{Entry, Stage, Window};
 use sigproof_harness::inject::Fault;
-use sigproof_harness::step::{Entry, Stage, Window};
 use sigproof_report::Outcome;
 
 /// All of them.

@@ -146,4 +146,11 @@ mod tests {
     fn nonsense(#[case] text: &str) {
         assert!(with_check(text).parse::<Token>().is_err(), "{text}");
     }
+
+    #[rstest]
+    #[case("a/broken@sleep@k1@o+0x1@s+0x1#1")]
+    #[case("a/broken@sleep@k1:asleep@o+0x1@#1")]
+    fn the_token_of_a_boundary_is_no_token_of_an_execution(#[case] text: &str) {
+        assert!(sigproof_step::token::Token::looks_like(text) && text.parse::<Token>().is_err());
+    }
 }

@@ -12,9 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use sigproof_shim::native::atomic::Ordering;
-
-use crate::page::{Page, State};
+use crate::page::State;
 use sigproof_inspect::diagnose::{self, Diagnosis, HangKind};
 use sigproof_inspect::hang::Stuck;
 use sigproof_inspect::process::ending;
@@ -81,15 +79,15 @@ pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() 
 }
 
 /// What came of a child that is stuck, and why. Nothing is said of thread `but`.
-pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck, but: Option<u32>) -> (Outcome, Finding) {
+pub(crate) fn explain(pid: u32, in_handler: bool, stuck: Stuck, but: Option<u32>) -> (Outcome, Finding) {
     match diagnose::diagnose(pid, stuck) {
         Ok(mut diagnosis) => {
             diagnosis.threads.retain(|thread| Some(thread.tid) != but);
-            let outcome = outcome(diagnosis.kind, page);
+            let outcome = outcome(diagnosis.kind, in_handler);
             (outcome, finding(outcome, diagnosis))
         }
         Err(error) => {
-            let (outcome, what) = undiagnosed(page, stuck);
+            let (outcome, what) = undiagnosed(in_handler, stuck);
             (outcome, Finding::new(outcome, format!("{what} (no stacks: {error})")))
         }
     }
@@ -97,9 +95,9 @@ pub(crate) fn explain(pid: u32, page: &Page, stuck: Stuck, but: Option<u32>) -> 
 
 /// The outcome for a kind of hang. A sleeper with a handler on its stack has not lost a wake-up, whatever the stacks could tell: the
 /// handler waits for something.
-fn outcome(kind: HangKind, page: &Page) -> Outcome {
+fn outcome(kind: HangKind, in_handler: bool) -> Outcome {
     match kind {
-        HangKind::LostWakeup if page.handler_depth.load(Ordering::Relaxed) > 0 => Outcome::SelfDeadlock,
+        HangKind::LostWakeup if in_handler => Outcome::SelfDeadlock,
         HangKind::SelfDeadlock => Outcome::SelfDeadlock,
         HangKind::CrossDeadlock => Outcome::CrossDeadlock,
         HangKind::LostWakeup => Outcome::LostWakeup,
@@ -120,8 +118,8 @@ fn finding(outcome: Outcome, mut diagnosis: Diagnosis) -> Finding {
 }
 
 /// The kind of a hang, by what the child itself has noted, and in words.
-pub(crate) fn undiagnosed(page: &Page, stuck: Stuck) -> (Outcome, &'static str) {
-    match (stuck, page.handler_depth.load(Ordering::Relaxed) > 0) {
+pub(crate) fn undiagnosed(in_handler: bool, stuck: Stuck) -> (Outcome, &'static str) {
+    match (stuck, in_handler) {
         (Stuck::Spinning { .. }, true) => (Outcome::Livelock, "a thread spins inside its signal handler"),
         (Stuck::Spinning { .. }, false) => (Outcome::Livelock, "a thread spins"),
         (Stuck::AllAsleep, true) => (Outcome::SelfDeadlock, "a thread is blocked inside its signal handler"),

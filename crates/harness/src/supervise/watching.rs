@@ -120,9 +120,9 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
         if let Some(stuck) = stuck {
             let elapsed = started.elapsed();
             let (outcome, finding) = if seen || hang::proc_is_ours() {
-                explain(child.pid(), page, stuck, None)
+                explain(child.pid(), page.in_handler(), stuck, None)
             } else {
-                let (outcome, what) = undiagnosed(page, stuck);
+                let (outcome, what) = undiagnosed(page.in_handler(), stuck);
                 (outcome, Finding::new(outcome, format!("{what} (no stacks: {})", hang::FOREIGN_PROC)))
             };
             break (End::Outcome(outcome), Some(finding), elapsed);
@@ -178,7 +178,7 @@ fn not_understood(child: &Child, begun: bool, stuck: Stuck) -> (End, Option<Find
             None,
         );
     }
-    let (outcome, finding): (Outcome, Finding) = explain(child.pid(), child.page(), stuck, None);
+    let (outcome, finding): (Outcome, Finding) = explain(child.pid(), child.page().in_handler(), stuck, None);
     let sentence = format!("{still}; not understood why: {}", finding.sentence);
     (End::Outcome(outcome), Some(Finding { sentence, ..finding }))
 }

@@ -10,7 +10,7 @@ use sigproof_osnote::{Backend, NoteError};
 
 use crate::cases::darwin_sigqueue_note;
 use sigproof_harness::case::{Case, Failure, Setup};
-use sigproof_harness::step::Window;
+use sigproof_harness::forked::Window;
 use sigproof_harness::worker::Attempt;
 use sigproof_report::Outcome;
 

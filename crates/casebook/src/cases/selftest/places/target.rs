@@ -6,7 +6,7 @@
 pub(super) use selected::{LABELS, LACKS, addresses, run};
 
 /// Assembles the window and names its labels. `$mark` is the trap instruction of
-/// [`Stage::window`](sigproof_harness::step::Stage::window).
+/// [`Stage::window`](sigproof_harness::forked::Stage::window).
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 macro_rules! window {
     ($mark:literal; $($label:ident: $instruction:literal;)*) => {

@@ -1,0 +1,274 @@
+//! Windows: pieces of code of this program, swept by [`sigproof_step`] in forks of it.
+//!
+//! ```text
+//!  xtask step ──► [child process] worker ──► sigproof_step::sweep ──► [its child] stage ──► case
+//! ```
+//!
+//! A *window* is a piece of code between two marks: a note's sleep, a buffer's write. Cases bring their windows
+//! ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others. [`Entry`] is the
+//! [`Subject`] that a window is to the engines.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | window and entry |
+//! | `stage` | the side of the process that is interrupted: helper, bystander, bookkeeping |
+//! | [`worker`] | the process that sweeps: orders and events |
+
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no engine that would use it"))]
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitStatus;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use sigproof_inspect::hang::Stuck;
+use sigproof_inspect::refusal::Refusal;
+use sigproof_report::seen::Step;
+use sigproof_report::{Expected, Finding, Outcome, Run, Seen, SetupId, Technique};
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
+use sigproof_step::{Ended, Interrupted, Notes, PANICKED, Slate, Subject, Trouble, leave};
+
+use crate::case::{Failure, Setup};
+use crate::inject;
+use crate::page::{Page, Shared};
+use crate::supervise::{self, End};
+
+mod stage;
+pub mod worker;
+
+pub use stage::Stage;
+
+/// What a window's process does: it makes what it tests, then runs the window again and again, as long as the stage says
+/// [`another`](Stage::another).
+pub type Play = Arc<dyn Fn(&mut Stage) -> Result<(), Failure> + Send + Sync>;
+
+/// A piece of code, and what may interrupt it.
+#[derive(Clone)]
+pub struct Window {
+    /// Its name among the windows of a setup: `sleep`, `write`.
+    pub name: &'static str,
+    /// What is run.
+    pub(crate) play: Play,
+    /// Whom the signal hits.
+    pub(crate) interrupted: Interrupted,
+    /// Whether the handler lets a second signal in, which is then swept over the handler's own instructions.
+    pub(crate) nests: bool,
+    /// Whether the others are held again once the signal has let them go.
+    pub(crate) alone: bool,
+    /// What must come of it, where that differs from what the setup says.
+    pub(crate) expected: Option<Expected>,
+}
+
+impl Window {
+    /// A window whose own thread is interrupted, by one signal.
+    pub fn new(name: &'static str, play: impl Fn(&mut Stage) -> Result<(), Failure> + Send + Sync + 'static) -> Self {
+        Self {
+            name,
+            play: Arc::new(play),
+            interrupted: Interrupted::Target,
+            nests: false,
+            alone: false,
+            expected: None,
+        }
+    }
+
+    /// The signal hits another thread, while the one in the window is held at the boundary.
+    #[must_use]
+    pub fn on_bystander(mut self) -> Self {
+        self.interrupted = Interrupted::Bystander;
+        self
+    }
+
+    /// The handler masks nothing: a second signal is swept over its instructions.
+    #[must_use]
+    pub fn nests(mut self) -> Self {
+        self.nests = true;
+        self
+    }
+
+    /// Once the signal has let the others go, and they rest, they are held again: the target runs alone to the end of the window.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// This must come of it, rather than what the setup says.
+    #[must_use]
+    pub fn expect(mut self, expected: Expected) -> Self {
+        self.expected = Some(expected);
+        self
+    }
+}
+
+/// A window under its name.
+#[derive(Clone)]
+pub struct Entry {
+    /// The case, or the name of a window that belongs to none.
+    pub name: &'static str,
+    /// Whether only its exact name chooses it: it tests the tool.
+    pub hidden: bool,
+    /// What this machine lacks for it, whatever the engine: the reason and the remedy.
+    pub lacks: Option<String>,
+    /// Which way to run it.
+    pub setup: Setup,
+    /// The window.
+    pub window: Window,
+}
+
+impl Entry {
+    /// What must and what may come of it.
+    pub fn expected(&self) -> &Expected {
+        self.window.expected.as_ref().unwrap_or(&self.setup.expected)
+    }
+
+    /// The identity of its setup.
+    pub fn id(&self) -> SetupId {
+        self.setup.id(self.name)
+    }
+
+    /// Its identity as text: `darwin-sigqueue-note/broken/sema@receive`.
+    pub fn label(&self) -> String {
+        format!("{}@{}", self.id(), self.window.name)
+    }
+}
+
+impl Subject for Entry {
+    fn label(&self) -> String {
+        Self::label(self)
+    }
+
+    fn run(&self) -> Run {
+        let step = Step { window: Some(self.window.name.to_owned()), ..Step::default() };
+        let run = Run::new(Technique::Step, self.id(), self.expected().clone());
+        Run { seen: Seen::Step(Box::new(step)), ..run }
+    }
+
+    fn interrupted(&self) -> Interrupted {
+        self.window.interrupted
+    }
+
+    fn nests(&self) -> bool {
+        self.window.nests
+    }
+
+    fn alone(&self) -> bool {
+        self.window.alone
+    }
+
+    fn signal(&self) -> libc::c_int {
+        inject::SIGNAL
+    }
+
+    fn notes(&self) -> io::Result<&'static dyn Notes> {
+        let page = page()?;
+        page.reset();
+        Ok(page)
+    }
+
+    /// The target is a thread of its own, so that its memory comes from an arena of its own: what the sweeping
+    /// process has allocated before the fork leaves no trace in the allocator's path.
+    fn perform(&self, slate: &'static Slate) -> ! {
+        let Ok(page) = page() else { leave(PANICKED) };
+        thread::scope(|scope| {
+            let target = thread::Builder::new().name("target".to_owned());
+            let target = target.spawn_scoped(scope, || {
+                match panic::catch_unwind(AssertUnwindSafe(|| play(&self.window, page, slate))) {
+                    Ok(Ok(())) => page.set_done(),
+                    Ok(Err(failure)) => page.conclude(Err(failure)),
+                    Err(_) => leave(PANICKED),
+                }
+                leave(0)
+            });
+            match target {
+                // It ends the process.
+                Ok(target) => drop(target.join()),
+                Err(error) => {
+                    page.conclude(Err(Refusal::thread(&error).into()));
+                    leave(0);
+                }
+            }
+        });
+        leave(PANICKED)
+    }
+
+    fn ended(&self, status: ExitStatus) -> Result<Ended, Trouble> {
+        let page = page().map_err(|error| Trouble::System { call: "mapping shared memory", error })?;
+        Ok(match supervise::judge(page.state(), status, String::new) {
+            (End::Outcome(outcome), finding) => {
+                let detail = finding.as_ref().map(|finding| finding.sentence.clone()).unwrap_or_default();
+                Ended { outcome, detail, finding, presumed: false }
+            }
+            (End::Unsupported(why), _) => return Err(Trouble::Refused(why)),
+            (End::Abandoned, _) => {
+                Ended { outcome: Outcome::Crash, detail: String::new(), finding: None, presumed: false }
+            }
+        })
+    }
+
+    fn stuck(&self, stuck: Stuck) -> (Outcome, String) {
+        let in_handler = page().is_ok_and(Page::in_handler);
+        let (outcome, what) = supervise::undiagnosed(in_handler, stuck);
+        (outcome, what.to_owned())
+    }
+
+    fn diagnosed(&self, pid: u32, stuck: Stuck) -> (Outcome, Finding) {
+        // The first thread does nothing but wait for the target.
+        supervise::explain(pid, page().is_ok_and(Page::in_handler), stuck, Some(pid))
+    }
+}
+
+impl Notes for Page {
+    fn armed(&self) -> &AtomicU64 {
+        &self.armed
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    fn signals_idle(&self) -> bool {
+        Self::signals_idle(self)
+    }
+
+    fn in_handler(&self) -> bool {
+        Self::in_handler(self)
+    }
+
+    fn progress(&self) -> u64 {
+        Self::progress(self)
+    }
+}
+
+/// The page that all children of this process have, one after the other.
+fn page() -> io::Result<&'static Page> {
+    static MADE: OnceLock<&Page> = OnceLock::new();
+    if let Some(made) = MADE.get() {
+        return Ok(made);
+    }
+    let page = Shared::create()?.0.leak();
+    Ok(MADE.get_or_init(|| page))
+}
+
+fn play(window: &Window, page: &'static Page, slate: &'static Slate) -> Result<(), Failure> {
+    let mut stage = Stage::new(page, slate, window)?;
+    page.set_running();
+    (window.play)(&mut stage)
+}
+
+/// A window of a few instructions, on which engines are tried.
+fn nothing() -> Entry {
+    let window = Window::new("nothing", |stage| {
+        stage.handler(|_| Ok(()))?;
+        while stage.another()? {
+            stage.window(|| {
+                for n in 0..4_u64 {
+                    core::hint::black_box(n);
+                }
+            });
+        }
+        Ok(())
+    });
+    Entry { name: "probe", hidden: true, lacks: None, setup: Setup::fixed(), window }
+}

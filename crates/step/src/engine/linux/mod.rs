@@ -1,0 +1,89 @@
+//! The engines on Linux.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `child` | the process in which the window runs: its start, its end, its threads |
+//! | `arch` | registers and breakpoints |
+//! | `tracee` | one ptrace stop after another |
+//! | `ptrace` | the engines that trace |
+//! | `trap_flag` | the engine that does not |
+//! | `probe` | whether they work here |
+
+mod arch;
+mod child;
+mod probe;
+mod ptrace;
+mod tracee;
+mod trap_flag;
+
+pub(super) use probe::try_out;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
+use nix::sys::signal::{Signal, raise};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+
+use super::{Engine, Kind, OnlyThread, Trouble};
+use crate::{PANICKED, Subject, leave};
+
+pub(super) fn open(kind: Kind, subject: &dyn Subject, only: OnlyThread) -> Result<Box<dyn Engine + '_>, Trouble> {
+    Ok(match kind {
+        Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, subject, only)?),
+        Kind::TrapFlag => Box::new(trap_flag::TrapFlag::new(subject, only)?),
+    })
+}
+
+/// Maps a failed call of nix on [`Trouble::System`].
+fn refused(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
+    move |errno| Trouble::System { call, error: errno.into() }
+}
+
+/// How many threads this process has beside the calling one.
+pub(super) fn threads_besides() -> std::io::Result<usize> {
+    match std::fs::read_dir("/proc/self/task") {
+        Ok(threads) => Ok(threads.count().saturating_sub(1)),
+        // No /proc, or that of another PID namespace.
+        Err(_) => Ok(unshared().map(|()| 0)?),
+    }
+}
+
+/// Fails with `EINVAL` in a process with several threads, and changes nothing in any other (unshare(2)).
+pub(super) fn unshared() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_THREAD)
+}
+
+pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
+    // SAFETY: takes a number, of nanoseconds, and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+    let own = Pid::from_raw(0);
+    let allowed = sched_getaffinity(own)?;
+    let usable: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true)).collect();
+    let mut only = CpuSet::new();
+    only.set(usable[number % usable.len().max(1)])?;
+    Ok(sched_setaffinity(own, &only)?)
+}
+
+pub(super) fn apart(_only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
+    // SAFETY: this process has one thread (`_only`), so that the child may do whatever it likes.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            // SAFETY: takes a number.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
+            leave(if done { 0 } else { PANICKED })
+        }
+        ForkResult::Parent { child } => loop {
+            match waitpid(child, None) {
+                // Who gave the order is to see that the end came from outside.
+                Ok(WaitStatus::Signaled(_, signal @ (Signal::SIGKILL | Signal::SIGTERM), _)) => {
+                    raise(signal)?;
+                    return Ok(false);
+                }
+                Ok(status) => return Ok(status == WaitStatus::Exited(child, 0)),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        },
+    }
+}
