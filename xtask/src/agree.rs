@@ -8,7 +8,7 @@ use sigproof_harness::cases::cases;
 use sigproof_harness::exit::Exit;
 use sigproof_harness::report::{Run, Technique};
 
-use crate::args::{AgreeArgs, ModelArgs, StepArgs, StressArgs};
+use crate::args::{AgreeArgs, ModelArgs, ShownArgs, StepArgs, StressArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
 use crate::{interrupt, model, select, step, stress, table, units};
@@ -31,7 +31,7 @@ pub fn run(args: &AgreeArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let parts = phases::carry_out(phases(names, notes, &VERBS), interrupt::flag());
+    let parts = phases::carry_out(phases(names, notes, args.shown, &VERBS), interrupt::flag());
     phases::exit(&parts, interrupt::requested())
 }
 
@@ -45,10 +45,10 @@ struct Verbs {
 const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
 
 /// The three techniques over these cases and notes, and the comparison.
-fn phases(names: Vec<String>, notes: Vec<String>, verbs: &Verbs) -> Vec<Phase<'_>> {
+fn phases(names: Vec<String>, notes: Vec<String>, shown: ShownArgs, verbs: &Verbs) -> Vec<Phase<'_>> {
     let models = ModelArgs { names: names.clone(), notes: notes.clone(), quick: true, ..ModelArgs::default() };
-    let windows = StepArgs { names: names.clone(), notes: notes.clone(), ..StepArgs::default() };
-    let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), ..StressArgs::default() };
+    let windows = StepArgs { names: names.clone(), notes: notes.clone(), shown, ..StepArgs::default() };
+    let setups = StressArgs { cases: names, notes, coverage: Some(SHORT), shown, ..StressArgs::default() };
     vec![
         Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
         Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
@@ -178,7 +178,7 @@ mod tests {
         ];
         for (number, (expected, verbs)) in table.iter().enumerate() {
             let no_stop = sigproof_shim::native::atomic::AtomicBool::new(false);
-            let parts = phases::carry_out(phases(Vec::new(), Vec::new(), verbs), &no_stop);
+            let parts = phases::carry_out(phases(Vec::new(), Vec::new(), ShownArgs::default(), verbs), &no_stop);
             assert_eq!(phases::exit(&parts, false), *expected, "{number}");
         }
     }

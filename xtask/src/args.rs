@@ -13,12 +13,16 @@ use sigproof_harness::step::engine::Kind;
 mod bench;
 mod conform;
 mod help;
+mod shown;
+mod test;
 mod upstream;
-
-pub use upstream::UpstreamArgs;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
+pub use shown::ShownArgs;
+pub use test::TestArgs;
+pub use upstream::UpstreamArgs;
+
 use help::{AGREE, CONFORM, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
@@ -110,6 +114,9 @@ pub struct StressArgs {
     /// How signals are sent; the sharpest that the platform has, if not given
     #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
     pub delivery: Option<Delivery>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
@@ -193,6 +200,9 @@ pub struct StepArgs {
     /// Windows swept at a time; as many as there are processors, if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
@@ -224,6 +234,9 @@ pub struct AgreeArgs {
     /// Only over this note (repeatable)
     #[arg(long = "note", value_name = "NOTE")]
     pub notes: Vec<String>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
 }
 
 /// What `replay` is asked for.
@@ -232,6 +245,9 @@ pub struct ReplayArgs {
     /// What a counterexample prints, MODEL@PLAN@CHOICES; or a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
@@ -252,32 +268,6 @@ pub enum ListFormat {
     Text,
     /// For programs.
     Json,
-}
-
-/// What `test` is asked for.
-#[derive(Args, Clone, Debug)]
-pub struct TestArgs {
-    /// Signals inside the window that each fixed variant has to withstand in the stress at the end
-    #[arg(long, value_name = "N", default_value_t = SHORT)]
-    pub coverage: u64,
-    /// Seed of the stress
-    #[arg(long, value_name = "SEED")]
-    pub seed: Option<u64>,
-    /// Write a report of the stress, as for `stress`
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
-    pub reports: Vec<Target>,
-    /// Arguments for `cargo test`, after `--`
-    #[arg(last = true, value_name = "CARGO-TEST-ARGS")]
-    pub cargo_test: Vec<String>,
-}
-
-/// The coverage of the stress that ends the tests: a tenth of what `stress` asks for by itself.
-const SHORT: u64 = 100;
-
-impl Default for TestArgs {
-    fn default() -> Self {
-        Self { coverage: SHORT, seed: None, reports: Vec::new(), cargo_test: Vec::new() }
-    }
 }
 
 /// What `sanitize` is asked for.

@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use sigproof_harness::exit::Exit;
 
 /// A stream for people. Results go to the standard output, unless a report goes there.
@@ -16,12 +17,14 @@ pub enum Out {
 }
 
 impl Out {
-    /// Writes `text`. [`Exit::Environment`] if the stream does not take it, and [`Exit::AsExpected`] otherwise.
+    /// Writes `text`, which may be styled; the styles are removed where the stream shows no colours.
+    /// [`Exit::Environment`] if the stream does not take the text, and [`Exit::AsExpected`] otherwise.
     #[must_use]
     pub fn say(self, text: &str) -> Exit {
+        let choice = if self.is_coloured() { ColorChoice::Always } else { ColorChoice::Never };
         let done = match self {
-            Self::Stdout => write(&mut io::stdout().lock(), text),
-            Self::Stderr => write(&mut io::stderr().lock(), text),
+            Self::Stdout => write(&mut AutoStream::new(io::stdout().lock(), choice), text),
+            Self::Stderr => write(&mut AutoStream::new(io::stderr().lock(), choice), text),
         };
         match done {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -40,11 +43,30 @@ impl Out {
         }
     }
 
-    /// Whether text for it may be coloured: a terminal, and `NO_COLOR` is not set.
+    /// Whether the stream shows colours. The first line that holds decides:
+    ///
+    /// | | colours |
+    /// |---|---|
+    /// | `NO_COLOR` is set and not empty | no |
+    /// | `CLICOLOR_FORCE` is set, not empty and not 0 | yes |
+    /// | the stream is no terminal, `TERM` is `dumb`, or `CLICOLOR` is 0 | no |
+    /// | otherwise | yes |
     pub fn is_coloured(self) -> bool {
-        let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let cannot = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        self.is_terminal() && !asked_not_to && !cannot
+        if anstyle_query::no_color() {
+            return false;
+        }
+        let refused = anstyle_query::clicolor() == Some(false) || !anstyle_query::term_supports_ansi_color();
+        let forced = anstyle_query::clicolor_force() && std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0");
+        forced || self.is_terminal() && !refused
+    }
+
+    /// The columns of the terminal; `None` if the stream is no terminal, or its size is not known.
+    pub fn width(self) -> Option<u16> {
+        let mut table = comfy_table::Table::new();
+        if self == Self::Stderr {
+            table.use_stderr();
+        }
+        table.width()
     }
 
     fn name(self) -> &'static str {

@@ -16,7 +16,7 @@ use sigproof_harness::step::{Entry, entries};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::args::StepArgs;
-use crate::findings::Maps;
+use crate::findings::{FEW, Maps, View};
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
 use crate::trouble::Trouble;
@@ -25,9 +25,6 @@ use crate::{interrupt, output, reports, select, units};
 mod process;
 
 use process::{Answer, Sweeper};
-
-/// So many windows may be chosen for the map of each to be shown.
-const FEW: usize = 4;
 
 /// How the verb ended.
 pub struct Ended {
@@ -80,8 +77,11 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     report.runs = runs;
     report.elapsed_seconds = started.elapsed().as_secs_f64();
     report.interrupted = interrupted;
-    let maps = if args.map || chosen.len() <= FEW { Maps::All } else { Maps::Unexpected };
-    let told = reports::tell_with(Technique::Step, &report, &args.reports, out, maps);
+    let mut view = View::of(args.shown, chosen.len());
+    if args.map || chosen.len() <= FEW {
+        view.maps = Maps::All;
+    }
+    let told = reports::tell(Technique::Step, &report, &args.reports, out, view);
     kept.extend_from_slice(&report.runs);
     let exit = match trouble {
         _ if report.interrupted => Exit::Interrupted,

@@ -94,8 +94,8 @@ pub(super) const STEP: &str = "\
 A window is a piece of code between two marks: a note's sleep, a buffer's write. Left alone it takes
 a path of instructions, those of libc and of the vDSO included. A boundary is a place on that path
 where a signal can come: before an instruction, or asleep in a system call. A sweep runs the window
-once for each boundary, delivers a real signal there, lets all go on, and judges what comes of it.
-Where that is bad, the boundary is vulnerable.
+once for each boundary, delivers a real signal there, resumes every thread and grades the outcome.
+If the outcome is bad, the boundary is vulnerable.
 
 An engine is the means by which a boundary is reached:
   breakpoint   ptrace, and a hardware breakpoint at the boundary
@@ -123,10 +123,12 @@ The table at the end has a line for each window:
   time       what the sweep took
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-After the table comes what was found for each kind of bad outcome, also where it was expected, with
-the command that repeats it, `cargo xtask replay` with a token that names the boundary. A map shows
-which boundaries are vulnerable, and what lies there. It is printed for a window that is vulnerable
-and must not be, for each where at most 4 are chosen, and for all with --map.
+Below the table, each window with a bad outcome has a finding: what happened in one sentence, and the
+command that repeats it, `cargo xtask replay` with a token that names the boundary. The stacks of a
+hang are printed if at most 4 windows are chosen, and if the hang must never occur: at most 8 frames
+on each side of the signal. --verbose prints all threads and frames of all findings.
+A map shows which boundaries are vulnerable, and what lies there. It is printed for a window that is
+vulnerable and must not be, for each window if at most 4 are chosen, and for all windows with --map.
 ";
 
 /// Below that of `stress`.
@@ -151,8 +153,14 @@ The table at the end has a line for each setup of each case:
   in window  signals that hit the instructions which the case is about: the coverage
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-After the table comes, for each kind of bad outcome, the diagnosis of the first one, also where it
-was expected, and the command that repeats it.
+On a terminal that is too narrow for these columns, variant, note and mode are one column, `setup`,
+and `expected` is left out; a report has it.
+
+Below the table, each setup with a bad outcome has a finding: what happened in one sentence, and the
+command that repeats it. A hang also has the stacks of the threads that it is about: at most 8 frames
+on each side of the signal, the rest is a number. If more than 4 setups are chosen, an expected
+finding has stacks only if it is the first with its outcome, and then at most 4 frames on each side.
+--verbose prints all threads and frames of all findings; a report always has them.
 ";
 
 /// Below that of `agree`.

@@ -19,6 +19,9 @@ pub struct UpstreamArgs {
     /// Runs of each reproducer on each toolchain
     #[arg(long, value_name = "N", default_value = "3")]
     pub runs: NonZero<u64>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: super::ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,
