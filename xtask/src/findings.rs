@@ -182,7 +182,7 @@ fn print_finding(text: &mut String, run: &Run, finding: &Finding, stacks: Part, 
     let after = finding.seconds.map(|s| format!(" after {}", units::seconds(s))).unwrap_or_default();
     let _ = writeln!(text, "{} {outcome}{after} ({grade})", title(run));
     let details = match stacks {
-        Part::Whole => finding.text.clone(),
+        Part::Whole => stacks::whole(finding),
         Part::Cut(side) => stacks::cut(finding, side),
         Part::None => String::new(),
     };

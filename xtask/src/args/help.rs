@@ -123,12 +123,12 @@ The table at the end has a line for each window:
   time       what the sweep took
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-Below the table, each window with a bad outcome has a finding: what happened in one sentence, and the
-command that repeats it, `cargo xtask replay` with a token that names the boundary. The stacks of a
-hang are printed if at most 4 windows are chosen, and if the hang must never occur: at most 8 frames
-on each side of the signal. --verbose prints all threads and frames of all findings.
-A map shows which boundaries are vulnerable, and what lies there. It is printed for a window that is
-vulnerable and must not be, for each window if at most 4 are chosen, and for all windows with --map.
+Below the table, each window with a bad outcome has a finding: what happened in one sentence, and
+the command that repeats it, `cargo xtask replay` with a token that names the boundary. The stacks
+of a hang are printed if at most 4 windows are chosen, and if the hang must never occur: at most
+8 frames on each side of the signal. --verbose prints all threads and frames of all findings.
+A map shows which boundaries are vulnerable, and what lies there. It is printed for a window that
+is vulnerable and must not be, for each window if at most 4 are chosen, and for all with --map.
 ";
 
 /// Below that of `stress`.
@@ -143,8 +143,8 @@ Examples:
 
 The table at the end has a line for each setup of each case:
   case       the bug; `cargo xtask list` links to where it was reported
-  variant    broken: as the bug was; fixed: as it was mended, or by a means that never had it;
-             in brackets what tells apart several of a kind
+  variant    broken: the historical bug; fixed: the upstream fix, or a design that never had the bug;
+             in brackets the flavour, which tells apart several of a kind
   note       what the sleeper sleeps on and the handler wakes
   mode       blocking: the reader sleeps on the note; non-blocking: it polls
   outcomes   what attempts ended in, and how many of them
@@ -153,14 +153,17 @@ The table at the end has a line for each setup of each case:
   in window  signals that hit the instructions which the case is about: the coverage
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-On a terminal that is too narrow for these columns, variant, note and mode are one column, `setup`,
-and `expected` is left out; a report has it.
+On a terminal that is too narrow for these columns, variant, flavour, note and mode are one column,
+setup, and expected is left out; a report has it.
 
-Below the table, each setup with a bad outcome has a finding: what happened in one sentence, and the
-command that repeats it. A hang also has the stacks of the threads that it is about: at most 8 frames
-on each side of the signal, the rest is a number. If more than 4 setups are chosen, an expected
-finding has stacks only if it is the first with its outcome, and then at most 4 frames on each side.
+Below the table, each setup with a bad outcome has a finding: what happened in one sentence, and
+the command that repeats it. A hang also has the stacks of the threads that it is about: at most
+8 frames on each side of the signal. If more than 4 setups are chosen, an expected finding has
+stacks only if it is the first with its outcome, and then at most 4 frames on each side; expected
+findings of a case that say the same are printed once.
 --verbose prints all threads and frames of all findings; a report always has them.
+
+Colours are for a terminal; NO_COLOR and TERM=dumb switch them off, CLICOLOR_FORCE=1 forces them.
 ";
 
 /// Below that of `agree`.

@@ -1,4 +1,5 @@
-//! The stacks of a finding, cut to what matters. The cut works on the [`Diagnosis`] in the finding's details, not on its text.
+//! The stacks of a finding, cut to what matters. The cut works on the finding's details, which are a [`Diagnosis`] or the traceback
+//! of a Go runtime, not on its text. Of a traceback, each stack is cut to its innermost frames. Of a diagnosis are cut:
 //!
 //! 1. Threads: those that the diagnosis is about, see [`involved`]. All others are one line.
 //! 2. Frames that call the case's attempt: the harness and the start of the program or of the thread. They are cut first.
@@ -10,12 +11,25 @@ use std::fmt::Write;
 
 use sigproof_harness::diagnose::{Diagnosis, Frame, HangKind, Method, Owner, ResourceKind, ThreadReport};
 use sigproof_harness::report::Finding;
+use sigproof_oracle::upstream::trim_to;
 
 /// So many threads of a lost wake-up are described in its sentence.
 const DESCRIBED: usize = 3;
 
-/// The text of a finding with at most `side` frames on each side of a signal. A text that is no diagnosis stays whole.
+/// The text of a finding with all frames of all threads. A Go runtime's idle threads are left out.
+pub fn whole(finding: &Finding) -> String {
+    traceback(finding).map_or_else(|| finding.text.clone(), |traceback| trim_to(traceback, usize::MAX))
+}
+
+fn traceback(finding: &Finding) -> Option<&str> {
+    finding.details.get("traceback")?.as_str()
+}
+
+/// The text of a finding with at most `side` frames on each side of a signal. A text without stacks stays whole.
 pub fn cut(finding: &Finding, side: usize) -> String {
+    if let Some(traceback) = traceback(finding) {
+        return trim_to(traceback, side);
+    }
     match serde_json::from_value::<Diagnosis>(finding.details.clone()) {
         Ok(diagnosis) => finding.text.replacen(&diagnosis.to_string(), &render(&diagnosis, side), 1),
         Err(_) => finding.text.clone(),

@@ -127,7 +127,17 @@ fn limits_of_a_diagnosis_stay() {
 }
 
 #[test]
-fn what_is_no_diagnosis_stays_whole() {
+fn a_traceback_is_cut_too() {
+    let frames: String = (0..20).map(|n| format!("main.f{n}()\n\tsigproof/a.go:{n} +0x1\n")).collect();
+    let details = serde_json::json!({ "traceback": format!("goroutine 1 [running]:\n{frames}") });
+    let finding = Finding { text: "14 of them".to_owned(), details, ..Finding::new(Outcome::Crash, "a") };
+    let (cut, whole) = (cut(&finding, 8), whole(&finding));
+    assert_eq!((cut.matches("main.f").count(), whole.matches("main.f").count()), (8, 20), "{cut}{whole}");
+    assert!(cut.contains("... 12 more"), "{cut}");
+}
+
+#[test]
+fn what_has_no_stacks_stays_whole() {
     let traceback = Finding { text: "a\nb".to_owned(), ..Finding::new(Outcome::Crash, "a") };
     assert_eq!(cut(&traceback, 1), "a\nb");
 }
