@@ -1,4 +1,4 @@
-//! The command line's grammar: what can be asked for. What the answer means is said in [`help`].
+//! The arguments of each verb. The texts below a help, which explain the output, are in [`help`].
 
 use std::num::NonZero;
 use std::time::Duration;
@@ -30,24 +30,24 @@ use help::{AGREE, CONFORM, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 #[command(after_help = exit_codes(), after_long_help = format!("{START}\n{}", exit_codes()))]
 pub struct Cli {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run cases with real signals and judge what comes of them
+    /// Run cases with real signals and grade the outcomes
     #[command(after_help = exit_codes(), after_long_help = format!("{STRESS}\n{}", exit_codes()))]
     Stress(StressArgs),
     /// Explore models: every interleaving, a signal at every point, every memory ordering
     #[command(after_help = exit_codes(), after_long_help = format!("{MODEL}\n{}", exit_codes()))]
     Model(ModelArgs),
-    /// Sweep windows: a real signal at every instruction boundary, one after the other
+    /// Sweep windows: deliver a real signal at every instruction boundary, one after the other
     #[command(after_help = exit_codes(), after_long_help = format!("{STEP}\n{}", exit_codes()))]
     Step(StepArgs),
-    /// Run cases by all three techniques, and see whether they agree on what is possible
+    /// Run cases with all three techniques and compare which outcomes each of them has seen
     #[command(after_help = exit_codes(), after_long_help = format!("{AGREE}\n{}", exit_codes()))]
     Agree(AgreeArgs),
     /// Compare our buffer with those of real Go runtimes, operation by operation
@@ -56,12 +56,12 @@ pub enum Verb {
     /// Run reproducers inside the real runtimes of Go
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
     Upstream(UpstreamArgs),
-    /// Run the execution of a counterexample, or of a signal at one boundary, once more
+    /// Repeat one execution: a counterexample of a model, or a signal at one boundary
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
-    /// Show the cases, the notes and what each can do
+    /// Show the cases and the notes, with what each supports
     List(ListArgs),
-    /// Run all tests there are, a first part of the models, every sweep, and a short stress
+    /// Run all tests, the quick models, every sweep and a short stress
     #[command(after_help = exit_codes())]
     Test(TestArgs),
     /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
@@ -75,7 +75,7 @@ pub enum Verb {
     Ci(CiArgs),
 }
 
-/// What `stress` is asked for.
+/// The arguments of `stress`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StressArgs {
     /// Cases to run: a name, a part of one, or a pattern with `*`; all if none is given
@@ -111,7 +111,7 @@ pub struct StressArgs {
     /// Setups run at a time
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
-    /// How signals are sent; the sharpest that the platform has, if not given
+    /// How to send signals; by default the most precise delivery that the platform has
     #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
     pub delivery: Option<Delivery>,
     /// How much of each finding to print.
@@ -122,7 +122,7 @@ pub struct StressArgs {
     pub reports: Vec<Target>,
 }
 
-/// What `model` is asked for.
+/// The arguments of `model`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArgs {
     /// Models to explore: a name, a part of one, or a pattern with `*`; all if none is given
@@ -140,25 +140,25 @@ pub struct ModelArgs {
     /// Only this flavour, which the table shows in brackets
     #[arg(long, value_name = "FLAVOUR")]
     pub flavour: Option<String>,
-    /// Signals, time-outs and spurious wake-ups in one execution, at most; if not given, what each model is made for
+    /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
-    /// Preemptions in one execution, at most, or `unbounded`; if not given, what each model is made for
+    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
     /// One delivery more than the default, and one preemption more
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most one preemption in fixed variants, but for those that are exhausted by default: a first look, as a part of `test`
+    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses it
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
     /// Time for the whole run, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
-    /// Models explored at a time; as many as there are processors, if not given
+    /// Models explored at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
-    /// Take each memory ordering for each weaker one, and show that some model fails for it
+    /// Replace each memory ordering by each weaker one, and show that a model fails for it
     #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget"])]
     pub weaken: bool,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
@@ -166,7 +166,7 @@ pub struct ModelArgs {
     pub reports: Vec<Target>,
 }
 
-/// What `step` is asked for.
+/// The arguments of `step`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StepArgs {
     /// Whose windows to sweep: a case's name, a part of one, or a pattern with `*`; or one window, CASE/SETUP@WINDOW; all if none is
@@ -188,16 +188,16 @@ pub struct StepArgs {
     /// Only windows of this name (repeatable)
     #[arg(long = "window", value_name = "WINDOW")]
     pub windows: Vec<String>,
-    /// By which means; the first that works here, if not given
+    /// The engine that reaches a boundary; by default the first that works here
     #[arg(long, value_name = "ENGINE", value_parser = words::<Kind>(Kind::ALL.iter().map(|kind| kind.as_str())))]
     pub engine: Option<Kind>,
     /// Only this boundary, counted from 0, of a single window
     #[arg(long, value_name = "N")]
     pub k: Option<usize>,
-    /// Show the map of every window; if not given, of few that are chosen, and of those that are vulnerable and must not be
+    /// Print the map of every window; by default of at most 4 chosen windows, and of those that are vulnerable and must not be
     #[arg(long)]
     pub map: bool,
-    /// Windows swept at a time; as many as there are processors, if not given
+    /// Windows swept at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
     /// How much of each finding to print.
@@ -225,7 +225,7 @@ fn preemptions(text: &str) -> Result<Preemptions, String> {
     }
 }
 
-/// What `agree` is asked for.
+/// The arguments of `agree`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct AgreeArgs {
     /// Cases to compare: a name, a part of one, or a pattern with `*`; all if none is given
@@ -239,10 +239,10 @@ pub struct AgreeArgs {
     pub shown: ShownArgs,
 }
 
-/// What `replay` is asked for.
+/// The arguments of `replay`.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// What a counterexample prints, MODEL@PLAN@CHOICES; or a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
+    /// The token of a counterexample, MODEL@PLAN@CHOICES; or of a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
     /// How much of each finding to print.
@@ -253,7 +253,7 @@ pub struct ReplayArgs {
     pub reports: Vec<Target>,
 }
 
-/// What `list` is asked for.
+/// The arguments of `list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// Text for people, or JSON for programs
@@ -270,7 +270,7 @@ pub enum ListFormat {
     Json,
 }
 
-/// What `sanitize` is asked for.
+/// The arguments of `sanitize`.
 #[derive(Args, Clone, Debug)]
 pub struct SanitizeArgs {
     /// The sanitizers to run with, one after another
@@ -305,7 +305,7 @@ impl Sanitizer {
     }
 }
 
-/// What `ci` is asked for.
+/// The arguments of `ci`.
 #[derive(Args, Clone, Debug)]
 pub struct CiArgs {
     /// Only this step (repeatable); all if none is given
@@ -336,10 +336,10 @@ fn target() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::from_os(&text))
 }
 
-/// A time that is longer than nothing.
+/// A time longer than zero.
 fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
         Ok(time) => Ok(time),
         Err(error) => Err(format!("{error}; write a time such as 10s, 5m or 500ms")),
     }

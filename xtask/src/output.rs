@@ -1,6 +1,6 @@
-//! Where text goes, and what becomes of it when nobody takes it.
+//! The streams for people: colours, widths and write errors.
 //!
-//! A reader that went away (`| head`) is no error. A full disk is one, and ends in an exit code, never in a panic.
+//! A closed pipe (`| head`) is no error. Any other write error, such as a full disk, gives exit code 4, never a panic.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -77,7 +77,7 @@ impl Out {
     }
 }
 
-/// What clap has to say: a help or the version, which are results, or what is wrong with the command line.
+/// Prints what clap returns: a help or the version, which are results, or an error in the command line.
 pub fn usage(error: &clap::Error) -> Exit {
     let out = if error.use_stderr() { Out::Stderr } else { Out::Stdout };
     let text = error.render();
@@ -90,12 +90,12 @@ fn write(stream: &mut dyn Write, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-/// An error message to the standard error; if that does not take it either, there is nobody left to tell.
+/// Writes an error message to the standard error; an error of that write is ignored.
 pub fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {message}");
 }
 
-/// A line of progress to the standard error.
+/// Writes a line of progress to the standard error.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What goes on while a run is under way, on the standard error: bars on a terminal, lines elsewhere.
+//! The progress of a run on the standard error: bars on a terminal, lines elsewhere.
 //!
 //! One thread owns the display and all its state; the harness's threads send it events. So nothing is locked, and a status line
 //! appears also while no event comes.

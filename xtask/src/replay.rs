@@ -1,4 +1,4 @@
-//! `cargo xtask replay`: the execution of a counterexample, or of a signal at one boundary, once more.
+//! `cargo xtask replay`: repeats one execution, a counterexample of a model or a signal at one boundary.
 
 use sigproof_harness::exit::Exit;
 use sigproof_harness::model::token::Token;

@@ -1,4 +1,4 @@
-//! What a run comes to, told: the table, the findings and a summary for people, and the reports that were asked for.
+//! The output of a run: the table, the findings and a summary for people, and the reports.
 
 use std::collections::BTreeSet;
 

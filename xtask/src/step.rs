@@ -1,4 +1,4 @@
-//! `cargo xtask step`: has processes sweep windows, a real signal at every instruction boundary, and tells what came of it.
+//! `cargo xtask step`: child processes sweep windows, with a real signal at every instruction boundary; this file prints the results.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -45,7 +45,7 @@ pub fn run(args: &StepArgs) -> Exit {
     perform(args, &mut Vec::new()).exit
 }
 
-/// Runs the verb, and keeps what it has found, for who also wants to know whether it could be.
+/// Runs the verb, and adds its runs to `kept`. [`Ended::lacks`] says whether an engine was missing.
 pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     let out = match reports::stream(&args.reports) {
         Ok(out) => out,

@@ -97,7 +97,7 @@ fn planned(reproducer: &Reproducer, toolchain: &Toolchain, expects: &Expects) ->
     run
 }
 
-/// Runs it so often, and judges what came of it.
+/// Runs the reproducer `runs` times, and grades the outcomes.
 fn observe(
     run: &mut Run,
     driver: &Driver,
@@ -142,7 +142,7 @@ fn observe(
     judge(run, runs, expects.why);
 }
 
-/// What the outcomes of so many runs that were planned amount to.
+/// The verdict and its reason, from the outcomes of `planned` runs.
 fn judge(run: &mut Run, planned: u64, why: &str) {
     let (forbidden, missing) = (run.forbidden().next(), run.missing().next());
     (run.verdict, run.reason) = match (forbidden, missing) {

@@ -120,20 +120,21 @@ fn a_stack_has_eight_frames_on_each_side_and_all_with_verbose() {
     assert!(brief.stdout.contains("\nrepeat with: cargo xtask stress"), "{}", brief.stdout);
 }
 
-/// Two screens of 50 lines, 120 columns wide, below the table; and each setup is one line of the table.
+/// Two screens of 50 lines, 120 columns wide, below the table; the table fits the width.
 #[test]
 fn every_broken_setup_fits_on_two_screens() {
-    let ran = shown(&["stress", "--variant", "broken", "--attempts", "2"], 120, &[]);
+    let ran = shown(&["stress", "--variant", "broken"], 120, &[]);
     let text = words(&ran.stdout);
     let (table, findings) = text.split_once("\n\n").unwrap_or_else(|| panic!("no findings: {ran:#?}"));
     assert!(table.lines().all(|line| line.len() <= 120), "{table}");
-    let setups = table.lines().count() - 2;
-    assert!(setups > 4 && text.contains(&format!("\n{setups} setups: ")), "a line for each: {text}");
+    // A cell with several outcomes may go on in a second line, which begins with spaces.
+    let setups: Vec<_> = table.lines().skip(2).filter(|line| !line.starts_with("  ")).collect();
+    assert!(setups.len() > 4 && text.contains(&format!("\n{} setups: ", setups.len())), "a row for each: {text}");
     let rows: usize = findings.lines().map(|line| line.chars().count().div_ceil(120).max(1)).sum();
     assert!(rows <= 100, "{rows} rows: {findings}");
     // Each has its sentence and its command, or is named by a setup of its case that says the same.
     let blocks: Vec<_> = findings.split("## ").collect();
-    for line in table.lines().skip(2) {
+    for line in setups {
         let mut cells = line.split_whitespace();
         let (case, setup) = (cells.next().unwrap(), cells.next().unwrap());
         let own = |block: &&str| block.starts_with(&format!("{case} {setup}: ")) && block.contains("\nrepeat with: ");

@@ -199,6 +199,7 @@ fn a_terminal_gets_escapes() {
     let ran = finish(child);
     let shown = reader.join().unwrap();
     assert!(shown.contains('\u{1b}') && shown.contains("0/2 "), "{shown}");
+    assert!(!shown.contains(": crash: "), "an expected outcome has no line above the bars: {shown}");
     assert!(ran.stdout.contains("2 as expected") && !ran.stdout.contains('\u{1b}'), "{ran:#?}");
 }
 

@@ -172,9 +172,9 @@ Examples:
   cargo xtask agree
   cargo xtask agree sigqueue --note pipe
 
-Real signals by luck (stress), real signals at every instruction (step) and every interleaving of a
-model are three ways to the same truth. A bad outcome that one of them has seen, and another one
-that ran has not, is a disagreement: it is told with what all three have to say, and the exit code
-is 1. Outcomes that a technique grades as ones that may occur are not compared, nor are data races,
-which only a model can see.
+Stress sends real signals at random times, step sends a real signal at every instruction, and a
+model explores every interleaving. If one technique has seen a bad outcome and another technique
+that ran has not, they disagree: the disagreement is printed with the result of all three, and the
+exit code is 1. Outcomes that may occur are not compared, and neither are data races, which only a
+model can see.
 ";

@@ -7,7 +7,7 @@ use clap::Args;
 use sigproof_harness::report::write::Target;
 use sigproof_oracle::upstream::REPRODUCERS;
 
-/// What `upstream` is asked for.
+/// The arguments of `upstream`.
 #[derive(Args, Clone, Debug)]
 pub struct UpstreamArgs {
     /// Reproducers to run: a name, a part of one, or a pattern with `*`; all if none is given
