@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 pub mod interrupt;
 #[cfg(target_os = "linux")]
 pub mod refuse;
+pub mod terminal;
 
 /// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(180);

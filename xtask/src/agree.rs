@@ -6,7 +6,7 @@ use sigproof_casebook::REGISTRY;
 use sigproof_report::agreement::{self, Compared, Seen};
 use sigproof_report::{Exit, Outcome, Run, Technique};
 
-use crate::args::{AgreeArgs, ChoiceArgs, ModelArgs, StepArgs, StressArgs};
+use crate::args::{AgreeArgs, ChoiceArgs, ModelArgs, ShownArgs, StepArgs, StressArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
 use crate::{interrupt, model, select, step, stress, table, units};
@@ -29,7 +29,7 @@ pub fn run(args: &AgreeArgs) -> Exit {
     };
     // The names are whole ones from here on: a pattern may mean more among the models.
     let choice = ChoiceArgs { patterns: selection.cases, notes: selection.notes, ..args.choice.clone() };
-    let parts = phases::carry_out(phases(&choice, &VERBS), interrupt::flag());
+    let parts = phases::carry_out(phases(&choice, args.shown, &VERBS), interrupt::flag());
     phases::exit(&parts, interrupt::requested())
 }
 
@@ -43,10 +43,10 @@ struct Verbs {
 const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
 
 /// The three techniques over these setups, and the comparison.
-fn phases<'a>(choice: &ChoiceArgs, verbs: &'a Verbs) -> Vec<Phase<'a>> {
+fn phases<'a>(choice: &ChoiceArgs, shown: ShownArgs, verbs: &'a Verbs) -> Vec<Phase<'a>> {
     let models = ModelArgs { choice: choice.clone(), quick: true, ..ModelArgs::default() };
-    let windows = StepArgs { choice: choice.clone(), ..StepArgs::default() };
-    let setups = StressArgs { choice: choice.clone(), coverage: Some(SHORT), ..StressArgs::default() };
+    let windows = StepArgs { choice: choice.clone(), shown, ..StepArgs::default() };
+    let setups = StressArgs { choice: choice.clone(), coverage: Some(SHORT), shown, ..StressArgs::default() };
     vec![
         Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
         Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
@@ -176,7 +176,7 @@ mod tests {
         ];
         for (number, (expected, verbs)) in table.iter().enumerate() {
             let no_stop = sigproof_shim::native::atomic::AtomicBool::new(false);
-            let parts = phases::carry_out(phases(&ChoiceArgs::default(), verbs), &no_stop);
+            let parts = phases::carry_out(phases(&ChoiceArgs::default(), ShownArgs::default(), verbs), &no_stop);
             assert_eq!(phases::exit(&parts, false), *expected, "{number}");
         }
     }

@@ -1,4 +1,4 @@
-//! The command line's grammar: what can be asked for. What the answer means is said in [`help`].
+//! The arguments of each verb. The texts below a help, which explain the output, are in [`help`].
 
 use std::num::NonZero;
 use std::time::Duration;
@@ -13,12 +13,16 @@ use sigproof_step::engine::Kind;
 mod bench;
 mod conform;
 mod help;
+mod shown;
+mod test;
 mod upstream;
-
-pub use upstream::UpstreamArgs;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
+pub use shown::ShownArgs;
+pub use test::TestArgs;
+pub use upstream::UpstreamArgs;
+
 use help::{AGREE, CONFORM, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 
 /// Reproduces and validates bugs of wake-ups in signal handlers.
@@ -26,24 +30,24 @@ use help::{AGREE, CONFORM, MODEL, SANITIZE, START, STEP, STRESS, exit_codes};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 #[command(after_help = exit_codes(), after_long_help = format!("{START}\n{}", exit_codes()))]
 pub struct Cli {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run cases with real signals and judge what comes of them
+    /// Run cases with real signals and grade the outcomes
     #[command(after_help = exit_codes(), after_long_help = format!("{STRESS}\n{}", exit_codes()))]
     Stress(StressArgs),
     /// Explore models: every interleaving, a signal at every point, every memory ordering
     #[command(after_help = exit_codes(), after_long_help = format!("{MODEL}\n{}", exit_codes()))]
     Model(ModelArgs),
-    /// Sweep windows: a real signal at every instruction boundary, one after the other
+    /// Sweep windows: deliver a real signal at every instruction boundary, one after the other
     #[command(after_help = exit_codes(), after_long_help = format!("{STEP}\n{}", exit_codes()))]
     Step(StepArgs),
-    /// Run cases by all three techniques, and see whether they agree on what is possible
+    /// Run cases with all three techniques and compare which outcomes each of them has seen
     #[command(after_help = exit_codes(), after_long_help = format!("{AGREE}\n{}", exit_codes()))]
     Agree(AgreeArgs),
     /// Compare our buffer with those of real Go runtimes, operation by operation
@@ -52,12 +56,12 @@ pub enum Verb {
     /// Run reproducers inside the real runtimes of Go
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
     Upstream(UpstreamArgs),
-    /// Run the execution of a counterexample, or of a signal at one boundary, once more
+    /// Repeat one execution: a counterexample of a model, or a signal at one boundary
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),
-    /// Show the cases, the notes and what each can do
+    /// Show the cases and the notes, with what each supports
     List(ListArgs),
-    /// Run all tests there are, a first part of the models, every sweep, and a short stress
+    /// Run all tests, the quick models, every sweep and a short stress
     #[command(after_help = exit_codes())]
     Test(TestArgs),
     /// Run the tests of the unsafe code with a sanitizer; needs a nightly compiler
@@ -115,38 +119,41 @@ pub struct StressArgs {
     /// Setups run at a time
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
-    /// How signals are sent; the sharpest that the platform has, if not given
+    /// How to send signals; by default the most precise delivery that the platform has
     #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
     pub delivery: Option<Delivery>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
-/// What `model` is asked for.
+/// The arguments of `model`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Signals, time-outs and spurious wake-ups in one execution, at most; if not given, what each model is made for
+    /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
-    /// Preemptions in one execution, at most, or `unbounded`; if not given, what each model is made for
+    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
     /// One delivery more than the default, and one preemption more
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most one preemption in fixed variants, but for those that are exhausted by default: a first look, as a part of `test`
+    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses it
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
     /// Time for the whole run, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
-    /// Models explored at a time; as many as there are processors, if not given
+    /// Models explored at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
-    /// Take each memory ordering for each weaker one, and show that some model fails for it
+    /// Replace each memory ordering by each weaker one, and show that a model fails for it
     #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget"])]
     pub weaken: bool,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
@@ -154,7 +161,7 @@ pub struct ModelArgs {
     pub reports: Vec<Target>,
 }
 
-/// What `step` is asked for.
+/// The arguments of `step`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StepArgs {
     #[command(flatten)]
@@ -162,18 +169,21 @@ pub struct StepArgs {
     /// Only windows of this name (repeatable)
     #[arg(long = "window", value_name = "WINDOW")]
     pub windows: Vec<String>,
-    /// By which means; the first that works here, if not given
+    /// The engine that reaches a boundary; by default the first that works here
     #[arg(long, value_name = "ENGINE", value_parser = words::<Kind>(Kind::ALL.iter().map(|kind| kind.as_str())))]
     pub engine: Option<Kind>,
     /// Only this boundary, counted from 0, of a single window
     #[arg(long, value_name = "N")]
     pub k: Option<usize>,
-    /// Show the map of every window; if not given, of few that are chosen, and of those that are vulnerable and must not be
+    /// Print the map of every window; by default of at most 4 chosen windows, and of those that are vulnerable and must not be
     #[arg(long)]
     pub map: bool,
-    /// Windows swept at a time; as many as there are processors, if not given
+    /// Windows swept at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
@@ -196,25 +206,31 @@ fn preemptions(text: &str) -> Result<Preemptions, String> {
     }
 }
 
-/// What `agree` is asked for.
+/// The arguments of `agree`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct AgreeArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
 }
 
-/// What `replay` is asked for.
+/// The arguments of `replay`.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// What a counterexample prints, MODEL@PLAN@CHOICES; or a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
+    /// The token of a counterexample, MODEL@PLAN@CHOICES; or of a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
 }
 
-/// What `list` is asked for.
+/// The arguments of `list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
     /// Text for people, or JSON for programs
@@ -231,33 +247,7 @@ pub enum ListFormat {
     Json,
 }
 
-/// What `test` is asked for.
-#[derive(Args, Clone, Debug)]
-pub struct TestArgs {
-    /// Signals inside the window that each fixed variant has to withstand in the stress at the end
-    #[arg(long, value_name = "N", default_value_t = SHORT)]
-    pub coverage: u64,
-    /// Seed of the stress
-    #[arg(long, value_name = "SEED")]
-    pub seed: Option<u64>,
-    /// Write a report of the stress, as for `stress`
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
-    pub reports: Vec<Target>,
-    /// Arguments for `cargo test`, after `--`
-    #[arg(last = true, value_name = "CARGO-TEST-ARGS")]
-    pub cargo_test: Vec<String>,
-}
-
-/// The coverage of the stress that ends the tests: a tenth of what `stress` asks for by itself.
-const SHORT: u64 = 100;
-
-impl Default for TestArgs {
-    fn default() -> Self {
-        Self { coverage: SHORT, seed: None, reports: Vec::new(), cargo_test: Vec::new() }
-    }
-}
-
-/// What `sanitize` is asked for.
+/// The arguments of `sanitize`.
 #[derive(Args, Clone, Debug)]
 pub struct SanitizeArgs {
     /// The sanitizers to run with, one after another
@@ -292,7 +282,7 @@ impl Sanitizer {
     }
 }
 
-/// What `ci` is asked for.
+/// The arguments of `ci`.
 #[derive(Args, Clone, Debug)]
 pub struct CiArgs {
     /// Only this step (repeatable); all if none is given
@@ -323,10 +313,10 @@ fn target() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::from_os(&text))
 }
 
-/// A time that is longer than nothing.
+/// A time longer than zero.
 fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
         Ok(time) => Ok(time),
         Err(error) => Err(format!("{error}; write a time such as 10s, 5m or 500ms")),
     }

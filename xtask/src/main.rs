@@ -17,6 +17,7 @@ mod list;
 mod memory;
 mod model;
 mod output;
+mod paint;
 mod parallel;
 mod phases;
 mod progress;

@@ -16,6 +16,7 @@ use sigproof_report::{Exit, Report, Run, Seen, Selection, Technique, Variant, Ve
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{ModelArgs, Preemptions};
+use crate::findings::View;
 use crate::output;
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
@@ -66,7 +67,7 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
         report.runs = runs;
         report.elapsed_seconds = started.elapsed().as_secs_f64();
         report.interrupted = stop.load(Ordering::Relaxed);
-        let told = reports::tell(Technique::Model, &report, &args.reports, out);
+        let told = reports::tell(Technique::Model, &report, &args.reports, out, View::WHOLE);
         kept.extend_from_slice(&report.runs);
         if report.interrupted {
             return Ok(Exit::Interrupted);

@@ -1,9 +1,10 @@
-//! Where text goes, and what becomes of it when nobody takes it.
+//! The streams for people: colours, widths and write errors.
 //!
-//! A reader that went away (`| head`) is no error. A full disk is one, and ends in an exit code, never in a panic.
+//! A closed pipe (`| head`) is no error. Any other write error, such as a full disk, gives exit code 4, never a panic.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use sigproof_report::exit::Exit;
 
 /// A stream for people. Results go to the standard output, unless a report goes there.
@@ -16,12 +17,14 @@ pub enum Out {
 }
 
 impl Out {
-    /// Writes `text`. [`Exit::Environment`] if the stream does not take it, and [`Exit::AsExpected`] otherwise.
+    /// Writes `text`, which may be styled; the styles are removed where the stream shows no colours.
+    /// [`Exit::Environment`] if the stream does not take the text, and [`Exit::AsExpected`] otherwise.
     #[must_use]
     pub fn say(self, text: &str) -> Exit {
+        let choice = if self.is_coloured() { ColorChoice::Always } else { ColorChoice::Never };
         let done = match self {
-            Self::Stdout => write(&mut io::stdout().lock(), text),
-            Self::Stderr => write(&mut io::stderr().lock(), text),
+            Self::Stdout => write(&mut AutoStream::new(io::stdout().lock(), choice), text),
+            Self::Stderr => write(&mut AutoStream::new(io::stderr().lock(), choice), text),
         };
         match done {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -40,11 +43,30 @@ impl Out {
         }
     }
 
-    /// Whether text for it may be coloured: a terminal, and `NO_COLOR` is not set.
+    /// Whether the stream shows colours. The first line that holds decides:
+    ///
+    /// | | colours |
+    /// |---|---|
+    /// | `NO_COLOR` is set and not empty | no |
+    /// | `CLICOLOR_FORCE` is set, not empty and not 0 | yes |
+    /// | the stream is no terminal, `TERM` is `dumb`, or `CLICOLOR` is 0 | no |
+    /// | otherwise | yes |
     pub fn is_coloured(self) -> bool {
-        let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let cannot = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        self.is_terminal() && !asked_not_to && !cannot
+        if anstyle_query::no_color() {
+            return false;
+        }
+        let refused = anstyle_query::clicolor() == Some(false) || !anstyle_query::term_supports_ansi_color();
+        let forced = anstyle_query::clicolor_force() && std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0");
+        forced || self.is_terminal() && !refused
+    }
+
+    /// The columns of the terminal; `None` if the stream is no terminal, or its size is not known.
+    pub fn width(self) -> Option<u16> {
+        let mut table = comfy_table::Table::new();
+        if self == Self::Stderr {
+            table.use_stderr();
+        }
+        table.width()
     }
 
     fn name(self) -> &'static str {
@@ -55,7 +77,7 @@ impl Out {
     }
 }
 
-/// What clap has to say: a help or the version, which are results, or what is wrong with the command line.
+/// Prints what clap returns: a help or the version, which are results, or an error in the command line.
 pub fn usage(error: &clap::Error) -> Exit {
     let out = if error.use_stderr() { Out::Stderr } else { Out::Stdout };
     let text = error.render();
@@ -68,12 +90,12 @@ fn write(stream: &mut dyn Write, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-/// An error message to the standard error; if that does not take it either, there is nobody left to tell.
+/// Writes an error message to the standard error; an error of that write is ignored.
 pub fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {message}");
 }
 
-/// A line of progress to the standard error.
+/// Writes a line of progress to the standard error.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

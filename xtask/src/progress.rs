@@ -1,9 +1,9 @@
-//! What goes on while a run is under way, on the standard error: bars on a terminal, lines elsewhere.
+//! The progress of a run on the standard error: bars on a terminal, lines elsewhere.
 //!
 //! One thread owns the display and all its state; the harness's threads send it events. So nothing is locked, and a status line
 //! appears also while no event comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -156,6 +156,21 @@ struct Running {
     label: String,
     detail: String,
     fraction: f64,
+    bad: BTreeSet<Outcome>,
+}
+
+impl Running {
+    /// What a bar says: `note-sleep broken/sema: 3 attempts; self-deadlock seen`.
+    fn message(&self) -> String {
+        let bad: Vec<_> = self.bad.iter().map(|outcome| outcome.as_str()).collect();
+        let bad = bad.join(", ");
+        match (self.detail.is_empty(), bad.is_empty()) {
+            (true, true) => self.label.clone(),
+            (false, true) => format!("{}: {}", self.label, self.detail),
+            (true, false) => format!("{}: {bad} seen", self.label),
+            (false, false) => format!("{}: {}; {bad} seen", self.label, self.detail),
+        }
+    }
 }
 
 impl State {
@@ -171,7 +186,8 @@ impl State {
                 Some(format!("{} to run", units::of(*count, thing)))
             }
             Event::Started { index, label } => {
-                let running = Running { label: label.clone(), detail: String::new(), fraction: 0.0 };
+                let (label, detail) = (label.clone(), String::new());
+                let running = Running { label, detail, fraction: 0.0, bad: BTreeSet::new() };
                 self.running.insert(*index, running);
                 None
             }
@@ -183,7 +199,11 @@ impl State {
                 None
             }
             Event::Bad { index, outcome, sentence } => {
-                let label = self.running.get(index).map_or("", |running| &running.label);
+                let running = self.running.get_mut(index);
+                let label = running.map_or_else(String::new, |running| {
+                    running.bad.insert(*outcome);
+                    running.label.clone()
+                });
                 Some(format!("{label}: {outcome}: {sentence}"))
             }
             Event::Finished { index, run } => {
@@ -298,6 +318,9 @@ mod tests {
             progress.into(),
         ];
         let mut lines: Vec<_> = events.iter().filter_map(|event| state.take(event)).collect();
+        let message =
+            "darwin-profbuf-read broken/sema/blocking: 1 attempt, 1,234 signals in the window; self-deadlock seen";
+        assert_eq!(state.running[&0].message(), message);
         let status = state.status();
         lines.push(status.replace(status.split(['r', ';']).nth(1).unwrap(), " "));
         lines.extend((0..4).filter_map(|index| state.take(&finished(index))));

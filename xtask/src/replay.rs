@@ -1,4 +1,4 @@
-//! `cargo xtask replay`: the execution of a counterexample, or of a signal at one boundary, once more.
+//! `cargo xtask replay`: repeats one execution, a counterexample of a model or a signal at one boundary.
 
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::token::Token;
@@ -8,7 +8,7 @@ use sigproof_report::{Report, Run, Verdict};
 use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::args::ReplayArgs;
-use crate::findings::Maps;
+use crate::findings::{Maps, View};
 use crate::model::process::{self, Explorer};
 use crate::trouble::Trouble;
 use crate::{output, reports, step};
@@ -30,7 +30,8 @@ pub fn run(args: &ReplayArgs) -> Exit {
     let (technique, elapsed_seconds) = (run.technique(), run.elapsed_seconds);
     let shows = run.verdict != Verdict::Inconclusive;
     let report = Report { runs: vec![run], elapsed_seconds, ..Report::new() };
-    let told = reports::tell_with(technique, &report, &args.reports, out, Maps::All);
+    let view = View { maps: Maps::All, ..View::of(args.shown, 1) };
+    let told = reports::tell(technique, &report, &args.reports, out, view);
     if shows { Exit::of_runs(&report.runs, |_| true).worst(told) } else { Exit::Inconclusive.worst(told) }
 }
 

@@ -1,11 +1,11 @@
-//! What a run comes to, told: the table, the findings and a summary for people, and the reports that were asked for.
+//! The output of a run: the table, the findings and a summary for people, and the reports.
 
 use std::collections::BTreeSet;
 
 use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Technique, write::Target};
 
-use crate::findings::Maps;
+use crate::findings::View;
 use crate::output::{self, Out};
 use crate::trouble::Trouble;
 use crate::{findings, table};
@@ -44,17 +44,12 @@ fn checked(reports: &[Target]) -> Result<Out, Trouble> {
     Ok(if to_stdout == 0 { Out::Stdout } else { Out::Stderr })
 }
 
-/// Tells people, and writes the reports.
-pub fn tell(technique: Technique, report: &Report, targets: &[Target], out: Out) -> Exit {
-    tell_with(technique, report, targets, out, Maps::Unexpected)
-}
-
-/// The same, with these maps of windows.
-pub fn tell_with(technique: Technique, report: &Report, targets: &[Target], out: Out, maps: Maps) -> Exit {
+/// Prints the table, the findings and the summary, and writes the reports.
+pub fn tell(technique: Technique, report: &Report, targets: &[Target], out: Out, view: View) -> Exit {
     let shown = out.say(&format!(
         "{}{}\n{}\n",
         table::render(technique, &report.runs, out),
-        findings::render(report, maps),
+        findings::render(report, view),
         findings::summary(technique, report)
     ));
     write_all(report, targets, out).worst(shown)

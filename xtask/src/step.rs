@@ -1,4 +1,4 @@
-//! `cargo xtask step`: has processes sweep windows, a real signal at every instruction boundary, and tells what came of it.
+//! `cargo xtask step`: child processes sweep windows, with a real signal at every instruction boundary; this file prints the results.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use sigproof_step::engine::{Kind, Probe};
 use sigproof_step::token::Token;
 
 use crate::args::{ChoiceArgs, StepArgs};
-use crate::findings::Maps;
+use crate::findings::{FEW, Maps, View};
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
 use crate::trouble::Trouble;
@@ -22,9 +22,6 @@ use crate::{interrupt, output, reports, select, units};
 mod process;
 
 use process::{Answer, Sweeper};
-
-/// So many windows may be chosen for the map of each to be shown.
-const FEW: usize = 4;
 
 /// How the verb ended.
 pub struct Ended {
@@ -45,7 +42,7 @@ pub fn run(args: &StepArgs) -> Exit {
     perform(args, &mut Vec::new()).exit
 }
 
-/// Runs the verb, and keeps what it has found, for who also wants to know whether it could be.
+/// Runs the verb, and adds its runs to `kept`. [`Ended::lacks`] says whether an engine was missing.
 pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     let out = match reports::stream(&args.reports) {
         Ok(out) => out,
@@ -77,8 +74,11 @@ pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
     report.runs = runs;
     report.elapsed_seconds = started.elapsed().as_secs_f64();
     report.interrupted = interrupted;
-    let maps = if args.map || chosen.len() <= FEW { Maps::All } else { Maps::Unexpected };
-    let told = reports::tell_with(Technique::Step, &report, &args.reports, out, maps);
+    let mut view = View::of(args.shown, chosen.len());
+    if args.map || chosen.len() <= FEW {
+        view.maps = Maps::All;
+    }
+    let told = reports::tell(Technique::Step, &report, &args.reports, out, view);
     kept.extend_from_slice(&report.runs);
     let exit = match trouble {
         _ if report.interrupted => Exit::Interrupted,

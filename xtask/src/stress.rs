@@ -6,6 +6,7 @@ use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Run, Technique};
 
 use crate::args::StressArgs;
+use crate::findings::View;
 use crate::output;
 use crate::progress::Progress;
 use crate::select::{self, Unknown};
@@ -39,7 +40,8 @@ pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
             };
         }
     };
-    let written = reports::tell(Technique::Stress, &report, &args.reports, out);
+    let written =
+        reports::tell(Technique::Stress, &report, &args.reports, out, View::of(args.shown, report.runs.len()));
     kept.extend_from_slice(&report.runs);
     if report.interrupted {
         return Exit::Interrupted;

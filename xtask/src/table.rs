@@ -1,12 +1,13 @@
 //! The table at the end: a line for each run.
 
+use anstyle::AnsiColor;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use comfy_table::{LineStyle, TableStyle};
 use sigproof_report::seen::{Counts, Exhaustion, Explored};
-use sigproof_report::{Expected, Grade, Run, Technique, Verdict};
+use sigproof_report::{Expected, Grade, Outcome, Run, Technique, Verdict};
 
 use crate::output::Out;
-use crate::units;
+use crate::{paint, units};
 
 /// A column: its name, how its cells are laid out, and what is in them.
 #[derive(Clone, Copy)]
@@ -93,6 +94,16 @@ const UPSTREAM: &[Column] = &[
     VERDICT,
 ];
 
+/// Those of stress on a terminal that is too narrow for them: the setup is one column, and the report has what is expected.
+const NARROW_STRESS: &[Column] = &[
+    CASE,
+    column("setup", Layout::Plain, |run| run.setup.setup()),
+    OUTCOMES,
+    column("first", Layout::Number, |run| run.first_seconds.map_or_else(dash, units::seconds)),
+    STRESS[0],
+    VERDICT,
+];
+
 /// The columns of a technique. `--help` explains them in this order.
 fn columns(technique: Technique) -> Vec<Column> {
     match technique {
@@ -101,6 +112,24 @@ fn columns(technique: Technique) -> Vec<Column> {
         Technique::Model => [FIRST, MODEL, &[VERDICT]].concat(),
         _ => [FIRST, STRESS, &[VERDICT]].concat(),
     }
+}
+
+/// The same for a terminal of this width.
+fn columns_within(technique: Technique, runs: &[Run], width: Option<u16>) -> Vec<Column> {
+    let all = columns(technique);
+    match width {
+        Some(width) if technique == Technique::Stress && natural_width(&all, runs) > usize::from(width) => {
+            NARROW_STRESS.to_vec()
+        }
+        _ => all,
+    }
+}
+
+/// The width of a table in which no cell is broken: a space on either side of each cell, and one between two columns.
+fn natural_width(columns: &[Column], runs: &[Run]) -> usize {
+    let cells = |column: &Column| runs.iter().map(|run| (column.text)(run).len()).max().unwrap_or(0);
+    let width: usize = columns.iter().map(|column| cells(column).max(column.name.len()) + 3).sum();
+    width.saturating_sub(1)
 }
 
 /// How many boundaries there are and, where it is not all of them, how many got a signal.
@@ -138,34 +167,32 @@ fn explored(run: &Run) -> Option<&Explored> {
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
-/// The table of these runs of a technique, as `out` can show it: no colours and no line breaks where it is
-/// not a terminal.
+/// The table of these runs of a technique, as `out` can show it: cells are broken over lines only to fit a terminal.
 pub fn render(technique: Technique, runs: &[Run], out: Out) -> String {
-    rendered(technique, runs, out, out.is_terminal(), out.is_coloured())
+    rendered(technique, runs, out.width(), out.is_coloured())
 }
 
-/// The same for a stream that is a terminal or not, and may be coloured or not.
-fn rendered(technique: Technique, runs: &[Run], out: Out, terminal: bool, coloured: bool) -> String {
+/// The same for a terminal of this width, or for what is no terminal; with colours or without.
+fn rendered(technique: Technique, runs: &[Run], width: Option<u16>, coloured: bool) -> String {
     let mut table = Table::new();
-    let columns = columns(technique);
+    let columns = columns_within(technique, runs, width);
     table.load_style(STYLE).set_header(columns.iter().map(|column| column.name));
-    if terminal {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        if coloured {
-            // By itself the table asks whether the standard output is a terminal; that has been decided.
-            table.enforce_styling();
-        }
-        if out == Out::Stderr {
-            table.use_stderr();
-        }
+    if coloured {
+        // By itself the table asks whether the standard output is a terminal; that has been decided.
+        table.enforce_styling();
+        // Spaces at the end of a line are cut off, and have no style.
+        table.style_text_only();
+    }
+    // Nor does it ask for a width.
+    table.force_no_tty();
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         table.set_constraints(columns.iter().map(|column| match column.layout {
             Layout::Breakable => ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(14)),
             _ => ColumnConstraint::ContentWidth,
         }));
-    } else {
-        table.force_no_tty();
     }
-    table.add_rows(runs.iter().map(|run| row(run, &columns, coloured)));
+    table.add_rows(runs.iter().map(|run| row(run, &columns)));
     for (number, _) in columns.iter().enumerate().filter(|(_, column)| column.layout == Layout::Number) {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -178,26 +205,51 @@ fn rendered(technique: Technique, runs: &[Run], out: Out, terminal: bool, colour
 pub fn plain<'a>(header: impl Iterator<Item = &'a str>, rows: impl Iterator<Item = Vec<String>>, out: Out) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(header);
-    if out.is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    } else {
-        table.force_no_tty();
+    table.force_no_tty();
+    if out.is_coloured() {
+        table.enforce_styling();
+        table.style_text_only();
     }
-    table.add_rows(rows);
+    if let Some(width) = out.width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    let cell = |text: String| match paint::word(&text) {
+        Some(color) => Cell::new(text).fg(as_cell(color)),
+        None => Cell::new(text),
+    };
+    table.add_rows(rows.map(|row| Row::from(row.into_iter().map(cell))));
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-fn row(run: &Run, columns: &[Column], coloured: bool) -> Row {
+fn row(run: &Run, columns: &[Column]) -> Row {
     Row::from(columns.iter().map(|column| {
         let cell = Cell::new((column.text)(run));
-        match run.verdict {
-            _ if !coloured || column.name != VERDICT.name => cell,
-            Verdict::AsExpected => cell.fg(Color::Green),
-            Verdict::Unexpected => cell.fg(Color::Red),
-            Verdict::Inconclusive => cell.fg(Color::Yellow),
-            Verdict::Skipped => cell.fg(Color::DarkGrey),
+        match color(run, column.name) {
+            Some(color) => cell.fg(as_cell(color)),
+            None => cell,
         }
     }))
+}
+
+/// The colour of a cell: the verdict has one, and so have outcomes that are bad.
+fn color(run: &Run, column: &str) -> Option<AnsiColor> {
+    let is_bad = run.observed.iter().any(|(outcome, n)| *outcome != Outcome::Delivered && *n > 0);
+    match column {
+        name if name == VERDICT.name => Some(paint::verdict(run.verdict)),
+        name if name == OUTCOMES.name && is_bad => Some(paint::bad(run.forbidden().next().is_some())),
+        _ => None,
+    }
+}
+
+/// The colour in the table's own type.
+fn as_cell(color: AnsiColor) -> Color {
+    match color {
+        AnsiColor::BrightGreen => Color::Green,
+        AnsiColor::BrightRed => Color::Red,
+        AnsiColor::BrightYellow => Color::Yellow,
+        AnsiColor::BrightMagenta => Color::Magenta,
+        _ => Color::DarkGrey,
+    }
 }
 
 /// What was seen, with counts.
@@ -238,15 +290,28 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_a_terminal_that_takes_them() {
-        let shown = |terminal, coloured| rendered(Technique::Stress, &example().runs, Out::Stdout, terminal, coloured);
-        let colours = |text: &str| text.matches("\u{1b}[38;5;").count();
-        assert_eq!(colours(&shown(true, true)), 4, "a colour for each verdict: {:?}", shown(true, true));
-        let all = shown(true, true);
-        let order = all.split("\u{1b}[38;5;").skip(1).map(|rest| rest.split('m').next().unwrap_or_default());
-        assert_eq!(order.collect::<Vec<_>>(), ["10", "9", "11", "8"], "green, red, yellow, grey");
-        for plain in [shown(true, false), shown(false, false)] {
-            assert!(!plain.contains('\u{1b}'), "{plain:?}");
+    fn verdicts_and_bad_outcomes_have_colours_and_the_words_stay() {
+        let shown = |width, coloured| rendered(Technique::Stress, &example().runs, width, coloured);
+        for width in [Some(400), None] {
+            let all = shown(width, true);
+            let colours = all.split("\u{1b}[38;5;").skip(1).map(|rest| rest.split('m').next().unwrap_or_default());
+            let (magenta, green, red, yellow, grey) = ("13", "10", "9", "11", "8");
+            assert_eq!(colours.collect::<Vec<_>>(), [magenta, green, red, red, yellow, grey], "{all:?}");
+            assert_eq!(anstream::adapter::strip_str(&all).to_string(), shown(width, false));
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns_and_no_line_is_broken() {
+        let runs = example().runs;
+        let least = natural_width(&columns(Technique::Stress), &runs);
+        let shown = |width| rendered(Technique::Stress, &runs, Some(u16::try_from(width).unwrap()), false);
+        let header = |text: &str| text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let (wide, narrow) = (shown(least), shown(least - 1));
+        assert_eq!(header(&wide), "case variant note mode outcomes expected first in window verdict");
+        assert_eq!(header(&narrow), "case setup outcomes first in window verdict");
+        for text in [wide, narrow] {
+            assert_eq!(text.lines().count(), 2 + runs.len(), "{text}");
         }
     }
 

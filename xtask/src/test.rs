@@ -55,9 +55,11 @@ fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> 
     let short = StressArgs {
         coverage: Some(args.coverage),
         seed: args.seed,
+        shown: args.shown,
         reports: args.reports.clone(),
         ..StressArgs::default()
     };
+    let windows = StepArgs { shown: args.shown, ..StepArgs::default() };
     let sequences = ConformArgs { cases: SEQUENCES, ..ConformArgs::default() };
     vec![
         Phase::new("cargo test", "cargo test --workspace".to_owned(), |_| Part::Ended((verbs.tests)(args))),
@@ -65,8 +67,8 @@ fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> 
         Phase::new("model", "cargo xtask model --quick".to_owned(), move |found| {
             Part::Ended((verbs.model)(&quick, found))
         }),
-        Phase::new("step", "cargo xtask step".to_owned(), |found| {
-            let ended = (verbs.step)(&StepArgs::default(), found);
+        Phase::new("step", "cargo xtask step".to_owned(), move |found| {
+            let ended = (verbs.step)(&windows, found);
             unless_lacking(ended.exit, ended.lacks)
         }),
         Phase::new("stress", format!("cargo xtask stress --coverage {}", args.coverage), move |found| {

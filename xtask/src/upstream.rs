@@ -12,6 +12,7 @@ use sigproof_report::{Exit, Looked, Report, Run, Seen, SetupId, Technique, Verdi
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::UpstreamArgs;
+use crate::findings::View;
 use crate::output;
 use crate::progress::{Event, Progress};
 use crate::trouble::Trouble;
@@ -30,7 +31,8 @@ pub fn run(args: &UpstreamArgs) -> Exit {
             return trouble.exit;
         }
     };
-    let written = reports::tell(Technique::Upstream, &report, &args.reports, out);
+    let written =
+        reports::tell(Technique::Upstream, &report, &args.reports, out, View::of(args.shown, report.runs.len()));
     if report.interrupted { Exit::Interrupted } else { Exit::of_runs(&report.runs, |_| true).worst(written) }
 }
 
@@ -99,7 +101,7 @@ fn planned(reproducer: &Reproducer, toolchain: &Toolchain, expects: &Expects) ->
     run
 }
 
-/// Runs it so often, and judges what came of it.
+/// Runs the reproducer `runs` times, and grades the outcomes.
 fn observe(
     run: &mut Run,
     driver: &Driver,

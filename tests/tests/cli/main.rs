@@ -2,6 +2,7 @@
 
 mod bench;
 mod conform;
+mod console;
 mod help;
 mod interrupt;
 mod memory;

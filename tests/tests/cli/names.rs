@@ -25,7 +25,7 @@ use sigproof_tests::run;
 #[case::report_format(&["stress", "--report", "jsn=x"], "json")]
 #[case::report_without_format(&["stress", "--report", "out.json"], "json=out.json")]
 #[case::time(&["stress", "--duration", "10"], "10s")]
-#[case::no_time(&["stress", "--duration", "0s"], "longer than nothing")]
+#[case::no_time(&["stress", "--duration", "0s"], "longer than 0s")]
 #[case::no_attempts(&["stress", "--attempts", "0"], "'--attempts <N>'")]
 #[case::empty(&["stress", ""], "an empty pattern names no case")]
 #[case::empty_note(&["step", "--note", ""], "an empty pattern names no note")]

@@ -1,14 +1,13 @@
 //! Reports: where they go, and what happens when they cannot.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use rstest::rstest;
 use serde_json::Value;
+use sigproof_tests::terminal::{read_all, terminal};
 use sigproof_tests::{Ran, finish, run, xtask};
 
 /// A short run with these reports.
@@ -187,37 +186,20 @@ fn a_standard_output_that_takes_nothing_is_told_and_is_no_panic() {
     assert!(ran.stderr.contains("cannot write to the standard output"), "{}", ran.stderr);
 }
 
-/// A pseudo-terminal: the side of its program, and the other.
-fn terminal() -> (OwnedFd, File) {
-    let (mut outer, mut inner) = (-1, -1);
-    let null = std::ptr::null_mut();
-    // SAFETY: the two numbers have room for the answer; the name and the settings may be null.
-    let made = unsafe { libc::openpty(&raw mut outer, &raw mut inner, null, null.cast(), null.cast()) };
-    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: both were made just now, and nothing else has them.
-    unsafe { (OwnedFd::from_raw_fd(inner), File::from_raw_fd(outer)) }
-}
-
 /// The control of the next test: the same run writes escapes where the standard error is a terminal, and still none to its output.
 #[test]
 fn a_terminal_gets_escapes() {
-    let (inner, mut outer) = terminal();
+    let (inner, outer) = terminal();
     let mut command = xtask(&["stress", "selftest-crash", "selftest-exit", "--attempts", "1"]);
     command.env("TERM", "xterm").stdout(Stdio::piped()).stderr(inner);
     let child = command.spawn().unwrap();
     // It holds the last copy of this process.
     drop(command);
-    let reader = std::thread::spawn(move || {
-        let (mut all, mut part) = (Vec::new(), [0; 4096]);
-        // Once no process has the other side, Linux gives an error and others the end of the file.
-        while let Ok(n @ 1..) = outer.read(&mut part) {
-            all.extend_from_slice(&part[..n]);
-        }
-        String::from_utf8_lossy(&all).into_owned()
-    });
+    let reader = read_all(outer);
     let ran = finish(child);
     let shown = reader.join().unwrap();
     assert!(shown.contains('\u{1b}') && shown.contains("0/2 "), "{shown}");
+    assert!(!shown.contains(": crash: "), "an expected outcome has no line above the bars: {shown}");
     assert!(ran.stdout.contains("2 as expected") && !ran.stdout.contains('\u{1b}'), "{ran:#?}");
 }
 

@@ -9,7 +9,7 @@ use sigproof_report::write::Target;
 
 use super::words;
 
-/// What `conform` is asked for.
+/// The arguments of `conform`.
 #[derive(Args, Clone, Debug)]
 pub struct ConformArgs {
     /// Compare with the runtime in this GOROOT (repeatable); with all that are found, if not given

@@ -94,8 +94,8 @@ pub(super) const STEP: &str = "\
 A window is a piece of code between two marks: a note's sleep, a buffer's write. Left alone it takes
 a path of instructions, those of libc and of the vDSO included. A boundary is a place on that path
 where a signal can come: before an instruction, or asleep in a system call. A sweep runs the window
-once for each boundary, delivers a real signal there, lets all go on, and judges what comes of it.
-Where that is bad, the boundary is vulnerable.
+once for each boundary, delivers a real signal there, resumes every thread and grades the outcome.
+If the outcome is bad, the boundary is vulnerable.
 
 An engine is the means by which a boundary is reached:
   breakpoint   ptrace, and a hardware breakpoint at the boundary
@@ -123,10 +123,12 @@ The table at the end has a line for each window:
   time       what the sweep took
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-After the table comes what was found for each kind of bad outcome, also where it was expected, with
-the command that repeats it, `cargo xtask replay` with a token that names the boundary. A map shows
-which boundaries are vulnerable, and what lies there. It is printed for a window that is vulnerable
-and must not be, for each where at most 4 are chosen, and for all with --map.
+Below the table, each window with a bad outcome has a finding: what happened in one sentence, and
+the command that repeats it, `cargo xtask replay` with a token that names the boundary. The stacks
+of a hang are printed if at most 4 windows are chosen, and if the hang must never occur: at most
+8 frames on each side of the signal. --verbose prints all threads and frames of all findings.
+A map shows which boundaries are vulnerable, and what lies there. It is printed for a window that
+is vulnerable and must not be, for each window if at most 4 are chosen, and for all with --map.
 ";
 
 /// Below that of `stress`.
@@ -141,8 +143,8 @@ Examples:
 
 The table at the end has a line for each setup of each case:
   case       the bug; `cargo xtask list` links to where it was reported
-  variant    broken: as the bug was; fixed: as it was mended, or by a means that never had it;
-             in brackets what tells apart several of a kind
+  variant    broken: the historical bug; fixed: the upstream fix, or a design that never had the bug;
+             in brackets the flavour, which tells apart several of a kind
   note       what the sleeper sleeps on and the handler wakes
   mode       blocking: the reader sleeps on the note; non-blocking: it polls
   outcomes   what attempts ended in, and how many of them
@@ -151,8 +153,17 @@ The table at the end has a line for each setup of each case:
   in window  signals that hit the instructions which the case is about: the coverage
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-After the table comes, for each kind of bad outcome, the diagnosis of the first one, also where it
-was expected, and the command that repeats it.
+On a terminal that is too narrow for these columns, variant, flavour, note and mode are one column,
+setup, and expected is left out; a report has it.
+
+Below the table, each setup with a bad outcome has a finding: what happened in one sentence, and
+the command that repeats it. A hang also has the stacks of the threads that it is about: at most
+8 frames on each side of the signal. If more than 4 setups are chosen, an expected finding has
+stacks only if it is the first with its outcome, and then at most 4 frames on each side; expected
+findings of a case that say the same are printed once.
+--verbose prints all threads and frames of all findings; a report always has them.
+
+Colours are for a terminal; NO_COLOR and TERM=dumb switch them off, CLICOLOR_FORCE=1 forces them.
 ";
 
 /// Below that of `agree`.
@@ -161,9 +172,9 @@ Examples:
   cargo xtask agree
   cargo xtask agree sigqueue --note pipe
 
-Real signals by luck (stress), real signals at every instruction (step) and every interleaving of a
-model are three ways to the same truth. A bad outcome that one of them has seen, and another one
-that ran has not, is a disagreement: it is told with what all three have to say, and the exit code
-is 1. Outcomes that a technique grades as ones that may occur are not compared, nor are data races,
-which only a model can see.
+Stress sends real signals at random times, step sends a real signal at every instruction, and a
+model explores every interleaving. If one technique has seen a bad outcome and another technique
+that ran has not, they disagree: the disagreement is printed with the result of all three, and the
+exit code is 1. Outcomes that may occur are not compared, and neither are data races, which only a
+model can see.
 ";

@@ -7,7 +7,7 @@ use clap::Args;
 use sigproof_oracle::upstream::REPRODUCERS;
 use sigproof_report::write::Target;
 
-/// What `upstream` is asked for.
+/// The arguments of `upstream`.
 #[derive(Args, Clone, Debug)]
 pub struct UpstreamArgs {
     /// Reproducers to run: a name, a part of one, or a pattern with `*`; all if none is given
@@ -19,6 +19,9 @@ pub struct UpstreamArgs {
     /// Runs of each reproducer on each toolchain
     #[arg(long, value_name = "N", default_value = "3")]
     pub runs: NonZero<u64>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: super::ShownArgs,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,

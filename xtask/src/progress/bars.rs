@@ -42,7 +42,8 @@ impl Bars {
 impl Display for Bars {
     fn event(&mut self, event: &Event, state: &State) {
         self.worth_a_line = match event {
-            Event::Bad { .. } => true,
+            // Most are expected, and all are findings below the table: the bar says so.
+            Event::Bad { .. } => false,
             Event::Said { .. } => false,
             Event::Finished { run, .. } => !matches!(run.verdict, Verdict::AsExpected | Verdict::Skipped),
             _ => false,
@@ -56,10 +57,14 @@ impl Display for Bars {
             Event::Progress { index, .. } => {
                 if let (Some(bar), Some(running)) = (self.running.get(index), state.running.get(index)) {
                     bar.set_position((running.fraction * STEPS as f64) as u64);
-                    bar.set_message(format!("{}: {}", running.label, running.detail));
+                    bar.set_message(running.message());
                 }
             }
-            Event::Bad { .. } => {}
+            Event::Bad { index, .. } => {
+                if let (Some(bar), Some(running)) = (self.running.get(index), state.running.get(index)) {
+                    bar.set_message(running.message());
+                }
+            }
             Event::Finished { index, .. } | Event::Said { index, .. } => {
                 if let Some(bar) = self.running.remove(index) {
                     bar.finish_and_clear();

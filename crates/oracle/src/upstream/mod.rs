@@ -35,3 +35,4 @@ mod traceback;
 
 pub use attempt::{Attempted, Told, attempt};
 pub use registry::{REPRODUCERS, Reproducer};
+pub use traceback::trim_to;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// So many frames of a stack are shown.
+/// So many frames of a stack are in a finding's text.
 const FRAMES: usize = 14;
 
 /// What a goroutine that is the runtime's own waits for.
@@ -38,6 +38,11 @@ pub(super) fn is_refusal(cause: &str) -> bool {
 
 /// The part that is worth reading.
 pub(super) fn trim(text: &str) -> String {
+    trim_to(text, FRAMES)
+}
+
+/// The same with at most so many frames of each stack.
+pub fn trim_to(text: &str, frames: usize) -> String {
     let mut out = String::new();
     if let Some(cause) = cause(text) {
         let _ = writeln!(out, "{cause}");
@@ -49,7 +54,7 @@ pub(super) fn trim(text: &str) -> String {
         }
         match stack.is_idle() {
             true => idle += 1,
-            false => stack.write(&mut out),
+            false => stack.write(&mut out, frames),
         }
     }
     if idle > 0 {
@@ -97,14 +102,14 @@ impl Stack<'_> {
             || self.lines.iter().any(|line| IDLE_FRAMES.iter().any(|frame| line.starts_with(frame)))
     }
 
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut String, most: usize) {
         let (name, state) = self.header.split_once('[').unwrap_or((self.header, ""));
         // "goroutine 17 gp=0x.. m=6 mp=0x..", in older releases "goroutine 17"
         let name: Vec<_> =
             name.split_whitespace().filter(|word| !word.starts_with("gp=") && !word.starts_with("mp=")).collect();
         let _ = writeln!(out, "  {} [{state}", name.join(" "));
         let mut frames = self.lines.chunks(2).filter(|frame| !frame[0].starts_with("runtime.goexit"));
-        for frame in frames.by_ref().take(FRAMES) {
+        for frame in frames.by_ref().take(most) {
             let place = frame.get(1).map_or("", |place| place.trim().split(" +").next().unwrap_or_default());
             let _ = writeln!(out, "    {}  {place}", function(frame[0]));
         }
@@ -187,6 +192,13 @@ main.selftestSpin(0xc00012a000)
 \tsigproof/driver/selftest.go:56 +0x3d4 fp=0xc000042e08 sp=0xc000042d70 pc=0x44a3b4
 ";
         assert!(trim(preempted).contains("main.selftestSpin"), "{}", trim(preempted));
+    }
+
+    #[test]
+    fn a_stack_has_at_most_so_many_frames() {
+        let (one, all) = (trim_to(DIED, 1), trim_to(DIED, usize::MAX));
+        assert!(one.contains("runtime.throw") && !one.contains("profBuf") && one.contains("... 3 more"), "{one}");
+        assert!(all.contains("profBuf") && !all.contains(" more"), "{all}");
     }
 
     #[test]
