@@ -2,6 +2,7 @@
 
 mod bench;
 mod conform;
+mod documents;
 mod help;
 mod interrupt;
 mod memory;

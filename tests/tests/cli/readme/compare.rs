@@ -1,0 +1,131 @@
+//! Whether the lines of a transcript are those of an output.
+//!
+//! | in a transcript | comparison |
+//! |---|---|
+//! | numbers, addresses, times, widths of columns, the strip of a map, tokens | ignored: they belong to a run, a build or a machine |
+//! | a line of `...` | stands for any lines; `...` at the end of a line stands for the rest of that line |
+//! | a frame of a stack, `#3  name  at file` | some frame of the output has this function and file, if this machine shows stacks |
+//! | the remark that libc has exported names only | ignored: it belongs to a machine without debug files |
+//! | every other line | equal, in this order; after the last line the output ends |
+
+use rstest::rstest;
+
+/// A line without the parts that belong to a run, a build or a machine. `None` for a line of the strip of a
+/// map, for the remark on names, and for an empty line.
+pub fn plain(line: &str) -> Option<String> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let strip = |word: &&str| word.len() > 3 && word.chars().all(|c| matches!(c, '.' | 'A'..='Z'));
+    let first = *words.first()?;
+    if first.starts_with('(') && line.contains("only exported functions have names") {
+        return None;
+    }
+    if words.len() == 2 && first.parse::<u32>().is_ok() && words.last().is_some_and(strip) {
+        return None;
+    }
+    // The ends of a vulnerable range are instructions of this machine.
+    if matches!(first, "first" | "last") {
+        return Some(first.to_owned());
+    }
+    Some(words.iter().map(|word| plain_word(word)).collect::<Vec<_>>().join(" "))
+}
+
+fn plain_word(word: &str) -> String {
+    if word.starts_with("---") {
+        return "---".to_owned();
+    }
+    // A token names its setup, and then what belongs to this build.
+    let word = match word.split_once('@') {
+        Some((setup, _)) => format!("{setup}@"),
+        None => word.to_owned(),
+    };
+    if matches!(word.trim_end_matches([';', ',']), "ns" | "\u{b5}s" | "ms" | "s" | "min") {
+        return word.replace(|c: char| c.is_alphanumeric(), "") + "TIME";
+    }
+    let mut out = String::new();
+    let mut rest = word.as_str();
+    while let Some(c) = rest.chars().next() {
+        let number =
+            rest.find(|c: char| !(c.is_ascii_hexdigit() || matches!(c, ',' | '.' | 'x'))).unwrap_or(rest.len());
+        if c.is_ascii_digit() {
+            // A full stop or a comma behind the digits is punctuation.
+            let digits = rest[..number].trim_end_matches([',', '.']).len();
+            out.push('N');
+            rest = &rest[digits..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// The function and the file of a frame.
+pub fn frame(line: &str) -> Option<(String, String)> {
+    let line = line.trim_start().strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
+    let name = line.split_whitespace().skip(1).take_while(|word| !matches!(*word, "at" | "in")).collect::<Vec<_>>();
+    let name = name.join(" ");
+    let name = name.split("+0x").next().unwrap_or_default().rsplit("::").next().unwrap_or_default().to_owned();
+    let file = line.split("  at ").nth(1).and_then(|place| place.split(':').next()).unwrap_or_default().to_owned();
+    Some((name, file))
+}
+
+/// Whether an output line is the one that a transcript shows; both are [`plain`].
+pub fn is_it(wanted: &str, line: &str) -> bool {
+    match wanted.strip_suffix("...") {
+        Some(beginning) => line.starts_with(beginning.trim_end()),
+        None => line == wanted,
+    }
+}
+
+/// Compares the shown lines with the output: in order, and without a gap where no `...` stands.
+pub fn compare(shown: &[String], output: &str) -> Result<(), String> {
+    let frames: Vec<_> = output.lines().filter_map(frame).collect();
+    let stacks = !frames.is_empty();
+    for line in shown.iter().filter(|_| stacks) {
+        if let Some(wanted) = frame(line).filter(|wanted| !frames.contains(wanted)) {
+            return Err(format!("no frame is {wanted:?}"));
+        }
+    }
+    let output: Vec<_> = output.lines().filter(|line| frame(line).is_none()).filter_map(plain).collect();
+    let (mut at, mut gap, mut diagnosis) = (0, false, false);
+    for line in shown.iter().filter(|line| frame(line).is_none() && !line.trim().is_empty()) {
+        diagnosis = (diagnosis || line.starts_with("## ")) && !line.starts_with("repeat with:");
+        if line.trim() == "..." || diagnosis && !stacks && !line.starts_with("## ") {
+            gap = true;
+            continue;
+        }
+        let Some(wanted) = plain(line) else { continue };
+        let same = |n: &usize| output.get(*n).is_some_and(|line| is_it(&wanted, line));
+        let next = if gap { (at..output.len()).find(same) } else { Some(at).filter(same) };
+        match next {
+            Some(next) => (at, gap) = (next + 1, false),
+            None => return Err(format!("not there: {wanted}\ninstead: {:?}", output.get(at))),
+        }
+    }
+    match output.get(at) {
+        Some(line) if !gap => Err(format!("the output goes on: {line}")),
+        _ => Ok(()),
+    }
+}
+
+#[rstest]
+#[case::numbers("a 12 b", "a 7 b\n", true)]
+#[case::times("after 10.7 ms (x)", "after 1.2 s (x)", true)]
+#[case::widths(" case   note", " case                note", true)]
+#[case::another_word("a 12 b", "a 12 c", false)]
+#[case::a_line_less("a\nc", "a\nb\nc", false)]
+#[case::left_out("a\n...\nc", "a\nb\nc", true)]
+#[case::the_output_goes_on("a", "a\nb", false)]
+#[case::its_rest_is_left_out("a\n...", "a\nb", true)]
+#[case::not_there("a\n...\nd", "a\nb\nc", false)]
+#[case::rest_of_a_line("a b ...", "a b c d", true)]
+#[case::another_line("a b ...", "a c d", false)]
+#[case::frame("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::lock+0x7  at a/b.rs:8", true)]
+#[case::no_such_frame("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::unlock+0x7  at a/b.rs:8", false)]
+#[case::frame_of_another_file("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::lock+0x7  at a/c.rs:8", false)]
+#[case::no_stacks("## x\nwaits for it\n#1  x::lock+0x1\nrepeat with: x", "## x\nno stacks\nrepeat with: x", true)]
+fn what_is_compared(#[case] shown: &str, #[case] output: &str, #[case] alike: bool) {
+    let shown: Vec<_> = shown.lines().map(str::to_owned).collect();
+    let compared = compare(&shown, output);
+    assert_eq!(compared.is_ok(), alike, "{compared:?}");
+}
