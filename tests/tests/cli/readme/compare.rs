@@ -80,32 +80,58 @@ pub fn is_it(wanted: &str, line: &str) -> bool {
 /// Compares the shown lines with the output: in order, and without a gap where no `...` stands.
 pub fn compare(shown: &[String], output: &str) -> Result<(), String> {
     let frames: Vec<_> = output.lines().filter_map(frame).collect();
-    let stacks = !frames.is_empty();
-    for line in shown.iter().filter(|_| stacks) {
-        if let Some(wanted) = frame(line).filter(|wanted| !frames.contains(wanted)) {
-            return Err(format!("no frame is {wanted:?}"));
-        }
+    let wanted: Vec<_> = shown.iter().filter_map(|line| frame(line)).collect();
+    if let Some(wanted) = wanted.iter().find(|wanted| !frames.is_empty() && !frames.contains(wanted)) {
+        return Err(format!("no frame is {wanted:?}"));
     }
+    // A diagnosis without stacks also has other sentences.
+    let without_stacks = frames.is_empty() && !wanted.is_empty();
     let output: Vec<_> = output.lines().filter(|line| frame(line).is_none()).filter_map(plain).collect();
-    let (mut at, mut gap, mut diagnosis) = (0, false, false);
-    for line in shown.iter().filter(|line| frame(line).is_none() && !line.trim().is_empty()) {
-        diagnosis = (diagnosis || line.starts_with("## ")) && !line.starts_with("repeat with:");
-        if line.trim() == "..." || diagnosis && !stacks && !line.starts_with("## ") {
-            gap = true;
-            continue;
-        }
-        let Some(wanted) = plain(line) else { continue };
-        let same = |n: &usize| output.get(*n).is_some_and(|line| is_it(&wanted, line));
-        let next = if gap { (at..output.len()).find(same) } else { Some(at).filter(same) };
-        match next {
-            Some(next) => (at, gap) = (next + 1, false),
-            None => return Err(format!("not there: {wanted}\ninstead: {:?}", output.get(at))),
+    let blocks = blocks(shown, without_stacks);
+    let (mut at, last) = (0, blocks.len() - 1);
+    for (number, block) in blocks.iter().enumerate() {
+        let end = output.len().saturating_sub(block.len());
+        // The first block begins the output and the last one ends it; any other one is where it is found first.
+        let places = match (number == 0, number == last) {
+            (true, _) => 0..=0,
+            (_, true) => end.max(at)..=end.max(at),
+            (false, false) => at..=end.max(at),
+        };
+        let tried = places.map(|place| (place, matches(block, &output[place.min(output.len())..])));
+        let tried: Vec<_> = tried.collect();
+        match tried.iter().find(|(_, matched)| matched.is_ok()) {
+            Some((place, _)) => at = place + block.len(),
+            None => return tried.into_iter().next().map_or(Ok(()), |(_, matched)| matched),
         }
     }
     match output.get(at) {
-        Some(line) if !gap => Err(format!("the output goes on: {line}")),
+        Some(line) if last == 0 => Err(format!("the output goes on: {line}")),
         _ => Ok(()),
     }
+}
+
+/// The shown lines that stand side by side, each [`plain`]: a `...` is between two blocks.
+fn blocks(shown: &[String], without_stacks: bool) -> Vec<Vec<String>> {
+    let (mut blocks, mut diagnosis) = (vec![Vec::new()], false);
+    for line in shown.iter().filter(|line| frame(line).is_none()) {
+        diagnosis = (diagnosis || line.starts_with("## ")) && !line.starts_with("repeat with:");
+        if line.trim() == "..." || diagnosis && without_stacks && !line.starts_with("## ") {
+            blocks.push(Vec::new());
+        } else if let (Some(line), Some(block)) = (plain(line), blocks.last_mut()) {
+            block.push(line);
+        }
+    }
+    blocks
+}
+
+/// Whether the output begins with this block.
+fn matches(block: &[String], output: &[String]) -> Result<(), String> {
+    for (at, wanted) in block.iter().enumerate() {
+        if !output.get(at).is_some_and(|line| is_it(wanted, line)) {
+            return Err(format!("not there: {wanted}\ninstead: {:?}", output.get(at)));
+        }
+    }
+    Ok(())
 }
 
 #[rstest]
@@ -117,6 +143,12 @@ pub fn compare(shown: &[String], output: &str) -> Result<(), String> {
 #[case::left_out("a\n...\nc", "a\nb\nc", true)]
 #[case::the_output_goes_on("a", "a\nb", false)]
 #[case::its_rest_is_left_out("a\n...", "a\nb", true)]
+#[case::found_later("a\n...\nb 7\nc\n...", "a\nb 1\nx\nb 2\nc\nd", true)]
+#[case::found_apart("a\n...\nb 7\nc\n...", "a\nb 1\nx\nc\nd", false)]
+#[case::the_last_of_a_kind("a\n...\nb 1", "a\nb 2\nx\nb 3", true)]
+#[case::goes_on_behind_a_gap("a\n...\nb 1", "a\nb 2\nx", false)]
+#[case::once_for_each("a\n...\nb\n...\nb", "a\nb", false)]
+#[case::nothing_is_stacked("## x\n1 a\n2 b", "## x\n1 a\n2 c", false)]
 #[case::not_there("a\n...\nd", "a\nb\nc", false)]
 #[case::rest_of_a_line("a b ...", "a b c d", true)]
 #[case::another_line("a b ...", "a c d", false)]

@@ -49,8 +49,10 @@ impl Rewritten {
         for line in between {
             if is_gap(&line) {
                 let more = rest.iter().any(|line| !line.trim().is_empty());
-                if more && self.lines.last().is_none_or(|last| last != "...") {
-                    self.put("...");
+                match more {
+                    true if self.lines.last().is_none_or(|last| last != "...") => self.put("..."),
+                    true => {}
+                    false => std::mem::take(&mut rest).iter().for_each(|line| self.put(line)),
                 }
             } else if let Some(at) = rest.iter().position(|new| frame(new) == frame(line)) {
                 self.put(rest[at]);
@@ -74,7 +76,14 @@ pub fn rewritten(shown: &[String], output: &str) -> Rewritten {
         // The strip of a map and blank lines come back with the lines around them.
         let Some(wanted) = plain(line) else { continue };
         let is_that = |new: &&str| frame(new).is_none() && plain(new).is_some_and(|new| is_it(&wanted, &new));
-        let Some(next) = output[at..].iter().position(is_that).map(|next| at + next) else {
+        let gap = between.iter().any(|line| line.trim() == "...");
+        let mut candidates = (at..output.len()).filter(|n| is_that(&output[*n]));
+        // Behind a gap the line that is most like the old one: lines may differ in nothing but numbers.
+        let next = match gap {
+            true => candidates.rev().max_by_key(|n| words_in_common(line, output[*n])),
+            false => candidates.next(),
+        };
+        let Some(next) = next else {
             new.dropped.push(line.to_owned());
             continue;
         };
@@ -88,6 +97,10 @@ pub fn rewritten(shown: &[String], output: &str) -> Rewritten {
         new.lines.pop();
     }
     new
+}
+
+fn words_in_common(old: &str, new: &str) -> usize {
+    old.split_whitespace().zip(new.split_whitespace()).filter(|(old, new)| old == new).count()
 }
 
 /// The new line, with as many words as the old one shows before its `...`.
@@ -107,7 +120,8 @@ fn cut(old: &str, new: &str) -> String {
 #[case::a_new_line("a\nc", "a\nb\nc\nd", "a\nb\nc\nd", "")]
 #[case::a_line_that_is_gone("a\nb\nc", "a\nc", "a\nc", "b")]
 #[case::gap("a\n...\nc 1", "a\nb\nb\nc 2", "a\n...\nc 2", "")]
-#[case::needless_gap("a\n...\nc", "a\n\nc", "a\nc", "")]
+#[case::alike_but_for_numbers("a\n...\nc 3\nd", "a\nc 2\nx\nc 3\nd", "a\n...\nc 3\nd", "")]
+#[case::needless_gap("a\n...\nc", "a\n\nc", "a\n\nc", "")]
 #[case::one_gap_is_left("a\n...\nb\n...\nc", "a\nx\ny\nc", "a\n...\nc", "b")]
 #[case::gap_at_the_end("a\n...", "a\nb", "a\n...", "")]
 #[case::rest_of_a_line("  a  1 ...", "  a  2 c d", "  a  2 ...", "")]
