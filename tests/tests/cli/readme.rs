@@ -1,4 +1,4 @@
-//! The transcripts of README and of docs: a test runs each command and compares its output with the transcript.
+//! The transcripts of README and of docs: a test runs each command and compares its output.
 //!
 //! | file | holds |
 //! |---|---|
@@ -6,13 +6,13 @@
 //! | `compare` | whether the lines of a transcript are those of an output |
 //! | `update` | the lines that a transcript should have |
 //!
-//! After an intended change of the output, this command rewrites the transcripts from the output of this machine:
+//! After an intended change of the output, this command rewrites the transcripts:
 //!
 //! ```text
 //! SIGPROOF_UPDATE_TRANSCRIPTS=1 cargo test -p sigproof-tests --test cli readme
 //! ```
 //!
-//! It keeps what a `...` omits omitted, and prints the lines that it dropped because the output no longer has them.
+//! What a `...` omits stays omitted. Lines that the output no longer has are dropped and printed.
 
 mod compare;
 mod update;
@@ -37,7 +37,7 @@ struct Transcript {
     at: Range<usize>,
 }
 
-/// The transcripts of a text: blocks of `console` that show output. A command without output is an example to be typed.
+/// The transcripts of a text: blocks of `console` that show output. A command without output is an example.
 fn transcripts(text: &str) -> Vec<Transcript> {
     let lines: Vec<_> = text.lines().collect();
     let (mut found, mut inside, mut open) = (Vec::new(), false, None);

@@ -2,7 +2,6 @@
 //! nothing is left behind.
 #![cfg(target_os = "linux")]
 
-
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};

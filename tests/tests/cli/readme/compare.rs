@@ -2,9 +2,9 @@
 //!
 //! | in a transcript | comparison |
 //! |---|---|
-//! | numbers, addresses, times, widths of columns, the strip of a map, tokens | ignored: they belong to a run, a build or a machine |
+//! | numbers, addresses, times, tokens, widths of columns, the strip of a map | ignored: they vary |
 //! | a line of `...` | stands for any lines; `...` at the end of a line stands for the rest of that line |
-//! | a frame of a stack, `#3  name  at file` | some frame of the output has this function and file, if this machine shows stacks |
+//! | a frame of a stack, `#3  name  at file` | some frame has this function and file, if there are stacks |
 //! | the remark that libc has exported names only | ignored: it belongs to a machine without debug files |
 //! | the outcome `delivered` of a setup that `may` deliver | ignored: whether it occurs belongs to a run |
 //! | every other line | equal, in this order; after the last line the output ends |
@@ -94,7 +94,7 @@ pub fn compare(shown: &[String], output: &str) -> Result<(), String> {
     let (mut at, last) = (0, blocks.len() - 1);
     for (number, block) in blocks.iter().enumerate() {
         let end = output.len().saturating_sub(block.len());
-        // The first block begins the output and the last one ends it; any other one is where it is found first.
+        // The first block begins the output and the last one ends it; others stand where they first match.
         let places = match (number == 0, number == last) {
             (true, _) => 0..=0,
             (_, true) => end.max(at)..=end.max(at),

@@ -2,10 +2,10 @@
 //!
 //! | the transcript shows | the new transcript |
 //! |---|---|
-//! | a line that the output still has | that line of the output; `...` at its end still cuts it after as many words |
+//! | a line that the output still has | takes that line; `...` at its end cuts it after as many words |
 //! | a line that the output no longer has | drops it, and says so |
 //! | a line of `...` between two lines | keeps it, if the output still has lines between the two |
-//! | two lines side by side | puts all lines between them that the output has; of the frames of a stack, those that were shown |
+//! | two lines side by side | takes all lines between them; of a stack, the frames that were shown |
 //!
 //! So a transcript of one line `?` becomes the whole output.
 
@@ -26,7 +26,7 @@ impl Rewritten {
         self.lines.push(line.trim_end().to_owned());
     }
 
-    /// The part between two lines that the output still has: `between` are the frames and gaps that were shown there.
+    /// The part between two lines of the output: `between` are the frames and gaps that were shown there.
     fn fill(&mut self, output: &[&str], between: &[&str]) {
         let is_gap = |line: &&&str| line.trim() == "...";
         let gaps = between.iter().any(|line| is_gap(&line));
