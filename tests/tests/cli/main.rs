@@ -3,6 +3,7 @@
 mod bench;
 mod conform;
 mod console;
+mod documents;
 mod help;
 mod interrupt;
 mod memory;

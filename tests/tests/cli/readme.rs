@@ -1,177 +1,119 @@
-//! The transcripts of README and of docs: each command is run, and says what the text shows.
+//! The transcripts of README and of docs: a test runs each command and compares its output.
 //!
-//! | in a transcript | is compared |
+//! | file | holds |
 //! |---|---|
-//! | numbers, addresses, times, widths of columns, the strip of a map, tokens | not: they belong to a run, a build or a machine |
-//! | a line of `...` | stands for any lines, and `...` at the end of a line for its rest |
-//! | a frame of a stack, `#3  name  at file` | the function and the file are those of some frame, if stacks can be read here |
-//! | the remark that libc has exported names only | not: it belongs to a machine without debug files |
-//! | every other line | in its place |
+//! | this one | finding the transcripts, running them, writing them anew |
+//! | `compare` | whether the lines of a transcript are those of an output |
+//! | `update` | the lines that a transcript should have |
+//!
+//! After an intended change of the output, this command rewrites the transcripts:
+//!
+//! ```text
+//! SIGPROOF_UPDATE_TRANSCRIPTS=1 cargo test -p sigproof-tests --test cli readme
+//! ```
+//!
+//! What a `...` omits stays omitted. Lines that the output no longer has are dropped and printed.
 
+mod compare;
+mod update;
+
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 
 use rstest::rstest;
-use sigproof_tests::{run, workspace};
+use sigproof_tests::{Ran, run, turn, workspace};
 
-/// A command, and what the text shows of its output.
+use compare::compare;
+
+/// The variable that makes the tests rewrite the transcripts.
+const UPDATE: &str = "SIGPROOF_UPDATE_TRANSCRIPTS";
+
+/// A command, and the lines that the text shows of its output.
+#[derive(Debug, PartialEq, Eq)]
 struct Transcript {
     command: String,
-    lines: Vec<String>,
+    /// The lines of the text, counted from 0.
+    at: Range<usize>,
 }
 
-/// The transcripts of a text: blocks of `console` that show output. Commands without output are only shown to
-/// be typed.
+/// The transcripts of a text: blocks of `console` that show output. A command without output is an example.
 fn transcripts(text: &str) -> Vec<Transcript> {
-    let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let mut found = Vec::new();
-    for block in blocks {
-        for part in block.split("$ cargo xtask ").skip(1) {
-            let mut lines = part.lines().map(str::to_owned);
-            let command = lines.next().unwrap_or_default();
-            let lines: Vec<_> = lines.collect();
-            if lines.iter().any(|line| !line.is_empty()) {
-                found.push(Transcript { command, lines });
-            }
+    let lines: Vec<_> = text.lines().collect();
+    let (mut found, mut inside, mut open) = (Vec::new(), false, None);
+    for (at, line) in lines.iter().enumerate() {
+        let command = line.strip_prefix("$ ").filter(|_| inside);
+        if command.is_some() || line.starts_with("```") {
+            found.extend(open.take().map(|(command, from)| Transcript { command, at: from..at }));
+        }
+        match command {
+            Some(command) => open = command.strip_prefix("cargo xtask ").map(|command| (command.to_owned(), at + 1)),
+            None if line.starts_with("```") => inside = *line == "```console",
+            None => {}
         }
     }
+    found.retain(|shown| lines[shown.at.clone()].iter().any(|line| !line.trim().is_empty()));
     found
 }
 
-/// A line without what belongs to a run, a build or a machine. `None` for one of the strip of a map, and for
-/// an empty one.
-fn plain(line: &str) -> Option<String> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let strip = |word: &&str| word.len() > 3 && word.chars().all(|c| matches!(c, '.' | 'A'..='Z'));
-    let first = *words.first()?;
-    if first.starts_with('(') && line.contains("only exported functions have names") {
-        return None;
-    }
-    if words.len() == 2 && first.parse::<u32>().is_ok() && words.last().is_some_and(strip) {
-        return None;
-    }
-    // The ends of a vulnerable range are instructions of this machine.
-    if matches!(first, "first" | "last") {
-        return Some(first.to_owned());
-    }
-    Some(words.iter().map(|word| plain_word(word)).collect::<Vec<_>>().join(" "))
-}
-
-fn plain_word(word: &str) -> String {
-    if word.starts_with("---") {
-        return "---".to_owned();
-    }
-    // A token names its setup, and then what belongs to this build.
-    let word = match word.split_once('@') {
-        Some((setup, _)) => format!("{setup}@"),
-        None => word.to_owned(),
-    };
-    if matches!(word.trim_end_matches([';', ',']), "ns" | "\u{b5}s" | "ms" | "s" | "min") {
-        return word.replace(|c: char| c.is_alphanumeric(), "") + "TIME";
-    }
-    let mut out = String::new();
-    let mut rest = word.as_str();
-    while let Some(c) = rest.chars().next() {
-        let number =
-            rest.find(|c: char| !(c.is_ascii_hexdigit() || matches!(c, ',' | '.' | 'x'))).unwrap_or(rest.len());
-        if c.is_ascii_digit() {
-            // Not what ends a sentence or a part of one.
-            let digits = rest[..number].trim_end_matches([',', '.']).len();
-            out.push('N');
-            rest = &rest[digits..];
-        } else {
-            out.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    out
-}
-
-/// The function and the file of a frame.
-fn frame(line: &str) -> Option<(String, String)> {
-    let line = line.trim_start().strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
-    let name = line.split_whitespace().skip(1).take_while(|word| !matches!(*word, "at" | "in")).collect::<Vec<_>>();
-    let name = name.join(" ");
-    let name = name.split("+0x").next().unwrap_or_default().rsplit("::").next().unwrap_or_default().to_owned();
-    let file = line.split("  at ").nth(1).and_then(|place| place.split(':').next()).unwrap_or_default().to_owned();
-    Some((name, file))
-}
-
-/// Whether the shown lines are in the output: in order, and without a gap where no `...` stands.
-fn compare(shown: &[String], output: &str) -> Result<(), String> {
-    let frames: Vec<_> = output.lines().filter_map(frame).collect();
-    let stacks = !frames.is_empty();
-    for line in shown.iter().filter(|_| stacks) {
-        if let Some(wanted) = frame(line).filter(|wanted| !frames.contains(wanted)) {
-            return Err(format!("no frame is {wanted:?}"));
-        }
-    }
-    let output: Vec<_> = output.lines().filter(|line| frame(line).is_none()).filter_map(plain).collect();
-    let (mut at, mut gap, mut diagnosis) = (0, false, false);
-    for line in shown.iter().filter(|line| frame(line).is_none() && !line.trim().is_empty()) {
-        diagnosis = (diagnosis || line.starts_with("## ")) && !line.starts_with("repeat with:");
-        if line.trim() == "..." || diagnosis && !stacks && !line.starts_with("## ") {
-            gap = true;
-            continue;
-        }
-        let Some(wanted) = plain(line) else { continue };
-        let is_it = |line: &String| match wanted.strip_suffix("...") {
-            Some(beginning) => line.starts_with(beginning.trim_end()),
-            None => *line == wanted,
-        };
-        let next = if gap { (at..output.len()).find(|n| is_it(&output[*n])) } else { Some(at) };
-        match next.filter(|next| output.get(*next).is_some_and(is_it)) {
-            Some(next) => (at, gap) = (next + 1, false),
-            None => return Err(format!("not there: {wanted}\ninstead: {:?}", output.get(at))),
-        }
-    }
-    Ok(())
+/// Runs a command. A sweep keeps to one processor, so one sweep runs at a time.
+fn perform(command: &str) -> Ran {
+    let _turn = command.starts_with("step ").then(turn);
+    run(&command.split_whitespace().collect::<Vec<_>>())
 }
 
 #[rstest]
-#[case::readme("README.md", 3)]
-fn every_transcript_is_what_its_command_prints(#[case] file: &str, #[case] least: usize) {
-    let text = fs::read_to_string(workspace().join(file)).unwrap();
-    let found = transcripts(&text);
-    assert!(found.len() >= least, "{} transcripts", found.len());
-    for Transcript { command, lines } in found {
-        let words: Vec<_> = command.split_whitespace().collect();
-        let ran = run(&words);
+#[case("README.md")]
+#[case("docs/architecture.md")]
+#[case("docs/model.md")]
+#[case("docs/step.md")]
+#[case("docs/stress.md")]
+fn every_transcript_is_what_its_command_prints(#[case] file: &str) {
+    let update = std::env::var_os(UPDATE).is_some_and(|value| !value.is_empty());
+    let path = workspace().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    // From the end, so that a new transcript moves none that is still to come.
+    for Transcript { command, at } in transcripts(&text).into_iter().rev() {
+        let ran = perform(&command);
         if ran.code == Some(4) {
-            println!(
-                "skipped: `{command}` lacks something here; the reason and the remedy:\n{}{}",
-                ran.stdout, ran.stderr
-            );
+            println!("skipped: `{command}` lacks something here:\n{}{}", ran.stdout, ran.stderr);
             continue;
         }
-        let compared = compare(&lines, &ran.stdout);
-        assert_eq!((ran.code, compared), (Some(0), Ok(())), "{file}: {command}\n{}\n{}", ran.stdout, ran.stderr);
+        let mut shown = lines[at.clone()].to_vec();
+        if update {
+            let written = update::rewritten(&shown, &ran.stdout);
+            written.dropped.iter().for_each(|line| println!("{file}: `{command}`: dropped: {line}"));
+            lines.splice(at, written.lines.iter().cloned());
+            shown = written.lines;
+        }
+        let compared = compare(&shown, &ran.stdout);
+        assert_eq!(
+            (ran.code, compared),
+            (Some(0), Ok(())),
+            "{file}: {command}\nremedy, if the new output is intended: {UPDATE}=1 cargo test -p sigproof-tests --test cli \
+             readme\n{}\n{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+    if update {
+        fs::write(path, lines.join("\n") + "\n").unwrap();
     }
 }
 
 #[test]
-fn no_other_text_has_transcripts() {
-    let texts = ["CONTRIBUTING.md", "CHANGELOG.md", "docs/performance.md"].map(|file| workspace().join(file));
-    for text in texts.iter().filter_map(|file| fs::read_to_string(file).ok()) {
-        assert!(transcripts(&text).is_empty(), "a transcript belongs where it is compared");
-    }
+fn every_text_with_transcripts_is_compared() {
+    let compared = ["README.md", "docs/architecture.md", "docs/model.md", "docs/step.md", "docs/stress.md"];
+    let with = crate::documents::documents().into_iter().filter(|(_, text)| !transcripts(text).is_empty());
+    let with: BTreeSet<_> = with.map(|(file, _)| file).collect();
+    assert_eq!(with, compared.map(str::to_owned).into(), "the texts with transcripts, and the cases of the test above");
 }
 
-#[rstest]
-#[case::numbers("a 12 b", "a 7 b\n", true)]
-#[case::times("after 10.7 ms (x)", "after 1.2 s (x)", true)]
-#[case::widths(" case   note", " case                note", true)]
-#[case::another_word("a 12 b", "a 12 c", false)]
-#[case::a_line_less("a\nc", "a\nb\nc", false)]
-#[case::left_out("a\n...\nc", "a\nb\nc", true)]
-#[case::not_there("a\n...\nd", "a\nb\nc", false)]
-#[case::rest_of_a_line("a b ...", "a b c d", true)]
-#[case::another_line("a b ...", "a c d", false)]
-#[case::frame("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::lock+0x7  at a/b.rs:8", true)]
-#[case::no_such_frame("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::unlock+0x7  at a/b.rs:8", false)]
-#[case::frame_of_another_file("#1  x::lock+0x1  at a/b.rs:1", "#9  y::z::lock+0x7  at a/c.rs:8", false)]
-#[case::no_stacks("## x\nwaits for it\n#1  x::lock+0x1\nrepeat with: x", "## x\nno stacks\nrepeat with: x", true)]
-fn what_is_compared(#[case] shown: &str, #[case] output: &str, #[case] alike: bool) {
-    let shown: Vec<_> = shown.lines().map(str::to_owned).collect();
-    let compared = compare(&shown, output);
-    assert_eq!(compared.is_ok(), alike, "{compared:?}");
+#[test]
+fn a_transcript_is_a_command_with_output() {
+    let text = "```console\n$ cargo xtask list\na\n\n$ cargo test\nb\n$ cargo xtask step  # no output\n```\n\n$ cargo xtask x\ny\n";
+    let transcript = |command: &str, at| Transcript { command: command.to_owned(), at };
+    assert_eq!(transcripts(text), [transcript("list", 2..4)]);
+    assert_eq!(transcripts("```text\n$ cargo xtask list\na\n```\n"), []);
 }
