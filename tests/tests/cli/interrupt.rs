@@ -1,6 +1,7 @@
 //! Ctrl-C: what was found is printed, the exit code says so, and nothing is left running or lying about.
 
-use std::fs;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -14,6 +15,15 @@ fn assert_no_workers(seed: &str) {
     await_none("workers are left", |line| {
         line.iter().any(|w| w == "__worker") && line.iter().any(|w| w.contains(&format!("\"seed\":{seed}")))
     });
+}
+
+/// Waits until something holds; what never does fails.
+fn await_that(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}: not so");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn await_none(what: &str, is_one: impl Fn(&[String]) -> bool) {
@@ -65,7 +75,15 @@ fn a_parent_that_is_killed_takes_its_children_with_it() {
 fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code: Option<i32>) {
     // The broken variant is done at once; the others are not done for hours.
     let arguments = ["model", "cpuprof-signal-lock", "--jobs", "1", "--deliveries", "4", "--preemptions", "unbounded"];
-    let (found, stdout, stderr) = interrupted_after("[1/3]", &arguments, send);
+    let folder = tempfile::tempdir().unwrap();
+    let entries = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut command = sigproof_tests::xtask(&arguments);
+    command.env("TMPDIR", folder.path());
+    let (found, stdout, stderr) = command_interrupted_after("[1/3]", command, |pid| {
+        await_that("an explorer has a folder of its own", || !entries().is_empty());
+        send(pid);
+    });
+    await_that("nothing is left behind", || entries().is_empty());
     assert_eq!(found, code, "{stderr}");
     if code.is_some() {
         assert!(stdout.contains("livelock") && stdout.contains("interrupted after 1 model: 1 as expected"), "{stdout}");

@@ -1,6 +1,6 @@
 //! The build with models, and processes of it: each gets an order and tells events.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
@@ -8,11 +8,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use sigproof_harness::model::worker::{Event, Order};
+use sigproof_harness::model::worker::{self, Event, Order};
 use sigproof_inspect::process::{Group, own_executable};
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
 
 use crate::trouble::Trouble;
 use crate::{ci, output};
@@ -52,14 +53,15 @@ fn folder_in(checkout: &Path, target: Option<PathBuf>) -> PathBuf {
 
 /// Building, starting processes and keeping counterexamples take temporary files.
 fn temporary_files() -> Result<(), Trouble> {
+    tempfile::tempfile().map(drop).map_err(no_temporary_files)
+}
+
+fn no_temporary_files(error: io::Error) -> Trouble {
     let folder = std::env::temp_dir();
-    let told = |error| {
-        let folder = folder.display();
-        Trouble::environment(format!(
-            "no temporary file can be made in {folder}: {error}; set TMPDIR to a folder that can be written"
-        ))
-    };
-    tempfile::tempfile_in(&folder).map(drop).map_err(told)
+    let folder = folder.display();
+    Trouble::environment(format!(
+        "no temporary file can be made in {folder}: {error}; set TMPDIR to a folder that can be written"
+    ))
 }
 
 /// A cargo for that build.
@@ -113,6 +115,8 @@ pub fn test() -> Result<(), Trouble> {
 /// A process that carries out an order. It and what it has started end when this is dropped.
 pub struct Explorer {
     group: Group,
+    /// Its temporary files: gone after it has ended, however it ended.
+    _folder: TempDir,
     /// What it explores.
     subject: String,
     /// Its standard input: it ends when this process does.
@@ -136,8 +140,10 @@ impl Explorer {
         let mut command = Command::new(program);
         command.arg(text).stdin(Stdio::piped()).stdout(Stdio::piped());
         let cannot = |error| Trouble::environment(format!("{} cannot be run: {error}", program.display()));
+        let folder = tempfile::Builder::new().prefix(worker::FOLDER).tempdir().map_err(no_temporary_files)?;
+        command.env("TMPDIR", folder.path());
         let group = Group::start(&mut command).map_err(cannot)?;
-        Ok(Self { group, subject: subject(order), _leash: None })
+        Ok(Self { group, _folder: folder, subject: subject(order), _leash: None })
     }
 
     /// Takes in its events until it has none left, or until `stop` is set. A process that ends before it has
@@ -227,7 +233,12 @@ mod tests {
         command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
         let selection = Selection { setups: vec!["a-model/fixed".to_owned()], ..Selection::default() };
         let subject = subject(&Order::Survey(selection));
-        Explorer { group: Group::start(&mut command).unwrap(), subject, _leash: None }
+        Explorer {
+            group: Group::start(&mut command).unwrap(),
+            _folder: tempfile::tempdir().unwrap(),
+            subject,
+            _leash: None,
+        }
     }
 
     #[rstest]

@@ -124,8 +124,8 @@ impl Sweeper {
         let mut killed = false;
         let sentence = match self.group.ended() {
             Ok(Some(status)) => {
-                // No window sends itself these two.
-                killed = matches!(status.signal(), Some(9 | 15));
+                // No window sends itself these signals.
+                killed = process::interrupted(status) || status.signal() == Some(9);
                 if process::interrupted(status) {
                     await_for(GRACE, || stop.load(Ordering::Relaxed));
                 }
@@ -207,6 +207,8 @@ mod tests {
     #[case::killed("read order; kill -9 $$", "was killed by signal 9 (SIGKILL)", "", true)]
     #[case::does_not_listen("exec <&-; exit 3", "exited with code 3", "", false)]
     #[case::told_to_end_by_another("read order; kill -15 $$", "was killed by signal 15 (SIGTERM)", "", true)]
+    #[case::interrupted_by_another("read order; kill -2 $$", "was killed by signal 2 (SIGINT)", "", true)]
+    #[case::hung_up_by_another("read order; kill -1 $$", "was killed by signal 1 (SIGHUP)", "", true)]
     #[case::silent("read order; exec >&-; sleep 600", "fell silent", "", false)]
     #[case::nonsense("read order; echo gibberish; sleep 600", "told nonsense", "gibberish", false)]
     #[case::by_itself("read order; kill -11 $$", "was killed by signal 11 (SIGSEGV)", "", false)]

@@ -128,11 +128,20 @@ pub fn main(registry: &Registry, mut arguments: impl Iterator<Item = String>) ->
     ExitCode::SUCCESS
 }
 
-/// Ends this process when who started it is gone.
+/// The beginning of the name of the folder for this process's temporary files (`TMPDIR`). Its parent makes the
+/// folder and removes it; where the parent is killed, this process does.
+pub const FOLDER: &str = "sigproof-explorer-";
+
+/// Ends this process, and removes its folder, when who started it is gone.
 fn leash() -> Result<(), Refusal> {
     let wait = || {
         let mut rest = [0; 64];
         while io::stdin().read(&mut rest).is_ok_and(|n| n > 0) {}
+        let folder = std::env::temp_dir();
+        if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOLDER)) {
+            // What cannot be removed stays. The parent may remove it at the same time.
+            let _ = std::fs::remove_dir_all(folder);
+        }
         std::process::exit(1);
     };
     thread::Builder::new().spawn(wait).map(drop).map_err(|error| Refusal::thread(&error))
