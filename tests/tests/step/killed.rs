@@ -41,19 +41,28 @@ pub fn an_interrupted_sweep_leaves_nothing(mark: &str, send: fn(Pid), code: Opti
 /// The process that `parent` has started to sweep, and that is not one of these. It names its parent on its
 /// command line; so does the copy of it that does the work, and has it as its own parent.
 fn sweeping(parent: Pid, but: &[i32]) -> Option<i32> {
-    let (verb, number) = ("__step".to_owned(), parent.to_string());
+    child_of(parent.as_raw(), parent, but)
+}
+
+/// The copy of that process, which does its work.
+fn copy(parent: Pid, but: &[i32]) -> Option<i32> {
+    child_of(sweeping(parent, &[])?, parent, but)
+}
+
+fn child_of(process: i32, run: Pid, but: &[i32]) -> Option<i32> {
+    let (verb, number) = ("__step".to_owned(), run.to_string());
     let is_one = |words: &[String]| words.contains(&verb) && words.last() == Some(&number);
     let is_child = |pid: i32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').nth(1).map(str::to_owned));
-        fields.flatten() == Some(number.clone())
+        fields.flatten() == Some(process.to_string())
     };
     let all = command_lines().into_iter().filter(|(pid, words)| is_one(words) && is_child(*pid));
     all.map(|(pid, _)| pid).find(|pid| !but.contains(pid))
 }
 
-/// A sweep whose process is killed so often, each time another one.
-fn swept_and_killed(times: usize, mark: &str) -> Ran {
+/// A sweep of which a process gets a signal so often, each time another one.
+fn swept_and_ended(times: usize, mark: &str, which: impl Fn(Pid, &[i32]) -> Option<i32>, signal: Signal) -> Ran {
     let _turn = turn();
     let mut command = xtask(SLEEP);
     command.args(["--jobs", "1", "--report", "json=-"]).env("SIGPROOF_TEST_RUN", mark);
@@ -63,9 +72,10 @@ fn swept_and_killed(times: usize, mark: &str) -> Ran {
         let started = Instant::now();
         while killed.len() < times {
             assert!(started.elapsed() < PATIENCE, "no process sweeps; these were killed: {killed:?}");
-            match sweeping(parent, &killed) {
+            match which(parent, &killed) {
                 Some(pid) => {
-                    kill_it(Pid::from_raw(pid));
+                    // It fails for one that has just ended by itself.
+                    let _ = kill(Pid::from_raw(pid), signal);
                     killed.push(pid);
                 }
                 None => thread::sleep(Duration::from_millis(1)),
@@ -77,15 +87,21 @@ fn swept_and_killed(times: usize, mark: &str) -> Ran {
 }
 
 pub fn a_sweep_whose_process_is_killed_once_is_made_again() {
-    let ran = swept_and_killed(1, "8004");
+    let ran = swept_and_ended(1, "8004", sweeping, Signal::SIGKILL);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let run = &report["runs"][0];
     assert_eq!((&run["verdict"], &run["injected"]), (&"as-expected".into(), &run["boundaries"]), "{run:#}");
 }
 
+/// As the terminal does to a process that has left the foreground, say: nobody wants an end of the run.
+pub fn a_sweep_whose_copy_is_interrupted_once_is_made_again() {
+    let ran = swept_and_ended(1, "8006", copy, Signal::SIGINT);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stderr, ran.stdout);
+}
+
 pub fn a_sweep_whose_process_is_killed_twice_is_no_verdict() {
-    let ran = swept_and_killed(2, "8005");
+    let ran = swept_and_ended(2, "8005", sweeping, Signal::SIGKILL);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{}", ran.stderr);
     for said in ["killed by signal 9 (SIGKILL)", "which no window does", "let nothing kill it"] {
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);

@@ -131,6 +131,11 @@ const TESTS: &[(&str, Needs, fn())] = &[
         killed::a_sweep_whose_process_is_killed_once_is_made_again,
     ),
     (
+        "killed::a_sweep_whose_copy_is_interrupted_once_is_made_again",
+        Any,
+        killed::a_sweep_whose_copy_is_interrupted_once_is_made_again,
+    ),
+    (
         "killed::a_sweep_whose_process_is_killed_twice_is_no_verdict",
         Any,
         killed::a_sweep_whose_process_is_killed_twice_is_no_verdict,

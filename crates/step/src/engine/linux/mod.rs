@@ -64,6 +64,9 @@ pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
     Ok(sched_setaffinity(own, &only)?)
 }
 
+/// The signals by which somebody else ends a process; the work sends itself none of them.
+const OUTSIDE: [Signal; 5] = [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+
 pub(super) fn apart(_only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
     // SAFETY: this process has one thread (`_only`), so that the child may do whatever it likes.
     match unsafe { fork() }? {
@@ -76,7 +79,7 @@ pub(super) fn apart(_only: OnlyThread, work: impl FnOnce()) -> std::io::Result<b
         ForkResult::Parent { child } => loop {
             match waitpid(child, None) {
                 // Who gave the order is to see that the end came from outside.
-                Ok(WaitStatus::Signaled(_, signal @ (Signal::SIGKILL | Signal::SIGTERM), _)) => {
+                Ok(WaitStatus::Signaled(_, signal, _)) if OUTSIDE.contains(&signal) => {
                     raise(signal)?;
                     return Ok(false);
                 }
