@@ -53,9 +53,24 @@ pub(super) fn unshared() -> nix::Result<()> {
     unshare(CloneFlags::CLONE_THREAD)
 }
 
+/// Gives this process time slices, if it has none: it shares its processor with its children, and a child that
+/// spins in a real-time class (sched(7)) would never let it run. Left as it is where the kernel refuses.
+fn give_up_real_time() {
+    // By number: musl has these calls as stubs that fail.
+    // SAFETY: takes a number.
+    let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+    if matches!(i32::try_from(policy), Ok(libc::SCHED_FIFO | libc::SCHED_RR)) {
+        // `struct sched_param` of the kernel: the priority, which is 0 for the ordinary class.
+        let priority: libc::c_int = 0;
+        // SAFETY: reads the integer, a live local.
+        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_OTHER, &raw const priority) };
+    }
+}
+
 pub(super) fn settle_down(number: usize) -> std::io::Result<()> {
     // SAFETY: takes a number, of nanoseconds, and touches no memory.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+    give_up_real_time();
     let own = Pid::from_raw(0);
     let allowed = sched_getaffinity(own)?;
     let usable: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true)).collect();
