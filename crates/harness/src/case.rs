@@ -135,7 +135,7 @@ pub trait Case: Sync {
         None
     }
 
-    /// What a process does that the case has started itself, with [`worker::of_case`](crate::worker::of_case); its
+    /// What a process does that the case has started itself, with [`worker::of_case`]; its
     /// exit code.
     fn child(&self, _argument: &str) -> u8 {
         worker::EXIT_ORDER

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | this one | the subject, and the vocabulary: path, boundary, what was seen |
 //! | [`engine`] | how a boundary is reached and a signal delivered there |
-//! | [`sweep`] | all boundaries of a path, one after the other, and the verdict |
+//! | [`sweep`](mod@sweep) | all boundaries of a path, one after the other, and the verdict |
 //! | [`map`] | the code at a boundary, and the folded strip |
 //! | [`token`] | the text that names one boundary |
 //! | [`slate`] | what the sweeping process and the child tell each other |

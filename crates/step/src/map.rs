@@ -82,7 +82,7 @@ fn is_vulnerable(judged: &Judged) -> bool {
 }
 
 impl Map {
-    /// The map of a sweep of the window `label` ([`Entry::label`](super::Entry::label)), in which what lies where is known to `places`.
+    /// The map of a sweep of the window `label` ([`Subject::label`](crate::Subject::label)), in which what lies where is known to `places`.
     pub fn of(label: &str, swept: &Swept, places: &dyn Places) -> Self {
         let Swept { path, judged } = swept;
         let judged = &judged[..judged.len().min(path.len())];

@@ -50,7 +50,7 @@ pub struct Slate {
     pub other: [AtomicU32; OTHERS],
     /// Whether the target steps itself.
     pub steps_itself: AtomicU32,
-    /// One of [`task`].
+    /// What the target does in its next execution, where it steps itself.
     pub task: AtomicU32,
     /// The boundary to inject at, counted in traps.
     pub boundary: AtomicU64,

@@ -2,7 +2,7 @@
 //!
 //! | part | says |
 //! |---|---|
-//! | `LABEL` | the window ([`Entry::label`](super::Entry::label)), which has one `@` itself |
+//! | `LABEL` | the window ([`Subject::label`](crate::Subject::label)), which has one `@` itself |
 //! | `kK` | the index on the path; `kK:asleep` for a sleeper, whose address is that behind its system call |
 //! | `OBJECT+0xOFF` | the object file and the address in it; without a file the bare address |
 //! | `SYMBOL+0xOFF` | the function and the distance from its start; may be absent |
@@ -21,7 +21,7 @@ use sigproof_inspect::diagnose::{Place, Places};
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Which window: [`Entry::label`](super::Entry::label).
+    /// Which window: [`Subject::label`](crate::Subject::label).
     pub label: String,
     /// The index on the path.
     pub k: usize,

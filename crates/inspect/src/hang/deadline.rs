@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// For how long nothing has moved *while somebody looked*.
 ///
 /// A parent that was stopped itself, or did not get a processor, has not seen that its child stood still
-/// meanwhile: each look counts for no more than [`LOOK`].
+/// meanwhile: each look counts for no more than 100 ms.
 #[derive(Debug)]
 pub struct Stillness {
     progress: Option<u64>,
