@@ -259,7 +259,7 @@ fn names_are_unique_and_plain() {
 
 #[test]
 fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
-    use sigproof_harness::case::REFUSES;
+    use sigproof_harness::setup::REFUSES;
     use sigproof_report::{Outcome, Variant};
     for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
         let setups = case.setups();

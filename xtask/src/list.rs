@@ -5,8 +5,9 @@ use std::fmt::Write;
 use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::case::{Case, Setup};
+use sigproof_harness::case::Case;
 use sigproof_harness::inject::Delivery;
+use sigproof_harness::setup::Setup;
 use sigproof_osnote::{Backend, Platform, backends};
 use sigproof_report::exit::Exit;
 

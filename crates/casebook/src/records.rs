@@ -9,7 +9,7 @@ use sigproof_osnote::cpuprof::{Entries, Entry};
 use sigproof_profbuf::{Records, Tag};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
-use sigproof_harness::case::Failure;
+use sigproof_harness::failure::Failure;
 use sigproof_report::Outcome;
 
 /// How many stack words a sealed record has.

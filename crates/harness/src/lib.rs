@@ -10,7 +10,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`case`] | what a case is, and which setups it has |
+//! | [`case`], [`setup`] | what a case is; one way to run it, and what must happen then |
+//! | [`attempt`], [`failure`] | what a case is given for one attempt; how an attempt ends badly |
 //! | [`registry`] | cases, models and windows that a command can choose from |
 //! | [`inject`] | the signals: who is hit, when, and what the hit interrupted |
 //! | [`page`] | the page that a child shares with its parent |
@@ -20,15 +21,20 @@
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`forked`] | windows of cases, swept by `sigproof-step` |
 
+pub mod attempt;
 pub mod case;
+pub mod failure;
 pub mod forked;
 pub mod inject;
 pub mod model;
 pub mod page;
 pub mod registry;
+pub mod setup;
 pub mod stress;
 pub mod supervise;
 pub mod worker;
 
-pub use case::{Case, Failure, Setup};
+pub use case::Case;
+pub use failure::Failure;
 pub use registry::Registry;
+pub use setup::Setup;

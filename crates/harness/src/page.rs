@@ -15,7 +15,7 @@ use std::io;
 use memmap2::{MmapOptions, MmapRaw};
 use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use crate::case::Failure;
+use crate::failure::Failure;
 use sigproof_inspect::refusal::{Refusal, no_temporary_file, temporary_file};
 use sigproof_report::Outcome;
 

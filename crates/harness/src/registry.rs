@@ -6,7 +6,8 @@
 use sigproof_osnote::Platform;
 use sigproof_report::SetupId;
 
-use crate::case::{Case, Setup};
+use crate::case::Case;
+use crate::setup::Setup;
 use crate::{forked, model};
 
 /// See the module.

@@ -13,21 +13,20 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use sigproof_shim::native::atomic::Ordering;
 
-use crate::case::{Case, Failure, Setup};
-use crate::inject::{self, Delivery, Injector};
+use crate::attempt::{Attempt, EXIT_ORDER};
+use crate::case::Case;
+use crate::failure::Failure;
+use crate::inject::{self, Delivery};
 use crate::page::{Page, Shared};
 use crate::registry::Registry;
+use crate::setup::Setup;
 use sigproof_inspect::process::take_own_name;
-use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Expected, Grade, Outcome, SetupId};
 
 pub(crate) mod leash;
 
 /// The first argument that makes an executable a worker.
 pub const VERB: &str = "__worker";
-
-/// How a worker ends that could not understand its order.
-pub const EXIT_ORDER: u8 = 64;
 
 /// The second argument of a process that a case has started itself.
 const OF_CASE: &str = "--of-case";
@@ -67,47 +66,6 @@ impl Order {
 fn expects_a_hang(expected: &Expected) -> bool {
     const HANGS: [Outcome; 4] = [Outcome::Livelock, Outcome::SelfDeadlock, Outcome::CrossDeadlock, Outcome::LostWakeup];
     HANGS.iter().any(|hang| expected.grade(*hang) != Grade::Never)
-}
-
-/// What a case gets for one attempt.
-#[derive(Debug)]
-pub struct Attempt {
-    /// The page shared with the parent.
-    pub page: &'static Page,
-    /// How many rounds to run.
-    pub rounds: u64,
-    /// The seed of everything random.
-    pub seed: u64,
-    delivery: Delivery,
-}
-
-impl Attempt {
-    /// Makes the calling thread the target of signals that run `body`.
-    ///
-    /// # Errors
-    /// As [`Injector::new`].
-    pub fn injector(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> Result<Injector, Refusal> {
-        Injector::new(self.page, self.delivery, self.seed, Box::leak(Box::new(body)))
-    }
-
-    /// Installs `body` as the handler of signals that the case raises itself.
-    ///
-    /// # Errors
-    /// As [`inject::install`].
-    pub fn handler(&self, body: impl Fn() -> Result<(), inject::Fault> + Sync + 'static) -> Result<(), Refusal> {
-        inject::install(self.page, Box::leak(Box::new(body)))
-    }
-
-    /// The rounds, until they are done or the parent wants an end.
-    pub fn rounds(&self) -> impl Iterator<Item = u64> + use<> {
-        let page = self.page;
-        (0..self.rounds).take_while(|_| !page.stopping())
-    }
-
-    /// Shows the parent that something moved.
-    pub fn tick(&self) {
-        self.page.ticks.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// The worker's whole life. `args` are the arguments after [`VERB`].

@@ -1,12 +1,12 @@
-//! The registry of backends: what each can do, and on which platform.
+//! What a note is as a backend: what it can do, and on which platform.
 //!
-//! A backend is one file in `notes/`, which states its capabilities in a constant `BACKEND`, and one line in [`backends`]. A test compares the two.
+//! A backend is one file in `notes/`, which states its capabilities in a constant `BACKEND`, and one line in
+//! [`backends`](crate::backends). A test compares the two.
 //! One that this platform lacks stays in the registry: its `make` answers [`NoteError::Unsupported`].
 
 use core::fmt;
 
 use crate::note::{Note, NoteError};
-use crate::notes;
 pub use crate::platform::Platform;
 
 /// Whether `wakeup` may be called in a signal handler.
@@ -100,24 +100,4 @@ impl Backend {
     pub fn wakes_from_handler(&self) -> bool {
         self.wakeup == SignalSafety::Safe
     }
-}
-
-/// All backends, in the order in which tables show them. A new one is one file and one line here.
-#[must_use]
-pub fn backends() -> &'static [Backend] {
-    static ALL: &[Backend] = &[
-        notes::futex::BACKEND,
-        notes::sema::BACKEND,
-        notes::signote::BACKEND,
-        notes::pipe::BACKEND,
-        notes::eventfd::BACKEND,
-        notes::posix_sem::BACKEND,
-    ];
-    ALL
-}
-
-/// The backend of that name.
-#[must_use]
-pub fn backend(name: &str) -> Option<&'static Backend> {
-    backends().iter().find(|b| b.name == name)
 }

@@ -24,9 +24,10 @@ mod platform;
 pub mod semaphore;
 pub mod sigqueue;
 
-pub use backend::{Backend, Instances, Platform, SignalSafety, backend, backends};
+pub use backend::{Backend, Instances, Platform, SignalSafety};
 pub use deadline::Deadline;
 pub use note::{Note, NoteError, Provocation, Woken};
+pub use notes::{backend, backends};
 
 /// Makes this crate's statics, which otherwise are made when they are first asked for. For models: their first thread calls it before it
 /// starts others, so that nothing is ordered by the making. Elsewhere it does nothing.

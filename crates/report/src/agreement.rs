@@ -12,8 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::grade::Verdict;
 use crate::outcome::{Grade, Outcome};
-use crate::run::{Run, Verdict};
+use crate::run::Run;
 use crate::seen::Technique;
 use crate::setup::SetupId;
 

@@ -19,7 +19,8 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use crate::run::{Run, Verdict};
+use crate::grade::Verdict;
+use crate::run::Run;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

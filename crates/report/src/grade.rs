@@ -12,8 +12,44 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::outcome::{Expected, Grade, Outcome};
-use crate::run::Verdict;
+
+/// What a run amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// What must occur did, what must never occur did not.
+    AsExpected,
+    /// Something occurred that must never, or a broken variant no longer shows its bug.
+    Unexpected,
+    /// A budget ran out before it could be told.
+    Inconclusive,
+    /// It did not run; the reason says why.
+    Skipped,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: &'static [Self] = &[Self::AsExpected, Self::Unexpected, Self::Inconclusive, Self::Skipped];
+
+    /// The word for it, the same as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AsExpected => "as-expected",
+            Self::Unexpected => "unexpected",
+            Self::Inconclusive => "inconclusive",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl core::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
 
 /// How far a technique looked. Each field that is set weakens what its observation proves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! | [`outcome`] | how an attempt can end, and which of these ends a setup must, may or must never show |
 //! | [`setup`] | which setup of which case: its identity, and a choice of several |
 //! | [`grade`](mod@grade) | the verdict on what was observed, for every technique |
-//! | [`run`] | one setup under one technique |
+//! | [`run`], [`finding`] | one setup under one technique; what was found out about a bad outcome |
 //! | [`seen`] | what only one technique reports |
 //! | [`report`](mod@report) | all runs of a command: the schema `sigproof.report/1` |
 //! | [`host`] | the machine, without anything private |
@@ -16,6 +16,7 @@
 
 pub mod agreement;
 pub mod exit;
+pub mod finding;
 pub mod grade;
 pub mod host;
 pub mod junit;
@@ -28,11 +29,12 @@ mod words;
 pub mod write;
 
 pub use exit::Exit;
-pub use grade::{Looked, grade};
+pub use finding::Finding;
+pub use grade::{Looked, Verdict, grade};
 pub use host::Host;
 pub use outcome::{Expected, Grade, Outcome};
 pub use report::{ReadError, Report, SCHEMA};
-pub use run::{Finding, Run, Verdict};
+pub use run::Run;
 pub use seen::{Seen, Technique};
 pub use setup::{Mode, Selection, SetupId, Variant};
 pub use words::UnknownWord;

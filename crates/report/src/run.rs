@@ -3,47 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::grade::{self, Looked, grade};
+use crate::finding::Finding;
+use crate::grade::{self, Looked, Verdict, grade};
 use crate::outcome::{Expected, Outcome};
 use crate::seen::{self, Seen, Technique};
 use crate::setup::SetupId;
-
-/// What a run amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// What must occur did, what must never occur did not.
-    AsExpected,
-    /// Something occurred that must never, or a broken variant no longer shows its bug.
-    Unexpected,
-    /// A budget ran out before it could be told.
-    Inconclusive,
-    /// It did not run; the reason says why.
-    Skipped,
-}
-
-impl Verdict {
-    /// Every verdict.
-    pub const ALL: &'static [Self] = &[Self::AsExpected, Self::Unexpected, Self::Inconclusive, Self::Skipped];
-
-    /// The word for it, the same as in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AsExpected => "as-expected",
-            Self::Unexpected => "unexpected",
-            Self::Inconclusive => "inconclusive",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-impl core::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// One setup of one case under one technique.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,40 +142,5 @@ impl Run {
     /// What must occur and was not seen.
     pub fn missing(&self) -> impl Iterator<Item = Outcome> {
         grade::missing(&self.expected, &self.observed)
-    }
-}
-
-/// What was found out about one bad outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// What happened, in one sentence.
-    pub sentence: String,
-    /// The same for a human, over several lines: every thread's stack. Empty where a sentence says all.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub text: String,
-    /// The same for a program; null where a sentence says all.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub details: Value,
-    /// Seconds from the start of the attempt to the outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// The command that repeats it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replay: Option<String>,
-}
-
-impl Finding {
-    /// A finding of which a sentence says all.
-    pub fn new(outcome: Outcome, sentence: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            sentence: sentence.into(),
-            text: String::new(),
-            details: Value::Null,
-            seconds: None,
-            replay: None,
-        }
     }
 }

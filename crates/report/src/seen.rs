@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::finding::Finding;
 use crate::outcome::Outcome;
-use crate::run::Finding;
 
 /// The technique, and what it alone reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

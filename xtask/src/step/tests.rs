@@ -1,8 +1,8 @@
 //! Which windows are chosen, which engine is taken, and what each answer amounts to.
 
 use rstest::rstest;
-use sigproof_harness::case::Setup;
 use sigproof_harness::forked::Window;
+use sigproof_harness::setup::Setup;
 use sigproof_osnote::backends;
 use sigproof_report::{Mode, Variant};
 

@@ -23,10 +23,12 @@ use sigproof_shim::hint;
 use sigproof_shim::sync::Arc;
 
 use crate::records::Account;
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::model::{self, Model, ensure};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_report::{Outcome, Variant};
 
 /// How often ordinary code adds in one window.

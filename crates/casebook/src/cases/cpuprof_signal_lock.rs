@@ -32,11 +32,13 @@ use sigproof_shim::sync::Arc;
 
 use crate::models::tally::{self, Numbers, Tally};
 use crate::records::{Account, Ledger, tag_of};
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Injector, SIGNAL};
 use sigproof_harness::model::{self, Model, must};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_report::{Outcome, Variant};
 
 /// The profile's buffer.

@@ -36,11 +36,13 @@ use sigproof_shim::sync::Arc;
 
 use crate::models::tally::{self, Numbers, Tally};
 use crate::records::{Account, Ledger, tag_of};
-use sigproof_harness::case::{Case, Failure, REFUSES, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Fault, SIGNAL};
 use sigproof_harness::model::{self, Model, must};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::{REFUSES, Setup};
 use sigproof_report::{Expected, Grade, Mode, Outcome, Variant};
 
 /// A ring that wraps often. The reader keeps up: one signal a round.

@@ -30,11 +30,13 @@ use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
 
-use sigproof_harness::case::{Case, Failure, REFUSES, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{Fault, SIGNAL};
 use sigproof_harness::model::{self, Model, ensure, must};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::{REFUSES, Setup};
 use sigproof_report::{Expected, Outcome};
 
 /// The case.

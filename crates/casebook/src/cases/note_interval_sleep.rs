@@ -29,11 +29,13 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
 
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject;
 use sigproof_harness::model::{self, Model, ensure, must};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Outcome, Variant};
 

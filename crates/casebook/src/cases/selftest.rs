@@ -15,9 +15,11 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
 
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::inject::Place;
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_inspect::process::pause;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;

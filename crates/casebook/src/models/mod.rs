@@ -8,8 +8,8 @@
 //! | `contract` | the note that checks its clients |
 //! | `selftest` | what the tool says of models whose plans, executions and ends are known (hidden) |
 
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{Entry, Model};
+use sigproof_harness::setup::Setup;
 
 mod clients;
 mod contract;

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 
 use super::Core;
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, SIGNAL, ensure};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 pub(super) const ALL: &[Core] = &[

@@ -10,9 +10,10 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
 use super::entry;
-use sigproof_harness::case::{Failure, Setup};
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Entry, Stage, Window};
 use sigproof_harness::inject::Fault;
+use sigproof_harness::setup::Setup;
 use sigproof_report::{Expected, Outcome};
 
 /// All of them.

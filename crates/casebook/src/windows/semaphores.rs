@@ -14,9 +14,10 @@ use std::sync::mpsc;
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Slept};
 
 use super::entry;
-use sigproof_harness::case::{Failure, Setup};
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Entry, Stage, Window};
 use sigproof_harness::inject::Fault;
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// All of them.

@@ -29,10 +29,11 @@ use sigproof_report::{Expected, Finding, Outcome, Run, Seen, SetupId, Technique}
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_step::{Ended, Interrupted, Notes, PANICKED, Slate, Subject, Trouble, leave};
 
-use crate::case::{Failure, Setup};
+use crate::failure::Failure;
 use crate::inject;
 use crate::page::{Page, Shared};
-use crate::supervise::{self, End};
+use crate::setup::Setup;
+use crate::supervise::judge::{self, End};
 
 mod stage;
 pub mod worker;
@@ -195,7 +196,7 @@ impl Subject for Entry {
 
     fn ended(&self, status: ExitStatus) -> Result<Ended, Trouble> {
         let page = page().map_err(|error| Trouble::System { call: "mapping shared memory", error })?;
-        Ok(match supervise::judge(page.state(), status, String::new) {
+        Ok(match judge::judge(page.state(), status, String::new) {
             (End::Outcome(outcome), finding) => {
                 let detail = finding.as_ref().map(|finding| finding.sentence.clone()).unwrap_or_default();
                 Ended { outcome, detail, finding, presumed: false }
@@ -209,13 +210,13 @@ impl Subject for Entry {
 
     fn stuck(&self, stuck: Stuck) -> (Outcome, String) {
         let in_handler = page().is_ok_and(Page::in_handler);
-        let (outcome, what) = supervise::undiagnosed(in_handler, stuck);
+        let (outcome, what) = judge::undiagnosed(in_handler, stuck);
         (outcome, what.to_owned())
     }
 
     fn diagnosed(&self, pid: u32, stuck: Stuck) -> (Outcome, Finding) {
         // The first thread does nothing but wait for the target.
-        supervise::explain(pid, page().is_ok_and(Page::in_handler), stuck, Some(pid))
+        judge::explain(pid, page().is_ok_and(Page::in_handler), stuck, Some(pid))
     }
 }
 

@@ -24,7 +24,7 @@ use sigproof_step::slate::OTHERS;
 use sigproof_step::{GO_ON, Interrupted, OVER, Slate, itself, leave, mark, thread_id};
 
 use super::Window;
-use crate::case::Failure;
+use crate::failure::Failure;
 use crate::inject::{self, Fault};
 use crate::page::Page;
 use sigproof_inspect::refusal::Refusal;

@@ -19,7 +19,7 @@ use sigproof_shim::native::os::errno;
 
 use super::servo::{Hit, Servo};
 use super::{Body, SIGNAL, pc};
-use crate::case::Failure;
+use crate::failure::Failure;
 use crate::page::Page;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;

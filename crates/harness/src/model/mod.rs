@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use sigproof_shim::model as engine;
 
-use crate::case::{Failure, Setup};
+use crate::failure::Failure;
+use crate::setup::Setup;
 use sigproof_report::{Expected, Outcome, Selection, SetupId};
 
 pub mod counterexample;

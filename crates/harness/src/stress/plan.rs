@@ -1,8 +1,9 @@
 //! Which setups run, in the order of the registry, and why the others do not.
 
 use super::{Options, StressError};
-use crate::case::{Case, Setup};
+use crate::case::Case;
 use crate::registry::{Registry, lacking};
+use crate::setup::Setup;
 
 /// One setup of the plan.
 pub(super) struct Planned {

@@ -22,7 +22,8 @@ use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use super::child::Child;
 use super::closed::Closed;
-use super::{Attempted, End, Wish, explain, judge, spin, undiagnosed};
+use super::judge::{End, explain, judge, undiagnosed};
+use super::{Attempted, Wish, spin};
 use crate::page::State;
 use crate::worker::Order;
 use sigproof_inspect::diagnose;

@@ -6,10 +6,13 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Selftest;
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::inject;
+use sigproof_harness::setup::Setup;
 use sigproof_harness::supervise::spin;
-use sigproof_harness::worker::{Attempt, VERB};
+use sigproof_harness::worker::VERB;
 use sigproof_inspect::process::pause;
 use sigproof_inspect::refusal::{Refusal, no_temporary_file};
 use sigproof_report::{Grade, Outcome};

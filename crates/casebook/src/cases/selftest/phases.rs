@@ -5,7 +5,7 @@
 use std::io;
 
 use super::Selftest;
-use sigproof_harness::case::Failure;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::supervise::spin;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;

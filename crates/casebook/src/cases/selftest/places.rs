@@ -8,10 +8,10 @@
 //!
 //! An engine that is late by one instruction, or that leaves out the first or the last one, is seen by this.
 
-use sigproof_harness::case::Failure;
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{self, Fault};
-use sigproof_harness::worker::Attempt;
 use sigproof_harness::{Case, Setup};
 use sigproof_report::{Grade, Outcome};
 

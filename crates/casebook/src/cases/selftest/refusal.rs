@@ -9,9 +9,11 @@ use sigproof_osnote::semaphore::{PthreadSemaphore, Refusing, Whereabouts};
 use sigproof_osnote::{Backend, NoteError};
 
 use crate::cases::darwin_sigqueue_note;
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::Window;
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// Finds no handler, wherever it is asked.

@@ -23,10 +23,12 @@ use sigproof_shim::native::os::errno;
 use sigproof_shim::native::os::pthread::Mutex;
 use sigproof_shim::sync::Arc;
 
-use sigproof_harness::case::{Case, Failure, Setup};
+use sigproof_harness::attempt::Attempt;
+use sigproof_harness::case::Case;
+use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{self, Fault};
-use sigproof_harness::worker::Attempt;
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// Windows that misbehave in one way.

@@ -13,8 +13,8 @@ use sigproof_shim::sync::Arc;
 
 use super::super::contract::Contract;
 use crate::models::tally::{self, Numbers, Tally};
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// A sample takes four words, the rate three. Of these rings the smaller is soon full.

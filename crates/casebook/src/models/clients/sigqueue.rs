@@ -9,8 +9,8 @@ use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::super::contract::Contract;
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// How many signals a model has: 1 to 4.

@@ -7,8 +7,8 @@ use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::AtomicBool as Unmodelled;
 
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// A note that several threads share.

@@ -7,8 +7,8 @@ use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Wa
 use sigproof_shim::cell::UnsafeCell;
 
 use super::cycles::{make, over};
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// The second waker is told; the second sleeper is told, unless the first is gone.

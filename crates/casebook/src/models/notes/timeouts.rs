@@ -7,8 +7,8 @@ use sigproof_osnote::{Backend, Note, NoteError, Provocation, Woken};
 use sigproof_shim::os::clock;
 
 use super::cycles::{Payload, make, once, over};
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 const TIME: Duration = Duration::from_millis(1);

@@ -8,8 +8,8 @@ use sigproof_shim::sync::Arc;
 
 use super::script::{Given, Sequence};
 use crate::models::tally;
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Mode;
 
 /// The name of the mode.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::super::contract::{Contract, Watch};
 use crate::models::tally;
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::{Mode, Outcome};
 
 pub(super) type WritingEnd<P> = Writer<Box<dyn Note>, P>;

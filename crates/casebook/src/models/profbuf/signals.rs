@@ -7,8 +7,8 @@ use sigproof_shim::os::sigmask;
 use sigproof_shim::sync::Arc;
 
 use super::script::{EVERY, Given, HALF, Sequence, WritingEnd, both, buffer};
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::Mode;
 
 /// A writer that several may use, one at a time.

@@ -4,8 +4,8 @@ use sigproof_profbuf::{Config, Counts, EveryRecord, HalfFull, Read, ReadError, R
 
 use super::script::{Given, Sequence, both, buffer};
 use crate::models::contract::{Contract, Fails};
-use sigproof_harness::case::Setup;
 use sigproof_harness::model::{self, Model, ensure, must};
+use sigproof_harness::setup::Setup;
 use sigproof_report::{Mode, Outcome};
 
 /// Two records at a time fill the tags; the writer looks at the free slots before each.

@@ -4,8 +4,8 @@ use rstest::rstest;
 use sigproof_shim::model::{Chances, Failure, FailureKind};
 
 use super::*;
-use crate::case::Setup;
 use crate::model::Model;
+use crate::setup::Setup;
 use sigproof_report::Verdict;
 
 #[rstest]

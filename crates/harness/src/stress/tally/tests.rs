@@ -3,9 +3,11 @@
 use rstest::rstest;
 
 use super::*;
-use crate::case::{Case, Failure, REFUSES, Setup};
+use crate::attempt::Attempt;
+use crate::case::Case;
+use crate::failure::Failure;
+use crate::setup::{REFUSES, Setup};
 use crate::supervise::End;
-use crate::worker::Attempt;
 use sigproof_report::Finding;
 
 use Outcome::{Delivered, LostWakeup, Refused, SelfDeadlock};

@@ -8,8 +8,8 @@ use sigproof_osnote::cpuprof::RateError;
 use sigproof_profbuf::{CloseError, ConfigError, ReadError, WriteError};
 use sigproof_shim::native::os::OsError;
 
-use super::Outcome;
 use sigproof_inspect::refusal::Refusal;
+use sigproof_report::Outcome;
 
 /// How an attempt ended badly, as the attempt itself saw it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
