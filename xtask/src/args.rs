@@ -286,7 +286,7 @@ impl Sanitizer {
 #[derive(Args, Clone, Debug)]
 pub struct CiArgs {
     /// Only this step (repeatable); all if none is given
-    #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(crate::ci::names()))]
+    #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(crate::ci::steps::names()))]
     pub only: Vec<String>,
     /// Write a report of the stress that ends the tests, as for `stress`
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]

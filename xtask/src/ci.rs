@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: what the project asks of every change, in one place. CI and people call the same steps.
 //!
-//! A new step (a sanitizer, say) is one line in [`STEPS`].
+//! A new step is an entry in [`STEPS`].
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,103 +10,13 @@ use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
+use crate::command::{cargo, status};
 use crate::output::{self, Out};
 use crate::{interrupt, model, reports, sanitize, test, units};
 
-mod command;
+pub mod steps;
 
-pub use command::{cargo, status};
-
-/// A step: its name, and what it takes.
-struct Step {
-    name: &'static str,
-    kind: Kind,
-}
-
-/// What a step takes.
-enum Kind {
-    /// A cargo command.
-    Cargo(Cargo),
-    /// The workflows of `.github`, by actionlint. Skipped where there is none and nobody asked for this step.
-    Workflows,
-    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for
-    /// this step.
-    Sanitizers,
-    /// `cargo xtask model --weaken`.
-    Weaken,
-    /// `cargo xtask test`.
-    Test,
-}
-
-/// A cargo command, and what must be there for it.
-struct Cargo {
-    arguments: &'static [&'static str],
-    /// An environment variable.
-    environment: Option<(&'static str, &'static str)>,
-    /// The subcommand that must answer to `--version`, with the way to get it.
-    needs: Option<(&'static str, &'static str)>,
-}
-
-const STEPS: &[Step] = &[
-    Step {
-        name: "fmt",
-        kind: Kind::Cargo(Cargo {
-            arguments: &["fmt", "--all", "--check"],
-            environment: None,
-            needs: Some(("fmt", "rustup component add rustfmt")),
-        }),
-    },
-    Step {
-        name: "clippy",
-        kind: Kind::Cargo(Cargo {
-            arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-            environment: None,
-            needs: Some(("clippy", "rustup component add clippy")),
-        }),
-    },
-    Step {
-        name: "clippy-models",
-        kind: Kind::Cargo(Cargo {
-            arguments: &[
-                "clippy",
-                "--profile",
-                "loom",
-                "--target-dir",
-                "target/loom",
-                "--package",
-                "sigproof-casebook",
-                "--bin",
-                "sigproof-model",
-                "--package",
-                "sigproof-shim",
-                "--test",
-                "model",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            environment: Some(("RUSTFLAGS", "--cfg loom")),
-            needs: Some(("clippy", "rustup component add clippy")),
-        }),
-    },
-    Step {
-        name: "doc",
-        kind: Kind::Cargo(Cargo {
-            arguments: &["doc", "--workspace", "--no-deps"],
-            environment: Some(("RUSTDOCFLAGS", "-D warnings")),
-            needs: None,
-        }),
-    },
-    Step { name: "workflows", kind: Kind::Workflows },
-    Step { name: "sanitizers", kind: Kind::Sanitizers },
-    Step { name: "weaken", kind: Kind::Weaken },
-    Step { name: "test", kind: Kind::Test },
-];
-
-/// The names of all steps.
-pub fn names() -> Vec<&'static str> {
-    STEPS.iter().map(|step| step.name).collect()
-}
+use steps::{Kind, STEPS, Step};
 
 /// How a step ended.
 struct Done {
@@ -260,6 +170,7 @@ fn answers(subcommand: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::steps::names;
     use super::*;
 
     #[test]
@@ -319,6 +230,6 @@ mod tests {
         assert_eq!(names(in_turn(STEPS.iter(), &stop, perform)), ["fmt", "clippy", "clippy-models", "doc"]);
         let stop = AtomicBool::new(false);
         let all = in_turn(STEPS.iter(), &stop, |_| Ended::With(Exit::Unexpected, None));
-        assert_eq!(names(all), super::names());
+        assert_eq!(names(all), steps::names());
     }
 }

@@ -10,6 +10,7 @@ mod agree;
 mod args;
 mod bench;
 mod ci;
+mod command;
 mod conform;
 mod findings;
 mod interrupt;

@@ -16,7 +16,7 @@ use sigproof_report::exit::Exit;
 
 use crate::args::{SanitizeArgs, Sanitizer};
 use crate::output::{self, Out};
-use crate::{ci, interrupt};
+use crate::{command, interrupt};
 
 /// Words in the names of tests that send signals.
 const SIGNALS: &[&str] = &["signal", "handler", "storm"];
@@ -64,7 +64,7 @@ fn perform(sanitizer: Sanitizer, target: &str) -> (Exit, String) {
             return (Exit::Interrupted, "interrupted".to_owned());
         }
         output::tell(&format!("== {command:?}"));
-        if let (exit, Some(why)) = ci::status(&mut command) {
+        if let (exit, Some(why)) = command::status(&mut command) {
             worst = (worst.0.worst(exit), format!("FAILED: {why}"));
         }
     }

@@ -6,7 +6,7 @@ use sigproof_report::{Exit, Run};
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
-use crate::{agree, ci, conform, interrupt, model, reports, step, stress};
+use crate::{agree, command, conform, interrupt, model, reports, step, stress};
 
 /// Sequences compared with each Go runtime.
 const SEQUENCES: u64 = 50_000;
@@ -89,7 +89,8 @@ fn unless_lacking(exit: Exit, lacks: Option<String>) -> Part {
 
 /// The tests of the workspace.
 fn tests(args: &TestArgs) -> Exit {
-    let (exit, why) = ci::status(ci::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));
+    let (exit, why) =
+        command::status(command::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));
     if exit == Exit::Environment {
         output::complain(&why.unwrap_or_default());
     }

@@ -19,7 +19,7 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use super::results::Results;
 use crate::progress::{self, Progress};
 use crate::trouble::Trouble;
-use crate::{ci, output, units};
+use crate::{command, output, units};
 
 /// How often an interruption is looked for.
 const TICK: Duration = Duration::from_millis(50);
@@ -31,7 +31,7 @@ pub fn build(pace: Pace) -> Result<PathBuf, Trouble> {
         Pace::Tiny => &["--profile", "dev", "--workspace"],
         Pace::Quick | Pace::Full => &["--package", "sigproof-oracle"],
     };
-    let mut cargo = ci::cargo();
+    let mut cargo = command::cargo();
     cargo.current_dir(super::root()).stdin(Stdio::null()).stderr(Stdio::inherit());
     cargo.args(["bench", "--no-run", "--bench", "profbuf"]).args(chosen);
     let built = cargo.arg("--message-format=json-render-diagnostics").output();

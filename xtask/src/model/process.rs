@@ -16,7 +16,7 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 use crate::trouble::Trouble;
-use crate::{ci, output};
+use crate::{command, output};
 
 /// Below the usual target folder, so that neither build undoes the other.
 const FOLDER: &str = "loom";
@@ -68,7 +68,7 @@ fn no_temporary_files(error: io::Error) -> Trouble {
 fn cargo_with_models(place: &Path) -> Command {
     let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     flags += " --cfg loom";
-    let mut command = ci::cargo();
+    let mut command = command::cargo();
     command.env("RUSTFLAGS", flags.trim_start()).env("CARGO_TARGET_DIR", place).stdin(Stdio::null());
     command
 }
@@ -94,7 +94,7 @@ pub fn build() -> Result<PathBuf, Trouble> {
         "--bin",
         "sigproof-model",
     ]);
-    match ci::status(&mut command) {
+    match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
         (exit, why) => {
             Err(Trouble { exit, message: format!("the models cannot be built: {}", why.unwrap_or_default()) })
@@ -106,7 +106,7 @@ pub fn build() -> Result<PathBuf, Trouble> {
 pub fn test() -> Result<(), Trouble> {
     let mut command = cargo_with_models(&folder()?);
     command.args(["test", "--quiet", "--profile", "loom", "--package", "sigproof-shim", "--test", "model"]);
-    match ci::status(&mut command) {
+    match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(()),
         (exit, why) => Err(Trouble { exit, message: format!("the tests of the checker: {}", why.unwrap_or_default()) }),
     }

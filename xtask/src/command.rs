@@ -1,4 +1,4 @@
-//! Commands that a step runs: in a process group of their own, awaited until they end or the user interrupts.
+//! Commands of others that a verb runs: in a process group of their own, awaited until they end or the user interrupts.
 
 use std::io;
 use std::os::unix::process::CommandExt;

@@ -1,0 +1,96 @@
+//! The steps of `cargo xtask ci`, in their order. `.ci/run`, the workflow and people name them.
+
+/// A step: its name, and what it takes.
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+}
+
+/// What a step takes.
+pub enum Kind {
+    /// A cargo command.
+    Cargo(Cargo),
+    /// The workflows of `.github`, by actionlint. Skipped where there is none and nobody asked for this step.
+    Workflows,
+    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for
+    /// this step.
+    Sanitizers,
+    /// `cargo xtask model --weaken`.
+    Weaken,
+    /// `cargo xtask test`.
+    Test,
+}
+
+/// A cargo command, and what must be there for it.
+pub struct Cargo {
+    /// Its arguments.
+    pub arguments: &'static [&'static str],
+    /// An environment variable.
+    pub environment: Option<(&'static str, &'static str)>,
+    /// The subcommand that must answer to `--version`, with the way to get it.
+    pub needs: Option<(&'static str, &'static str)>,
+}
+
+/// All steps, in their order.
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        kind: Kind::Cargo(Cargo {
+            arguments: &["fmt", "--all", "--check"],
+            environment: None,
+            needs: Some(("fmt", "rustup component add rustfmt")),
+        }),
+    },
+    Step {
+        name: "clippy",
+        kind: Kind::Cargo(Cargo {
+            arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            environment: None,
+            needs: Some(("clippy", "rustup component add clippy")),
+        }),
+    },
+    Step {
+        name: "clippy-models",
+        kind: Kind::Cargo(Cargo {
+            arguments: &[
+                "clippy",
+                "--profile",
+                "loom",
+                "--target-dir",
+                "target/loom",
+                "--package",
+                "sigproof-casebook",
+                "--bin",
+                "sigproof-model",
+                "--package",
+                "sigproof-shim",
+                "--test",
+                "model",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            environment: Some(("RUSTFLAGS", "--cfg loom")),
+            needs: Some(("clippy", "rustup component add clippy")),
+        }),
+    },
+    Step {
+        name: "doc",
+        kind: Kind::Cargo(Cargo {
+            arguments: &["doc", "--workspace", "--no-deps"],
+            environment: Some(("RUSTDOCFLAGS", "-D warnings")),
+            needs: None,
+        }),
+    },
+    Step { name: "workflows", kind: Kind::Workflows },
+    Step { name: "sanitizers", kind: Kind::Sanitizers },
+    Step { name: "weaken", kind: Kind::Weaken },
+    Step { name: "test", kind: Kind::Test },
+];
+
+/// The names of all steps.
+pub fn names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
