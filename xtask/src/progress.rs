@@ -61,7 +61,7 @@ pub enum Event {
     Finished {
         /// Which.
         index: usize,
-        /// What came of it.
+        /// Its run.
         run: Box<Run>,
     },
     /// One that comes to no run is done: what there is to say of it.

@@ -19,7 +19,7 @@ pub struct Setup {
     pub mode: Option<Mode>,
     /// What tells apart setups that agree in all of the above: which of several fixes, say.
     pub flavour: Option<&'static str>,
-    /// What must come of it, and what never.
+    /// The outcomes that must, may and must never occur.
     pub expected: Expected,
 }
 

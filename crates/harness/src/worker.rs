@@ -1,7 +1,7 @@
 //! The child's side of one attempt.
 //!
 //! A worker is this same executable, started anew: one attempt, one process. It gets its order as an argument and the shared page as its
-//! standard input, says on the page what came of it, and exits. It does not outlive its parent: on Linux the kernel sees to that
+//! standard input, writes the outcome on the page, and exits. It does not outlive its parent: on Linux the kernel sees to that
 //! (`PR_SET_PDEATHSIG`), elsewhere a thread that waits for the end of a pipe which the parent holds as the child's standard output.
 
 use std::ffi::OsString;
@@ -112,7 +112,7 @@ fn run(registry: &Registry, mut args: impl Iterator<Item = OsString>) -> io::Res
     Ok(())
 }
 
-/// The attempt, and what has to be in place before it. From here on, the page tells what comes of it.
+/// The attempt and its preparation. From here on, the page holds the outcome.
 fn attempt(page: &'static Page, order: &Order, case: &dyn Case, setup: &Setup) -> Result<(), Failure> {
     leash::tie(order.parent)?;
     inject::shield()?;

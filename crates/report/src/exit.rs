@@ -11,7 +11,7 @@
 //!
 //! A setup that the *platform* lacks (a note of another system) is a skip, and 0 unless it was asked for by
 //! name. A setup that this *machine* refused (a system call, a file, memory) is 4 in any case, for it ran
-//! nowhere and the user can mend that.
+//! nowhere, and the user can change that.
 //!
 //! Where several apply, the worst is given: 1, then 4, then 3, then 0. Wrong usage is found before anything runs, and an
 //! interruption is what the user asked for last, so neither competes.

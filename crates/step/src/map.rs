@@ -1,4 +1,4 @@
-//! What lies at a window's boundaries, and what came of them: the strip, folded by outcome and by function.
+//! The code at a path's boundaries and the outcomes there: the strip, folded by outcome and by function.
 //!
 //! | file | holds |
 //! |---|---|
@@ -54,7 +54,7 @@ pub struct Map {
     pub functions: Vec<Stretch>,
 }
 
-/// The strip's character for what came of a boundary; none is one that was not reached.
+/// The strip's character for the outcome at a boundary; `None` is a boundary that was not reached.
 pub const fn letter(outcome: Option<Outcome>) -> char {
     match outcome {
         Some(Outcome::Delivered) => '.',

@@ -1,12 +1,13 @@
 //! All boundaries of a path, one after the other, and the verdict.
 //!
-//! 1. The path is written down, until two are the same.
-//! 2. At each of its boundaries a signal is delivered, in an execution of its own. One that goes astray is tried again, and counted.
+//! 1. The engine records the path until two recordings agree.
+//! 2. The engine delivers a signal at each boundary, each in an execution of its own. An execution that takes another
+//!    path is repeated and counted.
 //! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the handler's own path; the first one then comes
 //!    at the beginning, at the end, and wherever the target sleeps.
-//! 4. The first boundary of each vulnerable range is visited once more, and what stands still there is diagnosed.
+//! 4. The engine visits the first boundary of each vulnerable range once more and diagnoses a hang there.
 //!
-//! What was judged at a glance is judged again, all of it, if the diagnosis knows better.
+//! If the diagnosis gives another outcome than the quick look, the whole range is visited again with a diagnosis.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -53,7 +54,7 @@ impl Observer for () {
     fn boundary(&self, _done: usize, _known: usize) {}
 }
 
-/// A second signal: the first one's boundary, and the handler's own path with what came of it.
+/// A second signal: the first one's boundary, and the handler's own path with its results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nested {
     /// Where the first signal came.
@@ -67,7 +68,7 @@ pub struct Nested {
 pub struct Seen {
     /// The window's path.
     pub swept: Swept,
-    /// What came of it without a signal.
+    /// The outcome without a signal.
     pub without: Option<Outcome>,
     /// Two signals.
     pub nested: Vec<Nested>,
@@ -201,7 +202,7 @@ impl<'s> Sweeper<'s> {
         Self { engine, seen: Seen::default(), started: Instant::now() }
     }
 
-    /// The path, and what came of it without a signal.
+    /// The path, and the outcome without a signal.
     fn record(&mut self) -> Result<(Vec<Boundary>, Outcome), Trouble> {
         let mut before: Vec<engine::Recorded> = Vec::new();
         let mut trouble = Trouble::Astray("the path is another each time".to_owned());

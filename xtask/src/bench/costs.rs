@@ -27,7 +27,7 @@ fn limit(kind: Kind, depth: usize) -> Option<f64> {
     }
 }
 
-/// A goal, and what came of it.
+/// A goal, and whether it was met.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Goal {
     /// Which of ours.

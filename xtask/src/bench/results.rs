@@ -90,7 +90,7 @@ impl Results {
         }
     }
 
-    /// Takes in what came of a visit.
+    /// Adds the results of a visit.
     pub fn take(&mut self, event: Event) {
         match event {
             Event::Cost(cost) => self.costs.push(cost),

@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// How long a process that has said its last may take to end; and the signal that ended it, to reach us, too.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What came of an order.
+/// The answer to an order.
 pub enum Answer {
     /// The engines were tried.
     Probed(Vec<Probe>),

@@ -51,7 +51,7 @@ pub enum Order {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// What came of trying the engines.
+    /// The result of trying the engines.
     Probed(Vec<Probe>),
     /// So many boundaries of a window are done.
     Progress {

@@ -2,7 +2,7 @@
 //!
 //! | verdict | when |
 //! |---|---|
-//! | as-expected | every plan of every level was explored within the bounds, and what came of it is what must and may |
+//! | as-expected | every plan of every level was explored within the bounds; every required outcome occurred and no forbidden one |
 //! | unexpected | an outcome that must never be; or one that must and is nowhere within the bounds; or no signal was ever delivered |
 //! | inconclusive | the time ran out, or an execution was too long, before the above could be told |
 //!

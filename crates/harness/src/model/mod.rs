@@ -136,7 +136,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What must and what may come of it.
+    /// The outcomes that must and may occur.
     pub fn expected(&self) -> &Expected {
         self.model.expected.as_ref().unwrap_or(&self.setup.expected)
     }

@@ -35,7 +35,7 @@ pub struct Used {
     pub ordering: String,
 }
 
-/// What came of a weakening.
+/// The result of a weakening.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caught {
     /// The model that failed.

@@ -76,7 +76,7 @@ pub enum Event {
         /// Executions run.
         executions: u64,
     },
-    /// A model is done: its place among those chosen, and what came of it.
+    /// A model is done: its index among the chosen models, and its run.
     Done(usize, Box<Run>),
     /// The orderings that a model uses.
     Used {
@@ -87,7 +87,7 @@ pub enum Event {
         /// The executions that it took to find out.
         executions: u64,
     },
-    /// What came of a weakening: the model that failed, if one did.
+    /// The result of a weakening: the model that failed, if one did.
     Weakened(Option<Caught>),
     /// The order cannot be carried out.
     Refused(String),

@@ -1,4 +1,4 @@
-//! Stress: attempts with real signals until the goal of every setup is reached, or its budget is gone.
+//! Stress: attempts with real signals, until every setup has reached its goal or spent its budget.
 //!
 //! | file | holds |
 //! |---|---|

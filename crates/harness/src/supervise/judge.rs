@@ -21,7 +21,7 @@ pub enum End {
     Abandoned,
 }
 
-/// What came of a child that has ended.
+/// The outcome of a child that has ended.
 pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() -> String) -> (End, Option<Finding>) {
     let crash = |sentence: String| {
         let words = last_words();
@@ -41,7 +41,7 @@ pub(crate) fn judge(state: State, status: ExitStatus, last_words: impl FnOnce() 
     }
 }
 
-/// What came of a child that is stuck, and why. Nothing is said of thread `but`.
+/// The outcome of a child that is stuck, with the diagnosis. The diagnosis leaves out thread `but`.
 pub(crate) fn explain(pid: u32, in_handler: bool, stuck: Stuck, but: Option<u32>) -> (Outcome, Finding) {
     match diagnose::diagnose(pid, stuck) {
         Ok(mut diagnosis) => {

@@ -1,4 +1,5 @@
-//! The parent's side of one attempt: start the child, see how it ends or that it never will, find out why, leave nothing behind.
+//! The parent's side of one attempt: start the child, watch it until it ends or hangs, diagnose a hang, and leave no
+//! process behind.
 //!
 //! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the page, or hang. Whether it
 //! hangs is [`sigproof_inspect::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.

@@ -147,7 +147,7 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
     Ok((Attempted { end, finding, elapsed, signals, inside }, killed))
 }
 
-/// What came of a child that has ended. One that never began its attempt says nothing about its case.
+/// The result of a child that has ended. A child that never began its attempt says nothing about its case.
 fn of_end(state: State, status: ExitStatus, words: String) -> (End, Option<Finding>) {
     if state == State::Starting {
         let reason = format!("a worker {} before it began its attempt: {words}", ending(status));

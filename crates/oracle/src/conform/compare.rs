@@ -49,7 +49,7 @@ pub struct Contestant<'a> {
     pub tries: u32,
 }
 
-/// What came of a contest.
+/// The result of a contest.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Sequences compared.

@@ -153,7 +153,7 @@ fn lines(output: ChildStdout) -> io::Result<Receiver<String>> {
     Ok(lines)
 }
 
-/// What came of a child that has ended, by its last line, its status and what it said on its standard error.
+/// The outcome of a child that has ended, by its last line, its status and what it said on its standard error.
 fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: &str) -> (Outcome, Option<Finding>) {
     let died = |sentence: String| {
         let cause = traceback::cause(words);

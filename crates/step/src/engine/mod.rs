@@ -41,7 +41,7 @@ words! {
     }
 }
 
-/// What came of trying one engine.
+/// The result of trying one engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Which.
@@ -119,7 +119,7 @@ pub struct Ended {
 pub struct Recorded {
     /// Its path.
     pub path: Vec<Boundary>,
-    /// What came of it.
+    /// The result.
     pub ended: Ended,
 }
 
@@ -132,7 +132,7 @@ pub struct Shot<'a> {
     pub at: usize,
     /// A second signal: the path of the handler that the first one runs, and which of its boundaries.
     pub second: Option<(&'a [Boundary], usize)>,
-    /// Whether to find out what there is to find out about a bad end.
+    /// Whether to diagnose a bad outcome.
     pub explain: bool,
 }
 

@@ -145,7 +145,7 @@ fn show(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &Seen) {
     }
 }
 
-/// What came of a second signal, where no first one has come to the same.
+/// The bad outcomes of second signals.
 fn tell_nested(run: &mut Run, label: &str, Nested { first, swept }: &Nested) {
     for (second, judged) in swept.judged.iter().enumerate() {
         let Some(outcome) = judged.outcome.filter(|outcome| *outcome != Outcome::Delivered) else { continue };

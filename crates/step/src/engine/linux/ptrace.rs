@@ -149,7 +149,7 @@ impl<'s> Ptrace<'s> {
         }
     }
 
-    /// What came of an execution; a child that is well is kept.
+    /// The result of an execution. A child that is well is kept for the next one.
     fn finish(&mut self, end: End, live: Option<Tracee<'s>>, explain: bool) -> Result<Ended, Trouble> {
         let Some(live) = live else { return Err(Trouble::Astray("the child is gone".to_owned())) };
         match end {

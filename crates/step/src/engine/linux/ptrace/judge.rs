@@ -1,4 +1,4 @@
-//! What an execution comes to: from how the child ended, or stands still, to an outcome.
+//! The outcome of an execution, from how the child ended or hangs.
 
 use std::process::ExitStatus;
 
@@ -29,7 +29,7 @@ pub(in crate::engine::linux) fn well() -> Ended {
     Ended { outcome: Outcome::Delivered, detail: String::new(), finding: None, presumed: false }
 }
 
-/// What came of a child that stands still.
+/// The outcome of a child that is stuck.
 pub(in crate::engine::linux) fn of_stuck(mut live: Tracee<'_>, stuck: Stuck, explain: bool) -> Result<Ended, Trouble> {
     if explain {
         live.detach()?;
@@ -42,13 +42,13 @@ pub(in crate::engine::linux) fn of_stuck(mut live: Tracee<'_>, stuck: Stuck, exp
     Ok(at_a_glance(&live.child, stuck))
 }
 
-/// What came of a child that stands still, by what it has noted itself.
+/// The outcome of a child that is stuck, by its own notes.
 pub(in crate::engine::linux) fn at_a_glance(child: &Child<'_>, stuck: Stuck) -> Ended {
     let (outcome, detail) = child.subject.stuck(stuck);
     Ended { outcome, detail, finding: None, presumed: false }
 }
 
-/// What came of a child that cannot be looked at and does not move.
+/// The outcome of a child that cannot be inspected and makes no progress.
 pub(in crate::engine::linux) fn presumed(child: &Child<'_>, stuck: Stuck) -> Ended {
     let (outcome, what) = child.subject.stuck(stuck);
     let detail = format!("{what} (decided by patience: the child cannot be looked at, and did not move)");
