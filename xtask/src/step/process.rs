@@ -158,6 +158,7 @@ fn await_for(time: Duration, mut is_so: impl FnMut() -> bool) {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use std::os::unix::process::CommandExt;
 
     /// Far beyond what an answer takes; the scripts would sleep for longer.
     const WATCHDOG: Duration = Duration::from_secs(120);
@@ -167,12 +168,28 @@ mod tests {
         Box::leak(Box::default())
     }
 
+    /// A shell cannot take back what it has inherited: under `nohup` or in the background of a script it ignores
+    /// some of these signals.
+    fn dies_of_signals(command: &mut Command) {
+        let reset = || {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+                // SAFETY: `signal` is async-signal-safe, and takes a valid signal and a constant.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            Ok(())
+        };
+        // SAFETY: the closure calls nothing that is not async-signal-safe.
+        unsafe { command.pre_exec(reset) };
+    }
+
     /// What a process answers that is this script.
     fn answer(script: &str, stop: &'static AtomicBool) -> (Answer, Vec<(usize, usize)>, bool) {
         let (tell, told) = channel();
         let its = script.to_owned();
         thread::spawn(move || {
-            let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", &its])).unwrap();
+            let mut command = Command::new("sh");
+            dies_of_signals(command.args(["-c", &its]));
+            let mut sweeper = Sweeper::start_as(&mut command).unwrap();
             let mut seen = Vec::new();
             let answer = sweeper.carry_out(&Order::Probe, stop, |done, known| seen.push((done, known)));
             let _ = tell.send((answer, seen, sweeper.lives()));
