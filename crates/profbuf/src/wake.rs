@@ -60,15 +60,17 @@ pub trait WakePolicy: Send + Sync + 'static {
 }
 
 /// As [`EveryRecord`], but the write that announces a pending overflow keeps the reader's announcement that it
-/// sleeps: the next write wakes a second time. Go up to 1.24 has this bug
+/// sleeps: the next write wakes a second time. Go has this bug, in the sources that were read up to 1.25.5
 /// (<https://github.com/golang/go/blob/go1.24.4/src/runtime/profbuf.go>).
 pub enum KeepsFlag {}
 
 impl WakePolicy for KeepsFlag {
+    #[inline]
     fn on_commit(unread: usize, capacity: usize) -> Decision {
         EveryRecord::on_commit(unread, capacity)
     }
 
+    #[inline]
     fn on_publish() -> Decision {
         Decision { clear: false, wake: true }
     }

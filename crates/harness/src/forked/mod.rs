@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A *window* is a piece of code between two marks: a note's sleep, a buffer's write. Cases bring their windows
-//! ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others. [`Entry`] is the
-//! [`Subject`] that a window is to the engines.
+//! ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others. [`Entry`] is
+//! the [`Subject`] that a window is to the engines.
 //!
 //! | file | holds |
 //! |---|---|
@@ -40,8 +40,8 @@ pub mod worker;
 
 pub use stage::Stage;
 
-/// What a window's process does: it makes what it tests, then runs the window again and again, as long as the stage says
-/// [`another`](Stage::another).
+/// What a window's process does: it makes the tested objects, then runs the window again and again, as long as
+/// the stage says [`another`](Stage::another).
 pub type Play = Arc<dyn Fn(&mut Stage) -> Result<(), Failure> + Send + Sync>;
 
 /// A piece of code, and what may interrupt it.
@@ -88,7 +88,8 @@ impl Window {
         self
     }
 
-    /// Once the signal has let the others go, and they rest, they are held again: the target runs alone to the end of the window.
+    /// Once the signal has released the other threads and they rest, they are held again: the target runs alone to
+    /// the end of the window.
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.alone = true;

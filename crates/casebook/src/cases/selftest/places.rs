@@ -4,7 +4,8 @@
 //! The engine tells where boundary k lies; the handler says, from the program counter that the kernel saved,
 //! where it was. `cargo xtask step selftest-step-places` is as expected if every signal came at one of the
 //! ten, and a test compares the two texts: at boundary k the signal interrupted `sigproof_place_k`, and there
-//! are ten boundaries. Neighbours have different outcomes, so that each boundary is a range of its own in the report.
+//! are ten boundaries. Neighbours have different outcomes, so that each boundary is a range of its own in the
+//! report.
 //!
 //! An engine that is late by one instruction, or that leaves out the first or the last one, is seen by this.
 
