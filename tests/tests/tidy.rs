@@ -242,14 +242,14 @@ fn every_case_is_a_file_and_every_file_is_a_case() {
 
 #[test]
 fn every_note_is_a_file_and_every_file_is_a_note() {
-    let registered: BTreeSet<_> = sigproof_osnote::backends().iter().map(|b| b.name.replace('-', "_")).collect();
+    let registered: BTreeSet<_> = REGISTRY.notes().iter().map(|b| b.name.replace('-', "_")).collect();
     assert_eq!(registered, stems("crates/osnote/src/notes", &["mod"]));
 }
 
 #[test]
 fn names_are_unique_and_plain() {
     let cases = REGISTRY.cases().iter().map(|c| c.name());
-    let notes = sigproof_osnote::backends().iter().map(|b| b.name);
+    let notes = REGISTRY.notes().iter().map(|b| b.name);
     for names in [cases.collect::<Vec<_>>(), notes.collect()] {
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         let plain = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
@@ -262,7 +262,7 @@ fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
     use sigproof_harness::setup::REFUSES;
     use sigproof_report::{Outcome, Variant};
     for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
-        let setups = case.setups();
+        let setups = REGISTRY.setups_of(*case);
         for setup in &setups {
             let must: Vec<_> = setup.expected.must_occur().collect();
             let bad = must.iter().any(|outcome| !matches!(outcome, Outcome::Delivered | Outcome::Refused));
@@ -280,7 +280,7 @@ fn every_case_is_broken_and_fixed_and_its_bug_must_show() {
 fn every_setup_has_a_model() {
     let mut without = Vec::new();
     for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
-        let setups = case.setups().into_iter().filter(|setup| case.model(setup).is_none());
+        let setups = REGISTRY.setups_of(*case).into_iter().filter(|setup| case.model(setup).is_none());
         without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a model", &without);
@@ -293,7 +293,7 @@ fn every_setup_has_a_model() {
 fn every_setup_has_a_window() {
     let mut without = Vec::new();
     for case in REGISTRY.cases().iter().filter(|c| !c.hidden()) {
-        let setups = case.setups().into_iter().filter(|setup| case.windows(setup).is_empty());
+        let setups = REGISTRY.setups_of(*case).into_iter().filter(|setup| case.windows(setup).is_empty());
         without.extend(setups.map(|setup| setup.id(case.name()).to_string()));
     }
     assert_none("a setup has a window", &without);

@@ -8,7 +8,7 @@ use sigproof_casebook::REGISTRY;
 use sigproof_harness::case::Case;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::setup::Setup;
-use sigproof_osnote::{Backend, Platform, backends};
+use sigproof_osnote::{Backend, Platform};
 use sigproof_report::exit::Exit;
 
 use crate::args::{ListArgs, ListFormat};
@@ -36,7 +36,7 @@ fn text() -> String {
             let _ = writeln!(text, "  {link}");
         }
         let platforms = on(case.platforms());
-        let setups = case.setups();
+        let setups = REGISTRY.setups_of(case);
         let windows: usize = setups.iter().map(|setup| case.windows(setup).len()).sum();
         let _ = writeln!(text, "  platforms: {platforms}\n  windows: {windows}");
         let titles: Vec<String> = setups.iter().map(|setup| setup.id(case.name()).setup()).collect();
@@ -53,7 +53,7 @@ fn text() -> String {
     let windows = REGISTRY.windows().into_iter();
     text += &of_core(windows.map(|entry| (entry.name, format!("{}@{}", entry.id().setup(), entry.window.name))));
     let _ = writeln!(text, "\nNotes (--note):\n\n{}", notes());
-    for backend in backends() {
+    for backend in REGISTRY.notes().iter() {
         let _ = writeln!(text, "{}: {}\n  wake-up in a handler: {}", backend.name, backend.summary, backend.why);
     }
     let _ = writeln!(text, "\nDeliveries (--delivery), the sharpest first:");
@@ -82,7 +82,7 @@ fn notes() -> String {
     let mut table = Table::new();
     let header = ["note", "wake-up in a handler", "timed sleep", "instances", "platforms", "here"];
     table.load_style(STYLE).force_no_tty().set_header(header);
-    for backend in backends() {
+    for backend in REGISTRY.notes().iter() {
         table.add_row([
             backend.name.to_owned(),
             backend.wakeup.to_string(),
@@ -116,7 +116,7 @@ fn windows(case: &dyn Case, setup: &Setup) -> Vec<&'static str> {
 fn as_json() -> Value {
     let names = |platforms: &[Platform]| platforms.iter().map(Platform::to_string).collect::<Vec<_>>();
     let cases = REGISTRY.shown().map(|case| {
-        let setups = case.setups().into_iter().map(|setup| {
+        let setups = REGISTRY.setups_of(case).into_iter().map(|setup| {
             json!({
                 "variant": setup.variant,
                 "flavour": setup.flavour,
@@ -134,7 +134,7 @@ fn as_json() -> Value {
             "setups": setups.collect::<Vec<_>>(),
         })
     });
-    let notes = backends().iter().map(|backend| {
+    let notes = REGISTRY.notes().iter().map(|backend| {
         json!({
             "name": backend.name,
             "summary": backend.summary,

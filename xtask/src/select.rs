@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use sigproof_osnote::backends;
-
 use crate::args::ChoiceArgs;
 use sigproof_report::{Run, Selection, Verdict};
 
@@ -54,7 +52,7 @@ pub fn names(all: impl Iterator<Item = (&'static str, bool)>) -> Vec<Name> {
 
 /// The names of the notes.
 fn notes() -> Vec<Name> {
-    names(backends().iter().map(|backend| (backend.name, false)))
+    names(sigproof_casebook::REGISTRY.notes().iter().map(|backend| (backend.name, false)))
 }
 
 /// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.

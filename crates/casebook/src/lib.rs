@@ -8,6 +8,7 @@
 //! | `records` | numbered, checksummed records and their accounts |
 
 use sigproof_harness::Registry;
+use sigproof_osnote::Backends;
 
 mod cases;
 mod models;
@@ -15,4 +16,5 @@ mod records;
 mod windows;
 
 /// Everything that a command can choose from.
-pub static REGISTRY: Registry = Registry::new(cases::ALL).with_models(models::entries).with_windows(windows::entries);
+pub static REGISTRY: Registry =
+    Registry::new(cases::ALL, Backends::BUILT_IN).with_models(models::entries).with_windows(windows::entries);

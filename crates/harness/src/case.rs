@@ -1,6 +1,6 @@
 //! What a case is.
 
-use sigproof_osnote::Platform;
+use sigproof_osnote::{Backends, Platform};
 
 use crate::attempt::{Attempt, EXIT_ORDER};
 use crate::failure::Failure;
@@ -19,9 +19,9 @@ pub trait Case: Sync {
     /// Where it was reported and mended.
     fn upstream(&self) -> &'static [&'static str];
 
-    /// The ways to run it. Their expectations follow from the capabilities of the notes wherever they can, so that a new backend
-    /// is covered the day it is registered.
-    fn setups(&self) -> Vec<Setup>;
+    /// The ways to run it over these notes. Their expectations follow from the capabilities of the notes wherever
+    /// they can, so that a new note is covered the day it is registered.
+    fn setups(&self, notes: Backends) -> Vec<Setup>;
 
     /// Runs one attempt, in a process of its own.
     ///

@@ -1,9 +1,9 @@
-//! Cases, models and windows that a command can choose from.
+//! Cases, notes, models and windows that a command can choose from.
 //!
 //! The harness knows no case: each entry point takes a registry, and a child that is started again takes the
 //! same one, for it is the same executable.
 
-use sigproof_osnote::Platform;
+use sigproof_osnote::{Backend, Backends, Platform};
 use sigproof_report::SetupId;
 
 use crate::case::Case;
@@ -14,26 +14,45 @@ use crate::{forked, model};
 #[derive(Clone, Copy)]
 pub struct Registry {
     cases: &'static [&'static dyn Case],
-    models: fn() -> Vec<model::Entry>,
-    windows: fn() -> Vec<forked::Entry>,
+    notes: Backends,
+    models: fn(Backends) -> Vec<model::Entry>,
+    windows: fn(Backends) -> Vec<forked::Entry>,
 }
 
 impl Registry {
-    /// These cases, with their models and windows.
-    pub const fn new(cases: &'static [&'static dyn Case]) -> Self {
-        Self { cases, models: Vec::new, windows: Vec::new }
+    /// These cases over these notes, with the cases' models and windows.
+    pub const fn new(cases: &'static [&'static dyn Case], notes: Backends) -> Self {
+        Self { cases, notes, models: |_| Vec::new(), windows: |_| Vec::new() }
     }
 
     /// With models that belong to no case.
     #[must_use]
-    pub const fn with_models(self, models: fn() -> Vec<model::Entry>) -> Self {
+    pub const fn with_models(self, models: fn(Backends) -> Vec<model::Entry>) -> Self {
         Self { models, ..self }
     }
 
     /// With windows that belong to no case.
     #[must_use]
-    pub const fn with_windows(self, windows: fn() -> Vec<forked::Entry>) -> Self {
+    pub const fn with_windows(self, windows: fn(Backends) -> Vec<forked::Entry>) -> Self {
         Self { windows, ..self }
+    }
+
+    /// With one more note: every case, model and window that takes a note then runs over it as well. The list of
+    /// notes lives until the process ends.
+    #[must_use]
+    pub fn with_note(self, note: &'static Backend) -> Self {
+        let all: Vec<_> = self.notes.iter().chain([note]).collect();
+        Self { notes: Backends::new(all.leak()), ..self }
+    }
+
+    /// The notes.
+    pub const fn notes(&self) -> Backends {
+        self.notes
+    }
+
+    /// The setups of a case, over the notes of this registry.
+    pub fn setups_of(&self, case: &dyn Case) -> Vec<Setup> {
+        case.setups(self.notes)
     }
 
     /// Every case, the hidden ones included, in order.
@@ -54,25 +73,25 @@ impl Registry {
     /// The case and the setup of that identity.
     pub fn setup(&self, id: &SetupId) -> Option<(&'static dyn Case, Setup)> {
         let case = self.find(&id.case)?;
-        let setup = case.setups().into_iter().find(|setup| setup.id(case.name()) == *id)?;
+        let setup = self.setups_of(case).into_iter().find(|setup| setup.id(case.name()) == *id)?;
         Some((case, setup))
     }
 
     /// Every model: those of the cases, in order, then those of no case.
     pub fn models(&self) -> Vec<model::Entry> {
         let of_cases = self.cases.iter().flat_map(|case| {
-            case.setups().into_iter().filter_map(|setup| {
+            self.setups_of(*case).into_iter().filter_map(|setup| {
                 let model = case.model(&setup)?;
                 Some(model::Entry { name: case.name(), hidden: case.hidden(), setup, model })
             })
         });
-        of_cases.chain((self.models)()).collect()
+        of_cases.chain((self.models)(self.notes)).collect()
     }
 
     /// Every window: those of the cases, in order, then those of no case.
     pub fn windows(&self) -> Vec<forked::Entry> {
         let of_cases = self.cases.iter().flat_map(|case| {
-            case.setups().into_iter().flat_map(move |setup| {
+            self.setups_of(*case).into_iter().flat_map(move |setup| {
                 let entry = |window| forked::Entry {
                     name: case.name(),
                     hidden: case.hidden(),
@@ -83,12 +102,13 @@ impl Registry {
                 case.windows(&setup).into_iter().map(entry).collect::<Vec<_>>()
             })
         });
-        of_cases.chain((self.windows)()).collect()
+        of_cases.chain((self.windows)(self.notes)).collect()
     }
 
     /// Each flavour of a setup of a case, as often as it occurs.
     pub fn flavours(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.cases.iter().flat_map(|case| case.setups()).filter_map(|setup| setup.flavour)
+        let notes = self.notes;
+        self.cases.iter().flat_map(move |case| case.setups(notes)).filter_map(|setup| setup.flavour)
     }
 }
 

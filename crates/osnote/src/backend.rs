@@ -1,8 +1,8 @@
 //! What a note is as a backend: what it can do, and on which platform.
 //!
-//! A backend is one file in `notes/`, which states its capabilities in a constant `BACKEND`, and one line in
-//! [`backends`](crate::backends). A test compares the two.
-//! One that this platform lacks stays in the registry: its `make` answers [`NoteError::Unsupported`].
+//! A backend of this crate is one file in `notes/`, which states its capabilities in a constant `BACKEND`, and one
+//! line in [`Backends::BUILT_IN`](crate::Backends::BUILT_IN). A test compares the two.
+//! A backend that this platform lacks stays in the list: its `make` returns [`NoteError::Unsupported`].
 
 use core::fmt;
 

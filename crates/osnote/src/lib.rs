@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`note`] | the contract of a note, and its errors |
-//! | [`mod@backend`] | the registry: what each backend can do, and where |
+//! | [`mod@backend`] | what a backend can do, and where |
 //! | [`notes`] | the backends, one a file |
 //! | [`semaphore`] | per-thread counting semaphores, under [`notes::sema`] |
 //! | [`doorbell`] | what the notes over descriptors share |
@@ -27,7 +27,7 @@ pub mod sigqueue;
 pub use backend::{Backend, Instances, Platform, SignalSafety};
 pub use deadline::Deadline;
 pub use note::{Note, NoteError, Provocation, Woken};
-pub use notes::{backend, backends};
+pub use notes::Backends;
 
 /// Makes this crate's statics, which otherwise are made when they are first asked for. For models: their first thread calls it before it
 /// starts others, so that nothing is ordered by the making. Elsewhere it does nothing.

@@ -5,7 +5,7 @@ mod support;
 use std::thread;
 
 use sigproof_osnote::cloexec::{self, ForkLock, Pipe2, PipeRecipe};
-use sigproof_osnote::{Backend, Note, NoteError, backend, notes};
+use sigproof_osnote::{Note, NoteError, notes};
 
 use support::{Gate, Watched, exclusive};
 
@@ -33,7 +33,7 @@ fn an_event_counter_is_not_inherited() {
     match notes::eventfd::new() {
         Ok(note) => assert!(note.bell().counter().borrow().is_cloexec().unwrap()),
         Err(error) => {
-            let here = backend("eventfd").is_some_and(Backend::available);
+            let here = notes::eventfd::BACKEND.available();
             assert!(!here && matches!(error, NoteError::Unsupported { .. }), "{error}");
         }
     }

@@ -7,7 +7,7 @@ use rstest::rstest;
 use sigproof_osnote::cpuprof::{
     Added, CpuProf, Entry, Lost, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, Sound, Switched,
 };
-use sigproof_osnote::{Note, NoteError, SignalSafety, Woken, backend, backends};
+use sigproof_osnote::{Backends, Note, NoteError, SignalSafety, Woken, notes};
 use sigproof_profbuf::{EveryRecord, ReadMode, Tag};
 use sigproof_shim::atomic::{AtomicU64, Ordering};
 use sigproof_shim::os::errno;
@@ -15,7 +15,7 @@ use sigproof_shim::os::errno;
 /// A small log; nobody handles its signal.
 fn log_of<P: Practice>(words: usize) -> CpuProf<P> {
     let settings = Settings { words, tags: 4096, ..Settings::new(libc::SIGPROF) };
-    CpuProf::new(backend("pipe").unwrap(), settings).unwrap()
+    CpuProf::new(&notes::pipe::BACKEND, settings).unwrap()
 }
 
 fn on<P: Practice>(prof: &CpuProf<P>, hz: i64) -> ProfileReader<'_, P> {
@@ -129,7 +129,7 @@ fn a_note_that_exists_once_is_made_only_for_a_log_that_is_not_refused() {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let make = || {
         MADE.fetch_add(1, Ordering::Relaxed);
-        (backend("pipe").unwrap().make)()
+        (notes::pipe::BACKEND.make)()
     };
     let prof = CpuProf::<Sound>::with_notes(make, SignalSafety::Safe, Settings::new(libc::SIGPROF)).unwrap();
     let _reader = on(&prof, 1);
@@ -222,7 +222,7 @@ fn lost_reports<P: Practice>() -> u64 {
 #[test]
 fn the_read_mode_follows_the_note() {
     let (mut safe, mut polled) = (0, 0);
-    for backend in backends().iter().filter(|backend| backend.available()) {
+    for backend in Backends::BUILT_IN.available() {
         let settings = Settings { words: 64, tags: 8, ..Settings::new(libc::SIGPROF) };
         let prof = CpuProf::<Sound>::new(backend, settings).unwrap();
         let mut reader = on(&prof, 1);

@@ -4,10 +4,10 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use sigproof_osnote::backend;
 use sigproof_osnote::cpuprof::{
     Added, CpuProf, Entry, Lost, MaskedSpin, Practice, ProfileRead, Settings, SignalLock, Sound, Switched, TrySpin,
 };
+use sigproof_osnote::{Backends, notes};
 use sigproof_profbuf::{EveryRecord, Tag};
 use sigproof_shim::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering::SeqCst};
 use sigproof_shim::os::{errno, sigmask};
@@ -113,7 +113,7 @@ impl<L: SignalLock> Practice for Hit<L> {
 /// What the handler's sample became that came while the log was being switched off, and the losses that the profile reports.
 fn hit_while_switching_off<L: SignalLock>() -> (Added, Vec<(Lost, u64)>) {
     let settings = Settings { words: 1024, tags: 64, ..Settings::new(libc::SIGPROF) };
-    let prof: &'static CpuProf<Hit<L>> = keep(CpuProf::new(backend("pipe").unwrap(), settings).unwrap());
+    let prof: &'static CpuProf<Hit<L>> = keep(CpuProf::new(&notes::pipe::BACKEND, settings).unwrap());
     let last = keep(Mutex::new(None));
     let _serial = handle(move || {
         // SAFETY: in the handler of SIGPROF.
@@ -166,7 +166,8 @@ struct Told {
 fn storm<L: SignalLock>(backend_name: &str) {
     let settings =
         Settings { words: 128, tags: 16, poll: std::time::Duration::from_micros(100), ..Settings::new(libc::SIGPROF) };
-    let prof: &'static CpuProf<Sound<L>> = keep(CpuProf::new(backend(backend_name).unwrap(), settings).unwrap());
+    let prof: &'static CpuProf<Sound<L>> =
+        keep(CpuProf::new(Backends::BUILT_IN.find(backend_name).unwrap(), settings).unwrap());
     let told: &'static Told = keep(Told::default());
     let turn = keep(AtomicU64::new(0));
     let _serial = handle(move || {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_osnote::doorbell::{Doorbell, DoorbellNote, Heard};
-use sigproof_osnote::{Backend, Deadline, Note, NoteError, Provocation, Woken, backend, cloexec, notes};
+use sigproof_osnote::{Deadline, Note, NoteError, Provocation, Woken, cloexec, notes};
 
 use support::{Gate, Jitter, Watched, count, exclusive, on_signal, sleeper, spin};
 
@@ -188,7 +188,7 @@ fn a_signal_handler_that_ends_the_wait_is_no_ring() {
     match notes::eventfd::new() {
         Ok(eventfd) => assert_eq!(interrupted_answer(eventfd.bell()), Ok(Heard::Nothing), "eventfd"),
         Err(error) => {
-            let here = backend("eventfd").is_some_and(Backend::available);
+            let here = notes::eventfd::BACKEND.available();
             assert!(!here && matches!(error, NoteError::Unsupported { .. }), "{error}");
         }
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_osnote::sigqueue::{Receiver, Sent, SigQueue, queue};
-use sigproof_osnote::{Note, NoteError, Woken, backend, backends};
+use sigproof_osnote::{Backends, Note, NoteError, Woken, notes};
 use sigproof_shim::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use sigproof_shim::os::errno;
 use sigproof_shim::sync::Arc;
@@ -15,7 +15,7 @@ use sigproof_shim::sync::Arc;
 use support::{Jitter, Watched, exclusive, on_signal, spin};
 
 fn over(name: &str) -> (Arc<SigQueue>, Receiver) {
-    queue((backend(name).unwrap().make)().unwrap())
+    queue((Backends::BUILT_IN.find(name).unwrap().make)().unwrap())
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn waiting_until_idle_waits_for_a_send_in_flight() {
     static HOLD: AtomicBool = AtomicBool::new(true);
     static ERRORS: AtomicU32 = AtomicU32::new(0);
     let _exclusive = exclusive("idle");
-    let inner = (backend("sema").unwrap().make)().unwrap();
+    let inner = (notes::sema::BACKEND.make)().unwrap();
     let (queue, mut receiver) = queue(Box::new(Probe { inner, hold: &HOLD, errors: &ERRORS }));
     queue.enable(7);
     queue.wait_until_idle();
@@ -127,7 +127,7 @@ fn threads_lose_nothing() {
     static NO_HOLD: AtomicBool = AtomicBool::new(false);
     const ROUNDS: u64 = 3000;
     let _exclusive = exclusive("threads");
-    for backend in backends().iter().filter(|backend| backend.available()) {
+    for backend in Backends::BUILT_IN.available() {
         static ERRORS: AtomicU32 = AtomicU32::new(0);
         let inner = (backend.make)().unwrap();
         let (queue, mut receiver) = queue(Box::new(Probe { inner, hold: &NO_HOLD, errors: &ERRORS }));
@@ -193,7 +193,7 @@ fn real_signals_lose_nothing() {
     const SIGNALS: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
     let _exclusive = exclusive("signals");
     SIGNALS.into_iter().for_each(|signo| on_signal(signo, handler));
-    for backend in backends().iter().filter(|backend| backend.available() && backend.wakes_from_handler()) {
+    for backend in Backends::BUILT_IN.wakes_from_handler().filter(|backend| backend.available()) {
         let (queue, mut receiver) = queue((backend.make)().unwrap());
         let acknowledged = &[const { AtomicU64::new(0) }; 65];
         for signo in SIGNALS {

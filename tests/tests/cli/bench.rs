@@ -54,7 +54,7 @@ fn a_run_without_go_has_all_the_others() {
     for reader in [Reader::Blocking, Reader::Polling].map(Reader::as_str) {
         assert!(all(&report, "traffic").iter().any(|traffic| traffic["reader"] == reader), "{report:#}");
     }
-    for note in sigproof_osnote::backends().iter().filter(|note| note.available() && note.wakes_from_handler()) {
+    for note in sigproof_casebook::REGISTRY.notes().wakes_from_handler().filter(|note| note.available()) {
         let of_note: Vec<_> = all(&report, "latencies").iter().filter(|one| one["note"] == note.name).collect();
         assert!(of_note.len() == 2 && of_note.iter().all(|one| one["in_handler"] == true), "{}: {report:#}", note.name);
     }

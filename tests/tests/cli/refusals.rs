@@ -117,7 +117,7 @@ fn a_folder_for_temporary_files_is_named() {
 fn a_thread_that_a_case_needs_is_refused_and_nothing_panics(#[case] name: &str) {
     let case = REGISTRY.find(name).unwrap();
     let fixed = |setup: &Setup| setup.variant == Variant::Fixed && lacking(case, setup).is_none();
-    let setup = case.setups().into_iter().find(fixed).unwrap();
+    let setup = REGISTRY.setups_of(case).into_iter().find(fixed).unwrap();
     let order = Order::new(case, &setup, Delivery::best(), 100, 1);
     let (page, file) = Shared::create().unwrap();
     let mut worker = xtask(&["__worker", &serde_json::to_string(&order).unwrap()]);

@@ -3,19 +3,18 @@
 use rstest::rstest;
 use sigproof_harness::forked::Window;
 use sigproof_harness::setup::Setup;
-use sigproof_osnote::backends;
+use sigproof_osnote::notes::sema;
 use sigproof_report::{Mode, Variant};
 
 use super::*;
 
 /// Windows that are none: two of a case, one of a hidden one, one of the core.
 fn all() -> Vec<Entry> {
-    let sema = backends().iter().find(|backend| backend.name == "sema").unwrap();
     let entry = |name, setup: &Setup, window| {
         let window = Window::new(window, |_| Ok(()));
         Entry { name, hidden: name == "selftest-crash", lacks: None, setup: setup.clone(), window }
     };
-    let broken = Setup::broken(Outcome::SelfDeadlock).note(sema);
+    let broken = Setup::broken(Outcome::SelfDeadlock).note(&sema::BACKEND);
     let fixed = Setup::fixed().mode(Mode::NonBlocking);
     vec![
         entry("darwin-sigqueue-note", &broken, "receive"),

@@ -29,6 +29,7 @@ use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::model::{self, Model, ensure};
 use sigproof_harness::setup::Setup;
+use sigproof_osnote::Backends;
 use sigproof_report::{Outcome, Variant};
 
 /// How often ordinary code adds in one window.
@@ -107,7 +108,7 @@ impl Case for Atomic64Spinlock {
         &["https://github.com/golang/go/issues/20146"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::Livelock), Setup::fixed()]
     }
 

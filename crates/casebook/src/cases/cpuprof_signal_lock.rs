@@ -19,11 +19,12 @@
 //!
 //! In the model a change that is refused and the switching-off are interrupted, while another thread's handler adds a sample.
 
-use sigproof_osnote::Backend;
+use sigproof_osnote::Backends;
 use sigproof_osnote::cpuprof::{
     Added, CpuProf, Entries, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, SignalLock, Sound,
     Switched, TrySpin,
 };
+use sigproof_osnote::notes::pipe;
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 use sigproof_shim::hint;
 use sigproof_shim::native::atomic::AtomicU64;
@@ -110,7 +111,7 @@ impl Case for CpuprofSignalLock {
         &["https://github.com/golang/go/issues/25785", "https://github.com/golang/go/issues/48782"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::Livelock), Setup::fixed().flavour("masked"), Setup::fixed().flavour(TRY_LOCK)]
     }
 
@@ -144,7 +145,7 @@ impl Case for CpuprofSignalLock {
 /// A profile whose rate is changed in vain, then switched off; samples come from the handler that interrupts that, and from another thread's.
 fn modelled<P: Practice>() -> Model {
     Model::new(|| {
-        let prof = Arc::new(must(CpuProf::<P>::new(must(pipe()), MODELLED)));
+        let prof = Arc::new(must(CpuProf::<P>::new(&pipe::BACKEND, MODELLED)));
         let (numbers, mut tally) = (Numbers::default(), Tally::default());
         let reader = must(on(must(prof.set_rate(HZ))));
         let sample = || {
@@ -177,14 +178,10 @@ fn modelled<P: Practice>() -> Model {
     })
 }
 
-fn pipe() -> Result<&'static Backend, Failure> {
-    sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))
-}
-
 fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
     static LEDGER: Ledger = Ledger::new();
     static OFF: AtomicU64 = AtomicU64::new(0);
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(&pipe::BACKEND, SETTINGS)?));
     let mut injector = attempt.injector(move || {
         let stack = LEDGER.next();
         // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER.
@@ -271,7 +268,7 @@ enum Change {
 fn stepped<P: Practice>(change: Change, stage: &mut Stage) -> Result<(), Failure> {
     let ledger: &'static Ledger = Box::leak(Box::default());
     let off: &'static AtomicU64 = Box::leak(Box::default());
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, STEPPED)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(&pipe::BACKEND, STEPPED)?));
     stage.handler(move |_| {
         let stack = ledger.next();
         // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER.

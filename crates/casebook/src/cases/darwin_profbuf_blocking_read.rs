@@ -30,7 +30,7 @@
 
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
 use sigproof_osnote::notes::sema::REFUSING;
-use sigproof_osnote::{Backend, SignalSafety, backends};
+use sigproof_osnote::{Backend, Backends, SignalSafety};
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::sync::Arc;
 
@@ -93,12 +93,12 @@ impl Case for DarwinProfbufBlockingRead {
         &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, notes: Backends) -> Vec<Setup> {
         let setup = |safety, mode| match (safety, mode) {
             (SignalSafety::Unsafe, Mode::Blocking) => Setup::broken(Outcome::SelfDeadlock),
             _ => Setup::fixed(),
         };
-        let modes = |mode| backends().iter().map(move |b| setup(b.wakeup, mode).note(b).mode(mode));
+        let modes = |mode| notes.iter().map(move |b| setup(b.wakeup, mode).note(b).mode(mode));
         let refuses = [Setup::refuses().note(&REFUSING).mode(Mode::Blocking)];
         let mut setups: Vec<_> = modes(Mode::Blocking).chain(modes(Mode::NonBlocking)).chain(refuses).collect();
         setups.sort_by_key(|s| s.variant);
@@ -167,12 +167,12 @@ fn blocks(setup: &Setup) -> bool {
 
 /// Whether a sample of another thread's handler takes part in the model.
 fn has_second_handler(backend: &Backend) -> bool {
-    matches!(backend.name, "futex" | "sema")
+    backend.descriptors == 0
 }
 
-/// The reader, which the handler interrupts, reads to the end; another thread switches off, which wakes the reader as a sample does. That a
-/// sample comes from another thread's handler as well is modelled over the one note that has the fewest steps, and the unsafe one: it
-/// is not the note that makes the difference there.
+/// The reader, which the handler interrupts, reads to the end; another thread switches off, which wakes the reader as a sample does. A
+/// sample of another thread's handler takes part as well where the note holds no descriptor: such a note has few
+/// steps, and the kind of note makes no difference to that sample.
 fn modelled<P: Practice>(backend: &'static Backend) -> Model {
     Model::new(move || {
         let prof = Arc::new(must(CpuProf::<P>::new(backend, MODELLED)));

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 
 use sigproof_osnote::notes::sema::REFUSING;
 use sigproof_osnote::sigqueue::{self, Sent, SigQueue};
-use sigproof_osnote::{Backend, SignalSafety, backends};
+use sigproof_osnote::{Backend, Backends, SignalSafety};
 use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::atomic::AtomicU32;
 use sigproof_shim::sync::Arc;
@@ -57,13 +57,13 @@ impl Case for DarwinSigqueueNote {
         &["https://github.com/golang/go/issues/31264"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, notes: Backends) -> Vec<Setup> {
         let setup = |safety| match safety {
             SignalSafety::Unsafe => Setup::broken(Outcome::SelfDeadlock),
             SignalSafety::Safe => Setup::fixed(),
         };
         let refuses = [Setup::refuses().note(&REFUSING)];
-        backends().iter().map(|b| setup(b.wakeup).note(b)).chain(refuses).collect()
+        notes.iter().map(|b| setup(b.wakeup).note(b)).chain(refuses).collect()
     }
 
     fn attempt(&self, setup: &Setup, attempt: &Attempt) -> Result<(), Failure> {

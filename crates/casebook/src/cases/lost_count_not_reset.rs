@@ -18,8 +18,9 @@
 //! In the model a foreign stack is as long as the whole array, and so lost at once. The reader is interrupted by either kind of sample, while
 //! another thread adds one of its own and switches off: two chances to report a loss.
 
-use sigproof_osnote::Backend;
+use sigproof_osnote::Backends;
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
+use sigproof_osnote::notes::pipe;
 use sigproof_profbuf::{EveryRecord, ReadMode};
 use sigproof_shim::atomic::{AtomicU64, Ordering};
 use sigproof_shim::native::atomic::AtomicBool;
@@ -84,7 +85,7 @@ impl Case for LostCountNotReset {
         &["https://github.com/golang/go/issues/21836"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::CorruptRecord), Setup::fixed()]
     }
 
@@ -113,7 +114,7 @@ impl Case for LostCountNotReset {
 
 fn modelled<P: Practice>() -> Model {
     Model::new(|| {
-        let prof = Arc::new(must(CpuProf::<P>::new(must(pipe()), MODELLED)));
+        let prof = Arc::new(must(CpuProf::<P>::new(&pipe::BACKEND, MODELLED)));
         let (numbers, mut tally) = (Numbers::default(), Tally::default());
         let Switched::On(mut reader) = must(prof.set_rate(100)) else { return };
         let sample = |outside: bool| {
@@ -159,14 +160,10 @@ fn modelled<P: Practice>() -> Model {
     .depth(2, Some(1))
 }
 
-fn pipe() -> Result<&'static Backend, Failure> {
-    sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "there is no pipe note"))
-}
-
 fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
     static LEDGER: Ledger = Ledger::new();
     static FROM_OUTSIDE: AtomicBool = AtomicBool::new(false);
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(&pipe::BACKEND, SETTINGS)?));
     let Switched::On(mut reader) = prof.set_rate(100)? else {
         return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
     };
@@ -204,7 +201,7 @@ fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
 /// the second.
 fn stepped<P: Practice>(stage: &mut Stage) -> Result<(), Failure> {
     let ledger: &'static Ledger = Box::leak(Box::default());
-    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(pipe()?, SETTINGS)?));
+    let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(&pipe::BACKEND, SETTINGS)?));
     let Switched::On(mut reader) = prof.set_rate(100)? else {
         return Err(Failure::new(Outcome::Crash, "the profile did not switch on"));
     };

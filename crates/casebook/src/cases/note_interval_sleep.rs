@@ -21,9 +21,9 @@ use core::time::Duration;
 use std::sync::mpsc;
 use std::thread;
 
-use sigproof_osnote::Note;
 use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
 use sigproof_osnote::semaphore::{PthreadSemaphore, Semaphore, WaitOnce};
+use sigproof_osnote::{Backends, Note};
 use sigproof_shim::atomic::AtomicBool as Payload;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::native::hint;
@@ -88,7 +88,7 @@ impl Case for NoteIntervalSleep {
         &["https://github.com/golang/go/blob/go1.27.3/src/runtime/lock_sema.go"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::SpuriousWakeup), Setup::fixed()]
     }
 

@@ -23,7 +23,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use sigproof_osnote::{Backend, Note, SignalSafety, backends};
+use sigproof_osnote::{Backend, Backends, Note};
 use sigproof_profbuf::{Config, EveryRecord, HalfFull, KeepsFlag, Read, ReadMode, Reader, WakePolicy, Written};
 use sigproof_shim::native::hint;
 
@@ -71,8 +71,8 @@ impl Case for ProfbufDoubleWakeup {
         &["https://github.com/golang/go/blob/go1.24.4/src/runtime/profbuf.go"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
-        let safe = || backends().iter().filter(|b| b.wakeup == SignalSafety::Safe);
+    fn setups(&self, notes: Backends) -> Vec<Setup> {
+        let safe = || notes.wakes_from_handler();
         let broken = safe().map(|b| Setup::broken(Outcome::DoubleWakeup).note(b).mode(Mode::Blocking));
         let fixed = safe().map(|b| Setup::fixed().note(b).mode(Mode::Blocking));
         // The other policy meets the same notes in the same way: one of them will do.

@@ -22,6 +22,8 @@ use sigproof_harness::inject::Place;
 use sigproof_harness::setup::Setup;
 use sigproof_inspect::process::pause;
 use sigproof_inspect::refusal::Refusal;
+use sigproof_osnote::Backends;
+use sigproof_osnote::notes::pipe;
 use sigproof_report::Outcome;
 
 pub(super) mod attempts;
@@ -52,7 +54,7 @@ impl Case for Selftest {
         &[]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         match self.outcome {
             Outcome::Delivered => vec![Setup::fixed()],
             outcome => vec![Setup::broken(outcome)],
@@ -154,8 +156,7 @@ pub(super) static LOST_WAKEUP: Selftest = Selftest {
     summary: "a thread sleeps on a note that nobody wakes",
     outcome: Outcome::LostWakeup,
     misbehave: |_| {
-        let note = sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "no pipe note"))?;
-        (note.make)()?.sleep()?;
+        (pipe::BACKEND.make)()?.sleep()?;
         Ok(())
     },
 };

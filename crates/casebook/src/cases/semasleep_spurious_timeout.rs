@@ -24,7 +24,7 @@ use std::thread;
 
 use sigproof_osnote::notes::sema::{SemaNote, Whole};
 use sigproof_osnote::semaphore::{PosixSemaphore, Semaphore, Slept, WaitOnce};
-use sigproof_osnote::{Note, NoteError, Platform, Woken};
+use sigproof_osnote::{Backends, Note, NoteError, Platform, Woken};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 use sigproof_shim::os::clock;
 use sigproof_shim::sync::Arc;
@@ -169,7 +169,7 @@ impl Case for SemasleepSpuriousTimeout {
         &["https://github.com/golang/go/issues/27250"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::Late), Setup::fixed()]
     }
 

@@ -22,7 +22,7 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 
 use sigproof_osnote::notes::signote::{Replacement, SetUp, SigNote, Slot, set_up_in};
-use sigproof_osnote::{Note, NoteError};
+use sigproof_osnote::{Backends, Note, NoteError};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sigproof_shim::native::hint;
 use sigproof_shim::sync::Arc;
@@ -75,7 +75,7 @@ impl Case for SignoteDuplicateSetup {
         &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::LostWakeup), Setup::fixed()]
     }
 

@@ -39,6 +39,7 @@ use sigproof_harness::setup::Setup;
 use sigproof_harness::worker;
 use sigproof_inspect::process::own_executable;
 use sigproof_inspect::refusal::Refusal;
+use sigproof_osnote::Backends;
 use sigproof_report::{Outcome, Variant};
 
 /// A fork is long; so many rounds make one.
@@ -90,7 +91,7 @@ impl Case for SignoteForkCloexec {
         &["https://go.dev/cl/518836", "https://github.com/rust-lang/rust/issues/95584"]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::DescriptorLeak), Setup::fixed().flavour(PIPE2), Setup::fixed().flavour(FORK_LOCK)]
     }
 

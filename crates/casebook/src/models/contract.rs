@@ -10,7 +10,8 @@
 //!
 //! The bookkeeping is not modelled: it orders nothing.
 
-use sigproof_osnote::{Note, NoteError, Woken, backend};
+use sigproof_osnote::notes::futex;
+use sigproof_osnote::{Note, NoteError, Woken};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -72,8 +73,7 @@ unsafe impl Sync for Contract {}
 impl Contract {
     /// Over the note that costs the fewest steps.
     pub(super) fn over_any() -> (Box<dyn Note>, Watch) {
-        let backend = backend("futex").map(|futex| futex.make);
-        Self::over(must(backend.map_or(Err(NoteError::Unsupported { what: "futex" }), |make| make())))
+        Self::over(must((futex::BACKEND.make)()))
     }
 
     /// Over this note.

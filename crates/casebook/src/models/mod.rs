@@ -10,6 +10,7 @@
 
 use sigproof_harness::model::{Entry, Model};
 use sigproof_harness::setup::Setup;
+use sigproof_osnote::Backends;
 
 mod clients;
 mod contract;
@@ -22,15 +23,33 @@ pub(crate) mod tally;
 #[derive(Clone, Copy)]
 pub(super) struct Core {
     pub name: &'static str,
-    pub setups: fn() -> Vec<(Setup, Model)>,
+    pub setups: Ways,
+}
+
+/// How the ways to run a model are made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ways {
+    /// The model needs no list of notes.
+    Alone(fn() -> Vec<(Setup, Model)>),
+    /// The model runs over each note of a list that allows it.
+    Over(fn(Backends) -> Vec<(Setup, Model)>),
+}
+
+impl Ways {
+    fn over(self, notes: Backends) -> Vec<(Setup, Model)> {
+        match self {
+            Self::Alone(make) => make(),
+            Self::Over(make) => make(notes),
+        }
+    }
 }
 
 /// All of them. A new one is one line in its file's `ALL`.
-pub(crate) fn entries() -> Vec<Entry> {
+pub(crate) fn entries(notes: Backends) -> Vec<Entry> {
     let parts = [(profbuf::ALL, false), (notes::ALL, false), (clients::ALL, false), (selftest::ALL, true)];
     let of = |(core, hidden): (&Core, bool)| {
         let name = core.name;
-        (core.setups)().into_iter().map(move |(setup, model)| Entry { name, hidden, setup, model })
+        core.setups.over(notes).into_iter().map(move |(setup, model)| Entry { name, hidden, setup, model })
     };
     parts.iter().flat_map(|(cores, hidden)| cores.iter().map(|core| (core, *hidden))).flat_map(of).collect()
 }

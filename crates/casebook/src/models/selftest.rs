@@ -24,18 +24,18 @@ use std::sync::Arc;
 
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 
-use super::Core;
+use super::{Core, Ways};
 use sigproof_harness::model::{self, Model, SIGNAL, ensure};
 use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 pub(super) const ALL: &[Core] = &[
-    Core { name: "selftest-plans", setups: plans },
-    Core { name: "selftest-two-threads", setups: two_threads },
-    Core { name: "selftest-forbidden", setups: forbidden },
-    Core { name: "selftest-endless", setups: endless },
-    Core { name: "selftest-killed", setups: || death(libc::SIGKILL) },
-    Core { name: "selftest-segv", setups: || death(libc::SIGSEGV) },
+    Core { name: "selftest-plans", setups: Ways::Alone(plans) },
+    Core { name: "selftest-two-threads", setups: Ways::Alone(two_threads) },
+    Core { name: "selftest-forbidden", setups: Ways::Alone(forbidden) },
+    Core { name: "selftest-endless", setups: Ways::Alone(endless) },
+    Core { name: "selftest-killed", setups: Ways::Alone(|| death(libc::SIGKILL)) },
+    Core { name: "selftest-segv", setups: Ways::Alone(|| death(libc::SIGSEGV)) },
 ];
 
 /// The bug is in the broken variant only; the fixed one has the same plans and interleavings.

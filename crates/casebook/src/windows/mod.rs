@@ -3,13 +3,14 @@
 use sigproof_harness::Setup;
 use sigproof_harness::forked::{Entry, Window};
 use sigproof_harness::registry::note_lacking;
+use sigproof_osnote::Backends;
 
 mod notes;
 mod semaphores;
 
 /// All of them.
-pub(crate) fn entries() -> Vec<Entry> {
-    notes::entries().into_iter().chain(semaphores::entries()).collect()
+pub(crate) fn entries(list: Backends) -> Vec<Entry> {
+    notes::entries(list).into_iter().chain(semaphores::entries()).collect()
 }
 
 /// A window of this name.

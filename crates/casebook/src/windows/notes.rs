@@ -5,7 +5,7 @@
 //! | `note-sleep@sleep` | a sleep, to its return | wakes the sleeper, if nobody has | the same |
 //! | `note-sleep@bystander` | the same | runs in another thread, the sleeper held at a boundary | the same |
 
-use sigproof_osnote::{Backend, Note, SignalSafety, backends};
+use sigproof_osnote::{Backend, Backends, Note, SignalSafety};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
@@ -17,8 +17,8 @@ use sigproof_harness::setup::Setup;
 use sigproof_report::{Expected, Outcome};
 
 /// All of them.
-pub(super) fn entries() -> Vec<Entry> {
-    backends().iter().flat_map(of).collect()
+pub(super) fn entries(notes: Backends) -> Vec<Entry> {
+    notes.iter().flat_map(of).collect()
 }
 
 fn of(backend: &'static Backend) -> Vec<Entry> {

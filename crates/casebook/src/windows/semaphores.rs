@@ -11,6 +11,7 @@
 
 use std::sync::mpsc;
 
+use sigproof_osnote::notes::posix_sem;
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Slept};
 
 use super::entry;
@@ -23,8 +24,7 @@ use sigproof_report::Outcome;
 /// All of them.
 pub(super) fn entries() -> Vec<Entry> {
     let posix = Setup::fixed().flavour("posix");
-    let posix =
-        sigproof_osnote::backend("posix-sem").filter(|note| note.available()).map(|_| of::<PosixSemaphore>(posix));
+    let posix = posix_sem::BACKEND.available().then(|| of::<PosixSemaphore>(posix));
     let pthread = of::<PthreadSemaphore>(Setup::broken(Outcome::SelfDeadlock).flavour("pthread"));
     pthread.into_iter().chain(posix.into_iter().flatten()).collect()
 }

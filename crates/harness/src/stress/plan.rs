@@ -32,7 +32,7 @@ pub(super) fn plan(registry: &Registry, options: &Options) -> Result<Vec<Planned
     }
     let mut planned = Vec::new();
     for &case in registry.cases() {
-        for setup in case.setups() {
+        for setup in registry.setups_of(case) {
             if selection.takes(&setup.id(case.name()), case.hidden()) {
                 let skip = lacking(case, &setup);
                 planned.push(Planned { index: planned.len(), case, setup, skip });

@@ -1,6 +1,6 @@
 //! The notes that readers sleep on, with their wake-ups counted.
 
-use sigproof_osnote::{Backend, Note, NoteError, backends};
+use sigproof_osnote::{Backend, Backends, Note, NoteError};
 use sigproof_profbuf::Wake;
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use sigproof_shim::sync::Arc;
@@ -43,5 +43,5 @@ impl Wake for Counting {
 
 /// The notes of this platform that a signal handler may wake, in the order of the registry: the first one is the one to use.
 pub fn usable() -> impl Iterator<Item = &'static Backend> {
-    backends().iter().filter(|backend| backend.available() && backend.wakes_from_handler())
+    Backends::BUILT_IN.wakes_from_handler().filter(|backend| backend.available())
 }

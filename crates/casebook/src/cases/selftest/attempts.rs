@@ -15,6 +15,7 @@ use sigproof_harness::supervise::spin;
 use sigproof_harness::worker::VERB;
 use sigproof_inspect::process::pause;
 use sigproof_inspect::refusal::{Refusal, no_temporary_file};
+use sigproof_osnote::Backends;
 use sigproof_report::{Grade, Outcome};
 use sigproof_shim::native::atomic::Ordering;
 
@@ -35,7 +36,7 @@ impl Case for SlowStart {
     }
 
     /// The worker asks for the setups before it begins; the parent does, too, and is not delayed.
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         if std::env::args_os().nth(1).is_some_and(|verb| verb == VERB) {
             spin::work_for(20 * spin::limit(true));
         }

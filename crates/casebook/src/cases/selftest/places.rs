@@ -14,6 +14,7 @@ use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{self, Fault};
 use sigproof_harness::{Case, Setup};
+use sigproof_osnote::Backends;
 use sigproof_report::{Grade, Outcome};
 
 mod target;
@@ -36,7 +37,7 @@ impl Case for Places {
         &[]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         // Without a signal all is delivered. That none of the ten boundaries is, the test asks.
         vec![Setup::broken(Outcome::Late).expect(Outcome::SpuriousWakeup, Grade::MustOccur)]
     }

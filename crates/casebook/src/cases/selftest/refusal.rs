@@ -6,7 +6,7 @@
 
 use sigproof_osnote::notes::sema::{REFUSING, SemaNote};
 use sigproof_osnote::semaphore::{PthreadSemaphore, Refusing, Whereabouts};
-use sigproof_osnote::{Backend, NoteError};
+use sigproof_osnote::{Backend, Backends, NoteError};
 
 use crate::cases::darwin_sigqueue_note;
 use sigproof_harness::attempt::Attempt;
@@ -46,7 +46,7 @@ impl Case for BlindRefusal {
         &[]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::SelfDeadlock).note(&NOTE)]
     }
 

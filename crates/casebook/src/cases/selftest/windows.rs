@@ -29,6 +29,7 @@ use sigproof_harness::failure::Failure;
 use sigproof_harness::forked::{Stage, Window};
 use sigproof_harness::inject::{self, Fault};
 use sigproof_harness::setup::Setup;
+use sigproof_osnote::Backends;
 use sigproof_report::Outcome;
 
 /// Windows that misbehave in one way.
@@ -53,7 +54,7 @@ impl Case for Stepped {
         &[]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         match self.outcome {
             Outcome::Delivered => vec![Setup::fixed()],
             outcome => vec![Setup::broken(outcome)],

@@ -13,20 +13,20 @@
 //! | `cpuprof-turns` | two threads switch on, read to the end | one profile at a time; the next comes after the end of the one before |
 //! | `cpuprof-dropped` | the reader is dropped while handlers add | the next profile can begin, and has what was not reported |
 
-use super::Core;
+use super::{Core, Ways};
 
 mod cpuprof;
 mod sigqueue;
 
 pub(super) const ALL: &[Core] = &[
-    Core { name: "sigqueue-senders", setups: sigqueue::senders },
-    Core { name: "sigqueue-handler", setups: sigqueue::handler },
-    Core { name: "sigqueue-nested", setups: sigqueue::nested },
-    Core { name: "sigqueue-disable", setups: sigqueue::disable },
-    Core { name: "sigqueue-enable", setups: sigqueue::enable },
-    Core { name: "sigqueue-idle", setups: sigqueue::idle },
-    Core { name: "cpuprof-rate", setups: cpuprof::rate },
-    Core { name: "cpuprof-foreign", setups: cpuprof::foreign },
-    Core { name: "cpuprof-turns", setups: cpuprof::turns },
-    Core { name: "cpuprof-dropped", setups: cpuprof::dropped },
+    Core { name: "sigqueue-senders", setups: Ways::Alone(sigqueue::senders) },
+    Core { name: "sigqueue-handler", setups: Ways::Over(sigqueue::handler) },
+    Core { name: "sigqueue-nested", setups: Ways::Alone(sigqueue::nested) },
+    Core { name: "sigqueue-disable", setups: Ways::Alone(sigqueue::disable) },
+    Core { name: "sigqueue-enable", setups: Ways::Alone(sigqueue::enable) },
+    Core { name: "sigqueue-idle", setups: Ways::Alone(sigqueue::idle) },
+    Core { name: "cpuprof-rate", setups: Ways::Alone(cpuprof::rate) },
+    Core { name: "cpuprof-foreign", setups: Ways::Alone(cpuprof::foreign) },
+    Core { name: "cpuprof-turns", setups: Ways::Alone(cpuprof::turns) },
+    Core { name: "cpuprof-dropped", setups: Ways::Alone(cpuprof::dropped) },
 ];

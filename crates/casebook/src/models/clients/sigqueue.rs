@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sigproof_osnote::sigqueue::{Receiver, Sent, SigQueue, queue};
-use sigproof_osnote::{Note, NoteError, Woken, backends};
+use sigproof_osnote::{Backends, Note, NoteError, Woken};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -122,7 +122,7 @@ pub(super) fn senders() -> Vec<(Setup, Model)> {
 }
 
 /// A handler on the receiver's thread sends 4, the first time with something written before; another thread sends 1.
-pub(super) fn handler() -> Vec<(Setup, Model)> {
+pub(super) fn handler(notes: Backends) -> Vec<(Setup, Model)> {
     let model = |make: fn() -> Result<Box<dyn Note>, NoteError>| {
         Model::new(move || {
             let (post, mut inbox) = Post::new(Contract::over(must(make())).0);
@@ -141,8 +141,7 @@ pub(super) fn handler() -> Vec<(Setup, Model)> {
         })
         .depth(1, Some(3))
     };
-    let safe = backends().iter().filter(|backend| backend.wakes_from_handler());
-    safe.map(|backend| (Setup::fixed().note(backend), model(backend.make))).collect()
+    notes.wakes_from_handler().map(|backend| (Setup::fixed().note(backend), model(backend.make))).collect()
 }
 
 /// Two handlers: the one interrupts the other, which does not block its signal, or runs when it has returned, which does.

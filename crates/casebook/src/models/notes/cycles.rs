@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sigproof_osnote::{Backend, Note, NoteError, backend, backends};
+use sigproof_osnote::notes::futex;
+use sigproof_osnote::{Backend, Backends, Note};
 use sigproof_shim::atomic::{AtomicBool, Ordering};
 use sigproof_shim::cell::UnsafeCell;
 use sigproof_shim::native::atomic::AtomicBool as Unmodelled;
@@ -50,18 +51,17 @@ pub(super) fn once(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) -> impl Fn
 }
 
 /// The setups of a model over every note for which there is one.
-pub(super) fn over(model: impl Fn(&'static Backend) -> Option<Model>) -> Vec<(Setup, Model)> {
-    backends().iter().filter_map(|backend| Some((Setup::fixed().note(backend), model(backend)?))).collect()
+pub(super) fn over(notes: Backends, model: impl Fn(&'static Backend) -> Option<Model>) -> Vec<(Setup, Model)> {
+    notes.iter().filter_map(|backend| Some((Setup::fixed().note(backend), model(backend)?))).collect()
 }
 
 /// Two wake-ups there and one back: the wake-up comes before, during or after going to sleep, on both sides.
-pub(super) fn cycles() -> Vec<(Setup, Model)> {
-    over(|backend_of_sleeper| {
+pub(super) fn cycles(notes: Backends) -> Vec<(Setup, Model)> {
+    over(notes, |backend| {
         let model = Model::new(move || {
-            let note = make(backend_of_sleeper);
-            // Not of the same kind, which may exist once.
-            let Some(futex) = backend("futex") else { must(Err(NoteError::Unsupported { what: "futex" })) };
-            let reply = make(futex);
+            let note = make(backend);
+            // Another kind of note: a process may have only one of the sleeper's kind.
+            let reply = make(&futex::BACKEND);
             let (there, back) = (Arc::new(Payload::default()), Arc::new(Payload::default()));
             let waker = model::spawn("waker", {
                 let (note, reply, there, back) = (note.clone(), reply.clone(), there.clone(), back.clone());
@@ -90,8 +90,8 @@ pub(super) fn cycles() -> Vec<(Setup, Model)> {
 }
 
 /// The second wake-up is ordered after the clear by nothing but the note.
-pub(super) fn clear() -> Vec<(Setup, Model)> {
-    over(|backend| {
+pub(super) fn clear(notes: Backends) -> Vec<(Setup, Model)> {
+    over(notes, |backend| {
         let model = Model::new(move || {
             let note = make(backend);
             let (back, cleared) = (Arc::new(Payload::default()), Arc::new(AtomicBool::new(false)));
@@ -123,8 +123,8 @@ pub(super) fn clear() -> Vec<(Setup, Model)> {
 }
 
 /// One wake-up for each of two sleeps: of another thread, or of a handler on the sleeper's own, whichever comes first.
-pub(super) fn handler() -> Vec<(Setup, Model)> {
-    over(|backend| {
+pub(super) fn handler(notes: Backends) -> Vec<(Setup, Model)> {
+    over(notes, |backend| {
         if !backend.wakes_from_handler() {
             return None;
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sigproof_osnote::NoteError;
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, WaitOnce};
+use sigproof_osnote::{Backends, NoteError};
 use sigproof_shim::cell::UnsafeCell;
 
 use super::cycles::{make, over};
@@ -12,8 +12,8 @@ use sigproof_harness::setup::Setup;
 use sigproof_report::Outcome;
 
 /// The second waker is told; the second sleeper is told, unless the first is gone.
-pub(super) fn misuse() -> Vec<(Setup, Model)> {
-    let wakers = over(|backend| {
+pub(super) fn misuse(notes: Backends) -> Vec<(Setup, Model)> {
+    let wakers = over(notes, |backend| {
         let model = Model::new(move || {
             let note = make(backend);
             let waker = model::spawn("waker", {
@@ -33,7 +33,7 @@ pub(super) fn misuse() -> Vec<(Setup, Model)> {
         });
         Some(model.handlers(0).depth(0, None))
     });
-    let sleepers = over(|backend| {
+    let sleepers = over(notes, |backend| {
         let model = Model::new(move || {
             let note = make(backend);
             let sleepers = ["sleeper", "other sleeper"].map(|name| {

@@ -11,19 +11,19 @@
 //! | `note-misuse` | two wakers, or two sleepers | the second is told so, the first does not notice |
 //! | `note-leases` | threads get semaphores at the same time, and those of threads that have ended | each has its own, and none is lost |
 
-use super::Core;
+use super::{Core, Ways};
 
 mod cycles;
 mod misuse;
 mod timeouts;
 
 pub(super) const ALL: &[Core] = &[
-    Core { name: "note-cycles", setups: cycles::cycles },
-    Core { name: "note-clear", setups: cycles::clear },
-    Core { name: "note-handler", setups: cycles::handler },
-    Core { name: "note-timeout", setups: timeouts::timeout },
-    Core { name: "note-spurious", setups: timeouts::spurious },
-    Core { name: "note-stray", setups: timeouts::stray },
-    Core { name: "note-misuse", setups: misuse::misuse },
-    Core { name: "note-leases", setups: misuse::leases },
+    Core { name: "note-cycles", setups: Ways::Over(cycles::cycles) },
+    Core { name: "note-clear", setups: Ways::Over(cycles::clear) },
+    Core { name: "note-handler", setups: Ways::Over(cycles::handler) },
+    Core { name: "note-timeout", setups: Ways::Over(timeouts::timeout) },
+    Core { name: "note-spurious", setups: Ways::Over(timeouts::spurious) },
+    Core { name: "note-stray", setups: Ways::Over(timeouts::stray) },
+    Core { name: "note-misuse", setups: Ways::Over(misuse::misuse) },
+    Core { name: "note-leases", setups: Ways::Alone(misuse::leases) },
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sigproof_osnote::{Backend, Note, NoteError, Provocation, Woken};
+use sigproof_osnote::{Backend, Backends, Note, NoteError, Provocation, Woken};
 use sigproof_shim::os::clock;
 
 use super::cycles::{Payload, make, once, over};
@@ -14,10 +14,10 @@ use sigproof_report::Outcome;
 const TIME: Duration = Duration::from_millis(1);
 
 /// A timed sleep that gives up while it is woken, by another thread or by a handler on its own.
-pub(super) fn timeout() -> Vec<(Setup, Model)> {
+pub(super) fn timeout(notes: Backends) -> Vec<(Setup, Model)> {
     let flavoured = |flavour, by_handler: bool| {
         let can = move |b: &Backend| b.timed_sleep && (!by_handler || b.wakes_from_handler());
-        let all = over(move |backend| can(backend).then(|| gives_up(backend, by_handler)));
+        let all = over(notes, move |backend| can(backend).then(|| gives_up(backend, by_handler)));
         all.into_iter().map(move |(setup, model)| (setup.flavour(flavour), model))
     };
     flavoured("thread", false).chain(flavoured("handler", true)).collect()
@@ -65,8 +65,8 @@ fn whole_cycle(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) {
 }
 
 /// Two waits end for nothing: a sleep is not over before it is woken, and a timed one not later than it should be.
-pub(super) fn spurious() -> Vec<(Setup, Model)> {
-    let untimed = over(|backend| {
+pub(super) fn spurious(notes: Backends) -> Vec<(Setup, Model)> {
+    let untimed = over(notes, |backend| {
         let model = Model::new(move || {
             let note = make(backend);
             let payload = Arc::new(Payload::default());
@@ -79,7 +79,7 @@ pub(super) fn spurious() -> Vec<(Setup, Model)> {
         Some(model.handlers(0).spurious().depth(2, Some(4)))
     });
     // Alone: nobody wakes it.
-    let timed = over(|backend| {
+    let timed = over(notes, |backend| {
         backend.timed_sleep.then(|| {
             let model = Model::new(move || {
                 let note = make(backend);
@@ -111,9 +111,9 @@ pub(super) fn spurious() -> Vec<(Setup, Model)> {
 }
 
 /// The primitive is provoked in each way that it can be; the wake-up comes from another thread, or from a handler where it may.
-pub(super) fn stray() -> Vec<(Setup, Model)> {
+pub(super) fn stray(notes: Backends) -> Vec<(Setup, Model)> {
     let flavoured = |flavour, provocation| {
-        let all = over(move |backend| Some(provoked(backend, provocation)));
+        let all = over(notes, move |backend| Some(provoked(backend, provocation)));
         all.into_iter().map(move |(setup, model)| (setup.flavour(flavour), model))
     };
     flavoured("disturbed", Provocation::SpuriousWake).chain(flavoured("full", Provocation::FullDoorbell)).collect()

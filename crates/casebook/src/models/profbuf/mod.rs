@@ -23,7 +23,7 @@
 
 use sigproof_profbuf::Counts;
 
-use super::Core;
+use super::{Core, Ways};
 
 mod polled;
 mod script;
@@ -33,33 +33,44 @@ mod wakes;
 use script::Script;
 
 pub(super) const ALL: &[Core] = &[
-    Core { name: "profbuf-order", setups: || Script { preemptions: 2, ..Script::new(16, 4, &[3, 4]) }.setups() },
-    Core { name: "profbuf-overflow", setups: || Script { before: &[3], ..Script::new(4, 2, &[3, 3]) }.setups() },
+    Core {
+        name: "profbuf-order",
+        setups: Ways::Alone(|| Script { preemptions: 2, ..Script::new(16, 4, &[3, 4]) }.setups()),
+    },
+    Core {
+        name: "profbuf-overflow",
+        setups: Ways::Alone(|| Script { before: &[3], ..Script::new(4, 2, &[3, 3]) }.setups()),
+    },
     Core {
         name: "profbuf-overflow-race",
-        setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3]) }.setups(),
+        setups: Ways::Alone(|| Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3]) }.setups()),
     },
     // The overflow record and the next one fill both tags, so that the record after that is dropped again.
     Core {
         name: "profbuf-generation",
-        setups: || Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3, 3]) }.setups_of_one_policy(),
+        setups: Ways::Alone(|| {
+            Script { before: &[3, 3, 3], reads_before: 1, ..Script::new(8, 2, &[3, 3]) }.setups_of_one_policy()
+        }),
     },
     // On the second lap, so that the marker has an old word to write over.
     Core {
         name: "profbuf-rewind",
-        setups: || Script { before: &[4, 4], reads_before: 2, ..Script::new(8, 2, &[5, 4]) }.setups(),
+        setups: Ways::Alone(|| Script { before: &[4, 4], reads_before: 2, ..Script::new(8, 2, &[5, 4]) }.setups()),
     },
-    Core { name: "profbuf-wrap", setups: || Script { counts: WRAP, ..Script::new(8, 2, &[3, 4, 3]) }.setups() },
-    Core { name: "profbuf-close", setups: || Script::new(8, 1, &[3, 3]).setups() },
-    Core { name: "profbuf-tags", setups: wakes::tags },
-    Core { name: "profbuf-wake", setups: wakes::wake },
-    Core { name: "profbuf-failed-sleep", setups: wakes::failed_sleep },
-    Core { name: "profbuf-handler", setups: signals::handler },
-    Core { name: "profbuf-writer-interrupted", setups: signals::writer_interrupted },
-    Core { name: "profbuf-polled-order", setups: polled::order },
-    Core { name: "profbuf-polled-overflow-race", setups: polled::overflow_race },
-    Core { name: "profbuf-polled-close", setups: polled::close },
-    Core { name: "profbuf-polled-handler", setups: polled::handler },
+    Core {
+        name: "profbuf-wrap",
+        setups: Ways::Alone(|| Script { counts: WRAP, ..Script::new(8, 2, &[3, 4, 3]) }.setups()),
+    },
+    Core { name: "profbuf-close", setups: Ways::Alone(|| Script::new(8, 1, &[3, 3]).setups()) },
+    Core { name: "profbuf-tags", setups: Ways::Alone(wakes::tags) },
+    Core { name: "profbuf-wake", setups: Ways::Alone(wakes::wake) },
+    Core { name: "profbuf-failed-sleep", setups: Ways::Alone(wakes::failed_sleep) },
+    Core { name: "profbuf-handler", setups: Ways::Alone(signals::handler) },
+    Core { name: "profbuf-writer-interrupted", setups: Ways::Alone(signals::writer_interrupted) },
+    Core { name: "profbuf-polled-order", setups: Ways::Alone(polled::order) },
+    Core { name: "profbuf-polled-overflow-race", setups: Ways::Alone(polled::overflow_race) },
+    Core { name: "profbuf-polled-close", setups: Ways::Alone(polled::close) },
+    Core { name: "profbuf-polled-handler", setups: Ways::Alone(polled::handler) },
 ];
 
 /// Four words and one tag before the counts wrap.

@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::failure::Failure;
 use crate::setup::{REFUSES, Setup};
 use crate::supervise::End;
+use sigproof_osnote::Backends;
 use sigproof_report::Finding;
 
 use Outcome::{Delivered, LostWakeup, Refused, SelfDeadlock};
@@ -32,7 +33,7 @@ impl Case for Sample {
         &[]
     }
 
-    fn setups(&self) -> Vec<Setup> {
+    fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(SelfDeadlock), Setup::fixed(), Setup::refuses()]
     }
 
@@ -46,7 +47,7 @@ impl Case for Sample {
 }
 
 fn planned_of(case: &'static dyn Case, is: impl Fn(&Setup) -> bool) -> Planned {
-    let setup = case.setups().into_iter().find(is).unwrap();
+    let setup = case.setups(Backends::BUILT_IN).into_iter().find(is).unwrap();
     Planned { index: 0, case, setup, skip: None }
 }
 
