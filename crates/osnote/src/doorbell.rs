@@ -32,7 +32,8 @@ use sigproof_shim::os::errno::ErrnoGuard;
 use sigproof_shim::os::fd::FdRef;
 
 use crate::deadline::Deadline;
-use crate::note::{Note, NoteError, Provocation, Woken};
+use crate::note::{Note, NoteError, Woken};
+use crate::provoke::{Fill, Provocation, Provoke};
 
 /// What a sleeper heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum Heard {
 }
 
 /// A thing to ring. `ring` and `answer` leave `errno` to their caller.
-pub trait Doorbell: Send + Sync {
+pub trait Doorbell: Fill + Send + Sync {
     /// Whether [`answer`](Doorbell::answer) can time out.
     const TIMED: bool;
 
@@ -65,12 +66,6 @@ pub trait Doorbell: Send + Sync {
     /// # Errors
     /// What the system reports.
     fn hush(&self) -> Result<(), NoteError>;
-
-    /// Fills the bell, so that a ring finds no room.
-    ///
-    /// # Errors
-    /// What the system reports.
-    fn fill(&self) -> Result<(), NoteError>;
 }
 
 const SLEEPER: u32 = 1;
@@ -170,6 +165,12 @@ impl<B: Doorbell> Note for DoorbellNote<B> {
         self.bell.ring()
     }
 
+    fn testing(&self) -> Option<&dyn Provoke> {
+        Some(self)
+    }
+}
+
+impl<B: Doorbell> Provoke for DoorbellNote<B> {
     fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
         match provocation {
             Provocation::SpuriousWake => self.bell.ring(),

@@ -21,12 +21,15 @@ pub mod doorbell;
 pub mod note;
 pub mod notes;
 mod platform;
+mod provoke;
 pub mod semaphore;
 pub mod sigqueue;
+#[doc(hidden)]
+pub mod testing;
 
 pub use backend::{Backend, Instances, Platform, SignalSafety};
 pub use deadline::Deadline;
-pub use note::{Note, NoteError, Provocation, Woken};
+pub use note::{Note, NoteError, Woken};
 pub use notes::Backends;
 
 /// Makes this crate's statics, which otherwise are made when they are first asked for. For models: their first thread calls it before it
@@ -35,11 +38,4 @@ pub fn prime() {
     semaphore::prime();
     cloexec::forks();
     notes::signote::process();
-}
-
-/// Gives back the calling thread's semaphores, as the end of a thread does. For models: their joins do not wait for what a
-/// thread does behind its body. The thread is in no sleep, and gets other semaphores at its next one.
-#[doc(hidden)]
-pub fn give_back() {
-    semaphore::give_back();
 }

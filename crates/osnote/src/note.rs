@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use sigproof_shim::os::OsError;
 
+use crate::provoke::Provoke;
+
 /// How a timed sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
@@ -81,26 +83,6 @@ impl From<OsError> for NoteError {
     }
 }
 
-/// A disturbance from below that a note must bear; asked for by tests, models and reproducers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provocation {
-    /// Let the primitive wake its sleeper although nobody has woken the note, as every primitive is allowed to.
-    SpuriousWake,
-    /// Fill what a wake-up is written into, so that the next write finds no room.
-    FullDoorbell,
-}
-
-impl Provocation {
-    /// In words.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SpuriousWake => "provoking a spurious wake-up",
-            Self::FullDoorbell => "filling the doorbell",
-        }
-    }
-}
-
 /// A one-shot event.
 ///
 /// Between two [`clear`](Note::clear)s there is at most one wake-up and at most one sleeper. A wake-up before the sleep makes the
@@ -134,12 +116,10 @@ pub trait Note: Send + Sync {
     /// [`NoteError::DoubleWakeup`] for a second one since the last clear, or what the primitive reports.
     fn wakeup(&self) -> Result<(), NoteError>;
 
-    /// Disturbs the primitive below on purpose. A note bears it without its sleeper or its waker noticing. Not async-signal-safe.
-    ///
-    /// # Errors
-    /// [`NoteError::Unsupported`] where the primitive cannot be provoked so; else what it reports.
-    fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
-        Err(NoteError::Unsupported { what: provocation.as_str() })
+    /// Hooks for tests, of a note that has them.
+    #[doc(hidden)]
+    fn testing(&self) -> Option<&dyn Provoke> {
+        None
     }
 }
 

@@ -6,7 +6,8 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sigproof_osnote::{Backend, Backends, Instances, Note, NoteError, Provocation, Woken};
+use sigproof_osnote::testing::{Provocation, provoke};
+use sigproof_osnote::{Backend, Backends, Instances, Note, NoteError, Woken};
 use sigproof_shim::atomic::{AtomicUsize, Ordering};
 use sigproof_shim::os::errno;
 
@@ -152,7 +153,7 @@ fn a_spurious_wake_up_never_surfaces() {
             let sleeper = sleeper(scope, note, &watched);
             for _ in 0..100 {
                 assert!(watched.asleep(), "returned unwoken");
-                match note.provoke(Provocation::SpuriousWake) {
+                match provoke(note, Provocation::SpuriousWake) {
                     Ok(()) => provoked += 1,
                     Err(error) => assert!(matches!(error, NoteError::Unsupported { .. }), "{error}"),
                 }
@@ -174,7 +175,7 @@ fn a_spurious_wake_up_never_surfaces() {
 #[test]
 fn a_timed_sleep_that_is_woken_for_nothing_sleeps_only_for_the_rest() {
     each_backend("spurious, timed", |backend, note| {
-        if !backend.timed_sleep || note.provoke(Provocation::SpuriousWake).is_err() {
+        if !backend.timed_sleep || provoke(note, Provocation::SpuriousWake).is_err() {
             return;
         }
         let timeout = Duration::from_millis(20);
@@ -187,7 +188,7 @@ fn a_timed_sleep_that_is_woken_for_nothing_sleeps_only_for_the_rest() {
             });
             let mut provocations = 0;
             while watched.asleep() {
-                note.provoke(Provocation::SpuriousWake).unwrap();
+                provoke(note, Provocation::SpuriousWake).unwrap();
                 provocations += 1;
                 assert!(provocations < 500_000, "{}: it starts anew each time", backend.name);
             }
@@ -203,7 +204,7 @@ fn a_timed_sleep_that_is_woken_for_nothing_sleeps_only_for_the_rest() {
 #[test]
 fn a_full_doorbell_is_a_pending_wake_up() {
     each_backend("full", |backend, note| {
-        let filled = note.provoke(Provocation::FullDoorbell);
+        let filled = provoke(note, Provocation::FullDoorbell);
         if backend.descriptors == 0 {
             assert!(matches!(filled, Err(NoteError::Unsupported { .. })));
             return;
@@ -218,11 +219,11 @@ fn a_full_doorbell_is_a_pending_wake_up() {
         assert_not_woken(backend, note);
         assert_works(note);
         // Full, but unwoken: the sleeper must see through it.
-        note.provoke(Provocation::FullDoorbell).unwrap();
+        provoke(note, Provocation::FullDoorbell).unwrap();
         assert_not_woken(backend, note);
         assert_works(note);
         // Full, woken, and cleared without a sleep.
-        note.provoke(Provocation::FullDoorbell).unwrap();
+        provoke(note, Provocation::FullDoorbell).unwrap();
         note.wakeup().unwrap();
         note.clear();
         assert_works(note);

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_osnote::doorbell::{Doorbell, DoorbellNote, Heard};
-use sigproof_osnote::{Deadline, Note, NoteError, Provocation, Woken, cloexec, notes};
+use sigproof_osnote::testing::{Fill, Provocation, provoke};
+use sigproof_osnote::{Deadline, Note, NoteError, Woken, cloexec, notes};
 
 use support::{Gate, Jitter, Watched, count, exclusive, on_signal, sleeper, spin};
 
@@ -46,7 +47,9 @@ impl Doorbell for CountingBell {
         *self.pending.lock().unwrap() = 0;
         Ok(())
     }
+}
 
+impl Fill for CountingBell {
     fn fill(&self) -> Result<(), NoteError> {
         *self.pending.lock().unwrap() += 10;
         Ok(())
@@ -115,6 +118,9 @@ fn a_wake_up_at_the_moment_of_giving_up_is_taken() {
         fn hush(&self) -> Result<(), NoteError> {
             self.0.hush()
         }
+    }
+
+    impl Fill for WakesAtTheEnd {
         fn fill(&self) -> Result<(), NoteError> {
             self.0.fill()
         }
@@ -155,6 +161,9 @@ fn nothing_is_left_in_the_bell_after_an_interrupted_sleep() {
         fn hush(&self) -> Result<(), NoteError> {
             self.bell.hush()
         }
+    }
+
+    impl Fill for Interrupted {
         fn fill(&self) -> Result<(), NoteError> {
             self.bell.fill()
         }
@@ -198,7 +207,7 @@ fn a_signal_handler_that_ends_the_wait_is_no_ring() {
 fn stray_rings_are_answered_and_not_believed() {
     let _exclusive = exclusive("stray rings");
     let note = DoorbellNote::new(CountingBell::default());
-    note.provoke(Provocation::FullDoorbell).unwrap();
+    provoke(&note, Provocation::FullDoorbell).unwrap();
     let watched = Watched::new();
     thread::scope(|scope| {
         let sleeper = sleeper(scope, &note, &watched);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sigproof_osnote::notes::sema::{Intervals, Key, SemaNote, SleepLoop};
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, Slept, WaitOnce};
+use sigproof_osnote::testing::Disturb;
 use sigproof_osnote::{Note, NoteError, Woken};
 use sigproof_shim::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -19,6 +20,8 @@ static BALANCE: AtomicI64 = AtomicI64::new(0);
 
 /// A semaphore whose additions and takings are counted, and which wakes spuriously every other time.
 struct Counting(PthreadSemaphore, AtomicU64);
+
+impl Disturb for Counting {}
 
 impl Semaphore for Counting {
     fn create() -> Result<Self, NoteError> {
@@ -182,6 +185,8 @@ fn the_provided_sleep_takes_one_or_waits_its_time() {
 #[test]
 fn spurious_wake_ups_without_end_do_not_prolong_a_timed_sleep() {
     struct Restless;
+    impl Disturb for Restless {}
+
     impl Semaphore for Restless {
         fn create() -> Result<Self, NoteError> {
             Ok(Self)

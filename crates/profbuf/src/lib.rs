@@ -99,6 +99,8 @@ mod record;
 mod ring;
 mod room;
 mod shared;
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -125,17 +127,7 @@ pub type Ends<W, M> = (Writer<W, M>, Reader<W, M>);
 /// # Errors
 /// [`ConfigError`] if a ring would be too large, or memory is out.
 pub fn new<W: Wake, P: WakePolicy>(config: Config, wake: W) -> Result<Ends<W, P>, ConfigError> {
-    new_at(config, Counts::default(), wake)
-}
-
-/// Like [`new`], with the counts starting at `counts`: a buffer as it is after that many words and tags have passed through it.
-///
-/// Nobody but a test needs it: counts just below their wrap (2^32 words, 2^30 tags) show in a moment what else takes days.
-///
-/// # Errors
-/// As [`new`].
-pub fn new_at<W: Wake, P: WakePolicy>(config: Config, counts: Counts, wake: W) -> Result<Ends<W, P>, ConfigError> {
-    ends(config, counts, wake)
+    ends(config, Counts::default(), wake)
 }
 
 /// Makes a buffer, with both counts at zero, whose reader polls: it has no note, and its writer makes no system call and wakes nobody,
@@ -155,15 +147,7 @@ pub fn new_at<W: Wake, P: WakePolicy>(config: Config, counts: Counts, wake: W) -
 /// # Errors
 /// As [`new`].
 pub fn polled(config: Config) -> Result<Ends<NoNote, Polled>, ConfigError> {
-    polled_at(config, Counts::default())
-}
-
-/// Like [`polled`], with the counts starting at `counts`, as [`new_at`] has it.
-///
-/// # Errors
-/// As [`new`].
-pub fn polled_at(config: Config, counts: Counts) -> Result<Ends<NoNote, Polled>, ConfigError> {
-    ends(config, counts, NoNote::new())
+    ends(config, Counts::default(), NoNote::new())
 }
 
 fn ends<W: Wake, M: Mode>(config: Config, counts: Counts, wake: W) -> Result<Ends<W, M>, ConfigError> {

@@ -37,7 +37,7 @@ struct Fields<'a> {
 
 /// The writing end of a buffer. Dropping it closes the buffer, if it is still open.
 pub struct Writer<W: Wake, M: Mode = EveryRecord> {
-    shared: Arc<Shared<W>>,
+    pub(crate) shared: Arc<Shared<W>>,
     mode: PhantomData<fn() -> M>,
 }
 
@@ -225,27 +225,6 @@ impl<W: Wake, M: Mode> Writer<W, M> {
             shared.tags.put(w.tags(), fields.tag);
         }
         shared.commit::<M>(next)
-    }
-
-    /// Whether all tag slots that are free hold [`Tag::NONE`] (invariant 3 of the crate). For tests and models.
-    pub fn free_tags_are_empty(&mut self) -> bool {
-        let shared = &*self.shared;
-        let mut slot = shared.position();
-        let used = usize::try_from(slot.ahead_of(shared.released()).1).unwrap_or(usize::MAX);
-        (used..shared.layout.tags).all(|_| {
-            // SAFETY: the slot is not in `[r, w)`, so it is the writer's (invariant 2 of the crate), and `&mut self` is that.
-            let tag = unsafe { shared.tags.get(slot.tags()) };
-            slot = slot.advanced(0, 1);
-            tag == Tag::NONE
-        })
-    }
-
-    /// Makes an unused buffer one that has dropped so many records already, the first of them at `time`: nobody but a test needs it, and it
-    /// would take hours otherwise to see the count reach its top. No effect on a buffer of which anything is pending.
-    pub fn preset_lost(&mut self, count: u32, time: i64) {
-        if !self.shared.overflow().look().pending() {
-            self.shared.overflow().preset(count, time);
-        }
     }
 
     /// Ends the file: the reader gets what is in the buffer, then end-of-file. Wakes it if it sleeps.

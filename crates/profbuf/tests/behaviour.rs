@@ -94,7 +94,7 @@ fn rewind(#[case] first: usize, #[case] released: bool, #[case] second: usize, #
         let note = Scripted::default();
         let config = Config { header: 0, words: 16, tags: 8 };
         let (mut writer, mut reader) =
-            sigproof_profbuf::new_at::<_, EveryRecord>(config, counts, note.clone()).unwrap();
+            sigproof_profbuf::testing::new_at::<_, EveryRecord>(config, counts, note.clone()).unwrap();
         let stack: Vec<u64> = (1..=16).collect();
         assert_eq!(writer.write(1, Tag(1), &[], &stack[..first]), Ok(Written::Stored));
         assert_eq!(read(&mut reader).len(), 1);
@@ -121,7 +121,8 @@ fn rewind(#[case] first: usize, #[case] released: bool, #[case] second: usize, #
 #[case::each_reported_once("WW r W r r", &[-2, -1])]
 fn overflow_order(#[case] script: &str, #[case] expected: &[i64]) {
     let config = Config { header: 1, words: 16, tags: 8 };
-    let (mut writer, mut reader) = sigproof_profbuf::new_at::<_, HalfFull>(config, FAR, Scripted::default()).unwrap();
+    let (mut writer, mut reader) =
+        sigproof_profbuf::testing::new_at::<_, HalfFull>(config, FAR, Scripted::default()).unwrap();
     let (mut n, mut got) = (0, Vec::new());
     for op in script.chars() {
         match op {

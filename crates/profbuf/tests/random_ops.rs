@@ -87,7 +87,8 @@ impl<P: WakePolicy> World<P> {
 
 fn run<P: WakePolicy>(config: Config, counts: Counts, ops: Vec<Op>, half: bool) {
     let note = Scripted::default();
-    let (writer, mut reader): (_, Reader<_, P>) = sigproof_profbuf::new_at(config, counts, note.clone()).unwrap();
+    let (writer, mut reader): (_, Reader<_, P>) =
+        sigproof_profbuf::testing::new_at(config, counts, note.clone()).unwrap();
     let model = Model::new(config, counts);
     let world = Arc::new(Mutex::new(World {
         writer,
@@ -144,7 +145,7 @@ fn run<P: WakePolicy>(config: Config, counts: Counts, ops: Vec<Op>, half: bool) 
 
 /// The same, of a buffer that nobody can sleep on: both kinds of read poll.
 fn run_polled(config: Config, counts: Counts, ops: Vec<Op>) {
-    let (mut writer, mut reader) = sigproof_profbuf::polled_at(config, counts).unwrap();
+    let (mut writer, mut reader) = sigproof_profbuf::testing::polled_at(config, counts).unwrap();
     let mut model = Model::new(config, counts);
     let mut read = |model: &mut Model| {
         let got = match reader.poll().unwrap() {
@@ -171,7 +172,7 @@ fn run_polled(config: Config, counts: Counts, ops: Vec<Op>) {
                     let stored = model.write(record);
                     assert_eq!(result, Ok(if stored { Written::Stored } else { Written::Dropped }));
                 }
-                assert!(writer.free_tags_are_empty());
+                assert!(sigproof_profbuf::testing::free_tags_are_empty(&mut writer));
             }
             Op::Read(_) => drop(read(&mut model)),
             Op::Close => assert_eq!(writer.close().is_ok(), !std::mem::replace(&mut model.closed, true)),

@@ -56,7 +56,7 @@ fn check<P: WakePolicy>(mut reader: Reader<Sleeper, P>, modes: &[ReadMode]) -> A
 fn run<P: WakePolicy>(words: usize, modes: &'static [ReadMode], total: u64) {
     let config = Config { header: 1, words, tags: 8 };
     let start = Counts { data: u32::MAX - 5_000, tags: (1 << 30) - 1_000 };
-    let (mut writer, reader) = sigproof_profbuf::new_at::<_, P>(config, start, Sleeper::default()).unwrap();
+    let (mut writer, reader) = sigproof_profbuf::testing::new_at::<_, P>(config, start, Sleeper::default()).unwrap();
     let reading = thread::spawn(move || check(reader, modes));
     let (mut stored, mut dropped) = (0, 0);
     for n in 1..=total {

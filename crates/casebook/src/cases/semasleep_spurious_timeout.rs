@@ -24,6 +24,7 @@ use std::thread;
 
 use sigproof_osnote::notes::sema::{SemaNote, Whole};
 use sigproof_osnote::semaphore::{PosixSemaphore, Semaphore, Slept, WaitOnce};
+use sigproof_osnote::testing::Disturb;
 use sigproof_osnote::{Backends, Note, NoteError, Platform, Woken};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 use sigproof_shim::os::clock;
@@ -104,6 +105,8 @@ impl Watched for Observed {
     }
 }
 
+impl Disturb for Observed {}
+
 impl Semaphore for Observed {
     fn create() -> Result<Self, NoteError> {
         Ok(Self(PosixSemaphore::create()?, Watch::default()))
@@ -131,6 +134,8 @@ impl<S: Watched> Watched for Restarting<S> {
         self.0.watch()
     }
 }
+
+impl<S: Semaphore> Disturb for Restarting<S> {}
 
 impl<S: Semaphore> Semaphore for Restarting<S> {
     fn create() -> Result<Self, NoteError> {
@@ -303,6 +308,8 @@ impl<S: Asking> Asking for Restarting<S> {
         self.0.asked()
     }
 }
+
+impl Disturb for Asked {}
 
 impl Semaphore for Asked {
     fn create() -> Result<Self, NoteError> {

@@ -21,7 +21,8 @@
 use std::sync::{Barrier, mpsc};
 use std::thread;
 
-use sigproof_osnote::notes::signote::{Replacement, SetUp, SigNote, Slot, set_up_in};
+use sigproof_osnote::notes::signote::{SigNote, Slot, set_up_in};
+use sigproof_osnote::testing;
 use sigproof_osnote::{Backends, Note, NoteError};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sigproof_shim::native::hint;
@@ -52,13 +53,16 @@ sigproof_shim::process_static! {
     fn slot() -> Slot = Slot::new();
 }
 
+/// How a note is set up in the slot of this file.
+type SetUp = fn() -> Result<SigNote, NoteError>;
+
 fn how(setup: &Setup) -> SetUp {
     match setup.variant {
         // SAFETY: each second note of this file lives until the sleeper has ended and every waker has
         // returned. After a failure it may end earlier: the sleeper then is in a read of its own pipe, and
         // the process ends.
-        Variant::Broken => SetUp::Replacing(unsafe { Replacement::promise() }),
-        Variant::Fixed => SetUp::Once,
+        Variant::Broken => || unsafe { testing::set_up_replacing(slot()) },
+        Variant::Fixed => || set_up_in(slot()),
     }
 }
 
@@ -89,7 +93,7 @@ impl Case for SignoteDuplicateSetup {
         })?;
         let mut random = fastrand::Rng::with_seed(attempt.seed);
         for _ in attempt.rounds().step_by(ROUNDS_A_SLEEP) {
-            let mut first = set_up_in(slot(), how)?;
+            let mut first = how()?;
             NOTE.store(&raw mut first, Ordering::Relaxed);
             let ready = Barrier::new(2);
             thread::scope(|scope| -> Result<(), Failure> {
@@ -102,7 +106,7 @@ impl Case for SignoteDuplicateSetup {
                 ready.wait();
                 (0..random.u32(..SPIN)).for_each(|_| hint::spin_loop());
                 // Kept, if there is one, until the round is over. That it is refused is not what is judged: that the sleeper wakes is.
-                let _second = set_up_in(slot(), how);
+                let _second = how();
                 inject::raise(attempt.page);
                 sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))?;
                 Ok(())
@@ -120,7 +124,7 @@ impl Case for SignoteDuplicateSetup {
     fn model(&self, setup: &Setup) -> Option<Model> {
         let how = how(setup);
         let model = Model::new(move || {
-            let first = Arc::new(must(set_up_in(slot(), how)));
+            let first = Arc::new(must(how()));
             // Not modelled: the thread asks that sets it, in its handler.
             let woken = Arc::new(AtomicBool::new(false));
             let wake = || {
@@ -137,7 +141,7 @@ impl Case for SignoteDuplicateSetup {
                 move || must(first.sleep())
             });
             // Kept, if there is one, until all is over, as above.
-            let _second = model::interruptible(|| set_up_in(slot(), how));
+            let _second = model::interruptible(how);
             wake()();
             sleeper.join();
         });
@@ -172,12 +176,12 @@ fn stepped(how: SetUp, stage: &mut Stage) -> Result<(), Failure> {
     stage.handler(move |_| Ok(wake()?))?;
     let gone = |_| Failure::new(Outcome::Crash, "the sleeper is gone");
     while stage.another()? {
-        let first = Arc::new(set_up_in(slot(), how)?);
+        let first = Arc::new(how()?);
         present.store(Arc::as_ptr(&first).cast_mut(), Ordering::Relaxed);
         woken.store(false, Ordering::Relaxed);
         order.send(Arc::clone(&first)).map_err(|_| Failure::new(Outcome::Crash, "the sleeper is gone"))?;
         // Kept, if there is one, until all is over, as above.
-        let _second = stage.window(|| set_up_in(slot(), how));
+        let _second = stage.window(how);
         wake()?;
         told.recv().map_err(gone)??;
     }

@@ -153,7 +153,7 @@ impl<P: WakePolicy> World<P> {
                 Op::Read => return Some(ReadMode::NonBlocking),
                 Op::Sleep => return Some(ReadMode::Blocking),
                 Op::Lose(count, time) => {
-                    writer.preset_lost(count, time);
+                    sigproof_profbuf::testing::preset_lost(writer, count, time);
                     self.answers.push([]);
                     continue;
                 }
@@ -184,7 +184,7 @@ impl<P: WakePolicy> World<P> {
 
 fn under<P: WakePolicy>(sequence: &Sequence) -> Result<Answers, String> {
     let note = Note(Arc::new(Script { woken: AtomicU32::new(0), world: OnceLock::new() }));
-    let made = sigproof_profbuf::new_at::<_, P>(sequence.config, sequence.counts, note.clone());
+    let made = sigproof_profbuf::testing::new_at::<_, P>(sequence.config, sequence.counts, note.clone());
     let (writer, mut reader) = made.map_err(|error| error.to_string())?;
     let world = World {
         ops: sequence.ops.clone().into_iter(),
@@ -214,7 +214,7 @@ fn under<P: WakePolicy>(sequence: &Sequence) -> Result<Answers, String> {
 
 /// The same of a buffer whose reader cannot sleep.
 fn polled(sequence: &Sequence) -> Result<Answers, String> {
-    let made = sigproof_profbuf::polled_at(sequence.config, sequence.counts);
+    let made = sigproof_profbuf::testing::polled_at(sequence.config, sequence.counts);
     let (mut writer, mut reader) = made.map_err(|error| error.to_string())?;
     let mut answers = Answers::default();
     for (at, op) in sequence.ops.iter().enumerate() {
@@ -231,7 +231,7 @@ fn polled(sequence: &Sequence) -> Result<Answers, String> {
                 answers.push([0]);
             }
             Op::Lose(count, time) => {
-                writer.preset_lost(count, time);
+                sigproof_profbuf::testing::preset_lost(&mut writer, count, time);
                 answers.push([]);
             }
             Op::Read | Op::Sleep => answers.push(given(reader.poll().map_err(|error| error.to_string())?)),

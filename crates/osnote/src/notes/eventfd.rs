@@ -10,6 +10,7 @@ use sigproof_shim::os::fd::{self, Fd};
 use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::doorbell::{self, Doorbell, DoorbellNote, Heard};
 use crate::note::NoteError;
+use crate::provoke::Fill;
 
 /// What it can do.
 pub const BACKEND: Backend = Backend {
@@ -66,7 +67,9 @@ impl Doorbell for EventfdBell {
     fn hush(&self) -> Result<(), NoteError> {
         doorbell::hush_by_read(self.counter.borrow())
     }
+}
 
+impl Fill for EventfdBell {
     fn fill(&self) -> Result<(), NoteError> {
         self.hush()?;
         doorbell::fill_by_write(self.counter.borrow(), &FULL.to_ne_bytes())

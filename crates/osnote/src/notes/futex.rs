@@ -24,7 +24,8 @@ use sigproof_shim::os::futex;
 
 use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::deadline::Deadline;
-use crate::note::{Note, NoteError, Provocation, Woken};
+use crate::note::{Note, NoteError, Woken};
+use crate::provoke::{Provocation, Provoke};
 
 /// What it can do.
 pub const BACKEND: Backend = Backend {
@@ -110,10 +111,16 @@ impl Note for FutexNote {
         }
     }
 
+    fn testing(&self) -> Option<&dyn Provoke> {
+        Some(self)
+    }
+}
+
+impl Provoke for FutexNote {
     fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
         match provocation {
             Provocation::SpuriousWake => Ok(futex::wake(&self.word, 1).map(drop)?),
-            Provocation::FullDoorbell => Err(NoteError::Unsupported { what: provocation.as_str() }),
+            Provocation::FullDoorbell => Err(provocation.unsupported()),
         }
     }
 }

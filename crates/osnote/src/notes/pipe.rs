@@ -12,6 +12,7 @@ use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::cloexec::{self, PipeRecipe};
 use crate::doorbell::{self, Doorbell, DoorbellNote, Heard};
 use crate::note::NoteError;
+use crate::provoke::Fill;
 
 /// What it can do.
 pub const BACKEND: Backend = Backend {
@@ -67,7 +68,9 @@ impl Doorbell for PipeBell {
     fn hush(&self) -> Result<(), NoteError> {
         doorbell::hush_by_read(self.ends.read.borrow())
     }
+}
 
+impl Fill for PipeBell {
     fn fill(&self) -> Result<(), NoteError> {
         doorbell::fill_by_write(self.ends.write.borrow(), &[0])
     }

@@ -34,7 +34,8 @@ use sigproof_shim::os::errno::ErrnoGuard;
 
 use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::deadline::Deadline;
-use crate::note::{Note, NoteError, Provocation, Woken};
+use crate::note::{Note, NoteError, Woken};
+use crate::provoke::{Provocation, Provoke};
 use crate::semaphore::{PthreadSemaphore, Refusing, Semaphore, Slept};
 
 /// What it can do.
@@ -245,11 +246,17 @@ impl<S: Semaphore, L: SleepLoop> Note for SemaNote<S, L> {
         }
     }
 
+    fn testing(&self) -> Option<&dyn Provoke> {
+        Some(self)
+    }
+}
+
+impl<S: Semaphore, L: SleepLoop> Provoke for SemaNote<S, L> {
     fn provoke(&self, provocation: Provocation) -> Result<(), NoteError> {
         // Acquire: pairs with the compare-and-swap of the sleeper, which has published its semaphore.
         match (provocation, self.key.load(Ordering::Acquire)) {
-            (Provocation::FullDoorbell, _) => Err(NoteError::Unsupported { what: provocation.as_str() }),
-            // Nobody sleeps: disturbing this thread's own does no more than tell whether it can be done.
+            (Provocation::FullDoorbell, _) => Err(provocation.unsupported()),
+            // No thread sleeps: disturbing this thread's own does no more than tell whether it can be done.
             (Provocation::SpuriousWake, CLEAR | WOKEN) => S::current()?.disturb(),
             (Provocation::SpuriousWake, address) => {
                 // SAFETY: as in `wakeup`; the load acquires as its swap does.

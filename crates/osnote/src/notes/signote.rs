@@ -2,8 +2,8 @@
 //!
 //! | slot | meaning | next |
 //! |---|---|---|
-//! | 0 | no note is set up | a pair of descriptors by `install` or `replace` |
-//! | a pair | that pair's note is the one | 0 when that note is dropped; another pair by `replace` only |
+//! | 0 | no note is set up | a pair of descriptors by `install` |
+//! | a pair | that pair's note is the one | 0 when that note is dropped |
 //!
 //! The read end blocks, the write end does not, both are close-on-exec; a wake-up is one byte; there is no timed wait.
 //! Sleeper and waker take the descriptors from the slot, as Go does, so that a handler needs no pointer to the note.
@@ -13,9 +13,6 @@
 //! 2. Both numbers are in one atomic word: nobody sees the read end of one pair and the write end of another.
 //! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped nobody sleeps on it or wakes it, as
 //!    both borrow it.
-//!
-//! `Slot::replace` is what invariant 1 forbids: it exists for the case that rebuilds a second set-up which silently replaces the
-//! descriptors. A sleeper then sleeps on a pipe that no waker writes to.
 //!
 //! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is seen.
 
@@ -28,6 +25,7 @@ use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::cloexec;
 use crate::doorbell::{self, Doorbell, DoorbellNote, Heard};
 use crate::note::NoteError;
+use crate::provoke::Fill;
 
 /// What it can do.
 pub const BACKEND: Backend = Backend {
@@ -39,7 +37,7 @@ pub const BACKEND: Backend = Backend {
     instances: Instances::One,
     descriptors: 2,
     platforms: &[Platform::Linux, Platform::Darwin, Platform::Bsd],
-    make: || Ok(Box::new(set_up_in(process(), SetUp::Once)?)),
+    make: || Ok(Box::new(set_up_in(process())?)),
 };
 
 sigproof_shim::process_static! {
@@ -51,7 +49,7 @@ sigproof_shim::process_static! {
 #[derive(Debug)]
 pub struct Slot {
     /// Both numbers plus one, the read end's in the high half; 0 is empty.
-    pair: AtomicU64,
+    pub(crate) pair: AtomicU64,
 }
 
 impl Slot {
@@ -75,12 +73,6 @@ impl Slot {
             .map_err(|_| NoteError::DuplicateSetup)
     }
 
-    /// Puts a pair into the slot whatever it holds: the historical mistake, for its case.
-    fn replace(&self, ends: &PipeEnds) {
-        // Release: as in `install`.
-        self.pair.store(pack(ends), Ordering::Release);
-    }
-
     /// Empties the slot if it holds this pair.
     fn remove(&self, ends: &PipeEnds) {
         // Relaxed: the `install` of the next needs nothing of this one. A failure is a slot that was replaced.
@@ -99,12 +91,12 @@ impl Slot {
     /// # Safety
     /// The caller borrows a note of this slot for as long as it uses the result.
     unsafe fn get(&self) -> (FdRef<'_>, FdRef<'_>) {
-        // Acquire: pairs with the release in `install` and `replace`.
+        // Acquire: pairs with the release in `install`.
         let pair = self.pair.load(Ordering::Acquire);
         let number = |half: u64| (half as u32).wrapping_sub(1) as i32;
         // SAFETY: an empty slot gives -1, which no descriptor has. The pair in the slot is that of the
         // borrowed note, which keeps it open (invariant 3), or that of a note that replaced it and outlives
-        // the call (`Replacement::promise`).
+        // the call (`testing::set_up_replacing`).
         unsafe { (FdRef::from_number(number(pair >> 32)), FdRef::from_number(number(pair))) }
     }
 }
@@ -115,34 +107,9 @@ impl Default for Slot {
     }
 }
 
-fn pack(ends: &PipeEnds) -> u64 {
+pub(crate) fn pack(ends: &PipeEnds) -> u64 {
     let half = |number: i32| u64::from((number as u32).wrapping_add(1));
     half(ends.read.number()) << 32 | half(ends.write.number())
-}
-
-/// What a set-up does about a slot that is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetUp {
-    /// It is refused.
-    Once,
-    /// It silently takes the slot over: the historical mistake, for its case.
-    Replacing(Replacement),
-}
-
-/// The permission to replace a note that may be in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replacement(());
-
-impl Replacement {
-    /// Promises to keep the replacing note.
-    ///
-    /// # Safety
-    /// A note that replaces another lives until no call of the other is running: such a call uses the
-    /// descriptors of the replacing note.
-    #[must_use]
-    pub const unsafe fn promise() -> Self {
-        Self(())
-    }
 }
 
 /// The note.
@@ -151,26 +118,23 @@ pub type SigNote = DoorbellNote<SlotBell>;
 /// Makes the pipe and puts it into `slot`.
 ///
 /// # Errors
-/// [`NoteError::DuplicateSetup`] if the slot is taken and `how` minds; [`NoteError::DescriptorsExhausted`].
-pub fn set_up_in(slot: &'static Slot, how: SetUp) -> Result<SigNote, NoteError> {
-    if how == SetUp::Once && slot.is_taken() {
+/// [`NoteError::DuplicateSetup`] if the slot is taken; [`NoteError::DescriptorsExhausted`].
+pub fn set_up_in(slot: &'static Slot) -> Result<SigNote, NoteError> {
+    if slot.is_taken() {
         // Before a pipe is made, so that the report is this one even when descriptors are short. The one that counts is in `install`.
         return Err(NoteError::DuplicateSetup);
     }
     let own = cloexec::pipe_with(cloexec::best())?;
-    match how {
-        SetUp::Once => slot.install(&own)?,
-        SetUp::Replacing(_) => slot.replace(&own),
-    }
+    slot.install(&own)?;
     Ok(DoorbellNote::new(SlotBell { slot, own }))
 }
 
 /// The pipe in a slot as a doorbell.
 #[derive(Debug)]
 pub struct SlotBell {
-    slot: &'static Slot,
+    pub(crate) slot: &'static Slot,
     /// Kept open for the life of the note (invariant 3).
-    own: PipeEnds,
+    pub(crate) own: PipeEnds,
 }
 
 impl SlotBell {
@@ -204,7 +168,9 @@ impl Doorbell for SlotBell {
         // SAFETY: this is a note of the slot, and it is borrowed.
         doorbell::hush_by_read(unsafe { self.slot.get() }.0)
     }
+}
 
+impl Fill for SlotBell {
     fn fill(&self) -> Result<(), NoteError> {
         // SAFETY: this is a note of the slot, and it is borrowed.
         doorbell::fill_by_write(unsafe { self.slot.get() }.1, &[0])

@@ -21,10 +21,12 @@ use core::time::Duration;
 pub use posix::PosixSemaphore;
 pub use pthread::PthreadSemaphore;
 pub use refusing::{Refusing, SignalStack, Whereabouts};
-pub(crate) use storage::{give_back, prime};
+pub use storage::give_back;
+pub(crate) use storage::prime;
 
 use crate::deadline::Deadline;
 use crate::note::NoteError;
+use crate::provoke::Disturb;
 
 /// How one wait of the primitive ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub enum Slept {
 ///
 /// An implementation brings [`create`](Semaphore::create), [`wait_once`](Semaphore::wait_once) and [`wakeup`](Semaphore::wakeup). The
 /// provided [`sleep`](Semaphore::sleep) is the correct loop around them; it is overridden only to rebuild a historical wrong one.
-pub trait Semaphore: Send + Sync + Sized + 'static {
+pub trait Semaphore: Disturb + Send + Sync + Sized + 'static {
     /// A fresh one, with a count of zero. Called by [`current`](Semaphore::current), never in a handler.
     ///
     /// # Errors
@@ -85,14 +87,6 @@ pub trait Semaphore: Send + Sync + Sized + 'static {
                 WaitOnce::TimedOut | WaitOnce::Spurious => {}
             }
         }
-    }
-
-    /// Wakes the owner without adding to the count: see [`Provocation::SpuriousWake`](crate::Provocation::SpuriousWake).
-    ///
-    /// # Errors
-    /// [`NoteError::Unsupported`] where the primitive offers no way.
-    fn disturb(&self) -> Result<(), NoteError> {
-        Err(NoteError::Unsupported { what: crate::Provocation::SpuriousWake.as_str() })
     }
 
     /// The calling thread's, made if need be (invariants 1 and 2). Never called in a handler.

@@ -11,6 +11,7 @@ use sigproof_shim::os::sem::{self, SemWait};
 
 use super::{Semaphore, WaitOnce};
 use crate::note::NoteError;
+use crate::provoke::Disturb;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ impl PosixSemaphore {
         self.0.address()
     }
 }
+
+impl Disturb for PosixSemaphore {}
 
 impl Semaphore for PosixSemaphore {
     fn create() -> Result<Self, NoteError> {

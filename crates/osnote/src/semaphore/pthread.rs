@@ -15,6 +15,7 @@ use sigproof_shim::os::pthread::{CondWait, Condvar, Mutex, MutexGuard};
 
 use super::{Semaphore, WaitOnce};
 use crate::note::NoteError;
+use crate::provoke::Disturb;
 
 /// See the module.
 #[derive(Debug)]
@@ -87,7 +88,9 @@ impl Semaphore for PthreadSemaphore {
         drop(held);
         Ok(())
     }
+}
 
+impl Disturb for PthreadSemaphore {
     fn disturb(&self) -> Result<(), NoteError> {
         let held = self.mutex.lock()?;
         self.condvar.signal()?;

@@ -23,6 +23,7 @@ use sigproof_shim::os::sigstack;
 
 use super::{Semaphore, WaitOnce};
 use crate::note::NoteError;
+use crate::provoke::Disturb;
 
 /// How a semaphore finds out whether a signal handler calls it.
 pub trait Whereabouts: Send + Sync + 'static {
@@ -74,7 +75,9 @@ impl<S: Semaphore, W: Whereabouts> Semaphore for Refusing<S, W> {
     fn wakeup(&self) -> Result<(), NoteError> {
         self.outside_of_handlers()?.wakeup()
     }
+}
 
+impl<S: Semaphore, W: Whereabouts> Disturb for Refusing<S, W> {
     fn disturb(&self) -> Result<(), NoteError> {
         self.inner.disturb()
     }

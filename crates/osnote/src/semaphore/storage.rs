@@ -87,7 +87,7 @@ sigproof_shim::per_thread! {
 }
 
 /// Ends all leases of this thread, which sleeps on none of them.
-pub(crate) fn give_back() {
+pub fn give_back() {
     // Fails in a thread that is being torn down: its leases end with it.
     let _ = LEASES.try_with(|leases| leases.borrow_mut().clear());
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sigproof_osnote::semaphore::{PosixSemaphore, PthreadSemaphore, Semaphore, WaitOnce};
+use sigproof_osnote::testing::Disturb;
 use sigproof_osnote::{Backends, NoteError};
 use sigproof_shim::cell::UnsafeCell;
 
@@ -60,6 +61,8 @@ struct Plain(UnsafeCell<u32>);
 
 // SAFETY: only the owner of the lease touches the cell; that this is so is what is to be found out.
 unsafe impl Sync for Plain {}
+
+impl Disturb for Plain {}
 
 impl Semaphore for Plain {
     fn create() -> Result<Self, NoteError> {
@@ -120,7 +123,7 @@ fn used_again() -> Model {
         let begin = |name| {
             model::spawn(name, || {
                 let own = semaphore();
-                sigproof_osnote::give_back();
+                sigproof_osnote::testing::give_back();
                 own
             })
         };

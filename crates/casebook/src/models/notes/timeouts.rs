@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sigproof_osnote::{Backend, Backends, Note, NoteError, Provocation, Woken};
+use sigproof_osnote::testing::{self, Provocation};
+use sigproof_osnote::{Backend, Backends, Note, NoteError, Woken};
 use sigproof_shim::os::clock;
 
 use super::cycles::{Payload, make, once, over};
@@ -151,7 +152,7 @@ fn provoked(backend: &'static Backend, provocation: Provocation) -> Model {
 }
 
 fn provoke(note: &Arc<Box<dyn Note>>, provocation: Provocation) {
-    match note.provoke(provocation) {
+    match testing::provoke(&***note, provocation) {
         // Then it is one more wake-up without a provocation.
         Ok(()) | Err(NoteError::Unsupported { .. }) => {}
         Err(error) => must(Err(error)),

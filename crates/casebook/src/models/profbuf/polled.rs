@@ -35,7 +35,7 @@ unsafe fn write(given: &Given, writer: &Writer<NoNote, Polled>, words: usize) {
 fn model(words: usize, tags: usize, before: &'static [usize], reads_before: usize, records: &'static [usize]) -> Model {
     Model::new(move || {
         let config = Config { header: 0, words, tags };
-        let (writer, mut reader) = must(sigproof_profbuf::polled_at(config, Counts::default()));
+        let (writer, mut reader) = must(sigproof_profbuf::testing::polled_at(config, Counts::default()));
         let given = Given::default();
         let mut sequence = Sequence::new();
         for words in before {

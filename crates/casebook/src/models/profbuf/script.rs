@@ -21,7 +21,7 @@ pub(super) type ReadingEnd<P> = Reader<Box<dyn Note>, P>;
 /// A buffer without header words, so that a record of one stack word takes three words, over a note that checks its use.
 pub(super) fn buffer<P: WakePolicy>(words: usize, tags: usize, counts: Counts) -> (Ends<Box<dyn Note>, P>, Watch) {
     let (note, watch) = Contract::over_any();
-    (must(sigproof_profbuf::new_at(Config { header: 0, words, tags }, counts, note)), watch)
+    (must(sigproof_profbuf::testing::new_at(Config { header: 0, words, tags }, counts, note)), watch)
 }
 
 /// How many records were given to the buffer. Not modelled.

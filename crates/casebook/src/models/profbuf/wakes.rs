@@ -20,7 +20,7 @@ pub(super) fn tags() -> Vec<(Setup, Model)> {
                 let given = given.clone();
                 move || {
                     for _ in 0..2 {
-                        let empty = writer.free_tags_are_empty();
+                        let empty = sigproof_profbuf::testing::free_tags_are_empty(&mut writer);
                         ensure(empty, Outcome::CorruptRecord, || "a free slot holds a tag".to_owned());
                         // SAFETY: this thread alone has the writer.
                         unsafe { given.write(&writer, 3) };
