@@ -5,6 +5,7 @@
 //! | [`world`] | one execution's state: threads, masks, plan, clock; who runs |
 //! | [`point`] | signal points, and the running of handlers |
 //! | [`wait`] | sleeping in the kernel: time-outs, spurious ends, wake-ups |
+//! | [`tables`] | the kernel's descriptors and futex queues |
 //! | [`rwlock`] | what `sync` exports in place of std's lock |
 //! | [`engine`] | explorations, failures, replays |
 //! | [`path`] | loom's path through its choices, as a short text and back |
@@ -29,5 +30,6 @@ pub mod os;
 mod path;
 mod point;
 pub mod rwlock;
+mod tables;
 mod wait;
 mod world;

@@ -11,8 +11,7 @@ use std::vec::Vec;
 
 use core::sync::atomic::Ordering;
 
-use super::os::fd::Files;
-use super::os::futex::Queues;
+use super::tables::{Files, Queues};
 use crate::model::{FailureKind, Plan, Role, Site, Step, ThreadEnd, Waiting, Weakening};
 
 /// A handler, as the body has registered it.

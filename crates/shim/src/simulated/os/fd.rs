@@ -19,6 +19,7 @@ use super::{OsError, failed};
 use crate::model::Waiting;
 use crate::simulated::gate::Gate;
 use crate::simulated::point;
+use crate::simulated::tables::{End, FIRST, Open};
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::{World, with};
 
@@ -28,67 +29,6 @@ pub use make::{eventfd, has_pipe2, pipe, pipe2_cloexec};
 
 /// What a pipe holds.
 const CAPACITY: u64 = 4;
-
-/// What a descriptor is open on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Read,
-    Write,
-    Counter,
-}
-
-#[derive(Clone, Debug)]
-struct Open {
-    end: End,
-    channel: usize,
-    nonblocking: bool,
-    cloexec: bool,
-}
-
-#[derive(Debug)]
-struct Channel {
-    gate: Rc<Gate>,
-    number: u32,
-    /// Bytes, or the counter's value.
-    level: u64,
-    limit: u64,
-    waiters: Vec<usize>,
-    /// Open write ends.
-    writers: u32,
-}
-
-/// The open descriptors of the process.
-#[derive(Debug)]
-pub(in crate::simulated) struct Files {
-    /// Made with the execution, by its first thread: the making orders nothing.
-    gate: Rc<Gate>,
-    open: Vec<Option<Open>>,
-    channels: Vec<Channel>,
-}
-
-/// The first descriptor that is not one of the three of old.
-const FIRST: usize = 3;
-
-impl Default for Files {
-    fn default() -> Self {
-        Self { gate: Rc::new(Gate::new()), open: Vec::new(), channels: Vec::new() }
-    }
-}
-
-impl Files {
-    fn get(&mut self, fd: i32) -> Option<&mut Open> {
-        self.open.get_mut(usize::try_from(fd).ok()?.checked_sub(FIRST)?)?.as_mut()
-    }
-
-    fn insert(&mut self, open: Open) -> i32 {
-        let free = self.open.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.open.push(None);
-            self.open.len() - 1
-        });
-        self.open[free] = Some(open);
-        i32::try_from(free + FIRST).unwrap_or(i32::MAX)
-    }
-}
 
 /// Passes a signal point and the gate of the table.
 pub(super) fn enter_table(at: &'static Location<'static>, ordering: Ordering) -> Option<usize> {

@@ -7,12 +7,10 @@ use core::time::Duration;
 use std::format;
 use std::panic::Location;
 use std::rc::Rc;
-use std::vec::Vec;
 
 use super::OsError;
 use crate::atomic::AtomicU32;
 use crate::model::Waiting;
-use crate::simulated::gate::Gate;
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::with;
 
@@ -27,27 +25,6 @@ pub enum FutexWait {
     Interrupted,
     /// The time is over.
     TimedOut,
-}
-
-/// Who sleeps on which word.
-#[derive(Debug)]
-pub(in crate::simulated) struct Queues {
-    gate: Rc<Gate>,
-    queues: Vec<(usize, Vec<usize>)>,
-}
-
-impl Queues {
-    pub(in crate::simulated) fn new() -> Self {
-        Self { gate: Rc::new(Gate::new()), queues: Vec::new() }
-    }
-
-    fn of(&mut self, address: usize) -> &mut Vec<usize> {
-        let place = self.queues.iter().position(|(a, _)| *a == address).unwrap_or_else(|| {
-            self.queues.push((address, Vec::new()));
-            self.queues.len() - 1
-        });
-        &mut self.queues[place].1
-    }
 }
 
 /// Passes the point and the gate.

@@ -5,9 +5,10 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::vec::Vec;
 
-use super::{CAPACITY, Channel, End, Fd, Open, PipeEnds, enter_table};
+use super::{CAPACITY, Fd, PipeEnds, enter_table};
 use crate::native::os::OsError;
 use crate::simulated::gate::Gate;
+use crate::simulated::tables::{Channel, End, Open};
 use crate::simulated::world::with;
 
 fn channel(limit: u64, writers: u32) -> usize {
