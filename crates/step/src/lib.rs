@@ -137,6 +137,11 @@ pub trait Notes: Sync + fmt::Debug {
 }
 
 /// One instruction boundary on a path.
+///
+/// An engine counts boundaries from the path's beginning and compares program counter and stack depth at the one where it
+/// stops. So two iterations of a loop are told apart by their place on the path.
+/// Limit: an execution that makes one iteration more, or one less, than the recording and is inside the loop when its
+/// count is reached is not recognised as astray. Its signal comes one iteration early or late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
     /// The instruction that comes next; for a sleeper, the one after its system call.

@@ -5,6 +5,7 @@
 //! | `child` | the process in which the window runs: its start, its end, its threads |
 //! | `arch` | registers and breakpoints |
 //! | `tracee` | one ptrace stop after another |
+//! | `pump` | the one loop that waits for a child, and the phases of an execution |
 //! | `ptrace` | the engines that trace |
 //! | `trap_flag` | the engine that does not |
 //! | `probe` | whether they work here |
@@ -13,6 +14,7 @@ mod arch;
 mod child;
 mod probe;
 mod ptrace;
+mod pump;
 mod tracee;
 mod trap_flag;
 

@@ -3,18 +3,16 @@
 //! An execution is begun by a signal to the target, and ended by one from it. A sleep is seen as such; where in the path it lies is told by how many
 //! boundaries have been written down by then.
 
-use std::time::Instant;
-
 use sigproof_shim::native::atomic::Ordering;
 
-use super::child::{self, Child};
-use super::ptrace::{End, PATIENCE, judge};
+use super::child::Child;
+use super::ptrace::judge;
+use super::pump::{Came, End, PATIENCE, Then, pump};
+use super::tracee::Stop;
 use crate::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::follow::Path;
 use crate::slate::{PATH, task};
 use crate::{Boundary, GO_ON, Interrupted, Subject};
-use sigproof_inspect::hang::Deadline;
-use sigproof_inspect::hang::Look;
 
 /// See the module.
 pub(super) struct TrapFlag<'s> {
@@ -97,28 +95,21 @@ impl<'s> TrapFlag<'s> {
     }
 
     /// Waits until the target is before its next execution.
-    fn to_next(&self, child: &mut Child<'_>, task: Task) -> Result<(End, Vec<usize>), Trouble> {
-        let started = Instant::now();
+    fn to_next(&self, child: &mut Child<'s>, task: Task) -> Result<(End, Vec<usize>), Trouble> {
         let (notes, slate) = (child.memory.notes, child.memory.slate);
+        let target = child.target_id();
         let mut sleeps = Vec::new();
         let mut counted = 0;
-        let target = child.target_id();
-        let mut deadline = Deadline::new(child.pid.as_raw().cast_unsigned());
-        loop {
-            if child::await_sign() {
-                return Ok((End::Round, sleeps));
-            }
-            if let Some(status) = child.ended()? {
-                return Ok((End::Left(status), sleeps));
-            }
-            if started.elapsed() > PATIENCE {
-                return Ok((End::Endless, sleeps));
+        let came = pump(child, |child, stop| {
+            match stop {
+                Stop::Mark => return Ok(Then::Over(())),
+                Stop::Quiet => {}
+                _ => return Ok(Then::Wait),
             }
             if slate.inside.load(Ordering::Relaxed) != 0 && !child.in_handler() && child.target_sleeps() {
                 let written = slate.len.load(Ordering::Acquire) as usize;
                 // The same sleep, seen again, is where it was.
-                let fresh = task != Task::Record || sleeps.last() != Some(&written);
-                if fresh && task == Task::Record {
+                if task == Task::Record && sleeps.last() != Some(&written) {
                     sleeps.push(written);
                 }
                 if let Task::Asleep(number) = task
@@ -127,23 +118,20 @@ impl<'s> TrapFlag<'s> {
                     counted += 1;
                     if counted == number + 1 {
                         child.signal(target)?;
-                        continue;
+                        return Ok(Then::Wait);
                     }
                 }
                 if child.call_helper()? {
-                    continue;
+                    return Ok(Then::Wait);
                 }
             }
-            match child.look() {
-                Look::Stuck(stuck) => return Ok((End::Stuck(stuck), sleeps)),
-                Look::Unwatchable(_) => {
-                    if let Some(stuck) = deadline.look(notes.progress()) {
-                        return Ok((End::Presumed(stuck), sleeps));
-                    }
-                }
-                _ => {}
-            }
-        }
+            Ok(Then::Look)
+        })?;
+        let end = match came {
+            Came::To(()) => End::Round,
+            Came::End(end) => end,
+        };
+        Ok((end, sleeps))
     }
 
     fn finish(&mut self, end: End, child: Child<'s>, explain: bool) -> Result<Ended, Trouble> {

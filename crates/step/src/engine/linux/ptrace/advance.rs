@@ -9,15 +9,12 @@
 //!
 //! A sleep is passed by a step over the system call: others and the helper act, rest again, and the step comes to its end.
 
-use std::time::Instant;
-
-use super::{LONGEST, PATIENCE, judge};
+use super::LONGEST;
 use crate::Boundary;
+use crate::engine::linux::pump::{Came, End, Recording, expect, fall_asleep, step_once};
 use crate::engine::linux::tracee::{Go, Stop, Tracee};
 use crate::engine::{Kind, Trouble};
 use crate::follow;
-use judge::End;
-use sigproof_inspect::hang::Look;
 
 /// Writes down the path from where the target is to the second mark; or, of a handler, to where the stack is back at the depth `until`. With it, how it
 /// ended if it did not get there.
@@ -43,28 +40,18 @@ pub(super) fn record(live: &mut Tracee<'_>, until: Option<u64>) -> Result<(Vec<B
             return Err(Trouble::TooLong(LONGEST));
         }
         live.go(Go::Step, None)?;
-        let started = Instant::now();
-        loop {
-            match live.wait()? {
-                Stop::Trap => break,
-                Stop::Mark => return Ok((path, None)),
-                Stop::Quiet if path.last().is_some_and(|last| last.asleep) => match live.child.look() {
-                    Look::Stuck(stuck) => return Ok((path, Some(End::Stuck(stuck)))),
-                    _ if started.elapsed() > PATIENCE => return Ok((path, Some(End::Endless))),
-                    _ => {}
-                },
-                Stop::Quiet if live.child.target_sleeps() => {
-                    path.push(Boundary { pc, depth, asleep: true });
-                    live.release()?;
-                    if until.is_none() && live.child.call_helper()? {
-                        live.settle()?;
-                    }
-                }
-                Stop::Quiet if started.elapsed() > PATIENCE => return Ok((path, Some(End::Endless))),
-                Stop::Quiet | Stop::Interrupted => {}
-                Stop::Ended(status) => return Ok((path, Some(End::Left(status)))),
-                Stop::Signal(signal) => live.go(Go::Step, Some(signal))?,
+        let came = step_once(live, |live| {
+            path.push(Boundary { pc, depth, asleep: true });
+            live.release()?;
+            if until.is_none() && live.child.call_helper()? {
+                live.settle()?;
             }
+            Ok(())
+        })?;
+        match came {
+            Came::To(Recording::Next) => {}
+            Came::To(Recording::Marked) => return Ok((path, None)),
+            Came::End(end) => return Ok((path, Some(end))),
         }
     }
 }
@@ -80,7 +67,7 @@ pub(super) fn advance(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], to: 
         live.release()?;
         live.child.call_helper()?;
         live.settle()?;
-        live.expect("the end of the sleep", |stop| stop == Stop::Trap)?;
+        expect(live, "the end of the sleep", |stop| stop == Stop::Trap)?;
         at = sleep + 1;
         verify(live, path, at)?;
     }
@@ -90,19 +77,6 @@ pub(super) fn advance(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], to: 
     cover(live, kind, path, at, to - 1)?;
     live.go(Go::On, None)?;
     fall_asleep(live)
-}
-
-/// Waits until the running target sleeps.
-fn fall_asleep(live: &mut Tracee<'_>) -> Result<(), Trouble> {
-    let started = Instant::now();
-    loop {
-        match live.wait()? {
-            Stop::Quiet if live.child.target_sleeps() => return Ok(()),
-            Stop::Quiet if started.elapsed() < PATIENCE => {}
-            Stop::Quiet => return Err(Trouble::Endless(PATIENCE)),
-            other => return Err(Trouble::Astray(format!("a sleep was to come, and {} came", judge::word(other)))),
-        }
-    }
 }
 
 /// Covers a stretch without a sleep.
@@ -115,7 +89,7 @@ fn cover(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], from: usize, to: 
         live.breakpoint(Some(path[anchor].pc))?;
         for _ in 0..arrivals {
             live.go(Go::On, None)?;
-            live.expect("the breakpoint", |stop| stop == Stop::Trap)?;
+            expect(live, "the breakpoint", |stop| stop == Stop::Trap)?;
         }
         live.breakpoint(None)?;
     }
@@ -123,7 +97,7 @@ fn cover(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], from: usize, to: 
     let mut turns = Turns::default();
     while at < to {
         live.go(Go::Step, None)?;
-        live.expect("the next instruction", |stop| stop == Stop::Trap)?;
+        expect(live, "the next instruction", |stop| stop == Stop::Trap)?;
         let here = live.place()?;
         at = match follow::next(path, at, &here, &live.child.memory.vdso) {
             Some(next) => {

@@ -1,28 +1,11 @@
 //! The outcome of an execution, from how the child ended or hangs.
 
-use std::process::ExitStatus;
-
 use crate::engine::linux::child::Child;
 use crate::engine::linux::tracee::{Stop, Tracee};
 use crate::engine::{Ended, Trouble};
 use sigproof_inspect::hang::Stuck;
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
-
-/// How an execution ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine::linux) enum End {
-    /// The child is at the beginning of the next one.
-    Round,
-    /// The process has ended.
-    Left(ExitStatus),
-    /// It will never go on.
-    Stuck(Stuck),
-    /// It cannot be looked at, and has not moved for as long as a [`Deadline`](sigproof_inspect::hang::Deadline) allows.
-    Presumed(Stuck),
-    /// It neither comes to an end nor stands still.
-    Endless,
-}
 
 /// All went well.
 pub(in crate::engine::linux) fn well() -> Ended {
@@ -63,7 +46,7 @@ pub(in crate::engine::linux) fn explained(child: &Child<'_>, stuck: Stuck) -> En
 }
 
 /// In words.
-pub(super) fn word(stop: Stop) -> String {
+pub(in crate::engine::linux) fn word(stop: Stop) -> String {
     match stop {
         Stop::Mark => "the end of the window".to_owned(),
         Stop::Trap => "another instruction".to_owned(),
