@@ -9,7 +9,7 @@
 //! | [`ForkLock`] | `pipe` and `fcntl` inside a section that excludes forks | everywhere, if every fork of the process takes [`fork_guard`] |
 //!
 //! The lock is a read-write lock, used upside down: makers of descriptors are its *readers*, for any number of them may be between
-//! their two calls at once; a fork is its *writer*, for it must find nobody there. Two forks exclude each other as well, which the lock makes
+//! their two calls at once; a fork is its *writer*, for it must find no thread there. Two forks exclude each other as well, which the lock makes
 //! unavoidable and which costs little.
 //!
 //! Limits: the lock binds only those who take it: a fork by a foreign library slips through. Not async-signal-safe. In the child of a fork
@@ -96,12 +96,12 @@ sigproof_shim::process_static! {
     pub(crate) fn forks() -> RwLock<()> = RwLock::new(());
 }
 
-/// While it lives, nobody is between making a descriptor and marking it.
+/// While it lives, no thread is between making a descriptor and marking it.
 #[derive(Debug)]
 #[must_use = "forks are excluded when the guard is dropped"]
 pub struct ForkGuard(#[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'static, ()>);
 
-/// While it lives, nobody forks.
+/// While it lives, no thread forks.
 #[derive(Debug)]
 #[must_use = "forks are allowed again when the guard is dropped"]
 pub struct DescriptorGuard(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>);

@@ -58,7 +58,7 @@ pub trait Doorbell: Fill + Send + Sync {
     /// Waits for a ring and answers it. No time-out waits for ever.
     ///
     /// # Errors
-    /// What the system reports; [`NoteError::Closed`] if nobody can ring any more.
+    /// What the system reports; [`NoteError::Closed`] if no thread can ring any more.
     fn answer(&self, timeout: Option<Duration>) -> Result<Heard, NoteError>;
 
     /// Answers all that is there, without waiting.

@@ -26,7 +26,7 @@ pub enum NoteError {
     TwoSleepers,
     /// A single-instance note was set up a second time.
     DuplicateSetup,
-    /// The primitive let the sleeper go as woken, but nobody has woken this note: an earlier wake-up was left behind in the primitive.
+    /// The primitive let the sleeper go as woken, but no thread has woken this note: an earlier wake-up was left behind in the primitive.
     OutOfSync,
     /// End-of-file: the other end of the descriptor that the note sleeps on is closed.
     Closed,
@@ -58,7 +58,7 @@ impl fmt::Display for NoteError {
             Self::TwoSleepers => f.write_str("a second thread went to sleep on a note that has a sleeper"),
             Self::DuplicateSetup => f.write_str("this note exists once in a process"),
             Self::OutOfSync => f.write_str(
-                "out of sync: the primitive let the sleeper go, but nobody has woken the note (a wake-up left behind?)",
+                "out of sync: the primitive let the sleeper go, but no thread has woken the note (a wake-up left behind?)",
             ),
             Self::Closed => f.write_str("end of file: the other end of the note's descriptor is closed"),
             Self::InHandler => f.write_str(
@@ -91,7 +91,7 @@ impl From<OsError> for NoteError {
 /// Whether `wakeup` may be called in a signal handler is said by the backend's [`crate::Backend::wakeup`]; where it may, it keeps
 /// `errno`.
 pub trait Note: Send + Sync {
-    /// Re-arms the note. Only while nobody sleeps on it and no wake-up is under way; one whose sleeper has returned does not count, though
+    /// Re-arms the note. Only while no thread sleeps on it and no wake-up is under way; one whose sleeper has returned does not count, though
     /// its last instructions may still be to come.
     fn clear(&self);
 

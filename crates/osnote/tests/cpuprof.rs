@@ -12,7 +12,7 @@ use sigproof_profbuf::{EveryRecord, ReadMode, Tag};
 use sigproof_shim::atomic::{AtomicU64, Ordering};
 use sigproof_shim::os::errno;
 
-/// A small log; nobody handles its signal.
+/// A small log; no thread handles its signal.
 fn log_of<P: Practice>(words: usize) -> CpuProf<P> {
     let settings = Settings { words, tags: 4096, ..Settings::new(libc::SIGPROF) };
     CpuProf::new(&notes::pipe::BACKEND, settings).unwrap()
@@ -30,12 +30,12 @@ fn off<P: Practice>(prof: &CpuProf<P>) {
 }
 
 fn add<P: Practice>(prof: &CpuProf<P>, n: usize) -> Added {
-    // SAFETY: nobody handles the signal in this process.
+    // SAFETY: no thread handles the signal in this process.
     unsafe { prof.add(n as i64, Tag(n), &[n as u64, 7]) }.unwrap()
 }
 
 fn add_foreign<P: Practice>(prof: &CpuProf<P>, stack: &[u64]) -> Added {
-    // SAFETY: nobody handles the signal in this process.
+    // SAFETY: no thread handles the signal in this process.
     unsafe { prof.add_foreign(stack) }
 }
 

@@ -130,8 +130,7 @@ pub fn new<W: Wake, P: WakePolicy>(config: Config, wake: W) -> Result<Ends<W, P>
     ends(config, Counts::default(), wake)
 }
 
-/// Makes a buffer, with both counts at zero, whose reader polls: it has no note, and its writer makes no system call and wakes nobody,
-/// whatever it is.
+/// Makes a buffer, with both counts at zero, whose reader polls. It has no note. Its writer makes no system call and wakes no thread.
 ///
 /// ```
 /// use sigproof_profbuf::{Config, Read, Tag};

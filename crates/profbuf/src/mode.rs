@@ -12,7 +12,7 @@ pub trait Mode: sealed::Mode {}
 impl<P: WakePolicy> Mode for P {}
 impl Mode for Polled {}
 
-/// The reader polls; it cannot sleep, so nobody wakes it, and nobody but the writer writes the write word. For a writer that is a signal
+/// The reader polls; it cannot sleep, so no thread wakes it, and no thread but the writer writes the write word. For a writer that is a signal
 /// handler where no note may be woken from one.
 #[derive(Clone, Copy, Debug)]
 pub enum Polled {}

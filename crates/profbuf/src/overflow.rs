@@ -110,7 +110,7 @@ impl Overflow {
 
     /// As if so many records had been dropped, the first at `time`. Before the writer and the reader begin.
     pub(crate) fn preset(&self, count: u32, time: i64) {
-        // Relaxed, both: nobody else uses the buffer yet, and whoever hands its ends on orders that.
+        // Relaxed, both: no other thread uses the buffer yet, and whoever hands its ends on orders that.
         self.time.store(time, Ordering::Relaxed);
         self.word.store(self.look().turned(count), Ordering::Relaxed);
     }

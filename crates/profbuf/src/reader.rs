@@ -76,7 +76,7 @@ pub struct Reader<W: Wake, M: Mode = EveryRecord> {
     synthesised: Box<[u64]>,
     /// A sleep failed after the writer had seen the announcement: there is a wake-up to be collected before the next announcement.
     wake_owed: bool,
-    /// The index of a record of what was returned that is none, as found by its iterator; else [`Records::SOUND`].
+    /// The index of the first invalid record of the last read, as its iterator found it; else [`Records::SOUND`].
     fault: AtomicUsize,
     mode: PhantomData<fn() -> M>,
 }

@@ -51,7 +51,7 @@ pub struct Records<'a> {
     /// The count of the first record's tag.
     tag: u32,
     left: usize,
-    /// Where the reader learns of one that is none: its index in the ring.
+    /// Tells the reader the index in the ring of an invalid record.
     fault: &'a AtomicUsize,
 }
 

@@ -74,7 +74,7 @@ impl<T: Copy> Ring<T> {
     pub(crate) unsafe fn get(&self, count: u32) -> T {
         let index = self.index(count);
         self.marks.read(index..index.wrapping_add(1));
-        // SAFETY: in bounds by `index`; nobody writes there by this function's contract.
+        // SAFETY: in bounds by `index`; no thread writes there by this function's contract.
         unsafe { self.base.add(index).read() }
     }
 
@@ -86,7 +86,7 @@ impl<T: Copy> Ring<T> {
     pub(crate) unsafe fn slice(&self, index: usize, length: usize) -> &[T] {
         let (index, length) = self.cut(index, length);
         self.marks.read(index..index.wrapping_add(length));
-        // SAFETY: in bounds by `cut`; nobody writes there by this function's contract.
+        // SAFETY: in bounds by `cut`; no thread writes there by this function's contract.
         unsafe { core::slice::from_raw_parts(self.base.add(index).as_ptr(), length) }
     }
 

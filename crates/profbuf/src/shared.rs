@@ -99,7 +99,7 @@ impl<W: Wake> Shared<W> {
     #[inline]
     pub(crate) fn commit<M: Mode>(&self, next: Word) -> Result<(), W::Error> {
         if !M::SLEEPS {
-            // Release: pairs with the Acquire of `reader_view`, for the words and tags written before. A store: nobody else writes `w`.
+            // Release: pairs with the Acquire of `reader_view`, for the words and tags written before. A store: no other thread writes `w`.
             self.written.w.store(next.0, Ordering::Release);
             return Ok(());
         }

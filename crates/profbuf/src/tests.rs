@@ -31,7 +31,7 @@ impl Wake for Quiet {
         panic!("nothing here sleeps")
     }
     fn wakeup(&self) -> Result<(), Infallible> {
-        panic!("nobody sleeps, so nobody is woken")
+        panic!("no thread sleeps, so no thread is woken")
     }
 }
 
@@ -80,7 +80,7 @@ fn differences_are_exact_up_to_the_largest_ring() {
 #[test]
 fn a_released_tag_slot_is_empty_and_a_held_one_is_not() {
     let (mut writer, mut reader, shared) = make(Counts { data: 0, tags: (1 << 30) - 2 });
-    // SAFETY: one thread, nobody else is at it.
+    // SAFETY: one thread, no other thread is at it.
     let slots = || -> Vec<usize> { (0..4).map(|i| unsafe { shared.tags.get(i) }.0).collect() };
     for n in 1..=3 {
         writer.write(0, Tag(n), &[], &[]).unwrap();
@@ -147,7 +147,7 @@ fn a_spoiled_length_is_loud_in_the_reader(#[case] index: usize, #[case] length: 
     for n in 1..=2 {
         writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
     }
-    // SAFETY: one thread, nobody else is at it.
+    // SAFETY: one thread, no other thread is at it.
     unsafe { shared.data.put(index as u32, length) };
     if let Ok(Read::Records(records)) = reader.read(ReadMode::NonBlocking) {
         // The sound ones before it, and none after it.
@@ -173,7 +173,7 @@ fn a_spoiled_length_is_loud_at_once_where_the_ring_ends_in_between() {
         // The second goes over the end, to the start of the ring.
         writer.write(n, Tag(1), &[1], &[1, 2]).unwrap();
     }
-    // SAFETY: one thread, nobody else is at it.
+    // SAFETY: one thread, no other thread is at it.
     unsafe { shared.data.put(8, 9) };
     for _ in 0..2 {
         let error = reader.poll().unwrap_err();
@@ -186,7 +186,7 @@ fn a_count_of_words_that_wraps_leaves_the_flags_alone() {
     // Five words to the top: the record ends where the ring does, and where the count does.
     let counts = Counts { data: u32::MAX - 4, tags: 3 };
     let (mut writer, _reader, shared) = make(counts);
-    // Nobody but the writer writes the word of this one, so that nothing hides what it has made of it.
+    // No thread but the writer writes the word of this one, so that nothing hides what it has made of it.
     let polled = Arc::new(Shared::new(CONFIG.layout().unwrap(), counts, NoNote::new()).unwrap());
     let mut to_polled = Writer::<_, Polled>::new(Arc::clone(&polled));
     for n in 1..=2 {
@@ -239,7 +239,7 @@ fn an_announcement_fails_if_anything_was_published_since_the_look(#[case] meanwh
     }
     assert_eq!(shared.announce(seen), announced);
     assert_eq!(shared.reader_view().has(READER_SLEEPING), announced);
-    // Nobody sleeps on this note.
+    // No thread sleeps on this note.
     assert_eq!(shared.withdraw(), announced);
     assert!(!shared.reader_view().has(READER_SLEEPING));
 }
@@ -283,7 +283,7 @@ fn the_flag_is_cleared_before_a_read_concludes_that_there_is_nothing() {
 }
 
 proptest::proptest! {
-    /// A write word that nobody has written, over rings that nobody has written to: the reader says what is wrong with it, as
+    /// A write word that no thread has written, over rings that no thread has written to: the reader says what is wrong with it, as
     /// often as it is asked, and no record comes out.
     #[test]
     fn a_wrong_write_word_gives_an_error_and_no_record(start: u32, ahead in -40_i64..=40, ahead_tags in -10_i64..=10, extra: bool) {

@@ -48,7 +48,7 @@ impl Decision {
 /// more than once for one write, if the reader interferes: so it must do nothing but decide.
 ///
 /// A sound policy clears the announcement whenever it wakes, and wakes whenever it clears it; else the next write wakes a second time,
-/// or the reader sleeps with nobody knowing.
+/// or the reader sleeps with no thread knowing.
 pub trait WakePolicy: Send + Sync + 'static {
     /// A record has been committed: `unread` of `capacity` data words are now unread.
     fn on_commit(unread: usize, capacity: usize) -> Decision;

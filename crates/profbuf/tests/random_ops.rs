@@ -143,7 +143,7 @@ fn run<P: WakePolicy>(config: Config, counts: Counts, ops: Vec<Op>, half: bool) 
     assert_eq!(model.written, model.delivered + model.counted);
 }
 
-/// The same, of a buffer that nobody can sleep on: both kinds of read poll.
+/// The same, of a buffer that no thread can sleep on: both kinds of read poll.
 fn run_polled(config: Config, counts: Counts, ops: Vec<Op>) {
     let (mut writer, mut reader) = sigproof_profbuf::testing::polled_at(config, counts).unwrap();
     let mut model = Model::new(config, counts);

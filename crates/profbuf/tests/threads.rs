@@ -38,7 +38,7 @@ fn check<P: WakePolicy>(mut reader: Reader<Sleeper, P>, modes: &[ReadMode]) -> A
                         last += i64::from(count);
                         continue;
                     }
-                    assert_eq!(record.time(), last + 1, "a gap that nobody reported");
+                    assert_eq!(record.time(), last + 1, "a gap that no thread reported");
                     last = record.time();
                     let n = last as u64;
                     assert_eq!(record.tag(), Tag(n as usize));

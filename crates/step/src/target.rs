@@ -1,6 +1,6 @@
 //! What differs between targets: the instruction that marks a window, and the name that the kernel has for a thread.
 
-/// A trap instruction. Who steps the window stops here; nobody else ever gets here.
+/// A trap instruction. Who steps the window stops here; no other thread ever gets here.
 #[inline(always)]
 pub fn mark() {
     // SAFETY: the engine that runs this has seen to it that the trap is taken: a tracer, or a handler. The trap changes no register, and

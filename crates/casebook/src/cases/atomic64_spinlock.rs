@@ -69,7 +69,7 @@ impl Emulated {
     }
 
     fn total(&self) -> u64 {
-        // SAFETY: called when nobody adds any more.
+        // SAFETY: called when no thread adds any more.
         self.value.with(|value| unsafe { *value })
     }
 }

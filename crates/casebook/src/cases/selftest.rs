@@ -153,7 +153,7 @@ pub(super) static CROSS_DEADLOCK: Selftest = Selftest {
 
 pub(super) static LOST_WAKEUP: Selftest = Selftest {
     name: "selftest-lost-wakeup",
-    summary: "a thread sleeps on a note that nobody wakes",
+    summary: "a thread sleeps on a note that no thread wakes",
     outcome: Outcome::LostWakeup,
     misbehave: |_| {
         (pipe::BACKEND.make)()?.sleep()?;

@@ -67,7 +67,7 @@ pub(super) struct Contract {
     written: UnsafeCell<()>,
 }
 
-// SAFETY: nothing is in the cell; that its accesses are ordered is what is to be found out.
+// SAFETY: nothing is in the cell; the model checks that its accesses are ordered.
 unsafe impl Sync for Contract {}
 
 impl Contract {

@@ -38,7 +38,7 @@ pub unsafe trait SignalLock: Sized + Send + Sync + 'static {
     ///
     /// # Safety
     /// In the handler of the signal given to [`new`](Self::new), installed without `SA_NODEFER`; or where no such handler can interrupt:
-    /// in a thread that blocks that signal, or if nobody handles it.
+    /// in a thread that blocks that signal, or if no thread handles it.
     unsafe fn enter<R>(&self, section: impl FnOnce() -> R) -> Option<R>;
 }
 

@@ -198,7 +198,7 @@ impl<P: Practice> CpuProf<P> {
         let config = Config { header: 1, words: self.settings.words, tags: self.settings.tags };
         let (mut writer, reader) = sigproof_profbuf::new(config, note).map_err(RateError::Buffer)?;
         let now = i64::try_from(clock::now().as_nanos()).unwrap_or(i64::MAX);
-        // Nobody sleeps on the new note, so no wake-up can fail; and the first record fits, by the least size of a buffer.
+        // No thread sleeps on the new note, so no wake-up can fail; and the first record fits, by the least size of a buffer.
         let _ = writer.write(now, Tag::NONE, &[hz], &[]);
 
         let mut made = Some(writer);
@@ -253,7 +253,7 @@ impl<P: Practice> CpuProf<P> {
     ///
     /// # Safety
     /// In the handler of [`Settings::signal`], installed without `SA_NODEFER`; or where no such handler can interrupt: in a thread that
-    /// blocks that signal, or if nobody handles it.
+    /// blocks that signal, or if no thread handles it.
     pub unsafe fn add(&self, time: i64, tag: Tag, stack: &[u64]) -> Result<Added, WriteError<NoteError>> {
         let _errno = ErrnoGuard::new();
         // SAFETY: passed on to the caller.
@@ -272,7 +272,7 @@ impl<P: Practice> CpuProf<P> {
     }
 
     /// Adds a sample of a thread that the program does not know: it is kept, and written by the next [`add`](Self::add), with neither
-    /// time nor tag. Wakes nobody.
+    /// time nor tag. Wakes no thread.
     ///
     /// Async-signal-safe; keeps `errno`; waits no longer than the signal lock does.
     ///

@@ -2,7 +2,7 @@
 //!
 //! | word | meaning | next |
 //! |---|---|---|
-//! | `CLEAR` | nobody has slept or woken | `SLEEPING` by the sleeper, `WOKEN` by the waker |
+//! | `CLEAR` | no thread has slept or woken | `SLEEPING` by the sleeper, `WOKEN` by the waker |
 //! | `SLEEPING` | a sleeper is in the kernel, or about to be | `WOKEN` by the waker, `CLEAR` by the sleeper that gives up |
 //! | `WOKEN` | woken | `CLEAR` by `clear` |
 //!

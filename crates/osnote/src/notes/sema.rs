@@ -2,7 +2,7 @@
 //!
 //! | key | meaning | next |
 //! |---|---|---|
-//! | 0 | nobody has slept or woken | the sleeper's address by the sleeper, `WOKEN` by the waker |
+//! | 0 | no thread has slept or woken | the sleeper's address by the sleeper, `WOKEN` by the waker |
 //! | address of a semaphore | its owner sleeps, or is about to | `WOKEN` by the waker, which then adds to that semaphore; 0 by the sleeper that gives up |
 //! | `WOKEN` (1) | woken | 0 by `clear` |
 //!

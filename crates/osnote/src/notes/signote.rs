@@ -10,8 +10,8 @@
 //!
 //! Invariants, beyond those of [`doorbell`]:
 //! 1. `Slot::install` refuses while the slot is taken. So all who look see one pair for the life of the note.
-//! 2. Both numbers are in one atomic word: nobody sees the read end of one pair and the write end of another.
-//! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped nobody sleeps on it or wakes it, as
+//! 2. Both numbers are in one atomic word: no thread sees the read end of one pair and the write end of another.
+//! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped no thread sleeps on it or wakes it, as
 //!    both borrow it.
 //!
 //! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is seen.

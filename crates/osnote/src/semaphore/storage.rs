@@ -8,7 +8,7 @@
 //! | state of a node | who may sleep on its semaphore | who may wake it |
 //! |---|---|---|
 //! | leased | the thread that holds the lease | who finds its address in a note's key |
-//! | not leased | nobody | a late waker that is still inside the primitive |
+//! | not leased | no thread | a late waker that is still inside the primitive |
 //!
 //! Invariants:
 //! 1. A node that `HEAD` reaches is never removed, changed (but for `leased`) or freed, so that every address given out stays valid, and the
@@ -51,7 +51,7 @@ impl Nodes {
 impl Drop for Nodes {
     /// Never runs for the list of a process. In a model each execution has a list of its own.
     fn drop(&mut self) {
-        // Relaxed: `&mut self` says that nobody else has it any more.
+        // Relaxed: `&mut self` says that no other thread has it any more.
         let mut at = self.0.load(Ordering::Relaxed);
         while !at.is_null() {
             // SAFETY: what the list reaches was made by `Box::into_raw` in `lease`, and is dropped here, once.
@@ -113,7 +113,7 @@ pub(super) fn current<S: Semaphore>() -> Result<&'static S, NoteError> {
         .unwrap_or(Err(ending))
 }
 
-/// Takes a node that nobody holds, or makes one.
+/// Takes a node that no thread holds, or makes one.
 fn lease<S: Semaphore>() -> Result<Lease, NoteError> {
     // Acquire: pairs with the release of the push below.
     let mut at: *const Node = nodes().0.load(Ordering::Acquire);

@@ -4,7 +4,7 @@
 //!
 //! | state word | meaning | next |
 //! |---|---|---|
-//! | `IDLE` | nobody waits, nothing is announced | `RECEIVING` by the receiver that found nothing, `SENDING` by a sender |
+//! | `IDLE` | no thread waits, nothing is announced | `RECEIVING` by the receiver that found nothing, `SENDING` by a sender |
 //! | `RECEIVING` | the receiver sleeps on the note, or is about to | `IDLE` by the sender, which then wakes the note |
 //! | `SENDING` | something was sent since the receiver last looked | `IDLE` by the receiver, which then looks |
 //!
@@ -51,7 +51,7 @@ pub enum Sent {
     Queued,
     /// It was in the queue already, not yet received: both are received as one.
     Coalesced,
-    /// Nobody wants it.
+    /// No thread wants it.
     NotWanted,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Debug for SigQueue {
     }
 }
 
-/// An empty queue that wants nothing, and its one receiver, which sleeps on `note`: a cleared one that nobody else uses.
+/// An empty queue that wants nothing, and its one receiver, which sleeps on `note`: a cleared one that no other thread uses.
 #[must_use]
 pub fn queue(note: Box<dyn Note>) -> (Arc<SigQueue>, Receiver) {
     let queue = Arc::new(SigQueue {

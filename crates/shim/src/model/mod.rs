@@ -65,7 +65,7 @@ pub struct Plan {
     pub signals: Vec<(u32, u32)>,
     /// Timed waits whose time is over.
     pub timeouts: Vec<u32>,
-    /// Waits that end though nothing has happened: spuriously, or by a signal that is none of the model's (EINTR).
+    /// Waits that end though nothing has happened: spuriously, or by a signal from outside the model (EINTR).
     pub spurious: Vec<u32>,
 }
 
@@ -194,9 +194,9 @@ pub struct Failure {
 /// The ways to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Nobody can go on, and not all have ended. Who waits for what is told by the threads.
+    /// No thread can go on, and not all have ended. Who waits for what is told by the threads.
     Deadlock,
-    /// A thread spins, nobody else can go on, and nothing changes.
+    /// A thread spins, no other thread can go on, and nothing changes.
     Livelock,
     /// Two accesses to a cell or an atomic are not ordered, or overlap.
     Race,
@@ -239,7 +239,7 @@ pub struct Step {
     pub thread: usize,
     /// How many handlers deep.
     pub depth: usize,
-    /// What was done and what came of it: `load Acquire = 0x1`.
+    /// The operation and its result: `load Acquire = 0x1`.
     pub what: String,
     /// Where.
     pub file: &'static str,

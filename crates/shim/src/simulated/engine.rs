@@ -153,7 +153,7 @@ fn ended_by(payload: &(dyn Any + Send), world: Option<World>) -> End {
     let said = said.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
     let (kind, message) = match world.failed.take() {
         Some(failed) => failed,
-        None if said.starts_with("deadlock") => (FailureKind::Deadlock, String::from("nobody can go on")),
+        None if said.starts_with("deadlock") => (FailureKind::Deadlock, String::from("no thread can go on")),
         None if said.contains("Causality violation") => (FailureKind::Race, said),
         None if said.contains("maximum number of branches") => return End::TooLarge,
         None => (FailureKind::Panicked, said),

@@ -16,7 +16,7 @@ impl Gate {
         Self(loom::sync::atomic::AtomicU32::new(0))
     }
 
-    /// Passes a signal point, then the gate. Who runs; `None` if nobody does.
+    /// Passes a signal point, then the gate. Who runs; `None` if no thread does.
     pub(super) fn enter(&self, at: &'static Location<'static>, ordering: Ordering) -> Option<usize> {
         let me = point::pass(at)?;
         self.again(me, ordering);

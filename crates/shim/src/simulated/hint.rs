@@ -1,4 +1,4 @@
-//! Spinning: lets others run, and tells when nobody is left to.
+//! Spinning: lets others run, and tells when no thread is left to.
 
 use std::panic::Location;
 use std::string::String;
@@ -7,7 +7,7 @@ use super::point;
 use super::world::{fail, switching, with};
 use crate::model::FailureKind;
 
-/// So many turns in which nobody else does anything but spin are for ever.
+/// So many turns in which no other thread does anything but spin are for ever.
 const TURNS: u32 = 8;
 
 /// Spin-loop hint.
@@ -24,7 +24,7 @@ pub fn spin_loop() {
         turns
     });
     if turns > Some(TURNS) {
-        fail(FailureKind::Livelock, String::from("a thread spins, and nobody is left to end that"));
+        fail(FailureKind::Livelock, String::from("a thread spins, and no thread is left to end that"));
     }
     switching(me, loom::thread::yield_now);
 }

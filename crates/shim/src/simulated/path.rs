@@ -90,7 +90,7 @@ pub(super) fn to_choices(text: &str) -> Option<Choices> {
     for entry in path["branches"]["entries"].as_array()? {
         if let Some(schedule) = entry.get("Schedule") {
             let active = schedule["threads"].as_array()?.iter().position(|t| t == "Active");
-            // None is the end of the execution: nobody goes on.
+            // None is the end of the execution: no thread goes on.
             all.push(active.map_or(Some('z'), |n| letter('a', n))?);
         } else if let Some(load) = entry.get("Load") {
             let chosen = load["values"].get(usize::try_from(load["pos"].as_u64()?).ok()?)?.as_u64()?;

@@ -6,7 +6,7 @@ use std::panic::Location;
 use super::world::{self, Handler, fail, with};
 use crate::model::FailureKind;
 
-/// Passes the signal point before an operation. Who runs; `None` if nobody does (invariant 3 of `simulated`).
+/// Passes the signal point before an operation. Who runs; `None` if no thread does (invariant 3 of `simulated`).
 #[inline]
 pub(super) fn pass(at: &'static Location<'static>) -> Option<usize> {
     let me = with(|w| {

@@ -60,7 +60,7 @@ impl RwLock {
         Self { number, gate: Gate::new(), lock: RefCell::default(), _value: PhantomData }
     }
 
-    /// Waits until nobody writes.
+    /// Waits until no thread writes.
     ///
     /// # Errors
     /// None.
@@ -69,7 +69,7 @@ impl RwLock {
         Ok(RwLockReadGuard(self.acquire(Location::caller(), false), PhantomData))
     }
 
-    /// Waits until nobody reads or writes.
+    /// Waits until no thread reads or writes.
     ///
     /// # Errors
     /// None.

@@ -153,7 +153,7 @@ fn control_two_threads_that_wait_for_nothing() {
     assert_eq!((joins.owner, joins.lock), (Some(1), false));
 }
 
-/// A thread that spins until another has stored goes on; one that nobody ends is found.
+/// A thread that spins until another has stored goes on; one that no thread ends is found.
 fn spin(stores: bool) -> impl Fn() -> u32 + Send + Sync + 'static {
     move || {
         let word = word(0);
@@ -182,7 +182,7 @@ fn a_spin_that_another_ends() {
 fn control_a_spin_that_nobody_ends() {
     let body = spin(false);
     let failure = failure(&Plan::default(), FailureKind::Livelock, move || ignore(body()));
-    assert_eq!(failure.message, "a thread spins, and nobody is left to end that");
+    assert_eq!(failure.message, "a thread spins, and no thread is left to end that");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn a_futex_orders_no_memory() {
     assert_eq!(seen, set([("changed", 0), ("changed", 1), ("woken", 1)]));
 }
 
-/// What a wait of the target gives that nobody wakes, with `errno` and the time that passed.
+/// What a wait of the target gives that no thread wakes, with `errno` and the time that passed.
 fn alone(plan: &Plan, timeout: Option<Duration>) -> BTreeSet<(&'static str, i32, Duration)> {
     outcomes(plan, move || {
         let word = word(0);

@@ -90,7 +90,7 @@ fn control_one_post_is_not_for_two() {
     assert_eq!(asleep, 1);
 }
 
-/// What a wait of the target gives that nobody posts for, with `errno`, the time that passed, and what a wait
+/// What a wait of the target gives that no thread posts for, with `errno`, the time that passed, and what a wait
 /// without patience gives after one post.
 fn alone(plan: &Plan, timeout: Option<Duration>) -> BTreeSet<(&'static str, i32, Duration, &'static str)> {
     outcomes(plan, move || {
@@ -152,7 +152,7 @@ fn a_handler_posts_for_its_own_thread() {
     }
 }
 
-/// A wait that gives up while another thread posts: the post goes to nobody else and is not lost.
+/// A wait that gives up while another thread posts: the post goes to no other thread and is not lost.
 #[test]
 fn a_post_for_a_wait_that_ended_stays() {
     for plan in [timeout(0), signals([(1, 0)])] {

@@ -60,7 +60,7 @@ fn control_only_the_waits_of_the_plan_end() {
     }
 }
 
-/// The waits of another thread are none of the plan's.
+/// The plan does not count the waits of another thread.
 #[test]
 fn control_no_other_thread_times_out() {
     for plan in [timeout(0), spurious(0)] {

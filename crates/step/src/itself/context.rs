@@ -1,5 +1,5 @@
 //! The registers that a trap interrupted, by target. Only x86_64 on Linux has a trap flag that a process can set for itself; elsewhere
-//! nobody gets here.
+//! no thread gets here.
 
 /// What a handler interrupted. Valid in that handler.
 pub(super) struct Interrupted(

@@ -1,4 +1,4 @@
-//! Code that nobody runs, drawn for tests: functions at made-up addresses.
+//! Code that no thread runs, drawn for tests: functions at made-up addresses.
 
 use std::collections::HashMap;
 

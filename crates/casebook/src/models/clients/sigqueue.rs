@@ -23,7 +23,7 @@ struct Post {
     payloads: [UnsafeCell<u32>; SIGNALS],
 }
 
-// SAFETY: that the accesses to the cells are ordered is what is to be found out; under the checker one that is not ends the execution first.
+// SAFETY: the model checks that the accesses to the cells are ordered; under the checker one that is not ends the execution first.
 unsafe impl Sync for Post {}
 
 impl Post {
@@ -76,7 +76,7 @@ impl Inbox {
         }
     }
 
-    /// Nobody sends any more: what is left, and the accounts.
+    /// No thread sends any more: what is left, and the accounts.
     fn close(mut self, with_payload: &[i32]) {
         while let Some(signo) = self.receiver.try_recv() {
             self.take(signo, with_payload);
@@ -240,7 +240,7 @@ struct Touched {
 
 struct Cell(UnsafeCell<()>);
 
-// SAFETY: nothing is in the cell; that its accesses are ordered is what is to be found out.
+// SAFETY: nothing is in the cell; the model checks that its accesses are ordered.
 unsafe impl Sync for Cell {}
 
 impl Note for Touched {

@@ -21,7 +21,7 @@ pub(super) fn make(backend: &Backend) -> Arc<Box<dyn Note>> {
 #[derive(Default)]
 pub(super) struct Payload(UnsafeCell<u32>);
 
-// SAFETY: that its accesses are ordered is what is to be found out; under the checker an access that is not ends the execution first.
+// SAFETY: the model checks that its accesses are ordered; under the checker an access that is not ends the execution first.
 unsafe impl Sync for Payload {}
 
 impl Payload {

@@ -59,7 +59,7 @@ fn model_join<R>(thread: sigproof_shim::model::Joiner<R>) -> R {
 /// A semaphore that is only a cell: its owner's accesses are not synchronised by it.
 struct Plain(UnsafeCell<u32>);
 
-// SAFETY: only the owner of the lease touches the cell; that this is so is what is to be found out.
+// SAFETY: only the owner of the lease touches the cell; the model checks that this is so.
 unsafe impl Sync for Plain {}
 
 impl Disturb for Plain {}

@@ -79,7 +79,7 @@ pub(super) fn spurious(notes: Backends) -> Vec<(Setup, Model)> {
         });
         Some(model.handlers(0).spurious().depth(2, Some(4)))
     });
-    // Alone: nobody wakes it.
+    // Alone: no thread wakes it.
     let timed = over(notes, |backend| {
         backend.timed_sleep.then(|| {
             let model = Model::new(move || {

@@ -7,7 +7,7 @@
 //! | `profbuf-overflow-race` | an overflow is pending; the reader takes it, or the writer | one of them reports it |
 //! | `profbuf-generation` | the overflow that the reader has seen is taken, and another made that looks the same | it is not taken for the first |
 //! | `profbuf-rewind` | records that do not fit before the end of the ring | they begin at its beginning; skipped words count |
-//! | `profbuf-wrap` | both counts pass their wrap | nothing comes of it |
+//! | `profbuf-wrap` | both counts pass their wrap | the buffer goes on as before |
 //! | `profbuf-close` | a record, a drop, the end | the end comes after both, and stays |
 //! | `profbuf-tags` | slots are used again | each is empty before |
 //! | `profbuf-wake` | the reader sleeps, and nothing but the record or the drop wakes it | it is woken: once, and by half a ring or a drop only where so agreed |

@@ -15,7 +15,7 @@ use sigproof_report::Mode;
 /// The name of the mode.
 const POLLED: &str = "polled";
 
-/// For errors that there are none of here. A panic fails the model.
+/// Unwraps an error that cannot occur here. A panic fails the model.
 fn sure<T, E: core::fmt::Debug>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error:?}"))
 }
@@ -39,7 +39,7 @@ fn model(words: usize, tags: usize, before: &'static [usize], reads_before: usiz
         let given = Given::default();
         let mut sequence = Sequence::new();
         for words in before {
-            // SAFETY: nobody else has the writer.
+            // SAFETY: no other thread has the writer.
             unsafe { write(&given, &writer, *words) };
         }
         for _ in 0..reads_before {

@@ -160,7 +160,7 @@ impl Condvar {
 
 impl Drop for Condvar {
     fn drop(&mut self) {
-        // SAFETY: initialised; `&mut self` says that nobody waits.
+        // SAFETY: initialised; `&mut self` says that no thread waits.
         unsafe { libc::pthread_cond_destroy(self.0.get()) };
     }
 }

@@ -36,7 +36,7 @@ const QUIET_NS: i64 = 60_000;
 pub(super) struct Memory {
     pub notes: &'static dyn Notes,
     pub slate: &'static Slate,
-    /// Where the vDSO is; nowhere, if there is none.
+    /// The address range of the vDSO; empty if the process has none.
     pub vdso: Range<u64>,
 }
 
@@ -179,7 +179,7 @@ impl<'s> Child<'s> {
         }
     }
 
-    /// Whether the target sleeps. If nobody else runs, only others can wake it. One that has ended does not: its end is still to be told.
+    /// Whether the target sleeps. A target that has ended does not sleep: its end is still to be reported.
     pub(super) fn target_sleeps(&self) -> bool {
         let look = || self.sleeper(self.target_id()).flatten();
         let Some(first) = look() else { return false };

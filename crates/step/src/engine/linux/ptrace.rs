@@ -181,7 +181,7 @@ impl Engine for Ptrace<'_> {
                 self.fire(&mut live, at, Go::Step)?;
                 expect(&mut live, "the handler's first instruction", |stop| stop == Stop::Trap)?;
                 advance::advance(&mut live, self.kind, handler, second)?;
-                // Sent, not injected: the stop at a handler's first instruction is none that a signal could be put in for.
+                // Sent, not injected: at the stop at a handler's first instruction the kernel takes no signal to inject.
                 live.child.signal(live.child.target_id())?;
                 live.go(Go::On, None)?;
             }

@@ -236,7 +236,7 @@ fn stopped(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
     }
 }
 
-/// A state change of one thread, waited for or not; `None` if there is none. A thread that is gone has none either.
+/// A state change of one thread, waited for or not; `None` if there is none, or if the thread is gone.
 fn state_change(tid: Pid, flags: libc::c_int) -> Result<Option<libc::c_int>, Trouble> {
     let mut status = 0;
     loop {

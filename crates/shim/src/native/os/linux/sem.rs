@@ -97,7 +97,7 @@ impl Semaphore {
 
 impl Drop for Semaphore {
     fn drop(&mut self) {
-        // SAFETY: initialised; `&mut self` says that nobody waits.
+        // SAFETY: initialised; `&mut self` says that no thread waits.
         unsafe { libc::sem_destroy(self.0.get()) };
     }
 }

@@ -131,7 +131,7 @@ impl Turns {
 
 /// From where to step to `to`, and how often a breakpoint there is met before, if one is set at `from`. The fewest stops.
 fn best_anchor(path: &[Boundary], from: usize, to: usize) -> (usize, usize) {
-    // Arrivals at an address: an iteration of a repeated instruction is none.
+    // Arrivals at an address: an iteration of a repeated instruction does not count.
     let arrives = |n: usize| path[n].pc != path[n - 1].pc;
     let arrivals =
         |anchor: usize| (from + 1..=anchor).filter(|n| path[*n].pc == path[anchor].pc && arrives(*n)).count();
