@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rstest::rstest;
 pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
-use sigproof_tests::interrupt::{await_nothing, command_lines};
+use sigproof_tests::interrupt::{await_nothing, command_lines, started_by};
 
 /// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed process is
 /// seen a moment after the kill.
@@ -79,9 +79,13 @@ fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code
     let folder = tempfile::tempdir().unwrap();
     let entries = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let mut command = sigproof_tests::xtask(&arguments);
-    command.env("TMPDIR", folder.path());
+    let mark = format!("SIGPROOF_TEST_MODEL={}", folder.path().display());
+    command.env("TMPDIR", folder.path()).env("SIGPROOF_TEST_MODEL", folder.path());
+    let explores = |line: &[String]| line.first().is_some_and(|program| program.ends_with("sigproof-model"));
     let (found, stdout, stderr) = command_interrupted_after("[1/3]", command, |pid| {
-        await_that("an explorer has a folder of its own", || !entries().is_empty());
+        await_that("an explorer has a folder of its own", || {
+            !entries().is_empty() && started_by(&mark).iter().any(|(_, line)| explores(line))
+        });
         send(pid);
     });
     await_that("nothing is left behind", || entries().is_empty());
@@ -89,10 +93,7 @@ fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code
     if code.is_some() {
         assert!(stdout.contains("livelock") && stdout.contains("interrupted after 1 model: 1 as expected"), "{stdout}");
     }
-    await_none("explorers are left", |line| {
-        line.first().is_some_and(|program| program.ends_with("sigproof-model"))
-            && line.iter().any(|word| word.contains("cpuprof-signal-lock/fixed"))
-    });
+    assert_none_started_by(&mark);
 }
 
 /// The command of others is a cargo that ignores every signal that can be ignored, and would take half an hour.

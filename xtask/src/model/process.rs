@@ -165,8 +165,11 @@ impl Explorer {
 /// What it means that a process has ended without a result.
 fn no_verdict(subject: &str, broken: &Broken) -> Trouble {
     if broken.is_from_outside() {
+        let Broken { child, how, words } = broken;
+        let words = if words.is_empty() { String::new() } else { format!("; it said: {words}") };
         return Trouble::environment(format!(
-            "{subject}: no verdict: {broken}; the user or want of memory ended it: run it again, with fewer --jobs"
+            "{subject}: no verdict: {child} was ended from outside (it {how}), by the user or for want of memory; \
+             run it again, with fewer --jobs{words}"
         ));
     }
     Trouble::unexpected(format!("{subject}: no verdict: {broken}: a fault of the tool"))

@@ -82,8 +82,16 @@ pub enum Event {
 /// The arguments: which of several such processes this is, so that each has a processor of its own; and the
 /// process id of the parent.
 pub fn main(registry: &Registry, arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let teller = Teller::greet();
-    match obey(registry, arguments, &teller) {
+    let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
+    let number = numbers.next().flatten().unwrap_or(0) as usize;
+    let parent = numbers.next().flatten().ok_or("its second argument must be the process id of its parent");
+    // Before anything else: a process whose parent is gone ends here.
+    let tied = parent.map_err(str::to_owned).and_then(|parent| {
+        leash::tie_by_orders(parent).map_err(|error| error.to_string())?;
+        Ok(number.wrapping_add(parent as usize))
+    });
+    let teller = Teller::greet(|| ());
+    match tied.and_then(|place| obey(registry, place, &teller)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -94,19 +102,11 @@ pub fn main(registry: &Registry, arguments: impl Iterator<Item = OsString>) -> E
 }
 
 /// Whether all orders were carried out; or why none can be.
-fn obey(
-    registry: &Registry,
-    arguments: impl Iterator<Item = OsString>,
-    teller: &Teller<Stepping>,
-) -> Result<bool, String> {
-    let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
-    let number = numbers.next().flatten().unwrap_or(0) as usize;
-    let parent = numbers.next().flatten().ok_or("its second argument must be the process id of its parent")?;
-    leash::tie_by_orders(parent).map_err(|error| error.to_string())?;
+fn obey(registry: &Registry, place: usize, teller: &Teller<Stepping>) -> Result<bool, String> {
     let only = OnlyThread::check().map_err(|error| error.to_string())?;
     // Without it everything works, at a quarter of the speed.
     // Sweeps that know nothing of each other begin at different processors.
-    let _ = engine::settle_down(number.wrapping_add(parent as usize));
+    let _ = engine::settle_down(place);
     for order in Orders::<Stepping>::of_parent() {
         match order {
             // The copy that carries out the order may end without a word. This process then ends as well, and the

@@ -108,13 +108,17 @@ pub enum Event {
 /// Carries out the first order. There are no others: the standard input stays open as long as the parent wants the
 /// result.
 pub fn main(registry: &Registry) -> ExitCode {
-    let teller = Teller::<Exploring>::greet();
+    let teller = Teller::<Exploring>::greet(remove_folder);
     let mut orders = Orders::<Exploring>::of_parent();
     let order = match orders.next() {
         Some(Ok(order)) => order,
-        none => {
-            let why = none.and_then(Result::err).unwrap_or_else(|| "no order".to_owned());
+        Some(Err(why)) => {
             teller.tell(&Event::Refused(why));
+            return ExitCode::FAILURE;
+        }
+        // The parent is gone.
+        None => {
+            remove_folder();
             return ExitCode::FAILURE;
         }
     };

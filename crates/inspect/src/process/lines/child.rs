@@ -9,18 +9,19 @@ use std::thread;
 use super::{Dialect, First, LONGEST, Line, read_line};
 use crate::refusal::Refusal;
 
-/// Writes the events. A parent that does not take them is gone: the process then ends.
+/// Writes the events. A parent that does not take them is gone: the process then calls `last`, and ends.
 #[derive(Debug)]
 pub struct Teller<D> {
     /// A descriptor of its own; `None`: the standard output.
     own: Option<File>,
+    last: fn(),
     dialect: PhantomData<fn() -> D>,
 }
 
 impl<D: Dialect> Teller<D> {
     /// Greets the parent. Nothing but this may write to the standard output from here on.
-    pub fn greet() -> Self {
-        Self::greet_on(None)
+    pub fn greet(last: fn()) -> Self {
+        Self::greet_on(None, last)
     }
 
     /// Greets the parent through a descriptor of its own, and joins the standard output to the standard error: for a
@@ -34,11 +35,11 @@ impl<D: Dialect> Teller<D> {
         if unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) } == -1 {
             return Err(Refusal::last("dup2"));
         }
-        Ok(Self::greet_on(Some(own.into())))
+        Ok(Self::greet_on(Some(own.into()), || ()))
     }
 
-    fn greet_on(own: Option<File>) -> Self {
-        let teller = Self { own, dialect: PhantomData };
+    fn greet_on(own: Option<File>, last: fn()) -> Self {
+        let teller = Self { own, last, dialect: PhantomData };
         teller.write(serde_json::to_string(&First::of::<D>()));
         teller
     }
@@ -62,6 +63,7 @@ impl<D: Dialect> Teller<D> {
         if let Err(error) = written {
             // The parent may be gone, and its end of this pipe too.
             let _ = writeln!(io::stderr(), "error: the parent does not take an event: {error}");
+            (self.last)();
             std::process::exit(1);
         }
     }
@@ -86,7 +88,7 @@ impl<D: Dialect> Orders<D> {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn leash(self, last: impl FnOnce() + Send + 'static) -> Result<(), Refusal> {
+    pub fn leash(self, last: fn()) -> Result<(), Refusal> {
         let wait = move || {
             while read_line(&mut io::stdin().lock(), LONGEST).is_ok_and(|line| line != Line::End) {}
             last();
