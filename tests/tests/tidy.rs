@@ -54,6 +54,22 @@ const SELECTION: &[&str] = &[
     "xtask/src/model/process.rs",
 ];
 
+/// Where production code may start a process: in these files, or below these folders. Everything else calls
+/// `sigproof_inspect::process`.
+const CHILDREN: &[&str] = &[
+    // The one runner.
+    "crates/inspect/src/process/group.rs",
+    // `step` copies its own process: the copies are its subjects.
+    "crates/step/src/engine/linux/child.rs",
+    "crates/step/src/engine/linux/mod.rs",
+    // Cases whose code under test starts a process.
+    "crates/casebook/src/cases/selftest.rs",
+    "crates/casebook/src/cases/signote_fork_cloexec.rs",
+    // The specimens and the tests of the diagnosis.
+    "crates/inspect/src/bin/hang-specimens/",
+    "crates/inspect/src/hang/linux/tests.rs",
+];
+
 /// Every file below a folder, but for what is built or belongs to git.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -154,6 +170,20 @@ fn targets_are_selected_in_few_places() {
     let exists = |path: &str| workspace().join(path).exists();
     let gone: Vec<_> = SELECTION.iter().filter(|path| !exists(path)).map(|path| (*path).to_owned()).collect();
     assert_none("a file that may select targets is not there", &gone);
+}
+
+#[test]
+fn a_child_is_started_in_few_places() {
+    let words = [".spawn()", ".output()", ".status()", "posix_spawn", "fork()", ".exec()", "popen(", "libc::system("];
+    let words = words.map(str::to_owned);
+    let is_production =
+        |path: &str| path.starts_with("xtask/") || path.starts_with("crates/") && path.contains("/src/");
+    let allowed = |path: &str| CHILDREN.iter().any(|allowed| path.starts_with(allowed));
+    let elsewhere = places(&words, |path| is_production(path) && !allowed(path));
+    assert_none("a child is started by sigproof_inspect::process, and in few other places", &elsewhere);
+    let unused = CHILDREN.iter().filter(|allowed| places(&words, |path| path.starts_with(**allowed)).is_empty());
+    let unused: Vec<_> = unused.map(|path| (*path).to_owned()).collect();
+    assert_none("a file that may start a child starts none", &unused);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain::{self, Toolchain, ToolchainError};
 use sigproof_report::exit::Exit;
 use sigproof_report::write::Format;
-use sigproof_shim::native::atomic::Ordering;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::BenchArgs;
 use crate::output::{self, Out};
@@ -62,13 +62,13 @@ fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
     let pace = pace(args);
     let toolchains = if args.without_go { Vec::new() } else { toolchains(toolchain::find(&args.go))? };
     let stop = interrupt::flag();
-    let (go, failed) = drivers(&toolchains)?;
+    let (go, failed) = drivers(&toolchains, stop)?;
     let order = Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go };
     let mut results = Results::new(&order, Machine::detect(&root()));
     results.runtimes = order.go.iter().map(Runtime::ask).collect();
     results.skipped.extend(args.without_go.then(|| "Go: left out, as asked for".to_owned()));
     results.skipped.extend(failed);
-    let ended = process::build(pace).and_then(|program| process::run(&program, &order, stop, &mut results));
+    let ended = process::build(pace, stop).and_then(|program| process::run(&program, &order, stop, &mut results));
     results.interrupted = stop.load(Ordering::Relaxed);
     results.elapsed_seconds = started.elapsed().as_secs_f64();
 
@@ -119,11 +119,11 @@ fn toolchains(found: Result<Vec<Toolchain>, ToolchainError>) -> Result<Vec<Toolc
 }
 
 /// A driver for each that can be had; and of the others, that it cannot.
-fn drivers(toolchains: &[Toolchain]) -> Result<(Vec<Driver>, Vec<String>), Trouble> {
+fn drivers(toolchains: &[Toolchain], stop: &AtomicBool) -> Result<(Vec<Driver>, Vec<String>), Trouble> {
     let (mut drivers, mut failed) = (Vec::new(), Vec::new());
     for toolchain in toolchains {
         output::tell(&format!("building for {} (some seconds, the first time)", toolchain.version));
-        match Driver::build(toolchain, &driver::folder()) {
+        match Driver::build(toolchain, &driver::folder(), stop) {
             Ok(driver) => drivers.push(driver),
             Err(error) => {
                 output::complain(&error.to_string());

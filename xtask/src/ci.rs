@@ -3,15 +3,16 @@
 //! A new step is an entry in [`STEPS`].
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
+use sigproof_inspect::process::output;
 use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
 use crate::command::{cargo, status};
-use crate::output::{self, Out};
+use crate::output::{Out, tell};
 use crate::{interrupt, model, reports, sanitize, test, units};
 
 pub mod steps;
@@ -63,11 +64,11 @@ fn in_turn<'a>(
 ) -> Vec<Done> {
     let mut all = Vec::new();
     for step in steps {
-        output::tell(&format!("== {}", step.name));
+        tell(&format!("== {}", step.name));
         let started = Instant::now();
         let result = perform(step);
         let done = Done { name: step.name, result, seconds: started.elapsed().as_secs_f64() };
-        output::tell(&format!("== {}", line(&done)));
+        tell(&format!("== {}", line(&done)));
         all.push(done);
         if stop.load(Ordering::Relaxed) {
             break;
@@ -160,7 +161,7 @@ fn actionlint() -> Option<Command> {
 
 /// Whether a command is there and succeeds.
 fn runs(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
+    output(command).is_ok_and(|finished| finished.status.success())
 }
 
 /// Whether a subcommand is there.

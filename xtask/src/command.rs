@@ -1,89 +1,71 @@
-//! Commands of others that a verb runs: in a process group of their own, awaited until they end or the user interrupts.
+//! Commands of others that a verb runs: each ends by itself, or an interruption ends it with all that it has started.
 
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use sigproof_inspect::process::{Errors, Finished, GRACE, Group, Streams, output_unless};
 use sigproof_report::exit::Exit;
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::interrupt;
+use crate::trouble::Trouble;
 
 /// The cargo that runs us, or else the first one there is.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// How often a command that is awaited is looked at.
-const TICK: Duration = Duration::from_millis(20);
-
-/// How long a command that was asked to end may take.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// Runs a command with its output passed on, in a process group of its own, so that an interruption reaches
-/// it from here only, and with all that it has started.
+/// Runs a command whose output the user sees.
 pub fn status(command: &mut Command) -> (Exit, Option<String>) {
     awaited(command, interrupt::flag())
 }
 
 fn awaited(command: &mut Command, stop: &AtomicBool) -> (Exit, Option<String>) {
     let name = command.get_program().display().to_string();
-    let lacks = |what: &str, error: io::Error| (Exit::Environment, Some(format!("{name} cannot be {what}: {error}")));
-    let mut child = match command.stdin(Stdio::null()).process_group(0).spawn() {
-        Ok(child) => child,
+    let lacks = |what: &str, error| (Exit::Environment, Some(format!("{name} cannot be {what}: {error}")));
+    let mut group = match Group::start(command, Streams::shown()) {
+        Ok(group) => group,
         Err(error) => return lacks("run", error),
     };
-    loop {
-        let ended = child.try_wait();
-        if stop.load(Ordering::Relaxed) {
-            // The number of a command that is reaped may be another's by now.
-            if matches!(ended, Ok(None)) {
-                end(&mut child);
-            }
-            return (Exit::Interrupted, Some("interrupted".to_owned()));
-        }
-        match ended {
-            Ok(None) => thread::sleep(TICK),
-            Ok(Some(status)) if status.success() => return (Exit::AsExpected, None),
-            Ok(Some(status)) => return (Exit::Unexpected, Some(status.to_string())),
-            Err(error) => return lacks("waited for", error),
-        }
+    match group.wait_unless(stop, GRACE) {
+        Ok(None) => (Exit::Interrupted, Some("interrupted".to_owned())),
+        Ok(Some(status)) if status.success() => (Exit::AsExpected, None),
+        Ok(Some(status)) => (Exit::Unexpected, Some(status.to_string())),
+        Err(error) => lacks("waited for", error),
     }
 }
 
-/// Asks a command, and what it has started, to end; ends it if it does not.
-fn end(child: &mut Child) {
-    let group = child.id().cast_signed();
-    let asked = Instant::now();
-    // SAFETY: it takes two numbers. The caller has seen the child alive, and the loop below ends where it is
-    // reaped.
-    let signal = |signal| unsafe { libc::killpg(group, signal) };
-    signal(libc::SIGTERM);
-    while matches!(child.try_wait(), Ok(None)) {
-        if asked.elapsed() > GRACE {
-            signal(libc::SIGKILL);
-            // Fails only for one that has been waited for.
-            let _ = child.wait();
-            return;
-        }
-        thread::sleep(TICK);
+/// Runs a command and returns its standard output. The user sees its standard error.
+pub fn output(command: &mut Command, stop: &AtomicBool) -> Result<Finished, Trouble> {
+    let name = command.get_program().display().to_string();
+    match output_unless(command, Errors::Inherited, stop) {
+        Ok(Some(finished)) => Ok(finished),
+        Ok(None) => Err(Trouble { exit: Exit::Interrupted, message: "interrupted".to_owned() }),
+        Err(error) => Err(Trouble::environment(format!("{name} cannot be run: {error}"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+    use sigproof_shim::native::atomic::Ordering;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
-    #[test]
-    fn an_interruption_ends_a_command_with_what_it_has_started() {
+    /// The time between two looks.
+    const TICK: Duration = Duration::from_millis(20);
+
+    /// The second one ignores what a terminal and a service manager send, and so does what it has started.
+    #[rstest]
+    #[case::that_listens("")]
+    #[case::that_ignores_signals("trap '' INT TERM HUP QUIT; ")]
+    fn an_interruption_ends_a_command_with_what_it_has_started(#[case] trap: &str) {
         let folder = tempfile::tempdir().unwrap();
         let (stop, path) = (AtomicBool::new(false), folder.path().join("begun"));
-        let script = "sleep 600 & echo $! > \"$0.new\" && mv \"$0.new\" \"$0\"; wait";
+        let script = format!("{trap}sleep 600 & echo $! > \"$0.new\" && mv \"$0.new\" \"$0\"; wait; wait");
         let ended = thread::scope(|scope| {
             let mut command = Command::new("sh");
-            command.args(["-c", script]).arg(&path);
+            command.args(["-c", &script]).arg(&path);
             let awaiting = scope.spawn(|| {
                 let mut command = command;
                 awaited(&mut command, &stop)
@@ -106,7 +88,7 @@ mod tests {
 
     /// Whether a process has ended and nobody has reaped it: its new parent may take its time.
     fn is_zombie(pid: i32) -> bool {
-        let asked = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+        let asked = sigproof_inspect::process::output(Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]));
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
         let stat = stat.and_then(|stat| Some(stat.rsplit_once(") ")?.1.to_owned()));
         let stat = stat.or_else(|| String::from_utf8(asked.ok()?.stdout).ok());

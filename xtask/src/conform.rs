@@ -55,7 +55,7 @@ pub fn perform(args: &ConformArgs, found: &mut Vec<Run>) -> Performed {
     let stop = interrupt::flag();
     let drivers = toolchains.iter().map(|toolchain| {
         output::tell(&format!("building for {} (some seconds, the first time)", toolchain.version));
-        Driver::build(toolchain, &driver::folder()).map_err(|error| Trouble::environment(error.to_string()))
+        Driver::build(toolchain, &driver::folder(), stop).map_err(|error| Trouble::environment(error.to_string()))
     });
     let done = drivers.collect::<Result<Vec<_>, _>>().and_then(|drivers| match &args.sequence {
         Some(_) => one(args, &drivers, out),

@@ -1,9 +1,9 @@
-//! Signals to the command line itself: the first one asks the command to stop and to print what it has, the
-//! second one ends it.
+//! Signals to the command line itself: the first one asks the command to stop and to print what it has. The second
+//! one kills every child and exits.
 //!
 //! | signal | what this process does with it |
 //! |---|---|
-//! | SIGINT, SIGQUIT, SIGTERM, SIGHUP | sets the one flag of the process; a second one exits at once with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
+//! | SIGINT, SIGQUIT, SIGTERM, SIGHUP | sets the one flag of the process; a second one kills every process group that this process has started, and exits with 130. One that is ignored on entry stays ignored: that is what `nohup` asks for |
 //! | SIGCHLD | the default, whatever the parent left: where it is ignored, the kernel reaps children and no `wait` finds them |
 //! | SIGSEGV, SIGBUS | the default, if the parent ignores them: only then does Rust's runtime give the threads of a child alternate signal stacks, by which a note can tell that a handler calls it |
 //! | SIGXFSZ | ignored, so that a write beyond a limit of the file size fails and is reported |
@@ -15,6 +15,7 @@ use std::io;
 use std::ptr;
 use std::sync::OnceLock;
 
+use sigproof_inspect::process::kill_all_and_exit;
 use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
@@ -66,8 +67,15 @@ fn install(flag: &Arc<AtomicBool>) -> io::Result<()> {
             continue;
         }
         let code = i32::from(Exit::Interrupted.code());
-        // In this order: the first signal finds the flag unset, and passes the first action.
-        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(flag))?;
+        let before = Arc::clone(flag);
+        // The actions run in the order of their registration: the first signal finds the flag unset here.
+        let end = move || {
+            if before.load(Ordering::Relaxed) {
+                kill_all_and_exit(code);
+            }
+        };
+        // SAFETY: the action loads an atomic, and calls `killpg` and `_exit`, which are async-signal-safe.
+        unsafe { signal_hook::low_level::register(signal, end) }?;
         signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     Ok(())

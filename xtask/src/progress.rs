@@ -239,7 +239,7 @@ impl State {
     }
 
     /// What is under way, in a line.
-    fn status(&self) -> String {
+    fn line(&self) -> String {
         let running = self.running.values().map(|r| {
             let comma = if r.detail.is_empty() { "" } else { ", " };
             format!("{} ({:.0} %{comma}{})", r.label, r.fraction * 100.0, r.detail)
@@ -291,7 +291,7 @@ impl Display for Lines {
     }
 
     fn quiet(&mut self, state: &State) {
-        output::tell(&state.status());
+        output::tell(&state.line());
     }
 
     fn finish(&mut self) {}
@@ -321,7 +321,7 @@ mod tests {
         let message =
             "darwin-profbuf-read broken/sema/blocking: 1 attempt, 1,234 signals in the window; self-deadlock seen";
         assert_eq!(state.running[&0].message(), message);
-        let status = state.status();
+        let status = state.line();
         lines.push(status.replace(status.split(['r', ';']).nth(1).unwrap(), " "));
         lines.extend((0..4).filter_map(|index| state.take(&finished(index))));
         insta::with_settings!({filters => vec![(r"after [^;]*", "after TIME")]}, {

@@ -12,6 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sigproof_inspect::process;
 use sigproof_report::exit::Exit;
 
 use crate::args::{SanitizeArgs, Sanitizer};
@@ -73,11 +74,9 @@ fn perform(sanitizer: Sanitizer, target: &str) -> (Exit, String) {
 
 /// Where nightly's libraries for this machine are: `.../rustlib/TARGET/lib`.
 fn libraries() -> Result<PathBuf, String> {
-    let asked = Command::new("rustc").args(["+nightly", "--print", "target-libdir"]).output();
-    let answer = asked.ok().filter(|output| output.status.success());
-    let path = answer.and_then(|output| String::from_utf8(output.stdout).ok());
-    path.map(|path| PathBuf::from(path.trim()))
-        .ok_or_else(|| skipped("no nightly compiler", "rustup toolchain install nightly"))
+    let asked = process::output(Command::new("rustc").args(["+nightly", "--print", "target-libdir"]));
+    let path = asked.ok().and_then(|finished| finished.text());
+    path.map(PathBuf::from).ok_or_else(|| skipped("no nightly compiler", "rustup toolchain install nightly"))
 }
 
 /// The target whose libraries these are, if the sanitizer can be had for it.

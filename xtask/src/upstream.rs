@@ -51,7 +51,7 @@ fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
             break;
         }
         output::tell(&format!("building the reproducers with {}", toolchain.version));
-        let built = Driver::build(toolchain, &driver::folder());
+        let built = Driver::build(toolchain, &driver::folder(), stop);
         for reproducer in &chosen {
             let expects = reproducer.expects(&toolchain.version, Platform::current());
             let mut run = planned(reproducer, toolchain, &expects);

@@ -1,4 +1,4 @@
-//! What the benchmarks are asked for and what they tell: an [`Order`] goes in, [`Event`]s come out, a line of JSON each; and the few
+//! What the benchmarks are told and tell ([`sigproof_inspect::process::lines`]): an [`Order`] goes in, [`Event`]s come out; and the few
 //! statistics that both sides need.
 //!
 //! The measuring itself is in `benches/profbuf` of this crate, a program with a profile of its own; `cargo xtask bench` builds it, runs
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sigproof_inspect::process::lines::Dialect;
 
 use crate::driver::Driver;
 
@@ -263,6 +264,20 @@ pub struct Latencies {
     /// From the write to the return of the reader, each.
     pub nanoseconds: Vec<u64>,
 }
+
+/// What the program of the benchmarks is told and tells.
+#[derive(Debug)]
+pub struct Benching;
+
+impl Dialect for Benching {
+    const NAME: &'static str = "bench";
+    const VERSION: u32 = 1;
+    type Order = Order;
+    type Event = Event;
+}
+
+/// The argument with which the program reads an order. Without it, the program is one of cargo's usual benches.
+pub const ORDERED: &str = "--ordered";
 
 /// What a run tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

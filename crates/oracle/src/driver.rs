@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sigproof_inspect::process::{Errors, output_unless};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::toolchain::{Toolchain, Version};
 
@@ -68,6 +70,12 @@ pub enum BuildError {
         /// What it said.
         said: String,
     },
+    /// The user wanted an end before the compiler was done.
+    #[error("interrupted while the driver for {version} was built")]
+    Interrupted {
+        /// For which toolchain.
+        version: Version,
+    },
 }
 
 /// Where drivers are built by default: beside the folder that this executable is in, which is in the target folder.
@@ -82,12 +90,12 @@ pub fn folder() -> PathBuf {
 }
 
 impl Driver {
-    /// Builds it, below `folder`. At most one at a time there: others wait.
+    /// Builds it, below `folder`. One build at a time works there: others wait. `stop` ends the compiler.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn build(toolchain: &Toolchain, folder: &Path) -> Result<Self, BuildError> {
-        build(toolchain, folder, None)
+    pub fn build(toolchain: &Toolchain, folder: &Path, stop: &AtomicBool) -> Result<Self, BuildError> {
+        build(toolchain, folder, None, stop)
     }
 
     /// Builds it for another platform, of which it is only to be known that it compiles and links there: as Go calls the system and the
@@ -96,11 +104,16 @@ impl Driver {
     /// # Errors
     /// [`BuildError`].
     pub fn build_for(toolchain: &Toolchain, folder: &Path, os: &str, arch: &str) -> Result<Self, BuildError> {
-        build(toolchain, folder, Some((os, arch)))
+        build(toolchain, folder, Some((os, arch)), &AtomicBool::new(false))
     }
 }
 
-fn build(toolchain: &Toolchain, folder: &Path, target: Option<(&str, &str)>) -> Result<Driver, BuildError> {
+fn build(
+    toolchain: &Toolchain,
+    folder: &Path,
+    target: Option<(&str, &str)>,
+    stop: &AtomicBool,
+) -> Result<Driver, BuildError> {
     let version = &toolchain.version;
     let place = folder.join(match target {
         None => version.to_string(),
@@ -115,10 +128,10 @@ fn build(toolchain: &Toolchain, folder: &Path, target: Option<(&str, &str)>) -> 
         go.env("GOOS", os).env("GOARCH", arch);
     }
     go.args(["build", "-trimpath", "-overlay"]).arg(overlay).args(["-o", "../program", "."]);
-    let built = go.output().map_err(failed)?;
+    let built = output_unless(&mut go, Errors::Kept, stop).map_err(failed)?;
+    let built = built.ok_or_else(|| BuildError::Interrupted { version: version.clone() })?;
     if !built.status.success() {
-        let said = String::from_utf8_lossy(&built.stderr).trim().to_owned();
-        return Err(BuildError::Compiler { version: version.clone(), said });
+        return Err(BuildError::Compiler { version: version.clone(), said: built.stderr });
     }
     Ok(Driver { program: absolute(&place.join("program")).map_err(failed)?, version: version.clone() })
 }
@@ -165,6 +178,20 @@ fn update(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A compiler that would take ten minutes, and ignores what a terminal sends.
+    #[test]
+    fn an_interruption_ends_a_build_and_is_not_the_compilers_fault() {
+        let goroot = tempfile::tempdir().unwrap();
+        let go = goroot.path().join("bin/go");
+        fs::create_dir(goroot.path().join("bin")).unwrap();
+        fs::write(&go, "#!/bin/sh\ntrap '' INT TERM\nsleep 600\nsleep 600\n").unwrap();
+        fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+        let toolchain = Toolchain { goroot: goroot.path().to_owned(), version: Version::new("go1.0.0") };
+        let built = Driver::build(&toolchain, &goroot.path().join("target"), &AtomicBool::new(true));
+        assert!(matches!(built, Err(BuildError::Interrupted { .. })), "{built:?}");
+    }
 
     #[test]
     fn every_source_is_in_the_program() {

@@ -1,29 +1,28 @@
 //! A running driver: frames of words go in, frames of words come out, and what it says when it dies is kept.
 //!
-//! Requests are written by a thread of their own and answers are read by another, so that neither side of the pipes ever waits for
-//! the other to make room.
+//! One thread writes requests and another one reads answers, so neither side of the pipes waits for the other to make
+//! room. The frames are binary: a comparison exchanges several million of them a second.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{self, Read, Write};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use sigproof_inspect::process::{Group, Streams, ending};
 use sigproof_inspect::refusal::Refusal;
 
 use crate::driver::Driver;
 
-/// A driver that serves. Killed, and waited for, when dropped.
+/// A driver that serves. It and what it has started are killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
-    requests: Option<Sender<Vec<u8>>>,
+    group: Group,
+    requests: Sender<Vec<u8>>,
     answers: Receiver<Vec<u8>>,
     /// What has come and is not yet taken.
     come: Vec<u8>,
     taken: usize,
-    errors: File,
 }
 
 /// What is wrong where an answer should be.
@@ -45,6 +44,12 @@ pub enum Silence {
     Hung(Duration),
 }
 
+/// How long a driver that has closed its output may take to end.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How much of what a driver says when it dies is kept, in bytes.
+const WORDS: u64 = 1 << 20;
+
 /// The length of a word on the pipes.
 const WORD: usize = size_of::<u64>();
 
@@ -54,15 +59,14 @@ impl Process {
     /// # Errors
     /// It cannot be run.
     pub fn start(driver: &Driver, arguments: &[&str]) -> io::Result<Self> {
-        let errors = tempfile::tempfile()?;
         let mut command = Command::new(&driver.program);
-        command.args(arguments).env("GOTRACEBACK", "all").stderr(errors.try_clone()?);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command.args(arguments).env("GOTRACEBACK", "all");
+        let mut group = Group::start(&mut command, Streams::piped())?;
         let (requests, to_write) = channel::<Vec<u8>>();
         let (come, answers) = sync_channel(16);
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        // It is killed and reaped when it is dropped, also where a thread is refused.
-        let process = Self { child, requests: Some(requests), answers, come: Vec::new(), taken: 0, errors };
+        let (stdin, stdout) = group.pipes();
+        // A drop kills and reaps the group, also where a thread is refused.
+        let process = Self { group, requests, answers, come: Vec::new(), taken: 0 };
         if let Some(mut stdin) = stdin {
             // Ends with its channel, or when nobody reads any more: the answers will tell.
             let writer = move || to_write.iter().try_for_each(|bytes| stdin.write_all(&bytes));
@@ -76,14 +80,7 @@ impl Process {
 
     /// Sends requests, which are whole frames. A dead process is found out by what does not come back.
     pub fn send(&self, frames: Vec<u8>) {
-        if let Some(requests) = &self.requests {
-            let _ = requests.send(frames);
-        }
-    }
-
-    /// Sends no more: the process ends when it has answered all.
-    pub fn end_of_requests(&mut self) {
-        self.requests = None;
+        let _ = self.requests.send(frames);
     }
 
     /// The next frame, without its length, if it comes within `patience`.
@@ -116,33 +113,16 @@ impl Process {
 
     /// How it ended, once its output has.
     fn last_words(&mut self) -> Silence {
-        let how = match self.child.wait() {
-            Ok(status) => sigproof_inspect::process::ending(status),
+        let how = match self.group.wait(SILENCE) {
+            Ok(Some(status)) => ending(status),
+            Ok(None) => "closed its output and did not end".to_owned(),
             Err(error) => format!("cannot be waited for: {error}"),
         };
-        let mut all = String::new();
-        // What cannot be read is not said.
-        let _ = self.errors.rewind().and_then(|()| self.errors.read_to_string(&mut all));
+        self.group.end();
+        let all = self.group.words(WORDS);
         let said = all.lines().find(|line| line.starts_with("fatal error: ") || line.starts_with("panic: "));
         let said = said.or_else(|| all.lines().next()).unwrap_or("it said nothing").to_owned();
         Silence::Died { how, said, all }
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// As [`Child::wait`].
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.end_of_requests();
-        self.child.wait()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail only for a process that has been waited for. The threads end with its pipes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -168,4 +148,41 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
 pub fn frame(words: &[u64], to: &mut Vec<u8>) {
     to.extend((words.len() as u64).to_ne_bytes());
     words.iter().for_each(|word| to.extend(word.to_ne_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// An interruption from the terminal goes to a whole process group. A driver in this one would die of it in the
+    /// midst of a comparison, and that looks like a disagreement.
+    #[test]
+    fn a_driver_is_not_in_our_process_group_and_is_gone_with_what_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("driver");
+        // A frame of two words, its own number and its child's: little-endian, a byte at a time.
+        let script = r#"#!/bin/sh
+            sleep 600 &
+            word() { n=$1; for i in 1 2 3 4 5 6 7 8; do printf "\\$(printf %03o $((n % 256)))"; n=$((n / 256)); done; }
+            word 2; word $$; word $!
+            wait"#;
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let driver = Driver { program, version: crate::toolchain::Version::new("go1.0.0") };
+        let mut process = Process::start(&driver, &[]).unwrap();
+        let told = process.receive(Duration::from_secs(60)).unwrap();
+        let [leader, started] = told.iter().map(|word| *word as i32).collect::<Vec<_>>()[..] else {
+            panic!("{told:?}")
+        };
+        let group = |pid| nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid)));
+        assert_eq!(group(leader).unwrap().as_raw(), leader);
+        assert_ne!(group(0).unwrap().as_raw(), leader);
+        drop(process);
+        assert_eq!(group(leader), Err(nix::errno::Errno::ESRCH), "the leader is left");
+        let begun = std::time::Instant::now();
+        while std::fs::read_to_string(format!("/proc/{started}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "what it has started is left");
+        }
+    }
 }

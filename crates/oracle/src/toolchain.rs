@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
+use sigproof_inspect::process::output;
 
 /// The environment variable that lists GOROOTs, separated as in PATH.
 pub const VARIABLE: &str = "SIGPROOF_GO";
@@ -102,7 +103,7 @@ impl Toolchain {
             return Err(not("it lacks the file src/runtime/profbuf.go (on Debian: package golang-src)".to_owned()));
         }
         let mut toolchain = Self { goroot, version: Version::new("unknown") };
-        let version = toolchain.go().arg("version").stderr(Stdio::null()).output();
+        let version = output(toolchain.go().arg("version"));
         let version = version.map_err(|error| not(format!("bin/go cannot be run: {error}")))?;
         let text = String::from_utf8_lossy(&version.stdout);
         // "go version go1.27.3 linux/amd64", "go version devel go1.28-abcdef ... linux/amd64"
@@ -116,7 +117,7 @@ impl Toolchain {
         let mut command = Command::new(self.goroot.join("bin/go"));
         let settings = [("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=mod"), ("GOWORK", "off"), ("GO111MODULE", "on")];
         command.env("GOROOT", &self.goroot).envs(settings).env("CGO_ENABLED", "0").env_remove("GOEXPERIMENT");
-        command.env_remove("GOOS").env_remove("GOARCH").stdin(Stdio::null());
+        command.env_remove("GOOS").env_remove("GOARCH");
         command
     }
 }
@@ -156,9 +157,9 @@ fn usual_places() -> Vec<PathBuf> {
 
 /// The root of the `go` on the PATH.
 fn of_the_path() -> Option<PathBuf> {
-    let asked = Command::new("go").args(["env", "GOROOT"]).env("GOTOOLCHAIN", "local").stdin(Stdio::null()).output();
-    let root = String::from_utf8(asked.ok()?.stdout).ok()?;
-    (!root.trim().is_empty()).then(|| root.trim().into())
+    let asked = output(Command::new("go").args(["env", "GOROOT"]).env("GOTOOLCHAIN", "local"));
+    let root = asked.ok()?.text()?;
+    (!root.is_empty()).then(|| root.into())
 }
 
 /// The folders in `parent` whose names begin so.

@@ -1,5 +1,6 @@
 //! Ctrl-C: what was found is printed, the exit code says so, and nothing is left running or lying about.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -7,7 +8,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rstest::rstest;
 pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
-use sigproof_tests::interrupt::{await_nothing, command_lines};
+use sigproof_tests::interrupt::{await_nothing, command_lines, started_by};
 
 /// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed process is
 /// seen a moment after the kill.
@@ -78,9 +79,13 @@ fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code
     let folder = tempfile::tempdir().unwrap();
     let entries = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let mut command = sigproof_tests::xtask(&arguments);
-    command.env("TMPDIR", folder.path());
+    let mark = format!("SIGPROOF_TEST_MODEL={}", folder.path().display());
+    command.env("TMPDIR", folder.path()).env("SIGPROOF_TEST_MODEL", folder.path());
+    let explores = |line: &[String]| line.first().is_some_and(|program| program.ends_with("sigproof-model"));
     let (found, stdout, stderr) = command_interrupted_after("[1/3]", command, |pid| {
-        await_that("an explorer has a folder of its own", || !entries().is_empty());
+        await_that("an explorer has a folder of its own", || {
+            !entries().is_empty() && started_by(&mark).iter().any(|(_, line)| explores(line))
+        });
         send(pid);
     });
     await_that("nothing is left behind", || entries().is_empty());
@@ -88,8 +93,30 @@ fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code
     if code.is_some() {
         assert!(stdout.contains("livelock") && stdout.contains("interrupted after 1 model: 1 as expected"), "{stdout}");
     }
-    await_none("explorers are left", |line| {
-        line.first().is_some_and(|program| program.ends_with("sigproof-model"))
-            && line.iter().any(|word| word.contains("cpuprof-signal-lock/fixed"))
+    assert_none_started_by(&mark);
+}
+
+/// The command of others is a cargo that ignores every signal that can be ignored, and would take half an hour.
+#[rstest]
+#[case::once(&[Signal::SIGINT])]
+#[case::twice(&[Signal::SIGINT, Signal::SIGTERM])]
+#[case::hung_up(&[Signal::SIGHUP])]
+fn an_interruption_ends_a_command_that_ignores_signals(#[case] signals: &[Signal]) {
+    let folder = tempfile::tempdir().unwrap();
+    let cargo = folder.path().join("cargo");
+    let script = "#!/bin/sh\n[ \"$2\" = --version ] && exit 0\n\
+                  trap '' INT TERM HUP QUIT\necho begun >&2\nsleep 600\nsleep 600\nsleep 600\n";
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mark = format!("SIGPROOF_TEST_CI=7{}", signals.iter().map(|signal| *signal as i32).sum::<i32>());
+    let (name, value) = mark.split_once('=').unwrap();
+    let mut command = sigproof_tests::xtask(&["ci", "--only", "fmt"]);
+    command.env("CARGO", &cargo).env(name, value);
+    let (code, stdout, stderr) = command_interrupted_after("begun", command, |pid| {
+        signals.iter().for_each(|signal| kill(pid, *signal).unwrap());
     });
+    assert_eq!(code, Some(130), "{stderr}");
+    // The second signal wants an end at once, without the summary.
+    assert_eq!(stdout.contains("fmt           interrupted"), signals.len() == 1, "{stdout}");
+    assert_none_started_by(&mark);
 }

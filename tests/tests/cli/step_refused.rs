@@ -92,7 +92,9 @@ fn a_target_that_cannot_be_started_is_told_by_its_cause() {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("a pipe").write_all(b"\"probe\"\n").expect("it waits for its orders");
     let ran = finish(child);
-    let event: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
+    // The first line is the greeting.
+    let line = ran.stdout.lines().nth(1).unwrap_or_else(|| panic!("{ran:#?}"));
+    let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {ran:#?}"));
     let probes = event["probed"].as_array().unwrap_or_else(|| panic!("{event:#}"));
     assert!(!probes.is_empty());
     for probe in probes {

@@ -1,41 +1,37 @@
-//! The benchmarks' executable: built by cargo's bench profile, run with an order, and listened to.
+//! The program of the benchmarks: built by cargo's bench profile, given an order, and listened to.
 //!
-//! What it says on its standard error is criterion's progress; it is kept, and shown only if something goes wrong.
+//! Its standard error holds criterion's progress. The end of it is shown if something goes wrong.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Seek};
-use std::os::unix::process::CommandExt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
-use sigproof_inspect::refusal::Refusal;
-use sigproof_oracle::bench::{Event, Group, Order, Pace};
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_inspect::process::lines::{Broken, How, Talk};
+use sigproof_oracle::bench::{Benching, Event, Group, ORDERED, Order, Pace};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use super::results::Results;
 use crate::progress::{self, Progress};
 use crate::trouble::Trouble;
 use crate::{command, output, units};
 
-/// How often an interruption is looked for.
-const TICK: Duration = Duration::from_millis(50);
+/// How many lines of criterion's text are shown if something goes wrong.
+const LAST: usize = 20;
 
 /// Builds it, and says where it is. For tests it is made of what they are made of: their profile, and the features of the whole workspace.
-pub fn build(pace: Pace) -> Result<PathBuf, Trouble> {
+pub fn build(pace: Pace, stop: &AtomicBool) -> Result<PathBuf, Trouble> {
     output::tell("building the benchmarks (about a minute, the first time)");
     let chosen: &[_] = match pace {
         Pace::Tiny => &["--profile", "dev", "--workspace"],
         Pace::Quick | Pace::Full => &["--package", "sigproof-oracle"],
     };
     let mut cargo = command::cargo();
-    cargo.current_dir(super::root()).stdin(Stdio::null()).stderr(Stdio::inherit());
+    cargo.current_dir(super::root());
     cargo.args(["bench", "--no-run", "--bench", "profbuf"]).args(chosen);
-    let built = cargo.arg("--message-format=json-render-diagnostics").output();
-    let built = built.map_err(|error| Trouble::environment(format!("cargo cannot be run: {error}")))?;
+    let built = command::output(cargo.arg("--message-format=json-render-diagnostics"), stop)?;
     let lines = String::from_utf8_lossy(&built.stdout);
     let program = lines.lines().find_map(executable).filter(|_| built.status.success());
     program.ok_or_else(|| {
@@ -50,59 +46,33 @@ fn executable(line: &str) -> Option<PathBuf> {
     message["executable"].as_str().filter(|_| of_bench).map(PathBuf::from)
 }
 
-/// A process that is not left behind.
-struct Guarded(Child);
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        // Both fail only for a process that has been waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs it, and takes in what it tells, until its end or an interruption.
+/// Runs it, and takes what it tells, until its end or an interruption.
 ///
 /// # Errors
 /// It cannot be run, or it fails; what it has told until then is in the results.
 pub fn run(program: &Path, order: &Order, stop: &AtomicBool, results: &mut Results) -> Result<(), Trouble> {
-    let environment = |error: io::Error| Trouble::environment(format!("{} cannot be run: {error}", program.display()));
-    let text = serde_json::to_string(order).map_err(|error| Trouble::unexpected(error.to_string()))?;
-    let mut said = tempfile::tempfile().map_err(environment)?;
-    let mut command = Command::new(program);
-    command.args(["--order", &text]).stdin(Stdio::null()).stdout(Stdio::piped());
-    // A group of its own: an interruption from the terminal comes here only, and here it is decided what ends.
-    let child = command.process_group(0).stderr(said.try_clone().map_err(environment)?).spawn().map_err(environment)?;
-    let mut child = Guarded(child);
-    let (tell, events) = channel();
-    let stdout = child.0.stdout.take();
-    // Ends with the pipe, or when nobody listens any more.
-    let listener = move || {
-        let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
-        lines.filter_map(|line| event(&line)).try_for_each(|event| tell.send(event))
-    };
-    let listening = thread::Builder::new().name("events".to_owned()).spawn(listener);
-    listening.map_err(|error| Trouble::environment(Refusal::thread(&error).to_string()))?;
+    let started = Talk::<Benching>::start("the benchmarks", Command::new(program).arg(ORDERED));
+    let mut talk =
+        started.map_err(|error| Trouble::environment(format!("{} cannot be run: {error}", program.display())))?;
+    talk.order(order);
     let progress = Progress::start();
-    listen(&events, order, stop, results, &progress);
+    let mut passes = Passes::begin(order, &progress);
+    let ended = talk.until(stop, |event| {
+        passes.take(event, results);
+        ControlFlow::<()>::Continue(())
+    });
+    passes.end();
     progress.finish();
-    if stop.load(Ordering::Relaxed) {
-        return Ok(());
+    match ended {
+        Ok(_) => Ok(()),
+        Err(Broken { how: How::Ended(status), .. }) if status.success() => Ok(()),
+        Err(broken) if broken.is_from_outside() => Err(Trouble::environment(broken.to_string())),
+        Err(Broken { child, how, words }) => {
+            let lines: Vec<_> = words.lines().filter(|line| !line.starts_with("Benchmarking ")).collect();
+            let last = lines[lines.len().saturating_sub(LAST)..].join("\n");
+            Err(Trouble::unexpected(format!("{child} {how}: {last}")))
+        }
     }
-    let status = child.0.wait().map_err(environment)?;
-    if status.success() {
-        return Ok(());
-    }
-    let mut text = String::new();
-    // What cannot be read is not said.
-    let _ = said.rewind().and_then(|()| said.read_to_string(&mut text));
-    let last: Vec<_> = text.lines().filter(|line| !line.starts_with("Benchmarking ")).collect();
-    Err(Trouble::unexpected(format!("the benchmarks ended with {status}: {}", last.join("\n"))))
-}
-
-/// The event in a line; criterion's own text has none.
-fn event(line: &str) -> Option<Event> {
-    serde_json::from_str(&line[line.find("{\"event\":")?..]).ok()
 }
 
 /// A pass of a group under way.
@@ -113,42 +83,50 @@ struct Pass {
     began: Instant,
 }
 
-fn listen(events: &Receiver<Event>, order: &Order, stop: &AtomicBool, results: &mut Results, progress: &Progress) {
-    let count = order.groups.len() * order.passes as usize;
-    progress.event(progress::Event::Planned { count, thing: "pass" });
-    let mut planned = BTreeMap::new();
-    let mut index = 0;
-    let mut now: Option<Pass> = None;
-    while !stop.load(Ordering::Relaxed) {
-        let event = match events.recv_timeout(TICK) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
+/// The passes of all groups, as the program tells of them.
+struct Passes<'a> {
+    progress: &'a Progress,
+    /// How many visits each pass of a group has.
+    planned: BTreeMap<Group, usize>,
+    /// Passes done.
+    index: usize,
+    now: Option<Pass>,
+}
+
+impl<'a> Passes<'a> {
+    fn begin(order: &Order, progress: &'a Progress) -> Self {
+        let count = order.groups.len() * order.passes as usize;
+        progress.event(progress::Event::Planned { count, thing: "pass" });
+        Self { progress, planned: BTreeMap::new(), index: 0, now: None }
+    }
+
+    fn take(&mut self, event: Event, results: &mut Results) {
         match event {
-            Event::Planned(visits) => planned = visits,
+            Event::Planned(visits) => self.planned = visits,
             Event::Begun { group, pass, what } => {
-                if now.as_ref().is_none_or(|now| (now.group, now.pass) != (group, pass)) {
-                    if let Some(done) = now.take() {
-                        progress.event(said(index, &done));
-                        index += 1;
-                    }
+                if self.now.as_ref().is_none_or(|now| (now.group, now.pass) != (group, pass)) {
+                    self.end();
                     let label = format!("{}, pass {}", group.as_str(), pass + 1);
-                    progress.event(progress::Event::Started { index, label });
-                    now = Some(Pass { group, pass, visits: 0, began: Instant::now() });
+                    self.progress.event(progress::Event::Started { index: self.index, label });
+                    self.now = Some(Pass { group, pass, visits: 0, began: Instant::now() });
                 }
-                if let Some(now) = &now {
-                    let of = planned.get(&group).copied().unwrap_or(1).max(1);
+                if let Some(now) = &self.now {
+                    let of = self.planned.get(&group).copied().unwrap_or(1).max(1);
                     let fraction = now.visits as f64 / of as f64;
-                    progress.event(progress::Event::Progress { index, fraction, detail: what });
+                    self.progress.event(progress::Event::Progress { index: self.index, fraction, detail: what });
                 }
             }
-            Event::Done => now.iter_mut().for_each(|now| now.visits += 1),
+            Event::Done => self.now.iter_mut().for_each(|now| now.visits += 1),
             result => results.take(result),
         }
     }
-    if let Some(done) = now {
-        progress.event(said(index, &done));
+
+    /// The pass under way has ended.
+    fn end(&mut self) {
+        if let Some(done) = self.now.take() {
+            self.progress.event(said(self.index, &done));
+            self.index += 1;
+        }
     }
 }
 
@@ -180,12 +158,6 @@ mod tests {
         let refused = without_threads(|| run(&program, &order, &stop, &mut results).unwrap_err());
         assert_eq!(refused.exit, Exit::Environment, "{}", refused.message);
         assert!(refused.message.contains("thread") && refused.message.contains("ulimit -u"), "{}", refused.message);
-    }
-
-    #[test]
-    fn events_are_found_among_other_text() {
-        assert_eq!(event("time: 3 ns"), None);
-        assert_eq!(event("\r{\"event\":\"done\"}"), Some(Event::Done));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
+use sigproof_inspect::process;
 use sigproof_oracle::bench::{Contender, Cost, Event, Group, Kind, Latencies, Order, Pace, Traffic};
 use sigproof_oracle::conform::{rule::Rule, single::Single};
 use sigproof_oracle::driver::Driver;
@@ -161,8 +162,7 @@ fn processor() -> String {
 }
 
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    process::output(Command::new(program).args(arguments)).ok()?.text()
 }
 
 /// The version of a package in a lock file.

@@ -1,18 +1,15 @@
-//! The build with models, and processes of it: each gets an order and tells events.
+//! The build with models, and processes of it: each gets one order and tells events.
 
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
 
-use sigproof_harness::model::worker::{self, Event, Order};
-use sigproof_inspect::process::{Group, own_executable};
-use sigproof_inspect::refusal::Refusal;
+use sigproof_harness::model::worker::{self, Event, Exploring, Order};
+use sigproof_inspect::process::lines::{Broken, How, Talk};
+use sigproof_inspect::process::own_executable;
 use sigproof_report::exit::Exit;
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::AtomicBool;
 use tempfile::TempDir;
 
 use crate::trouble::Trouble;
@@ -20,9 +17,6 @@ use crate::{command, output};
 
 /// Below the usual target folder, so that neither build undoes the other.
 const FOLDER: &str = "loom";
-
-/// How often a process that says nothing is looked at, and the wish to stop.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The checkout that the current folder is in: the models are built from its sources.
 fn checkout() -> Result<PathBuf, Trouble> {
@@ -69,7 +63,7 @@ fn cargo_with_models(place: &Path) -> Command {
     let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     flags += " --cfg loom";
     let mut command = command::cargo();
-    command.env("RUSTFLAGS", flags.trim_start()).env("CARGO_TARGET_DIR", place).stdin(Stdio::null());
+    command.env("RUSTFLAGS", flags.trim_start()).env("CARGO_TARGET_DIR", place);
     command
 }
 
@@ -114,13 +108,11 @@ pub fn test() -> Result<(), Trouble> {
 
 /// A process that carries out an order. It and what it has started end when this is dropped.
 pub struct Explorer {
-    group: Group,
-    /// Its temporary files: gone after it has ended, however it ended.
+    talk: Talk<Exploring>,
+    /// Its temporary files: removed after it has ended, however it ended.
     _folder: TempDir,
     /// What it explores.
     subject: String,
-    /// Its standard input: it ends when this process does.
-    _leash: Option<ChildStdin>,
 }
 
 /// The models of an order, in words.
@@ -134,147 +126,104 @@ fn subject(order: &Order) -> String {
 }
 
 impl Explorer {
-    /// Starts it.
+    /// Starts it and gives it its order.
     pub fn start(program: &Path, order: &Order) -> Result<Self, Trouble> {
-        let text = serde_json::to_string(order).map_err(|error| Trouble::environment(error.to_string()))?;
-        let mut command = Command::new(program);
-        command.arg(text).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let cannot = |error| Trouble::environment(format!("{} cannot be run: {error}", program.display()));
+        Self::start_as(&mut Command::new(program), order)
+    }
+
+    fn start_as(command: &mut Command, order: &Order) -> Result<Self, Trouble> {
         let folder = tempfile::Builder::new().prefix(worker::FOLDER).tempdir().map_err(no_temporary_files)?;
         command.env("TMPDIR", folder.path());
-        let group = Group::start(&mut command).map_err(cannot)?;
-        Ok(Self { group, _folder: folder, subject: subject(order), _leash: None })
+        let started = Talk::start("the process that explores it", command);
+        let mut talk = started.map_err(|error| {
+            Trouble::environment(format!("{} cannot be run: {error}", command.get_program().display()))
+        })?;
+        talk.order(order);
+        Ok(Self { talk, _folder: folder, subject: subject(order) })
     }
 
-    /// Takes in its events until it has none left, or until `stop` is set. A process that ends before it has
-    /// told a result is trouble.
+    /// Takes its events until it ends, or until `stop` is set. A process that ends before it has told a result is
+    /// trouble.
     pub fn events(mut self, stop: &AtomicBool, mut each: impl FnMut(Event)) -> Result<(), Trouble> {
-        let (leash, stdout) = self.group.pipes();
-        self._leash = leash;
-        let (send, lines) = mpsc::channel();
-        if let Some(stdout) = stdout {
-            let read = move || BufReader::new(stdout).lines().try_for_each(|line| send.send(line));
-            // It ends with the pipe.
-            let reader = thread::Builder::new().name("explorer".to_owned()).spawn(read);
-            reader.map_err(|error| Trouble::environment(Refusal::thread(&error).to_string()))?;
-        }
-        let mut told = false;
-        while !stop.load(Ordering::Relaxed) {
-            let line = match lines.recv_timeout(LOOK) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => match self.group.ended() {
-                    Ok(Some(status)) if status.success() && told => return Ok(()),
-                    Ok(Some(status)) => return Err(self.died(status)),
-                    Ok(None) => {
-                        thread::sleep(LOOK);
-                        continue;
-                    }
-                    Err(error) => return Err(Trouble::environment(format!("{}: waitid: {error}", self.subject))),
-                },
-            };
-            match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
-                Some(Event::Lacks(what)) => return Err(Trouble::environment(what)),
-                Some(event) => {
-                    told |= !matches!(event, Event::Begin(_) | Event::Plans { .. });
-                    each(event);
-                }
-                None => {
-                    let message =
-                        format!("{}: the process that explores it wrote a line that is no event", self.subject);
-                    return Err(Trouble::unexpected(message));
-                }
+        let mut has_told = false;
+        let ended = self.talk.until(stop, |event| match event {
+            Event::Lacks(what) => ControlFlow::Break(Trouble::environment(what)),
+            event => {
+                has_told |= !matches!(event, Event::Begin(_) | Event::Plans { .. });
+                each(event);
+                ControlFlow::Continue(())
             }
-        }
-        Ok(())
-    }
-
-    /// What the end of a process without a result means.
-    fn died(&self, status: ExitStatus) -> Trouble {
-        let words = match self.group.last_words() {
-            words if words.is_empty() => String::new(),
-            words => format!("; it said: {words}"),
-        };
-        let subject = &self.subject;
-        match status.signal() {
-            Some(signal) if OUTSIDE.contains(&signal) => Trouble::environment(format!(
-                "{subject}: no verdict: the process that explored it was ended from outside ({status}), \
-                 by the user or for want of memory; run it again, with fewer --jobs{words}"
-            )),
-            Some(_) => Trouble::unexpected(format!(
-                "{subject}: no verdict: the process that explored it crashed ({status}): a fault of the tool{words}"
-            )),
-            None => Trouble::unexpected(format!(
-                "{subject}: no verdict: the process that explored it ended early ({status}): a fault of the tool{words}"
-            )),
+        });
+        match ended {
+            Ok(trouble) => trouble.map_or(Ok(()), Err),
+            Err(Broken { how: How::Ended(status), .. }) if has_told && status.success() => Ok(()),
+            Err(broken) => Err(no_verdict(&self.subject, &broken)),
         }
     }
 }
 
-/// Signals that others send: a user, a service manager, the kernel for want of memory or processor time.
-const OUTSIDE: [i32; 6] = {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
-    const SIGXCPU: i32 = 24;
-    [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGXCPU]
-};
+/// What it means that a process has ended without a result.
+fn no_verdict(subject: &str, broken: &Broken) -> Trouble {
+    if broken.is_from_outside() {
+        let Broken { child, how, words } = broken;
+        let words = if words.is_empty() { String::new() } else { format!("; it said: {words}") };
+        return Trouble::environment(format!(
+            "{subject}: no verdict: {child} was ended from outside (it {how}), by the user or for want of memory; \
+             run it again, with fewer --jobs{words}"
+        ));
+    }
+    Trouble::unexpected(format!("{subject}: no verdict: {broken}: a fault of the tool"))
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
     use sigproof_report::Selection;
-    use std::fs;
+    use sigproof_shim::native::atomic::Ordering;
 
-    /// A program in the place of the explorer: a script of the shell.
-    fn false_explorer(folder: &Path, script: &str) -> Explorer {
-        let program = folder.join("explorer.sh");
-        fs::write(&program, script).unwrap();
+    /// A script of the shell in the place of the explorer.
+    fn start(script: &str) -> Result<Explorer, Trouble> {
         let mut command = Command::new("/bin/sh");
-        command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", &format!("echo '{{\"hello\":{{\"speaks\":\"model\",\"version\":1}}}}'; {script}")]);
         let selection = Selection { setups: vec!["a-model/fixed".to_owned()], ..Selection::default() };
-        let subject = subject(&Order::Survey(selection));
-        Explorer {
-            group: Group::start(&mut command).unwrap(),
-            _folder: tempfile::tempdir().unwrap(),
-            subject,
-            _leash: None,
-        }
+        Explorer::start_as(&mut command, &Order::Survey(selection))
+    }
+
+    fn false_explorer(script: &str) -> Explorer {
+        start(script).unwrap()
     }
 
     #[rstest]
-    #[case::only_begins("echo '{\"begin\":1}'", Exit::Unexpected, "ended early")]
-    #[case::says_nothing("exit 0", Exit::Unexpected, "ended early")]
-    #[case::fails_after_its_result("echo '{\"weakened\":null}'; exit 3", Exit::Unexpected, "exit status: 3")]
+    #[case::only_begins("echo '{\"begin\":1}'", Exit::Unexpected, "exited with code 0")]
+    #[case::says_nothing("exit 0", Exit::Unexpected, "exited with code 0")]
+    #[case::fails_after_its_result("echo '{\"weakened\":null}'; exit 3", Exit::Unexpected, "exited with code 3")]
     #[case::nonsense("echo nonsense", Exit::Unexpected, "no event")]
-    #[case::killed("kill -KILL $$", Exit::Environment, "ended from outside")]
+    #[case::killed("kill -KILL $$", Exit::Environment, "fewer --jobs")]
+    #[case::of_want("echo 'memory allocation of 80 bytes failed' >&2; kill -ABRT $$", Exit::Environment, "80 bytes")]
     #[case::crashed("echo because >&2; kill -SEGV $$", Exit::Unexpected, "because")]
     #[case::lacks("echo '{\"lacks\":\"no memory\"}'; echo '{\"weakened\":null}'", Exit::Environment, "no memory")]
     fn a_process_that_dies_is_trouble(#[case] script: &str, #[case] exit: Exit, #[case] said: &str) {
-        let folder = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let trouble = false_explorer(folder.path(), script).events(&stop, |_| {}).unwrap_err();
+        let trouble = false_explorer(script).events(&stop, |_| {}).unwrap_err();
         assert_eq!(trouble.exit, exit, "{}", trouble.message);
         assert!(trouble.message.contains(said), "{}", trouble.message);
-        assert!(exit == Exit::Environment || trouble.message.contains("a-model/fixed"), "{}", trouble.message);
+        assert!(said == "no memory" || trouble.message.contains("a-model/fixed"), "{}", trouble.message);
     }
 
     /// The script would go on for an hour.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_refused_thread_is_trouble_with_a_remedy() {
-        let folder = tempfile::tempdir().unwrap();
-        let explorer = false_explorer(folder.path(), "sleep 3600");
-        let stop = AtomicBool::new(false);
-        let trouble = sigproof_tests::refuse::without_threads(|| explorer.events(&stop, |_| {}).unwrap_err());
+        let trouble = sigproof_tests::refuse::without_threads(|| start("sleep 3600").err().unwrap());
         assert_eq!(trouble.exit, Exit::Environment, "{}", trouble.message);
         assert!(trouble.message.contains("thread") && trouble.message.contains("ulimit -u"), "{}", trouble.message);
     }
 
     #[test]
     fn a_result_and_a_good_end_are_no_trouble() {
-        let folder = tempfile::tempdir().unwrap();
         let mut seen = 0;
-        let explorer = false_explorer(folder.path(), "echo '{\"begin\":1}'; echo '{\"weakened\":null}'");
+        let explorer = false_explorer("echo '{\"begin\":1}'; echo '{\"weakened\":null}'");
         explorer.events(&AtomicBool::new(false), |_| seen += 1).unwrap();
         assert_eq!(seen, 2);
     }
@@ -282,9 +231,8 @@ mod tests {
     /// The script would go on for an hour without a line.
     #[test]
     fn a_silent_process_is_stopped_at_once() {
-        let folder = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        let explorer = false_explorer(folder.path(), "echo '{\"begin\":1}'; sleep 3600");
+        let explorer = false_explorer("echo '{\"begin\":1}'; sleep 3600");
         let mut seen = 0;
         let stopped = explorer.events(&stop, |_| {
             seen += 1;

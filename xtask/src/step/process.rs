@@ -1,29 +1,19 @@
-//! Processes that sweep: each carries out one order after another, and is gone when this is.
+//! Processes that sweep: each carries out one order after another, and is gone when the value is dropped.
 //!
-//! A process is started by the thread that gives it its orders, and not handed to another: on Linux it ends with the thread that
-//! started it.
+//! The thread that starts a process gives it its orders: on Linux the process ends with that thread.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io;
+use std::ops::ControlFlow;
+use std::process::Command;
 
-use sigproof_harness::forked::worker::{Event, Order, VERB};
-use sigproof_inspect::process::{self, Group, own_command, pause};
-use sigproof_inspect::refusal::Refusal;
+use sigproof_harness::forked::worker::{Event, Order, Stepping, VERB};
+use sigproof_inspect::process::lines::{Broken, How, Talk};
+use sigproof_inspect::process::own_command;
 use sigproof_report::Run;
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_step::engine::Probe;
 
 use crate::trouble::Trouble;
-
-/// How soon an interruption is noticed.
-const PERIOD: Duration = Duration::from_millis(50);
-
-/// How long a process that has said its last may take to end; and the signal that ended it, to reach us, too.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// The answer to an order.
 pub enum Answer {
@@ -33,13 +23,13 @@ pub enum Answer {
     Done(Box<Run>),
     /// The order cannot be carried out.
     Refused(String),
-    /// The process died of it.
+    /// The process died of it, or broke the protocol.
     Died {
-        /// How it ended.
+        /// What it did.
         sentence: String,
-        /// What it wrote to its standard error.
+        /// What it wrote to its standard error, or the line that is no event.
         words: String,
-        /// Whether something outside of it ended it: SIGKILL, SIGTERM, or want of memory.
+        /// Whether somebody else ended it: a user, a service manager, or the kernel for want of memory.
         outside: bool,
     },
     /// The user wants an end.
@@ -47,11 +37,7 @@ pub enum Answer {
 }
 
 /// A process that sweeps.
-pub struct Sweeper {
-    group: Group,
-    orders: ChildStdin,
-    events: Receiver<String>,
-}
+pub struct Sweeper(Talk<Stepping>);
 
 impl Sweeper {
     /// Starts one, the `number`-th of those that work side by side: each has a processor of its own.
@@ -63,94 +49,44 @@ impl Sweeper {
     }
 
     fn start_as(command: &mut Command) -> io::Result<Self> {
-        let mut group = Group::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-        let (Some(orders), Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        let (sender, events) = channel();
-        // It ends with the process, whose end closes the pipe; nobody need wait for it.
-        let reader = thread::Builder::new().name("events".to_owned()).spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        reader.map_err(|error| Refusal::thread(&error))?;
-        Ok(Self { group, orders, events })
+        Talk::start("the process that sweeps", command).map(Self)
     }
 
     /// Whether it can be given an order.
     pub fn lives(&mut self) -> bool {
-        matches!(self.group.ended(), Ok(None))
+        self.0.lives()
     }
 
-    /// Has it carry out an order. `progress` is told how many boundaries are done, and of how many.
+    /// Has it carry out an order. `progress` gets the number of boundaries that are done, and of all.
     pub fn carry_out(&mut self, order: &Order, stop: &AtomicBool, mut progress: impl FnMut(usize, usize)) -> Answer {
-        let order = serde_json::to_string(order).unwrap_or_default() + "\n";
-        if self.orders.write_all(order.as_bytes()).is_err() {
-            // A process that the machine refused something may have told so, and ended, before this order.
-            let told = self.events.recv_timeout(GRACE).ok();
-            return match told.and_then(|line| serde_json::from_str(&line).ok()) {
-                Some(Event::Refused(why)) => Answer::Refused(why),
-                _ => self.died(stop),
-            };
-        }
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                self.group.end();
-                return Answer::Stopped;
-            }
-            let line = match self.events.recv_timeout(PERIOD) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return self.died(stop),
-            };
-            match serde_json::from_str(&line) {
-                Ok(Event::Progress { done, known }) => progress(done, known),
-                Ok(Event::Probed(probes)) => return Answer::Probed(probes),
-                Ok(Event::Done(run)) => return Answer::Done(run),
-                Ok(Event::Refused(why)) => return Answer::Refused(why),
-                Err(error) => {
-                    self.group.end();
-                    let sentence = format!("the process that sweeps told nonsense: {error}");
-                    return Answer::Died { sentence, words: line, outside: false };
+        self.0.order(order);
+        let told = self.0.until(stop, |event| {
+            ControlFlow::Break(match event {
+                Event::Progress { done, known } => {
+                    progress(done, known);
+                    return ControlFlow::Continue(());
                 }
-            }
-        }
-    }
-
-    /// It has said its last: why.
-    fn died(&mut self, stop: &AtomicBool) -> Answer {
-        await_for(GRACE, || !self.lives());
-        let mut killed = false;
-        let sentence = match self.group.ended() {
-            Ok(Some(status)) => {
-                // No window sends itself these signals.
-                killed = process::interrupted(status) || status.signal() == Some(9);
-                if process::interrupted(status) {
-                    await_for(GRACE, || stop.load(Ordering::Relaxed));
-                }
-                format!("the process that sweeps {}", process::ending(status))
-            }
-            _ => "the process that sweeps fell silent".to_owned(),
-        };
-        self.group.end();
-        match stop.load(Ordering::Relaxed) {
-            true => Answer::Stopped,
-            false => {
-                let words = self.group.last_words();
-                // What the standard library says before it aborts.
-                let outside = killed || words.contains("memory allocation of ");
-                Answer::Died { sentence, words, outside }
-            }
+                Event::Probed(probes) => Answer::Probed(probes),
+                Event::Done(run) => Answer::Done(run),
+                Event::Refused(why) => Answer::Refused(why),
+            })
+        });
+        match told {
+            Ok(answer) => answer.unwrap_or(Answer::Stopped),
+            Err(broken) => died(broken),
         }
     }
 }
 
-/// Waits until it is so, or the time is over.
-fn await_for(time: Duration, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() && started.elapsed() < time {
-        pause(Duration::from_millis(2));
+fn died(broken: Broken) -> Answer {
+    let outside = broken.is_from_outside();
+    let Broken { child, how, words } = broken;
+    match how {
+        How::Junk { line, error } => {
+            let sentence = format!("{child} wrote a line that is no event: {error}");
+            Answer::Died { sentence, words: line, outside }
+        }
+        how => Answer::Died { sentence: format!("{child} {how}"), words, outside },
     }
 }
 
@@ -158,7 +94,14 @@ fn await_for(time: Duration, mut is_so: impl FnMut() -> bool) {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use sigproof_shim::native::atomic::Ordering;
     use std::os::unix::process::CommandExt;
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// The greeting, which every process that sweeps begins with.
+    const HELLO: &str = r#"echo '{"hello":{"speaks":"step","version":1}}'"#;
 
     /// Far beyond what an answer takes; the scripts would sleep for longer.
     const WATCHDOG: Duration = Duration::from_secs(120);
@@ -185,7 +128,7 @@ mod tests {
     /// What a process answers that is this script.
     fn answer(script: &str, stop: &'static AtomicBool) -> (Answer, Vec<(usize, usize)>, bool) {
         let (tell, told) = channel();
-        let its = script.to_owned();
+        let its = format!("{HELLO}; {script}");
         thread::spawn(move || {
             let mut command = Command::new("sh");
             dies_of_signals(command.args(["-c", &its]));
@@ -211,10 +154,12 @@ mod tests {
     /// It was refused something before it had an order, and has ended before it was given one.
     #[test]
     fn what_it_told_before_its_first_order_is_the_answer() {
-        let script = r#"echo '{"refused":"no leash"}'; exit 1"#;
-        let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", script])).unwrap();
-        await_for(Duration::from_secs(60), || !sweeper.lives());
-        assert!(!sweeper.lives(), "the script does not end");
+        let script = format!(r#"{HELLO}; echo '{{"refused":"no leash"}}'; exit 1"#);
+        let mut sweeper = Sweeper::start_as(Command::new("sh").args(["-c", &script])).unwrap();
+        let begun = Instant::now();
+        while sweeper.lives() {
+            assert!(begun.elapsed() < WATCHDOG, "the script does not end");
+        }
         let answer = sweeper.carry_out(&Order::Probe, &AtomicBool::new(false), |_, _| {});
         assert!(matches!(answer, Answer::Refused(why) if why == "no leash"));
     }
@@ -226,8 +171,9 @@ mod tests {
     #[case::told_to_end_by_another("read order; kill -15 $$", "was killed by signal 15 (SIGTERM)", "", true)]
     #[case::interrupted_by_another("read order; kill -2 $$", "was killed by signal 2 (SIGINT)", "", true)]
     #[case::hung_up_by_another("read order; kill -1 $$", "was killed by signal 1 (SIGHUP)", "", true)]
-    #[case::silent("read order; exec >&-; sleep 600", "fell silent", "", false)]
-    #[case::nonsense("read order; echo gibberish; sleep 600", "told nonsense", "gibberish", false)]
+    #[case::silent("read order; exec >&-; sleep 600", "closed its standard output", "", false)]
+    #[case::nonsense("read order; echo gibberish; sleep 600", "no event", "gibberish", false)]
+    #[case::of_processor_time("read order; kill -24 $$", "was killed by signal 24 (SIGXCPU)", "", true)]
     #[case::by_itself("read order; kill -11 $$", "was killed by signal 11 (SIGSEGV)", "", false)]
     #[case::of_want(
         "read order; echo 'memory allocation of 80 bytes failed' >&2; exit 1",

@@ -1,15 +1,15 @@
-//! The process that sweeps: it is given orders, one JSON object a line, and answers each with events.
+//! The process that sweeps: it reads orders and answers each with events ([`sigproof_inspect::process::lines`]).
 //!
 //! It has one thread, so that it can fork children in which every address is the same.
 
 use std::cell::Cell;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
 use sigproof_step::engine::{self, Kind, OnlyThread, Probe};
@@ -23,7 +23,18 @@ use crate::worker::leash;
 /// The first argument that makes an executable such a process.
 pub const VERB: &str = "__step";
 
-/// What is to be done.
+/// What a process that sweeps is told and tells.
+#[derive(Debug)]
+pub struct Stepping;
+
+impl Dialect for Stepping {
+    const NAME: &'static str = "step";
+    const VERSION: u32 = 1;
+    type Order = Order;
+    type Event = Event;
+}
+
+/// What the process does next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
@@ -38,7 +49,7 @@ pub enum Order {
         /// Only this boundary.
         only: Option<usize>,
     },
-    /// Once more what a token names.
+    /// Repeat the execution that a token names.
     Replay {
         /// The token.
         token: String,
@@ -73,52 +84,59 @@ pub enum Event {
 pub fn main(registry: &Registry, arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut numbers = arguments.map(|text| text.to_str()?.parse::<u32>().ok());
     let number = numbers.next().flatten().unwrap_or(0) as usize;
-    let Some(parent) = numbers.next().flatten() else {
-        tell(&Event::Refused("its second argument must be the process id of its parent".to_owned()));
-        return ExitCode::FAILURE;
-    };
-    if let Err(error) = leash::tie_by_orders(parent) {
-        tell(&Event::Refused(error.to_string()));
-        return ExitCode::FAILURE;
-    }
-    let only = match OnlyThread::check() {
-        Ok(only) => only,
-        Err(error) => {
-            tell(&Event::Refused(error.to_string()));
-            return ExitCode::FAILURE;
-        }
-    };
-    // Without it everything works, at a quarter of the speed.
-    // Sweeps that know nothing of each other begin at different processors.
-    let _ = engine::settle_down(number.wrapping_add(parent as usize));
-    for line in io::stdin().lines() {
-        let Ok(line) = line else { return ExitCode::FAILURE };
-        match serde_json::from_str(&line) {
-            // Its end without a word is this process's: who gave the order knows what to make of it.
-            Ok(order) => match engine::apart(only, || tell(&carry_out(registry, order, only))) {
-                Ok(true) => {}
-                Ok(false) => return ExitCode::FAILURE,
-                Err(error) => tell(&Event::Refused(Refusal::new("a child process (fork, wait4)", &error).to_string())),
-            },
-            Err(error) => tell(&Event::Refused(format!("bad order: {error}"))),
+    let parent = numbers.next().flatten().ok_or("its second argument must be the process id of its parent");
+    // Before anything else: a process whose parent is gone ends here.
+    let tied = parent.map_err(str::to_owned).and_then(|parent| {
+        leash::tie_by_orders(parent).map_err(|error| error.to_string())?;
+        Ok(number.wrapping_add(parent as usize))
+    });
+    let teller = Teller::greet(|| ());
+    match tied.and_then(|place| obey(registry, place, &teller)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            teller.tell(&Event::Refused(why));
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
-fn carry_out(registry: &Registry, order: Order, only: OnlyThread) -> Event {
+/// Whether all orders were carried out; or why none can be.
+fn obey(registry: &Registry, place: usize, teller: &Teller<Stepping>) -> Result<bool, String> {
+    let only = OnlyThread::check().map_err(|error| error.to_string())?;
+    // Without it everything works, at a quarter of the speed.
+    // Sweeps that know nothing of each other begin at different processors.
+    let _ = engine::settle_down(place);
+    for order in Orders::<Stepping>::of_parent() {
+        match order {
+            // The copy that carries out the order may end without a word. This process then ends as well, and the
+            // parent draws the conclusion.
+            Ok(order) => match engine::apart(only, || teller.tell(&carry_out(registry, order, only, teller))) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    teller.tell(&Event::Refused(Refusal::new("a child process (fork, wait4)", &error).to_string()));
+                }
+            },
+            Err(why) => teller.tell(&Event::Refused(why)),
+        }
+    }
+    Ok(true)
+}
+
+fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
     match order {
         Order::Probe => Event::Probed(engine::probe(&nothing(), only)),
         Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {
             Some(entry) => {
                 let which = boundary.map_or(Which::All, Which::Number);
-                swept(&entry, engine, &which, only)
+                swept(&entry, engine, &which, only, teller)
             }
             None => Event::Refused(format!("no window is called '{label}'")),
         },
         Order::Replay { token, engine } => match token.parse::<Token>() {
             Ok(token) => match find(registry, &token.label) {
-                Some(entry) => swept(&entry, engine, &Which::Named(token), only),
+                Some(entry) => swept(&entry, engine, &Which::Named(token), only, teller),
                 None => Event::Refused(format!("no window is called '{}'", token.label)),
             },
             Err(error) => Event::Refused(error.to_string()),
@@ -126,8 +144,8 @@ fn carry_out(registry: &Registry, order: Order, only: OnlyThread) -> Event {
     }
 }
 
-fn swept(entry: &Entry, engine: Kind, which: &Which, only: OnlyThread) -> Event {
-    match sweep::sweep(entry, engine, which, &Teller::default(), only) {
+fn swept(entry: &Entry, engine: Kind, which: &Which, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
+    match sweep::sweep(entry, engine, which, &NowAndThen { teller, last: Cell::default() }, only) {
         Ok(run) => Event::Done(Box::new(run)),
         Err(trouble) => Event::Refused(trouble.to_string()),
     }
@@ -141,23 +159,16 @@ fn find(registry: &Registry, label: &str) -> Option<Entry> {
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Tells progress, not too often.
-#[derive(Default)]
-struct Teller(Cell<Option<Instant>>);
-
-impl Observer for Teller {
-    fn boundary(&self, done: usize, known: usize) {
-        if self.0.get().is_none_or(|last| last.elapsed() >= EVERY) {
-            self.0.set(Some(Instant::now()));
-            tell(&Event::Progress { done, known });
-        }
-    }
+struct NowAndThen<'a> {
+    teller: &'a Teller<Stepping>,
+    last: Cell<Option<Instant>>,
 }
 
-/// A line. If nobody takes it, there is nobody to go on for.
-fn tell(event: &Event) {
-    let line = serde_json::to_string(event).unwrap_or_default() + "\n";
-    let mut out = io::stdout().lock();
-    if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(1);
+impl Observer for NowAndThen<'_> {
+    fn boundary(&self, done: usize, known: usize) {
+        if self.last.get().is_none_or(|last| last.elapsed() >= EVERY) {
+            self.last.set(Some(Instant::now()));
+            self.teller.tell(&Event::Progress { done, known });
+        }
     }
 }

@@ -1,9 +1,8 @@
-//! The process that explores: it is given an order, and answers with events, one JSON object a line.
+//! The process that explores: it reads one order and answers with events ([`sigproof_inspect::process::lines`]).
 //!
-//! It is this crate's `sigproof-model`, built with `--cfg loom`. It ends when its standard input does, so that it does not outlive who
-//! started it.
+//! Its program is `sigproof-model`, built with `--cfg loom`. The process ends when its standard input does, so it does
+//! not outlive its parent.
 
-use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
@@ -16,10 +15,21 @@ use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
 use super::{Entry, counterexample};
 use crate::registry::Registry;
-use sigproof_inspect::refusal::Refusal;
+use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 use sigproof_report::{Run, Selection};
 
-/// What is to be done.
+/// What a process that explores is told and tells.
+#[derive(Debug)]
+pub struct Exploring;
+
+impl Dialect for Exploring {
+    const NAME: &'static str = "model";
+    const VERSION: u32 = 1;
+    type Order = Order;
+    type Event = Event;
+}
+
+/// What the process does.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// Explore the chosen models.
@@ -95,65 +105,68 @@ pub enum Event {
     Lacks(String),
 }
 
-/// Carries out the order that is the first argument.
-pub fn main(registry: &Registry, mut arguments: impl Iterator<Item = String>) -> ExitCode {
-    let order = arguments.next().and_then(|text| serde_json::from_str(&text).ok());
-    let Some(order) = order else {
-        tell(&Event::Refused("no order".to_owned()));
-        return ExitCode::FAILURE;
+/// Carries out the first order. There are no others: the standard input stays open as long as the parent wants the
+/// result.
+pub fn main(registry: &Registry) -> ExitCode {
+    let teller = Teller::<Exploring>::greet(remove_folder);
+    let mut orders = Orders::<Exploring>::of_parent();
+    let order = match orders.next() {
+        Some(Ok(order)) => order,
+        Some(Err(why)) => {
+            teller.tell(&Event::Refused(why));
+            return ExitCode::FAILURE;
+        }
+        // The parent is gone.
+        None => {
+            remove_folder();
+            return ExitCode::FAILURE;
+        }
     };
-    if let Err(refusal) = leash() {
-        tell(&Event::Lacks(refusal.to_string()));
+    if let Err(refusal) = orders.leash(remove_folder) {
+        teller.tell(&Event::Lacks(refusal.to_string()));
         return ExitCode::SUCCESS;
     }
     if let Some(what) = sigproof_shim::model::lacking() {
-        tell(&Event::Lacks(what));
+        teller.tell(&Event::Lacks(what));
         return ExitCode::SUCCESS;
     }
     match order {
-        Order::Explore { selection, bounds } => explore(registry, &selection, bounds),
-        Order::Replay(token) => replay(registry, &token),
+        Order::Explore { selection, bounds } => explore(registry, &selection, bounds, &teller),
+        Order::Replay(token) => teller.tell(&replay(registry, &token)),
         Order::Survey(selection) => {
             for entry in chosen(registry, &selection) {
                 let (used, executions) = orderings::survey(&entry);
-                tell(&Event::Used { label: entry.label(), used, executions });
+                teller.tell(&Event::Used { label: entry.label(), used, executions });
             }
         }
         Order::Weaken { selection, used, to, effort } => {
             let mut entries = chosen(registry, &selection);
             entries.sort_by_key(|entry| selection.setups.iter().position(|label| *label == entry.label()));
-            tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
+            teller.tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
         }
     }
     ExitCode::SUCCESS
 }
 
-/// The beginning of the name of the folder for this process's temporary files (`TMPDIR`). Its parent makes the
-/// folder and removes it; where the parent is killed, this process does.
+/// The beginning of the name of the folder for this process's temporary files (`TMPDIR`). The parent makes the
+/// folder and removes it. Where the parent is killed, this process removes it.
 pub const FOLDER: &str = "sigproof-explorer-";
 
-/// Ends this process, and removes its folder, when who started it is gone.
-fn leash() -> Result<(), Refusal> {
-    let wait = || {
-        let mut rest = [0; 64];
-        while io::stdin().read(&mut rest).is_ok_and(|n| n > 0) {}
-        let folder = std::env::temp_dir();
-        if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOLDER)) {
-            // What cannot be removed stays. The parent may remove it at the same time.
-            let _ = std::fs::remove_dir_all(folder);
-        }
-        std::process::exit(1);
-    };
-    thread::Builder::new().spawn(wait).map(drop).map_err(|error| Refusal::thread(&error))
+fn remove_folder() {
+    let folder = std::env::temp_dir();
+    if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOLDER)) {
+        // What cannot be removed stays. The parent may remove it at the same time.
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }
 
 fn chosen(registry: &Registry, selection: &Selection) -> Vec<Entry> {
     registry.models().into_iter().filter(|entry| entry.is_chosen(selection)).collect()
 }
 
-fn explore(registry: &Registry, selection: &Selection, bounds: Bounds) {
+fn explore(registry: &Registry, selection: &Selection, bounds: Bounds, teller: &Teller<Exploring>) {
     let chosen = chosen(registry, selection);
-    tell(&Event::Begin(chosen.len()));
+    teller.tell(&Event::Begin(chosen.len()));
     let budget = bounds.budget.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let options = Options {
         deliveries: bounds.deliveries,
@@ -161,43 +174,37 @@ fn explore(registry: &Registry, selection: &Selection, bounds: Bounds) {
         until: budget.map(|budget| clock::now() + budget),
         jobs: bounds.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
     };
-    driver::explore_all(&chosen, &options, &Teller::default(), |n, run| tell(&Event::Done(n, Box::new(run))));
+    let observer = NowAndThen { teller, last: Mutex::default() };
+    driver::explore_all(&chosen, &options, &observer, |n, run| teller.tell(&Event::Done(n, Box::new(run))));
 }
 
-fn replay(registry: &Registry, token: &str) {
-    let event = match token.parse() {
+fn replay(registry: &Registry, token: &str) -> Event {
+    match token.parse() {
         Ok(token) => match counterexample::replay(&registry.models(), &token) {
             Some(run) => Event::Done(0, Box::new(run)),
             None => Event::Refused(format!("no model is called '{}'", token.label)),
         },
         Err(error) => Event::Refused(error.to_string()),
-    };
-    tell(&event);
+    }
 }
 
 /// How often progress is told, at most.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Tells progress, not too often.
-#[derive(Default)]
-struct Teller(Mutex<Duration>);
+struct NowAndThen<'a> {
+    teller: &'a Teller<Exploring>,
+    last: Mutex<Duration>,
+}
 
-impl Observer for Teller {
+impl Observer for NowAndThen<'_> {
     fn plans(&self, entry: &Entry, done: usize, known: usize, executions: u64) {
         let now = clock::now();
-        if let Ok(mut last) = self.0.lock()
+        if let Ok(mut last) = self.last.lock()
             && now.saturating_sub(*last) >= EVERY
         {
             *last = now;
-            tell(&Event::Plans { label: entry.label(), done, known, executions });
+            self.teller.tell(&Event::Plans { label: entry.label(), done, known, executions });
         }
-    }
-}
-
-/// A line. If nobody takes it, there is nobody to go on for.
-fn tell(event: &Event) {
-    let line = serde_json::to_string(event).unwrap_or_default() + "\n";
-    if io::stdout().lock().write_all(line.as_bytes()).is_err() {
-        std::process::exit(1);
     }
 }

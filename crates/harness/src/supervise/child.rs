@@ -1,11 +1,11 @@
-//! One worker process: started with its page, and gone for good when this is dropped.
+//! One worker process: started with its page, and gone for good when the value is dropped.
 
 use std::io;
 use std::process::ExitStatus;
 
 use crate::page::{Page, Shared};
 use crate::worker::{Order, VERB, leash};
-use sigproof_inspect::process::{Group, own_command};
+use sigproof_inspect::process::{Errors, Group, Input, Output, Streams, own_command};
 use sigproof_inspect::refusal::Refusal;
 
 /// A worker.
@@ -13,7 +13,6 @@ use sigproof_inspect::refusal::Refusal;
 pub(super) struct Child {
     group: Group,
     shared: Shared,
-    _leash: Option<io::PipeWriter>,
 }
 
 impl Child {
@@ -23,16 +22,12 @@ impl Child {
         let order = serde_json::to_string(order).map_err(io::Error::other);
         let order = order.map_err(|error| Refusal::new("the order for a child", &error))?;
         let mut command = own_command()?;
-        command.arg(VERB).arg(order).stdin(file);
-        let (group, leash) = if leash::NEEDS_PIPE {
-            let (read, write) = io::pipe().map_err(|error| Refusal::new("pipe", &error))?;
-            command.stdout(read);
-            (Group::start(&mut command), Some(write))
-        } else {
-            (Group::start_mute(&mut command), None)
-        };
+        command.arg(VERB).arg(order);
+        let output = if leash::NEEDS_PIPE { Output::Leash } else { Output::AsErrors };
+        let streams = Streams { input: Input::File(file), output, errors: Errors::Kept };
+        let group = Group::start(&mut command, streams);
         let group = group.map_err(|error| Refusal::new("a child process (clone, execve)", &error))?;
-        Ok(Self { group, shared, _leash: leash })
+        Ok(Self { group, shared })
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -28,6 +28,7 @@ pub fn take_own_name() {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::process::output;
 
     /// A copy of this test program removes its own file and then starts itself.
     #[test]
@@ -35,7 +36,7 @@ mod tests {
         const COPY: &str = "SIGPROOF_TEST_OWN_COPY";
         if let Some(copy) = std::env::var_os(COPY) {
             std::fs::remove_file(copy).unwrap();
-            let again = own_command().unwrap().arg("--list").env_remove(COPY).output().unwrap();
+            let again = output(own_command().unwrap().arg("--list").env_remove(COPY)).unwrap();
             assert!(again.status.success() && !again.stdout.is_empty(), "{again:?}");
             return;
         }
@@ -43,7 +44,7 @@ mod tests {
         let copy = folder.path().join("copy");
         std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
         let name = "process::own::tests::a_program_whose_file_is_gone_is_started";
-        let ran = Command::new(&copy).args(["--exact", name]).env(COPY, &copy).output().unwrap();
+        let ran = output(Command::new(&copy).args(["--exact", name]).env(COPY, &copy)).unwrap();
         assert!(ran.status.success(), "{ran:?}");
         assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
         assert!(!copy.exists());

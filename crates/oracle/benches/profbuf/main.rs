@@ -10,15 +10,17 @@
 //! | `notes` | the notes that readers sleep on, with their wake-ups counted |
 //! | `tell` | the events |
 //!
-//! With `--order JSON` it does as it is ordered and tells events; criterion's own text then goes wherever it goes. Without, it is one
-//! of cargo's usual benches: one pass of the cost of a record.
+//! With `--ordered` the program reads an order and tells events; criterion's own text then goes to the standard error. Without, it is
+//! one of cargo's usual benches: one pass of the cost of a record.
 
 use std::process::ExitCode;
 
 use criterion::Criterion;
-use sigproof_oracle::bench::{Event, Group, Order, Pace};
+use sigproof_inspect::process::lines::Orders;
+use sigproof_oracle::bench::{Benching, Event, Group, ORDERED, Order, Pace};
 use sigproof_oracle::driver::{self, Driver};
 use sigproof_oracle::toolchain;
+use sigproof_shim::native::atomic::AtomicBool;
 
 mod contenders;
 mod go;
@@ -29,12 +31,8 @@ mod tell;
 mod threads;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let ordered = arguments.next().filter(|first| first == "--order").and_then(|_| arguments.next());
-    let done = match ordered {
-        Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string()).and_then(|order| perform(&order)),
-        None => as_usual(),
-    };
+    let ordered = std::env::args().nth(1).is_some_and(|first| first == ORDERED);
+    let done = if ordered { as_ordered() } else { as_usual() };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -44,9 +42,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is asked for.
-fn perform(order: &Order) -> Result<(), String> {
-    let mut tell = tell::Tell::events();
+/// What the parent asks for. The end of the orders ends this process.
+fn as_ordered() -> Result<(), String> {
+    let mut tell = tell::Tell::events()?;
+    let mut orders = Orders::<Benching>::of_parent();
+    let order = orders.next().ok_or("no order")??;
+    orders.leash(|| ()).map_err(|refusal| refusal.to_string())?;
+    let order = &order;
     let drivers = go::drivers(order, &mut tell);
     let visits = order.groups.iter().map(|group| match group {
         Group::Record => (*group, record::visits(&drivers)),
@@ -71,7 +73,7 @@ fn as_usual() -> Result<(), String> {
         eprintln!("Go is left out: {why}");
         Vec::new()
     });
-    let built = found.iter().map(|toolchain| Driver::build(toolchain, &driver::folder()));
+    let built = found.iter().map(|toolchain| Driver::build(toolchain, &driver::folder(), &AtomicBool::new(false)));
     let go = built.filter_map(|built| built.map_err(|why| eprintln!("left out: {why}")).ok()).collect();
     let order = Order { groups: vec![Group::Record], passes: 1, pace, go };
     let mut tell = tell::Tell::nobody();

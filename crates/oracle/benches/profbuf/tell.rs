@@ -1,38 +1,29 @@
-//! What goes to the parent: a line of JSON an event, on the standard output.
+//! What the benchmarks tell their parent, or a person.
 
-use std::io::Write;
+use sigproof_inspect::process::lines::Teller;
+use sigproof_oracle::bench::{Benching, Event, Group, Skipped};
 
-use sigproof_oracle::bench::{Event, Group, Skipped};
-
-/// Tells events, or nothing where nobody listens.
-pub struct Tell {
-    listened_to: bool,
-}
+/// Tells events to the parent, or to nobody.
+pub struct Tell(Option<Teller<Benching>>);
 
 impl Tell {
-    /// To the standard output.
-    pub fn events() -> Self {
-        Self { listened_to: true }
+    /// To the parent.
+    pub fn events() -> Result<Self, String> {
+        let teller = Teller::greet_apart().map_err(|refusal| refusal.to_string())?;
+        Ok(Self(Some(teller)))
     }
 
-    /// To nobody: only what is skipped is told, to a person.
+    /// To nobody. A person is told what is skipped.
     pub fn nobody() -> Self {
-        Self { listened_to: false }
+        Self(None)
     }
 
-    /// Tells an event. If the parent is gone, so are we: nobody wants the rest.
+    /// Tells an event.
     pub fn event(&mut self, event: &Event) {
-        if let (false, Event::Skipped(Skipped { what, why, .. })) = (self.listened_to, event) {
-            eprintln!("{what} is left out: {why}");
-        }
-        if !self.listened_to {
-            return;
-        }
-        let mut out = std::io::stdout().lock();
-        let line = serde_json::to_string(event).map_err(std::io::Error::other);
-        if let Err(error) = line.and_then(|line| writeln!(out, "{line}")).and_then(|()| out.flush()) {
-            eprintln!("error: nobody takes what is measured: {error}");
-            std::process::exit(1);
+        match (&self.0, event) {
+            (Some(teller), event) => teller.tell(event),
+            (None, Event::Skipped(Skipped { what, why, .. })) => eprintln!("{what} is left out: {why}"),
+            (None, _) => {}
         }
     }
 

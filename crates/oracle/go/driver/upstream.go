@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// The verb "upstream NAME MILLISECONDS" runs a reproducer. It prints lines of JSON, several a second while it runs, and one at the end:
+// The verb "upstream NAME MILLISECONDS" runs a reproducer. It prints lines of JSON: a greeting, several events a second while it runs,
+// and one event at the end. Change the version with every change that an older parent would misunderstand.
 //
-//	{"progress":N,"signals":S,"delivered":D,"lost":L,"handling":B}
-//	{"done":true}   or   {"failed":OUTCOME,"sentence":TEXT}
+//	{"hello":{"speaks":"upstream","version":1}}
+//	{"told":{"progress":N,"signals":S,"delivered":D,"lost":L,"handling":B}}
+//	"done"   or   {"failed":{"outcome":OUTCOME,"sentence":TEXT}}
 //
 // progress is what the thing under test has done. It standing still is a hang: so nothing counts that goes on while that thing is stuck.
 // handling tells whether a handler, or a change of the rate, is in the profile's section for one.
@@ -50,6 +52,7 @@ func upstream(arguments []string) error {
 	// No file of a size of gigabytes for what is expected to die.
 	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	leash()
+	say(`{"hello":{"speaks":"upstream","version":1}}`)
 	go endWithParent()
 	// Threads of all roles run at a time, whatever the machine has.
 	if runtime.GOMAXPROCS(0) < 6 {
@@ -66,17 +69,17 @@ func upstream(arguments []string) error {
 	var bad *failure
 	switch {
 	case errors.As(err, &bad):
-		say(fmt.Sprintf(`{"failed":%q,"sentence":%q}`, bad.outcome, bad.sentence))
+		say(fmt.Sprintf(`{"failed":{"outcome":%q,"sentence":%q}}`, bad.outcome, bad.sentence))
 	case err != nil:
 		return err
 	default:
-		say(`{"done":true}`)
+		say(`"done"`)
 	}
 	return nil
 }
 
 func (r *run) tell() {
-	say(fmt.Sprintf(`{"progress":%d,"signals":%d,"delivered":%d,"lost":%d,"handling":%t}`,
+	say(fmt.Sprintf(`{"told":{"progress":%d,"signals":%d,"delivered":%d,"lost":%d,"handling":%t}}`,
 		r.progress.Load(), r.signals.Load(), r.delivered.Load(), r.lost.Load(), runtime.SigproofHandling()))
 }
 

@@ -1,19 +1,18 @@
-//! One attempt: a child runs a reproducer; it is seen to its end, or found stuck, asked why, and killed.
+//! One attempt: a child runs a reproducer until it ends, or until it is stuck: then it is asked why, and killed.
 
-use std::io::{self, BufRead, BufReader};
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::io;
+use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sigproof_inspect::hang::Deadline;
 use sigproof_inspect::hang::Stuck;
-use sigproof_inspect::process::{Group, ending, interrupted};
-use sigproof_inspect::refusal::Refusal;
+use sigproof_inspect::process::lines::{Broken, Dialect, How, Talk};
+use sigproof_inspect::process::{Group, interrupted};
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
 
@@ -23,9 +22,6 @@ use crate::driver::Driver;
 /// How often the parent looks, if nothing comes.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How long a child that has closed its output may take to end.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// How long a traceback may take. The runtime gives threads that do not answer five seconds.
 const TRACEBACK: Duration = Duration::from_secs(12);
 
@@ -33,7 +29,7 @@ const TRACEBACK: Duration = Duration::from_secs(12);
 const WORDS: u64 = 1 << 20;
 
 /// What a child tells while it runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// What the thing under test has done.
     pub progress: u64,
@@ -47,13 +43,27 @@ pub struct Told {
     pub handling: bool,
 }
 
-/// A line of a child.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Line {
+/// What a child tells. `upstream.go` of the driver writes it. The order is the child's arguments.
+#[derive(Debug)]
+struct Reproducing;
+
+impl Dialect for Reproducing {
+    const NAME: &'static str = "upstream";
+    const VERSION: u32 = 1;
+    type Order = ();
+    type Event = Event;
+}
+
+/// An event of a child.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Event {
+    /// It is at work.
     Told(Told),
-    Done { done: bool },
-    Failed { failed: String, sentence: String },
+    /// It has done its work.
+    Done,
+    /// It has seen a bad outcome.
+    Failed { outcome: String, sentence: String },
 }
 
 /// How an attempt ended.
@@ -82,47 +92,44 @@ pub fn attempt(
     let mut command = Command::new(&driver.program);
     command.args(["upstream", name, &budget.as_millis().to_string()]).env("GOTRACEBACK", "crash");
     let started = Instant::now();
-    let mut group = Group::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-    // Its standard input stays open as long as it is wanted.
-    let (_leash, Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
-    let lines = lines(output)?;
-    let mut deadline = Deadline::new(group.pid());
+    // Its standard input stays open as long as the talk: the child ends with this process.
+    let mut talk = Talk::<Reproducing>::start("the process", &mut command)?;
+    let mut deadline = Deadline::new(talk.group().pid());
     let mut told = Told::default();
     let mut last = None;
-    // For how many lines in a row nothing has moved and somebody was in the section.
+    // The number of lines in a row in which nothing has moved and somebody was in the section.
     let mut handling = 0_u32;
-    loop {
+    let broken = loop {
         if !look(&told) {
-            group.end();
+            talk.group().end();
             return Ok(Attempted { outcome: None, finding: None, told, elapsed: started.elapsed() });
         }
-        match lines.recv_timeout(PERIOD) {
-            Ok(line) => match serde_json::from_str(&line) {
-                Ok(Line::Told(now)) => {
-                    handling = if now.handling && now.progress == told.progress { handling + 1 } else { 0 };
-                    told = now;
-                }
-                other => last = Some(other.map_err(|_| line)),
-            },
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+        match talk.hear(PERIOD) {
+            Ok(Some(Event::Told(now))) => {
+                handling = if now.handling && now.progress == told.progress { handling + 1 } else { 0 };
+                told = now;
+            }
+            Ok(Some(other)) => last = Some(other),
+            Ok(None) => {}
+            Err(broken) => break broken,
         }
         if let Some(stuck) = deadline.look(told.progress) {
             let elapsed = started.elapsed();
             let (outcome, sentence) = hang(stuck, &deadline, handling);
-            let finding = Finding { seconds: Some(elapsed.as_secs_f64()), ..ask(&mut group, outcome, sentence) };
+            let finding = ask(talk.group(), outcome, sentence);
+            let finding = Finding { seconds: Some(elapsed.as_secs_f64()), ..finding };
             return Ok(Attempted { outcome: Some(outcome), finding: Some(finding), told, elapsed });
         }
-    }
+    };
     let elapsed = started.elapsed();
-    wait(&mut group, GRACE)?;
-    group.end();
-    let status = group.ended()?;
-    // An interruption reaches the child's parent a moment later, or the child alone.
-    if status.is_some_and(interrupted) && !still(&mut look, &told) {
+    // An interruption reaches this process a moment later, or the child alone.
+    if matches!(broken.how, How::Ended(status) if interrupted(status)) && !still(&mut look, &told) {
         return Ok(Attempted { outcome: None, finding: None, told, elapsed });
     }
-    let (outcome, finding) = judge(last, status, &group.words(WORDS));
+    if matches!(broken.how, How::Stranger(_) | How::Unwatchable(_)) {
+        return Err(io::Error::other(broken));
+    }
+    let (outcome, finding) = judge(last, &broken, &talk.group().words(WORDS));
     let finding = finding.map(|finding| Finding { seconds: Some(elapsed.as_secs_f64()), ..finding });
     Ok(Attempted { outcome: Some(outcome), finding, told, elapsed })
 }
@@ -139,22 +146,8 @@ fn still(look: &mut impl FnMut(&Told) -> bool, told: &Told) -> bool {
     false
 }
 
-/// The lines of a stream, as they come; a thread reads them, and ends with the stream.
-fn lines(output: ChildStdout) -> io::Result<Receiver<String>> {
-    let (sender, lines) = channel();
-    let reader = thread::Builder::new().name("lines".to_owned()).spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    reader.map_err(|error| Refusal::thread(&error))?;
-    Ok(lines)
-}
-
-/// The outcome of a child that has ended, by its last line, its status and what it said on its standard error.
-fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: &str) -> (Outcome, Option<Finding>) {
+/// The outcome of a child that has ended, by its last event, its end and what it said on its standard error.
+fn judge(last: Option<Event>, broken: &Broken, words: &str) -> (Outcome, Option<Finding>) {
     let died = |sentence: String| {
         let cause = traceback::cause(words);
         let outcome = match cause {
@@ -165,16 +158,14 @@ fn judge(last: Option<Result<Line, String>>, status: Option<ExitStatus>, words: 
         let sentence = cause.map_or(sentence.clone(), |cause| format!("{cause} ({sentence})"));
         (outcome, Some(finding(outcome, sentence, words)))
     };
-    let how = status.map_or("the process does not end".to_owned(), |status| format!("the process {}", ending(status)));
-    match last {
-        Some(Err(line)) => died(format!("the process told nonsense: {line}")),
-        _ if !status.is_some_and(|status| status.success()) => died(how),
-        Some(Ok(Line::Done { done: true })) => (Outcome::Delivered, None),
-        Some(Ok(Line::Failed { failed, sentence })) => match failed.parse() {
+    match (&broken.how, last) {
+        (How::Ended(status), Some(Event::Done)) if status.success() => (Outcome::Delivered, None),
+        (How::Ended(status), Some(Event::Failed { outcome, sentence })) if status.success() => match outcome.parse() {
             Ok(outcome) => (outcome, Some(Finding::new(outcome, sentence))),
-            Err(_) => died(format!("the process told of an outcome that is none: {failed}")),
+            Err(_) => died(format!("the process told of an outcome that is none: {outcome}")),
         },
-        Some(Ok(_)) | None => died("the process ended in the midst of its work".to_owned()),
+        (How::Ended(status), _) if status.success() => died("the process ended in the midst of its work".to_owned()),
+        (how, _) => died(format!("the process {how}")),
     }
 }
 
@@ -203,7 +194,7 @@ fn hang(stuck: Stuck, deadline: &Deadline, handling: u32) -> (Outcome, String) {
 fn ask(group: &mut Group, outcome: Outcome, sentence: String) -> Finding {
     // Fails only if it has just ended; then it has said what there is.
     let asked = kill(Pid::from_raw(group.pid().cast_signed()), Signal::SIGQUIT).is_ok();
-    let answered = asked && wait(group, TRACEBACK).unwrap_or(false);
+    let answered = asked && group.wait(TRACEBACK).is_ok_and(|status: Option<ExitStatus>| status.is_some());
     group.end();
     let words = group.words(WORDS);
     let sentence = match answered && !words.is_empty() {
@@ -212,18 +203,6 @@ fn ask(group: &mut Group, outcome: Outcome, sentence: String) -> Finding {
         false => format!("{sentence} (the traceback is not complete)"),
     };
     finding(outcome, sentence, &words)
-}
-
-/// Waits for the end; whether it came.
-fn wait(group: &mut Group, time: Duration) -> io::Result<bool> {
-    let started = Instant::now();
-    while group.ended()?.is_none() {
-        if started.elapsed() > time {
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(true)
 }
 
 /// A finding: its text is the part of the traceback that is worth reading, its details have all of it.
@@ -243,23 +222,23 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("driver");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let hello = r#"echo '{"hello":{"speaks":"upstream","version":1}}'"#;
+        std::fs::write(&program, format!("#!/bin/sh\n{hello}\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let driver = Driver { program, version: crate::toolchain::Version::new("go1.0.0") };
         attempt(&driver, "a-name", Duration::from_millis(7), look).unwrap()
     }
 
-    const DONE: &str = r#"echo '{"done":true}'"#;
+    const DONE: &str = r#"echo '"done"'"#;
 
     #[rstest]
     #[case::done(DONE, Outcome::Delivered, "")]
     #[case::not_done("true", Outcome::Crash, "in the midst")]
-    #[case::undone(r#"echo '{"done":false}'"#, Outcome::Crash, "in the midst")]
-    #[case::done_and_died(r#"echo '{"done":true}'; exit 3"#, Outcome::Crash, "exited with code 3")]
+    #[case::done_and_died(r#"echo '"done"'; exit 3"#, Outcome::Crash, "exited with code 3")]
     #[case::killed("kill -9 $$", Outcome::Crash, "SIGKILL")]
-    #[case::failed(r#"echo '{"failed":"corrupt record","sentence":"oh"}'"#, Outcome::CorruptRecord, "oh")]
-    #[case::no_outcome(r#"echo '{"failed":"bad hair","sentence":"oh"}'"#, Outcome::Crash, "bad hair")]
-    #[case::nonsense("echo gibberish", Outcome::Crash, "told nonsense: gibberish")]
+    #[case::failed(r#"echo '{"failed":{"outcome":"corrupt record","sentence":"oh"}}'"#, Outcome::CorruptRecord, "oh")]
+    #[case::no_outcome(r#"echo '{"failed":{"outcome":"bad hair","sentence":"oh"}}'"#, Outcome::Crash, "bad hair")]
+    #[case::nonsense("echo gibberish", Outcome::Crash, "wrote a line that is no event")]
     #[case::fatal("echo 'fatal error: all is lost' >&2; exit 2", Outcome::Crash, "fatal error: all is lost")]
     #[case::twice("echo 'fatal error: notewakeup - double wakeup' >&2; exit 2", Outcome::DoubleWakeup, "double wakeup")]
     #[case::refused(
@@ -284,7 +263,7 @@ mod tests {
         "panic"
     )]
     #[case::message_of_one_that_ends_well(
-        r#"echo 'fatal error: semawakeup on Darwin signal stack' >&2; echo '{"done":true}'"#,
+        r#"echo 'fatal error: semawakeup on Darwin signal stack' >&2; echo '"done"'"#,
         Outcome::Delivered,
         ""
     )]
@@ -298,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_it_is_asked_and_what_it_tells() {
-        let counts = r#"{"progress":3,"signals":7,"delivered":5,"lost":2,"handling":true}"#;
+        let counts = r#"{"told":{"progress":3,"signals":7,"delivered":5,"lost":2,"handling":true}}"#;
         let script =
             format!(r#"[ "$*" = "upstream a-name 7" ] && [ $GOTRACEBACK = crash ] && echo '{counts}'; {DONE}"#);
         let attempted = run(&script, |_| true);
@@ -308,7 +287,7 @@ mod tests {
 
     #[test]
     fn it_stops_when_it_is_to() {
-        let counts = r#"{"progress":1,"signals":0,"delivered":0,"lost":0,"handling":false}"#;
+        let counts = r#"{"told":{"progress":1,"signals":0,"delivered":0,"lost":0,"handling":false}}"#;
         let attempted = run(&format!("echo '{counts}'; sleep 600"), |told| told.progress == 0);
         assert_eq!((attempted.outcome, attempted.told.progress), (None, 1));
     }

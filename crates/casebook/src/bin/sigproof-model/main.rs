@@ -1,4 +1,5 @@
-//! Explores models for `cargo xtask model`, which builds it with `--cfg loom`. Not for people: it takes an order and tells events.
+//! Explores models for `cargo xtask model`, which builds this program with `--cfg loom`. Users do not start it: it reads
+//! an order and tells events.
 
 use std::process::ExitCode;
 
@@ -6,5 +7,5 @@ use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::worker;
 
 fn main() -> ExitCode {
-    worker::main(&REGISTRY, std::env::args().skip(1))
+    worker::main(&REGISTRY)
 }
