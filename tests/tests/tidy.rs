@@ -200,6 +200,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
+    ("workbench", &["harness", "oracle"]),
 ];
 
 #[test]
@@ -311,7 +312,7 @@ fn every_member_takes_the_lints_of_the_workspace() {
 
 /// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines
 /// of tokens, for `syn`.
-const FOR_A_FEATURE: &[&str] = &["xtask/Cargo.toml: [dependencies] proc-macro2"];
+const FOR_A_FEATURE: &[&str] = &["crates/workbench/Cargo.toml: [dependencies] proc-macro2"];
 
 /// The dependencies that a manifest names, each with its section.
 fn dependencies(manifest: &str) -> Vec<(&str, &str)> {
