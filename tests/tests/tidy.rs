@@ -380,6 +380,14 @@ fn every_dependency_is_used() {
     assert!(names_crate(with, "serde-json") && !names_crate(without, "serde"), "the rule sees what it must");
 }
 
+#[test]
+fn the_script_of_ci_runs_every_step_and_ends_with_the_tests() {
+    let script = fs::read_to_string(workspace().join(".ci/run")).unwrap();
+    let verbs: Vec<_> = script.lines().filter(|line| line.starts_with("cargo xtask ")).collect();
+    assert_eq!(verbs, ["cargo xtask ci --except test", "cargo xtask test"]);
+    assert_eq!(script.lines().last(), verbs.last().copied());
+}
+
 fn texts_of<'a>(texts: &'a [(String, String)], path: &str) -> &'a str {
     texts.iter().find(|(other, _)| other == path).map_or("", |(_, text)| text)
 }
