@@ -230,6 +230,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
+    ("workbench", &["harness", "oracle"]),
 ];
 
 #[test]
@@ -341,7 +342,7 @@ fn every_member_takes_the_lints_of_the_workspace() {
 
 /// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines
 /// of tokens, for `syn`.
-const FOR_A_FEATURE: &[&str] = &["xtask/Cargo.toml: [dependencies] proc-macro2"];
+const FOR_A_FEATURE: &[&str] = &["crates/workbench/Cargo.toml: [dependencies] proc-macro2"];
 
 /// The dependencies that a manifest names, each with its section.
 fn dependencies(manifest: &str) -> Vec<(&str, &str)> {
@@ -407,6 +408,14 @@ fn every_dependency_is_used() {
     assert_none("a dependency is used where it is declared, and declared once", &unused);
     let (with, without) = ("use serde_json::Value;", "// serde\nuse my_serde::x; serde_json::y();");
     assert!(names_crate(with, "serde-json") && !names_crate(without, "serde"), "the rule sees what it must");
+}
+
+#[test]
+fn the_script_of_ci_runs_every_step_and_ends_with_the_tests() {
+    let script = fs::read_to_string(workspace().join(".ci/run")).unwrap();
+    let verbs: Vec<_> = script.lines().filter(|line| line.starts_with("cargo xtask ")).collect();
+    assert_eq!(verbs, ["cargo xtask ci --except test", "cargo xtask test"]);
+    assert_eq!(script.lines().last(), verbs.last().copied());
 }
 
 fn texts_of<'a>(texts: &'a [(String, String)], path: &str) -> &'a str {

@@ -288,6 +288,9 @@ pub struct CiArgs {
     /// Only this step (repeatable); all if none is given
     #[arg(long = "only", value_name = "STEP", value_parser = PossibleValuesParser::new(crate::ci::steps::names()))]
     pub only: Vec<String>,
+    /// Every step but this one (repeatable)
+    #[arg(long = "except", value_name = "STEP", conflicts_with = "only", value_parser = PossibleValuesParser::new(crate::ci::steps::names()))]
+    pub except: Vec<String>,
     /// Write a report of the stress that ends the tests, as for `stress`
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,

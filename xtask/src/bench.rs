@@ -9,7 +9,8 @@
 //! | `traffic` | the tables of groups `threads` and `latency` |
 //! | `grid` | a table, as text and as Markdown |
 //! | `page` | `docs/performance.md` |
-//! | `chart` | `docs/performance.svg` |
+//!
+//! `sigproof-workbench` draws `docs/performance.svg`.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,9 +25,8 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use crate::args::BenchArgs;
 use crate::output::{self, Out};
 use crate::trouble::Trouble;
-use crate::{interrupt, reports, units};
+use crate::{interrupt, reports, units, workbench};
 
-mod chart;
 mod costs;
 mod grid;
 mod page;
@@ -190,7 +190,7 @@ fn report(args: &BenchArgs, results: &Results, out: Out) -> Exit {
 fn write(results: &Results, out: Out) -> Result<Exit, Trouble> {
     let docs = root().join("docs");
     let failed = |error: std::io::Error| Trouble::environment(format!("{} cannot be written: {error}", docs.display()));
-    let picture = chart::svg(&Costs::of(&results.costs)).map_err(Trouble::unexpected)?;
+    let picture = workbench::chart(&Costs::of(&results.costs).lines())?;
     std::fs::create_dir_all(&docs).map_err(failed)?;
     std::fs::write(docs.join("performance.svg"), picture).map_err(failed)?;
     std::fs::write(docs.join("performance.md"), page::text(results)).map_err(failed)?;

@@ -50,13 +50,18 @@ pub fn run(args: &CiArgs) -> Exit {
     if let Err(exit) = reports::stream(&args.reports) {
         return exit;
     }
-    let chosen = STEPS.iter().filter(|step| args.only.is_empty() || args.only.iter().any(|name| name == step.name));
-    let all = in_turn(chosen, interrupt::flag(), |step| perform(step, args));
+    let all = in_turn(chosen(args), interrupt::flag(), |step| perform(step, args));
     let (exit, text) = summary(&all, !args.only.is_empty());
     exit.worst(Out::Stdout.say(&text))
 }
 
-/// Runs the steps until there are none left, or the user interrupts.
+/// The steps that the arguments choose, in their order.
+fn chosen(args: &CiArgs) -> impl Iterator<Item = &'static Step> {
+    let is_in = |names: &[String], step: &Step| names.iter().any(|name| name == step.name);
+    STEPS.iter().filter(move |step| (args.only.is_empty() || is_in(&args.only, step)) && !is_in(&args.except, step))
+}
+
+/// Runs the steps in order. An interruption by the user ends the run.
 fn in_turn<'a>(
     steps: impl Iterator<Item = &'a Step>,
     stop: &AtomicBool,
@@ -182,6 +187,18 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name_or_left_out_by_name() {
+        let names = |only: &[&str], except: &[&str]| {
+            let [only, except] = [only, except].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            let args = CiArgs { only, except, reports: Vec::new() };
+            chosen(&args).map(|step| step.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[], &[]), steps::names());
+        assert_eq!(names(&["doc", "fmt"], &[]), ["fmt", "doc"]);
+        assert_eq!(names(&[], &["test"]), steps::names()[..STEPS.len() - 1]);
     }
 
     #[test]

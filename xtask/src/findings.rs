@@ -1,19 +1,21 @@
 //! The text below the table: the findings, why something was skipped, and a summary in one line.
 //!
-//! How much of a finding is printed depends on how many setups were chosen, see [`View`]. Of the findings of a whole run that the
-//! broken variants are expected to show, most are alike: each gets its sentence and the command that repeats it, and the first of
-//! each outcome gets its stacks. An unexpected finding always has its stacks.
+//! How much of a finding is printed depends on how many setups were chosen, see [`View`]. Most findings of a whole run are expected of
+//! the broken variants, and many are alike: each gets its sentence and the command that repeats it, and the first of each outcome gets
+//! its stacks. An unexpected finding always has its stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sigproof_report::seen::Counts;
-use sigproof_report::{Finding, Outcome, Report, Run, Technique, Verdict};
+use sigproof_report::{Finding, Outcome, Report, Run, Technique, Variant, Verdict};
 
 use crate::args::ShownArgs;
 use crate::{paint, units};
 
 mod stacks;
+
+use stacks::Layout;
 
 /// Up to this number of setups or windows, each finding is printed with its stacks, and each window with its map.
 pub const FEW: usize = 4;
@@ -40,8 +42,8 @@ pub enum Stacks {
     Whole,
     /// What matters of every finding.
     Each,
-    /// What matters of every unexpected finding, and of the first expected finding of each outcome; expected findings of a case
-    /// that say the same are printed once.
+    /// What matters of every unexpected finding, and of the first expected finding of each outcome. Expected findings of a case
+    /// that say the same are printed once; those of a fixed variant are left out, since the table has their outcome.
     First,
 }
 
@@ -78,7 +80,7 @@ pub fn render(report: &Report, view: View) -> String {
     for run in &report.runs {
         let mut replayed = false;
         for finding in run.findings() {
-            if let Some(others) = alike.others(run, finding) {
+            if let Some(others) = alike.others(run, finding).filter(|_| is_told(run, view)) {
                 let stacks = alike.stacks(run, finding, view);
                 if stacks != Part::None || !after_brief {
                     text.push('\n');
@@ -110,6 +112,11 @@ fn title(run: &Run) -> String {
     paint::bold(format_args!("## {} {}:", run.setup.case, run.title()))
 }
 
+/// Whether the findings of a run are printed, see [`Stacks::First`].
+fn is_told(run: &Run, view: View) -> bool {
+    view.stacks != Stacks::First || run.setup.variant != Variant::Fixed || run.verdict != Verdict::AsExpected
+}
+
 /// Whether an outcome must never occur in a run.
 fn is_forbidden(run: &Run, outcome: Outcome) -> bool {
     run.forbidden().any(|(forbidden, _)| forbidden == outcome)
@@ -120,7 +127,7 @@ fn is_forbidden(run: &Run, outcome: Outcome) -> bool {
 enum Part {
     Whole,
     /// At most so many frames on each side of a signal.
-    Cut(usize),
+    Cut(usize, Layout),
     None,
 }
 
@@ -162,14 +169,14 @@ impl<'a> Alike<'a> {
     fn stacks(&mut self, run: &Run, finding: &Finding, view: View) -> Part {
         match view.stacks {
             Stacks::Whole => Part::Whole,
-            Stacks::Each => Part::Cut(SIDE),
+            Stacks::Each => Part::Cut(SIDE, Layout::Lines),
             Stacks::First if is_forbidden(run, finding.outcome) || run.verdict == Verdict::Unexpected => {
-                Part::Cut(SIDE)
+                Part::Cut(SIDE, Layout::Lines)
             }
             // A run of windows has maps to tell where the signal came.
             Stacks::First if run.technique() == Technique::Step && view.maps == Maps::Unexpected => Part::None,
             Stacks::First if finding.text.is_empty() || !self.printed.insert(finding.outcome) => Part::None,
-            Stacks::First => Part::Cut(SHORT_SIDE),
+            Stacks::First => Part::Cut(SHORT_SIDE, Layout::Joined),
         }
     }
 }
@@ -182,12 +189,16 @@ fn print_finding(text: &mut String, run: &Run, finding: &Finding, stacks: Part, 
     let _ = writeln!(text, "{} {outcome}{after} ({grade})", title(run));
     let details = match stacks {
         Part::Whole => stacks::whole(finding),
-        Part::Cut(side) => stacks::cut(finding, side),
+        Part::Cut(side, layout) => stacks::cut(finding, side, layout),
         Part::None => String::new(),
     };
-    // The text of a diagnosis begins with its sentence; one without a text is its sentence.
-    if !details.lines().next().is_some_and(|first| first.contains(&finding.sentence)) {
-        let _ = writeln!(text, "{}", finding.sentence);
+    let sentence = match stacks {
+        Part::Whole | Part::Cut(_, Layout::Lines) => finding.sentence.clone(),
+        Part::Cut(_, Layout::Joined) | Part::None => stacks::sentence(finding),
+    };
+    // The text of a diagnosis begins with its sentence; a finding without a text has only its sentence.
+    if !details.lines().next().is_some_and(|first| first.contains(&sentence)) {
+        let _ = writeln!(text, "{sentence}");
     }
     if !details.is_empty() {
         let _ = writeln!(text, "{}", details.trim_end());

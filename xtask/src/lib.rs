@@ -33,6 +33,7 @@ mod test;
 mod trouble;
 mod units;
 mod upstream;
+mod workbench;
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {

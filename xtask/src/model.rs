@@ -26,7 +26,6 @@ use crate::{interrupt, reports, units};
 
 mod kept;
 pub mod process;
-mod source;
 mod weaken;
 
 use process::Explorer;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Technique, write::Target};
 
-use crate::findings::View;
+use crate::findings::{Stacks, View};
 use crate::output::{self, Out};
+use crate::table::Rows;
 use crate::trouble::Trouble;
 use crate::{findings, table};
 
@@ -48,11 +49,19 @@ fn checked(reports: &[Target]) -> Result<Out, Trouble> {
 pub fn tell(technique: Technique, report: &Report, targets: &[Target], out: Out, view: View) -> Exit {
     let shown = out.say(&format!(
         "{}{}\n{}\n",
-        table::render(technique, &report.runs, out),
+        table::render(technique, &report.runs, rows(technique, view), out),
         findings::render(report, view),
         findings::summary(technique, report)
     ));
     write_all(report, targets, out).worst(shown)
+}
+
+/// Which lines the table of a technique has. The columns of models and windows are not sums.
+fn rows(technique: Technique, view: View) -> Rows {
+    match (technique, view.stacks) {
+        (Technique::Stress, Stacks::First) => Rows::Folded,
+        _ => Rows::Each,
+    }
 }
 
 /// Writes the reports.

@@ -1,4 +1,4 @@
-//! The table at the end: a line for each run.
+//! The table at the end: a line for each run, or for several fixed setups of a case.
 
 use anstyle::AnsiColor;
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table};
@@ -8,6 +8,11 @@ use sigproof_report::{Expected, Grade, Outcome, Run, Technique, Verdict};
 
 use crate::output::Out;
 use crate::{paint, units};
+
+mod fold;
+
+use fold::Line;
+pub use fold::Rows;
 
 /// A column: its name, how its cells are laid out, and what is in them.
 #[derive(Clone, Copy)]
@@ -115,10 +120,10 @@ fn columns(technique: Technique) -> Vec<Column> {
 }
 
 /// The same for a terminal of this width.
-fn columns_within(technique: Technique, runs: &[Run], width: Option<u16>) -> Vec<Column> {
+fn columns_within(technique: Technique, lines: &[Line], width: Option<u16>) -> Vec<Column> {
     let all = columns(technique);
     match width {
-        Some(width) if technique == Technique::Stress && natural_width(&all, runs) > usize::from(width) => {
+        Some(width) if technique == Technique::Stress && natural_width(&all, lines) > usize::from(width) => {
             NARROW_STRESS.to_vec()
         }
         _ => all,
@@ -126,8 +131,8 @@ fn columns_within(technique: Technique, runs: &[Run], width: Option<u16>) -> Vec
 }
 
 /// The width of a table in which no cell is broken: a space on either side of each cell, and one between two columns.
-fn natural_width(columns: &[Column], runs: &[Run]) -> usize {
-    let cells = |column: &Column| runs.iter().map(|run| (column.text)(run).len()).max().unwrap_or(0);
+fn natural_width(columns: &[Column], lines: &[Line]) -> usize {
+    let cells = |column: &Column| lines.iter().map(|line| cell(line, column).len()).max().unwrap_or(0);
     let width: usize = columns.iter().map(|column| cells(column).max(column.name.len()) + 3).sum();
     width.saturating_sub(1)
 }
@@ -168,14 +173,14 @@ fn explored(run: &Run) -> Option<&Explored> {
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
 /// The table of these runs of a technique, as `out` can show it: cells are broken over lines only to fit a terminal.
-pub fn render(technique: Technique, runs: &[Run], out: Out) -> String {
-    rendered(technique, runs, out.width(), out.is_coloured())
+pub fn render(technique: Technique, runs: &[Run], rows: Rows, out: Out) -> String {
+    rendered(technique, &fold::lines(runs, rows), out.width(), out.is_coloured())
 }
 
 /// The same for a terminal of this width, or for what is no terminal; with colours or without.
-fn rendered(technique: Technique, runs: &[Run], width: Option<u16>, coloured: bool) -> String {
+fn rendered(technique: Technique, lines: &[Line], width: Option<u16>, coloured: bool) -> String {
     let mut table = Table::new();
-    let columns = columns_within(technique, runs, width);
+    let columns = columns_within(technique, lines, width);
     table.load_style(STYLE).set_header(columns.iter().map(|column| column.name));
     if coloured {
         // By itself the table asks whether the standard output is a terminal; that has been decided.
@@ -192,7 +197,7 @@ fn rendered(technique: Technique, runs: &[Run], width: Option<u16>, coloured: bo
             _ => ColumnConstraint::ContentWidth,
         }));
     }
-    table.add_rows(runs.iter().map(|run| row(run, &columns)));
+    table.add_rows(lines.iter().map(|line| row(line, &columns)));
     for (number, _) in columns.iter().enumerate().filter(|(_, column)| column.layout == Layout::Number) {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -221,10 +226,15 @@ pub fn plain<'a>(header: impl Iterator<Item = &'a str>, rows: impl Iterator<Item
     table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-fn row(run: &Run, columns: &[Column]) -> Row {
+/// The text of a cell.
+fn cell(line: &Line, column: &Column) -> String {
+    line.named(column.name).unwrap_or_else(|| (column.text)(&line.run))
+}
+
+fn row(line: &Line, columns: &[Column]) -> Row {
     Row::from(columns.iter().map(|column| {
-        let cell = Cell::new((column.text)(run));
-        match color(run, column.name) {
+        let cell = Cell::new(cell(line, column));
+        match color(&line.run, column.name) {
             Some(color) => cell.fg(as_cell(color)),
             None => cell,
         }
@@ -273,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_line_for_each_run() {
-        insta::assert_snapshot!(render(Technique::Stress, &example().runs, Out::Stdout));
+        insta::assert_snapshot!(render(Technique::Stress, &example().runs, Rows::Each, Out::Stdout));
     }
 
     #[test]
@@ -286,12 +296,13 @@ mod tests {
 
     #[test]
     fn a_line_for_each_window() {
-        insta::assert_snapshot!(render(Technique::Step, &swept().runs, Out::Stdout));
+        insta::assert_snapshot!(render(Technique::Step, &swept().runs, Rows::Each, Out::Stdout));
     }
 
     #[test]
     fn verdicts_and_bad_outcomes_have_colours_and_the_words_stay() {
-        let shown = |width, coloured| rendered(Technique::Stress, &example().runs, width, coloured);
+        let lines = fold::lines(&example().runs, Rows::Each);
+        let shown = |width, coloured| rendered(Technique::Stress, &lines, width, coloured);
         for width in [Some(400), None] {
             let all = shown(width, true);
             let colours = all.split("\u{1b}[38;5;").skip(1).map(|rest| rest.split('m').next().unwrap_or_default());
@@ -303,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_gets_fewer_columns_and_no_line_is_broken() {
-        let runs = example().runs;
+        let runs = fold::lines(&example().runs, Rows::Each);
         let least = natural_width(&columns(Technique::Stress), &runs);
         let shown = |width| rendered(Technique::Stress, &runs, Some(u16::try_from(width).unwrap()), false);
         let header = |text: &str| text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -160,6 +160,15 @@ pub struct Cost {
     pub nanoseconds: f64,
 }
 
+/// The cost of a record for one contender, over the depth of its stack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Who.
+    pub contender: Contender,
+    /// Depths, and nanoseconds there.
+    pub points: Vec<(usize, f64)>,
+}
+
 /// One visit of a contender in group [`Group::Threads`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {

@@ -120,18 +120,23 @@ fn a_stack_has_eight_frames_on_each_side_and_all_with_verbose() {
     assert!(brief.stdout.contains("\nrepeat with: cargo xtask stress"), "{}", brief.stdout);
 }
 
-/// Two screens of 50 lines, 120 columns wide, below the table; the table fits the width.
+/// Two screens of 50 lines, 120 columns wide, with the table of all setups; the table fits the width.
 #[test]
-fn every_broken_setup_fits_on_two_screens() {
-    let ran = shown(&["stress", "--variant", "broken"], 120, &[]);
+fn a_run_of_all_setups_fits_on_two_screens() {
+    // The widest seed: the commands that repeat a finding are longest.
+    let seed = ((1_u64 << 53) - 1).to_string();
+    let ran = shown(&["stress", "--coverage", "1", "--seed", &seed], 120, &[]);
     let text = words(&ran.stdout);
     let (table, findings) = text.split_once("\n\n").unwrap_or_else(|| panic!("no findings: {ran:#?}"));
     assert!(table.lines().all(|line| line.len() <= 120), "{table}");
+    let rows: usize = text.lines().map(|line| line.chars().count().div_ceil(120).max(1)).sum();
+    assert!(rows <= 100, "{rows} rows: {text}");
     // A cell with several outcomes may go on in a second line, which begins with spaces.
-    let setups: Vec<_> = table.lines().skip(2).filter(|line| !line.starts_with("  ")).collect();
-    assert!(setups.len() > 4 && text.contains(&format!("\n{} setups: ", setups.len())), "a row for each: {text}");
-    let rows: usize = findings.lines().map(|line| line.chars().count().div_ceil(120).max(1)).sum();
-    assert!(rows <= 100, "{rows} rows: {findings}");
+    let lines: Vec<_> = table.lines().skip(2).filter(|line| !line.starts_with("  ")).collect();
+    let second = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+    let (setups, fixed): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| second(line).starts_with("broken"));
+    let folded = fixed.iter().filter(|line| second(line) == "fixed:").count();
+    assert!(setups.len() > 10 && folded > 3 && fixed.len() < 20, "{table}");
     // Each has its sentence and its command, or is named by a setup of its case that says the same.
     let blocks: Vec<_> = findings.split("## ").collect();
     for line in setups {
@@ -146,7 +151,18 @@ fn every_broken_setup_fits_on_two_screens() {
         assert!(blocks.iter().any(|block| own(block) || alike(block)), "{case} {setup}: {findings}");
     }
     if !no_stacks(&ran) {
-        let sides = sides(findings);
-        assert!(!sides.is_empty() && sides.iter().all(|side| *side <= 8), "{sides:?}: {findings}");
+        let sides: Vec<_> = findings.lines().filter(|line| line.contains(" <- ")).collect();
+        assert!(sides.iter().any(|side| side.trim_start().starts_with("interrupted: ")), "{findings}");
+        assert!(sides.iter().all(|side| side.matches(" <- ").count() <= 8), "{sides:?}: {findings}");
     }
+}
+
+#[test]
+fn verbose_prints_a_line_for_each_setup() {
+    let arguments = ["stress", "cpuprof-signal-lock", "atomic64-spinlock", "--coverage", "1"];
+    let (brief, whole) = (run(&arguments), run(&[&arguments[..], &["--verbose"]].concat()));
+    let fixed =
+        |ran: &Ran| ran.stdout.lines().filter(|line| line.starts_with(" cpuprof") && line.contains(" fixed")).count();
+    assert_eq!((fixed(&brief), fixed(&whole)), (1, 2), "{brief:#?} {whole:#?}");
+    assert!(brief.stdout.contains("\n5 setups: ") && whole.stdout.contains("\n5 setups: "), "{brief:#?}");
 }

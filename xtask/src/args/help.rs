@@ -153,14 +153,17 @@ The table at the end has a line for each setup of each case:
   in window  signals that hit the instructions which the case is about: the coverage
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
+If more than 4 setups are chosen, the fixed setups of a case that are as expected, with the same
+outcomes, share a line: the counts are sums. --verbose prints a line for each.
+
 On a terminal that is too narrow for these columns, variant, flavour, note and mode are one column,
 setup, and expected is left out; a report has it.
 
 Below the table, each setup with a bad outcome has a finding: what happened in one sentence, and
 the command that repeats it. A hang also has the stacks of the threads that it is about: at most
 8 frames on each side of the signal. If more than 4 setups are chosen, an expected finding has
-stacks only if it is the first with its outcome, and then at most 4 frames on each side; expected
-findings of a case that say the same are printed once.
+stacks only if it is the first with its outcome, and then each side is one line of at most 4 frames;
+expected findings of a case that say the same are printed once, those of fixed setups not at all.
 --verbose prints all threads and frames of all findings; a report always has them.
 
 Colours are for a terminal; NO_COLOR and TERM=dumb switch them off, CLICOLOR_FORCE=1 forces them.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use sigproof_oracle::bench::{Contender, Cost, Kind};
+use sigproof_oracle::bench::{Contender, Cost, Kind, Line};
 
 use super::grid::Grid;
 use super::spread::{Passes, Spread};
@@ -77,11 +77,6 @@ impl Costs {
         Self { all, contenders }
     }
 
-    /// Who was measured.
-    pub fn contenders(&self) -> &[Contender] {
-        &self.contenders
-    }
-
     fn depths(&self) -> BTreeSet<usize> {
         self.all.keys().map(|(depth, _)| *depth).collect()
     }
@@ -90,10 +85,14 @@ impl Costs {
         self.all.get(&(depth, who.clone()))
     }
 
-    /// The depths, and the median there.
-    pub fn line(&self, who: &Contender) -> Vec<(usize, f64)> {
-        let median = |depth| Some((depth, Spread::of(self.at(depth, who)?)?.median));
-        self.depths().into_iter().filter_map(median).collect()
+    /// The medians of each contender over the depth.
+    pub fn lines(&self) -> Vec<Line> {
+        let median = |who: &Contender, depth| Some((depth, Spread::of(self.at(depth, who)?)?.median));
+        let line = |who: &Contender| {
+            let points = self.depths().into_iter().filter_map(|depth| median(who, depth)).collect();
+            Line { contender: who.clone(), points }
+        };
+        self.contenders.iter().map(line).collect()
     }
 
     /// The time of the first as a part of that of the second.
@@ -189,6 +188,11 @@ mod tests {
     #[test]
     fn the_line_has_the_median_at_each_depth() {
         let costs = Costs::of(&example().costs);
-        assert_eq!(costs.line(&costs.contenders()[0]), [(2, 15.0), (16, 30.0), (64, 60.0)]);
+        let lines = costs.lines();
+        assert_eq!(lines[0].points, [(2, 15.0), (16, 30.0), (64, 60.0)]);
+        assert_eq!(
+            lines.iter().map(|line| &line.contender).collect::<Vec<_>>(),
+            costs.contenders.iter().collect::<Vec<_>>()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask ci`, in their order. `.ci/run`, the workflow and people name them.
+//! The steps of `cargo xtask ci`, in their order. A step that is added here runs in `.ci/run` and in the workflow as well.
 
 /// A step: its name, and what it takes.
 pub struct Step {
@@ -12,10 +12,10 @@ pub struct Step {
 pub enum Kind {
     /// A cargo command.
     Cargo(Cargo),
-    /// The workflows of `.github`, by actionlint. Skipped where there is none and nobody asked for this step.
+    /// The workflows of `.github`, by actionlint. Skipped where there is none, unless the user names this step.
     Workflows,
-    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs and nobody asked for
-    /// this step.
+    /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs, unless the user
+    /// names this step.
     Sanitizers,
     /// `cargo xtask model --weaken`.
     Weaken,

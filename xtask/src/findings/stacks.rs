@@ -6,7 +6,10 @@
 //! 3. Functions of the standard library that were inlined: iterators, atomics.
 //! 4. Frames: the innermost ones of each side of a signal stay; the rest is a number.
 //! 5. Paths of modules in the names of functions whose source line is printed.
+//!
+//! The expected findings of a run of many setups have the frames of each side in one line, see [`Layout::Joined`].
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use sigproof_inspect::diagnose::{Diagnosis, Frame, HangKind, Method, Owner, ResourceKind, ThreadReport};
@@ -25,25 +28,62 @@ fn traceback(finding: &Finding) -> Option<&str> {
     finding.details.get("traceback")?.as_str()
 }
 
+/// How the frames of a stack are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A line for each frame.
+    Lines,
+    /// A line for each side of a signal; names without the paths of their modules, sources without their folders, the sentence
+    /// included.
+    Joined,
+}
+
 /// The text of a finding with at most `side` frames on each side of a signal. A text without stacks stays whole.
-pub fn cut(finding: &Finding, side: usize) -> String {
+pub fn cut(finding: &Finding, side: usize, layout: Layout) -> String {
     if let Some(traceback) = traceback(finding) {
         return trim_to(traceback, side);
     }
-    match serde_json::from_value::<Diagnosis>(finding.details.clone()) {
-        Ok(diagnosis) => finding.text.replacen(&diagnosis.to_string(), &render(&diagnosis, side), 1),
-        Err(_) => finding.text.clone(),
+    match diagnosis(finding) {
+        Some(diagnosis) => finding.text.replacen(&diagnosis.to_string(), &render(&diagnosis, side, layout), 1),
+        None => finding.text.clone(),
     }
 }
 
-fn render(diagnosis: &Diagnosis, side: usize) -> String {
-    let mut text = format!("{}: {}\n", diagnosis.kind, diagnosis.sentence);
+fn diagnosis(finding: &Finding) -> Option<Diagnosis> {
+    serde_json::from_value(finding.details.clone()).ok()
+}
+
+/// The sentence of a finding: functions without the paths of their modules, sources without their folders.
+pub fn sentence(finding: &Finding) -> String {
+    diagnosis(finding).map_or_else(|| finding.sentence.clone(), |diagnosis| short_sentence(&diagnosis))
+}
+
+fn short_sentence(diagnosis: &Diagnosis) -> String {
+    let frames = || diagnosis.threads.iter().flat_map(|thread| &thread.frames);
+    let names = frames().filter_map(|frame| frame.symbol.as_deref()).filter(|name| name.contains("::"));
+    let files = frames().filter_map(|frame| frame.file.as_deref());
+    let mut all: Vec<_> = names.map(|name| (name, without_modules(name))).collect();
+    all.extend(files.map(|file| (file, without_folders(file).to_owned())));
+    // A name may be the beginning of another one.
+    all.sort_unstable_by_key(|(name, _)| Reverse(name.len()));
+    all.into_iter().fold(diagnosis.sentence.clone(), |text, (name, short)| text.replace(name, &short))
+}
+
+fn without_folders(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn render(diagnosis: &Diagnosis, side: usize, layout: Layout) -> String {
+    let mut text = match layout {
+        Layout::Lines => format!("{}: {}\n", diagnosis.kind, diagnosis.sentence),
+        Layout::Joined => format!("{}: {}\n", diagnosis.kind, short_sentence(diagnosis)),
+    };
     for remark in &diagnosis.remarks {
         let _ = writeln!(text, "  ({remark})");
     }
     let shown = involved(diagnosis);
     for thread in &shown {
-        stack(&mut text, thread, side);
+        stack(&mut text, thread, side, layout);
     }
     let others: Vec<_> =
         diagnosis.threads.iter().filter(|thread| shown.iter().all(|shown| shown.tid != thread.tid)).collect();
@@ -96,7 +136,7 @@ fn bystanders(text: &mut String, others: &[&ThreadReport]) {
     let _ = writeln!(text, "  {what}; --verbose shows {it}");
 }
 
-fn stack(text: &mut String, thread: &ThreadReport, side: usize) {
+fn stack(text: &mut String, thread: &ThreadReport, side: usize, layout: Layout) {
     let _ = write!(text, "  thread {} \"{}\", {}", thread.tid, thread.name, thread.state);
     if let Some(resource) = &thread.waits_for {
         let _ = write!(text, ", waits for {resource}");
@@ -106,27 +146,55 @@ fn stack(text: &mut String, thread: &ThreadReport, side: usize) {
     let mut number = 0;
     for (at, frames) in sides.iter().enumerate() {
         if at > 0 {
-            let _ = writeln!(text, "      -- signal handler called; interrupted: --");
             number += 1;
         }
         let is_last = at + 1 == sides.len();
         let kept = if is_last { frames.len() - callers(frames) } else { frames.len() };
-        let mut printed = 0;
-        for (frame, number) in frames.iter().zip(number..).take(kept).filter(|(frame, _)| !is_noise(frame)).take(side) {
-            let _ = writeln!(text, "    #{number:<2} {}", short(frame));
-            printed += 1;
-        }
-        match frames.len() - printed {
-            0 => {}
-            1 => text.push_str("    ... 1 more frame\n"),
-            more => {
-                let _ = writeln!(text, "    ... {more} more frames");
+        let numbered = frames.iter().zip(number..).take(kept);
+        let printed: Vec<_> = numbered.filter(|(frame, _)| !is_noise(frame)).take(side).collect();
+        let omitted = match frames.len() - printed.len() {
+            0 => None,
+            1 => Some("1 more frame".to_owned()),
+            more => Some(format!("{more} more frames")),
+        };
+        match layout {
+            Layout::Lines => {
+                if at > 0 {
+                    text.push_str("      -- signal handler called; interrupted: --\n");
+                }
+                for (frame, number) in printed {
+                    let _ = writeln!(text, "    #{number:<2} {}", short(frame));
+                }
+                if let Some(omitted) = omitted {
+                    let _ = writeln!(text, "    ... {omitted}");
+                }
+            }
+            Layout::Joined if frames.is_empty() => {}
+            Layout::Joined => {
+                let label = match (at, is_last) {
+                    (0, true) => "stack",
+                    (0, false) => "in the handler",
+                    _ => "interrupted",
+                };
+                let frames: Vec<_> = printed.into_iter().map(|(frame, _)| brief(frame)).chain(omitted).collect();
+                let _ = writeln!(text, "    {label}: {}", frames.join(" <- "));
             }
         }
         number += frames.len();
     }
     if let Some(reason) = &thread.cut_short {
         let _ = writeln!(text, "    ... cut short: {reason}");
+    }
+}
+
+/// The frame in a row of frames: `Mutex::lock (pthread.rs:68)`, or `read+0x4c` if its source is not known.
+fn brief(frame: &Frame) -> String {
+    let guessed = if frame.guessed { " (guessed)" } else { "" };
+    match (&frame.symbol, frame.source()) {
+        (Some(symbol), Some(source)) => {
+            format!("{} ({}){guessed}", without_modules(symbol), without_folders(&source))
+        }
+        _ => frame.place() + guessed,
     }
 }
 

@@ -160,6 +160,20 @@ fn of_many_expected_findings_the_first_of_each_kind_has_stacks() {
 }
 
 #[test]
+fn an_expected_finding_of_a_fixed_variant_is_printed_only_of_few_setups() {
+    let mut report = many();
+    let run = &mut report.runs[0];
+    (run.setup.variant, run.verdict) = (Variant::Fixed, Verdict::AsExpected);
+    let told = |report: &Report| plain(&render(report, View::of(ShownArgs::default(), report.runs.len())));
+    assert!(!told(&report).contains("thread 1 waits"), "{}", told(&report));
+    report.runs[0].verdict = Verdict::Inconclusive;
+    assert!(told(&report).contains("thread 1 waits"));
+    report.runs[0].verdict = Verdict::AsExpected;
+    report.runs.truncate(FEW);
+    assert!(told(&report).contains("thread 1 waits"));
+}
+
+#[test]
 fn of_few_findings_each_has_stacks() {
     let mut report = many();
     report.runs.truncate(FEW);

@@ -1,6 +1,6 @@
 //! Orderings that no model needs, and why they stay as strong as they are.
 
-use super::source::Place;
+use sigproof_harness::model::orderings::Place;
 
 /// An ordering that stays.
 struct Kept {
@@ -55,12 +55,12 @@ pub fn reason(place: &Place, to: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::source;
+    use sigproof_workbench::orderings::places;
     use std::path::Path;
 
     #[test]
     fn what_is_kept_stands_in_the_sources() {
-        let places = source::places(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap();
+        let places = places(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap();
         for kept in KEPT {
             let stands = places.iter().any(|place| {
                 (place.file.as_str(), place.function.as_str(), place.method.as_str(), place.ordering.as_str())

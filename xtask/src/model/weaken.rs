@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::Entry;
-use sigproof_harness::model::orderings::{Caught, Effort, Used, weaker};
+use sigproof_harness::model::orderings::{Caught, Effort, Place, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
 use sigproof_report::seen::{Model, Weakened};
 use sigproof_report::{
@@ -26,13 +26,12 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::kept;
 use super::process::Explorer;
-use super::source::{self, Place};
 use crate::args::ModelArgs;
 use crate::output::Out;
 use crate::parallel::{self, jobs};
 use crate::progress::{Event as Shown, Progress};
 use crate::trouble::Trouble;
-use crate::{reports, units};
+use crate::{reports, units, workbench};
 
 /// So many seconds the models have to notice a weakening, once a quick look has not.
 const PATIENCE: u32 = 10;
@@ -57,8 +56,7 @@ struct Weakening<'a> {
 /// Runs it.
 pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &AtomicBool) -> Result<Exit, Trouble> {
     let started = Instant::now();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let places = source::places(workspace)?;
+    let places = workbench::orderings()?;
     let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();
     let fixed = |entry: &&Entry| entry.setup.variant == Variant::Fixed && !entry.hidden;
     let scope = if labels.len() < REGISTRY.models().iter().filter(fixed).count() { Scope::Choice } else { Scope::All };

@@ -35,6 +35,34 @@ pub struct Used {
     pub ordering: String,
 }
 
+/// An ordering in the source, with the code around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, from the workspace's folder.
+    pub file: String,
+    /// The line of the method's name.
+    pub line: u32,
+    /// Its column, counted from 1.
+    pub column: u32,
+    /// The function that it is in.
+    pub function: String,
+    /// The method.
+    pub method: String,
+    /// Whether it is the ordering of a compare-and-swap that fails.
+    pub failure: bool,
+    /// The ordering.
+    pub ordering: String,
+}
+
+impl Place {
+    /// For people: `osnote/src/doorbell.rs:98 sleep_until: fetch_or`.
+    pub fn title(&self) -> String {
+        let file = self.file.strip_prefix("crates/").unwrap_or(&self.file);
+        let failure = if self.failure { " (failure)" } else { "" };
+        format!("{file}:{} {}: {}{failure}", self.line, self.function, self.method)
+    }
+}
+
 /// The result of a weakening.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Caught {

@@ -56,13 +56,24 @@ fn tids(threads: &[&ThreadReport]) -> Vec<u32> {
 #[test]
 fn eight_frames_on_each_side_and_one_line_for_the_others() {
     let threads = [1, 2, 3].map(|tid| thread(tid, Some(1), interrupted())).to_vec();
-    insta::assert_snapshot!(cut(&finding(&diagnosis(HangKind::SelfDeadlock, threads)), 8));
+    insta::assert_snapshot!(cut(&finding(&diagnosis(HangKind::SelfDeadlock, threads)), 8, Layout::Lines));
+}
+
+#[test]
+fn joined_frames_are_a_line_for_each_side() {
+    let mut frames = interrupted();
+    frames.insert(1, Frame { guessed: true, file: None, ..frame("read", "") });
+    let mut diagnosis = diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), frames)]);
+    diagnosis.sentence = format!("thread 1 waits in profbuf::interrupted0 (crates/profbuf/src/a.rs:7) of {ATTEMPT}");
+    insta::assert_snapshot!(cut(&finding(&diagnosis), 3, Layout::Joined));
+    assert_eq!(sentence(&finding(&diagnosis)), "thread 1 waits in profbuf::interrupted0 (a.rs:7) of A::attempt");
 }
 
 /// With room for all of them, what called the attempt is still cut.
 #[test]
 fn the_callers_of_the_attempt_are_cut_first() {
-    let text = cut(&finding(&diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), interrupted())])), 99);
+    let text =
+        cut(&finding(&diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), interrupted())])), 99, Layout::Lines);
     assert!(text.contains("#23 A::attempt") && !text.contains("worker") && !text.contains("start0"), "{text}");
     assert!(text.contains("    ... 5 more frames\n") && text.contains("#11 osnote::handler11"), "{text}");
 }
@@ -108,7 +119,7 @@ fn inlined_functions_of_the_standard_library_are_cut() {
         frame("std::thread::park", "library/std/src/thread/mod.rs"),
         frame("a::main", "crates/a.rs"),
     ];
-    let text = cut(&finding(&diagnosis(HangKind::Livelock, vec![thread(1, None, frames)])), 2);
+    let text = cut(&finding(&diagnosis(HangKind::Livelock, vec![thread(1, None, frames)])), 2, Layout::Lines);
     assert!(text.contains("#1  section") && text.contains("#2  thread::park"), "{text}");
     assert!(!text.contains("compare_exchange") && text.contains("... 2 more frames"), "{text}");
 }
@@ -120,7 +131,7 @@ fn limits_of_a_diagnosis_stay() {
     diagnosis.method = Method::Procfs;
     diagnosis.remarks.push("no names".to_owned());
     diagnosis.threads[0].cut_short = Some("no table".to_owned());
-    let text = cut(&finding(&diagnosis), 8);
+    let text = cut(&finding(&diagnosis), 8, Layout::Lines);
     for part in ["  (no names)\n", "    ... cut short: no table\n", "[registers by /proc, ptrace was refused]"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -131,7 +142,7 @@ fn a_traceback_is_cut_too() {
     let frames: String = (0..20).map(|n| format!("main.f{n}()\n\tsigproof/a.go:{n} +0x1\n")).collect();
     let details = serde_json::json!({ "traceback": format!("goroutine 1 [running]:\n{frames}") });
     let finding = Finding { text: "14 of them".to_owned(), details, ..Finding::new(Outcome::Crash, "a") };
-    let (cut, whole) = (cut(&finding, 8), whole(&finding));
+    let (cut, whole) = (cut(&finding, 8, Layout::Lines), whole(&finding));
     assert_eq!((cut.matches("main.f").count(), whole.matches("main.f").count()), (8, 20), "{cut}{whole}");
     assert!(cut.contains("... 12 more"), "{cut}");
 }
@@ -139,7 +150,7 @@ fn a_traceback_is_cut_too() {
 #[test]
 fn what_has_no_stacks_stays_whole() {
     let traceback = Finding { text: "a\nb".to_owned(), ..Finding::new(Outcome::Crash, "a") };
-    assert_eq!(cut(&traceback, 1), "a\nb");
+    assert_eq!(cut(&traceback, 1, Layout::Joined), "a\nb");
 }
 
 #[rstest]

@@ -1,58 +1,29 @@
-//! The memory orderings that stand in the sources, found by reading them.
+//! The memory orderings in the sources, found by parsing them. `cargo xtask model --weaken` asks for them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use sigproof_harness::model::orderings::Place;
 use syn::visit::{self, Visit};
 
-use super::Trouble;
-
-/// Where orderings have to be justified.
+/// Where each ordering needs a model, or a reason.
 const FOLDERS: [&str; 2] = ["crates/profbuf/src", "crates/osnote/src"];
 
-/// An ordering in the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file, from the workspace's folder.
-    pub file: String,
-    /// The line of the method's name.
-    pub line: u32,
-    /// Its column, counted from 1.
-    pub column: u32,
-    /// The function that it is in.
-    pub function: String,
-    /// The method.
-    pub method: String,
-    /// Whether it is the ordering of a compare-and-swap that fails.
-    pub failure: bool,
-    /// The ordering.
-    pub ordering: String,
-}
-
-impl Place {
-    /// For people: `osnote/src/doorbell.rs:98 sleep_until: fetch_or`.
-    pub fn title(&self) -> String {
-        let file = self.file.strip_prefix("crates/").unwrap_or(&self.file);
-        let failure = if self.failure { " (failure)" } else { "" };
-        format!("{file}:{} {}: {}{failure}", self.line, self.function, self.method)
-    }
-}
-
-/// All of them, in the order of the sources.
+/// All orderings, in the order of the sources.
 ///
 /// # Errors
-/// A source that cannot be read, or is none.
-pub fn places(workspace: &Path) -> Result<Vec<Place>, Trouble> {
+/// A source that cannot be read or parsed.
+pub fn places(workspace: &Path) -> Result<Vec<Place>, Unreadable> {
     let mut found = Vec::new();
     for folder in FOLDERS {
         let mut files = Vec::new();
-        let trouble = |error| Trouble::environment(format!("{folder}: {error}"));
-        collect(&workspace.join(folder), &mut files).map_err(trouble)?;
+        collect(&workspace.join(folder), &mut files).map_err(|error| Unreadable::file(folder, error))?;
         files.sort();
         for path in files {
             let file = path.strip_prefix(workspace).unwrap_or(&path).display().to_string();
-            let text = fs::read_to_string(&path).map_err(|e| Trouble::environment(format!("{file}: {e}")))?;
-            let parsed = syn::parse_file(&text).map_err(|e| Trouble::environment(format!("{file}: {e}")))?;
+            let text = fs::read_to_string(&path).map_err(|error| Unreadable::file(&file, error))?;
+            let parsed = syn::parse_file(&text).map_err(|error| Unreadable::Source { file: file.clone(), error })?;
             let mut finder = Finder { file, functions: Vec::new(), found: &mut found };
             finder.visit_file(&parsed);
         }
@@ -60,7 +31,34 @@ pub fn places(workspace: &Path) -> Result<Vec<Place>, Trouble> {
     Ok(found)
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// A source from which no orderings can be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It cannot be read.
+    #[error("{file} cannot be read: {error}; the orderings are read from a checkout of sigproof")]
+    File {
+        /// The file or folder, from the workspace's folder.
+        file: String,
+        /// The reason.
+        error: io::Error,
+    },
+    /// It does not parse.
+    #[error("{file} cannot be parsed: {error}")]
+    Source {
+        /// The file, from the workspace's folder.
+        file: String,
+        /// The reason.
+        error: syn::Error,
+    },
+}
+
+impl Unreadable {
+    fn file(file: &str, error: io::Error) -> Self {
+        Self::File { file: file.to_owned(), error }
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -78,7 +76,7 @@ struct Finder<'a> {
     found: &'a mut Vec<Place>,
 }
 
-/// Whether it is for tests only.
+/// Whether the attributes say that an item is for tests only.
 fn for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|a| a.path().is_ident("cfg") && a.parse_args::<syn::Ident>().is_ok_and(|what| what == "test"))
 }
@@ -151,5 +149,16 @@ mod tests {
         let brief: Vec<_> = found.iter().map(|p| (p.function.as_str(), p.ordering.as_str(), p.failure)).collect();
         assert_eq!(brief, [("look", "Acquire", false), ("take", "AcqRel", false), ("take", "Relaxed", true)]);
         assert_eq!((found[0].line, found[0].column), (1, 34));
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_read_or_parsed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = places(folder.path()).unwrap_err().to_string();
+        assert!(missing.starts_with("crates/profbuf/src cannot be read: No such file"), "{missing}");
+        fs::create_dir_all(folder.path().join(FOLDERS[0])).unwrap();
+        fs::write(folder.path().join(FOLDERS[0]).join("bad.rs"), "fn (").unwrap();
+        let bad = places(folder.path()).unwrap_err().to_string();
+        assert!(bad.starts_with("crates/profbuf/src/bad.rs cannot be parsed: "), "{bad}");
     }
 }

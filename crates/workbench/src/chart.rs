@@ -1,19 +1,18 @@
-//! The cost of a record over the depth of its stack, drawn. No font is needed: the viewer brings them.
+//! The picture of `cargo xtask bench --write`: the cost of a record over the depth of its stack. It holds no fonts; the
+//! viewer has them.
 
 use plotters::prelude::*;
-use sigproof_oracle::bench::{Contender, Kind};
-
-use super::costs::Costs;
+use sigproof_oracle::bench::{Kind, Line};
 
 const SIZE: (u32, u32) = (760, 440);
 
-/// The picture.
+/// The picture of these lines.
 ///
 /// # Errors
-/// It cannot be drawn, in words.
-pub fn svg(costs: &Costs) -> Result<String, String> {
+/// The reason why it cannot be drawn.
+pub fn svg(lines: &[Line]) -> Result<String, String> {
     let mut text = String::new();
-    draw(costs, SVGBackend::with_string(&mut text, SIZE)).map_err(|error| error.to_string())?;
+    draw(lines, SVGBackend::with_string(&mut text, SIZE)).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
@@ -35,11 +34,10 @@ fn colour(kind: Kind, at: usize, of: usize) -> RGBColor {
     RGBColor(between(first.0, last.0), between(first.1, last.1), between(first.2, last.2))
 }
 
-fn draw(costs: &Costs, backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    let all = costs.contenders();
-    let lines = all.iter().enumerate().map(|(index, who)| {
-        let alike = |others: &[Contender]| others.iter().filter(|other| other.kind == who.kind).count();
-        (who.name.clone(), colour(who.kind, alike(&all[..index]), alike(all)), costs.line(who))
+fn draw(all: &[Line], backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let lines = all.iter().enumerate().map(|(index, Line { contender, points })| {
+        let alike = |others: &[Line]| others.iter().filter(|other| other.contender.kind == contender.kind).count();
+        (contender.name.clone(), colour(contender.kind, alike(&all[..index]), alike(all)), points)
     });
     let lines: Vec<_> = lines.collect();
     let points = || lines.iter().flat_map(|(_, _, line)| line.iter().copied());
@@ -71,14 +69,25 @@ fn draw(costs: &Costs, backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sigproof_oracle::bench::Contender;
 
     #[test]
     fn every_contender_is_drawn() {
-        let svg = svg(&Costs::of(&super::super::results::tests::example().costs)).unwrap();
+        let contenders = [
+            (Kind::Ours, "sleeping"),
+            (Kind::Ours, "polled"),
+            (Kind::Go, "go1.27.3"),
+            (Kind::Rtrb, "rtrb"),
+            (Kind::Copy, "memcpy"),
+        ];
+        let lines = contenders.map(|(kind, name)| Line {
+            contender: Contender { kind, name: name.to_owned() },
+            points: vec![(2, 10.0), (16, 20.0), (64, 40.0)],
+        });
+        let svg = svg(&lines).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
-        for name in ["sleeping", "polled", "go1.27.3", "rtrb", "memcpy"] {
-            assert!(svg.contains(name), "{name}");
-        }
+        assert!(contenders.iter().all(|(_, name)| svg.contains(name)), "{svg}");
+        assert!(svg.matches("<polyline").count() >= contenders.len(), "{svg}");
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! What a single verb of the command line needs, and needs a library for that is slow to build. Each is a program: cargo
+//! builds it when that verb runs it, so that no other verb waits for that.
+//!
+//! | program | verb | library |
+//! |---|---|---|
+//! | `sigproof-orderings` | `model --weaken` | `syn` |
+//! | `sigproof-chart` | `bench --write` | `plotters` |
+
+pub mod chart;
+pub mod orderings;
