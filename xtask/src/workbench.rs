@@ -1,13 +1,12 @@
-//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb; cargo builds it when that
-//! verb asks it. A request goes to its standard input as JSON, the answer comes from its standard output.
+//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb. Cargo builds a program
+//! when its verb asks it.
 
-use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
-use serde::Serialize;
-use sigproof_harness::model::orderings::Place;
-use sigproof_oracle::bench::Line;
+use sigproof_harness::model::orderings::{Place, Reading};
+use sigproof_inspect::process::lines::{Dialect, Talk};
+use sigproof_oracle::bench::{Drawing, Line};
 use sigproof_report::exit::Exit;
 
 use crate::trouble::Trouble;
@@ -21,18 +20,19 @@ fn workspace() -> PathBuf {
 
 /// The memory orderings in the sources.
 pub fn orderings() -> Result<Vec<Place>, Trouble> {
-    const PROGRAM: &str = "sigproof-orderings";
-    let answer = ask(PROGRAM, &workspace())?;
-    serde_json::from_slice(&answer).map_err(|error| Trouble::unexpected(format!("the answer of {PROGRAM}: {error}")))
+    ask::<Reading, _>("sigproof-orderings", &workspace())
 }
 
 /// The picture of these lines, as SVG.
-pub fn chart(lines: &[Line]) -> Result<Vec<u8>, Trouble> {
-    ask("sigproof-chart", &lines)
+pub fn chart(lines: &[Line]) -> Result<String, Trouble> {
+    ask::<Drawing, _>("sigproof-chart", &lines.to_vec())
 }
 
 /// Builds a program and asks it.
-fn ask(program: &str, request: &impl Serialize) -> Result<Vec<u8>, Trouble> {
+fn ask<D, T>(program: &'static str, order: &D::Order) -> Result<T, Trouble>
+where
+    D: Dialect<Event = Result<T, String>>,
+{
     let cargo = |verb: &str| {
         let mut cargo = command::cargo();
         cargo.args([verb, "--quiet", "--package", "sigproof-workbench", "--bin", program]).current_dir(workspace());
@@ -46,28 +46,14 @@ fn ask(program: &str, request: &impl Serialize) -> Result<Vec<u8>, Trouble> {
     if let (exit, Some(why)) = command::status(&mut cargo("build")) {
         return Err(Trouble { exit, message: format!("{program} cannot be built: {why}") });
     }
-    let request = serde_json::to_vec(request).map_err(|error| Trouble::unexpected(error.to_string()))?;
-    let answer = asked(&mut cargo("run"), &request);
-    let answer = answer.map_err(|error| Trouble::environment(format!("{program} cannot be run: {error}")))?;
-    match answer.status.success() {
-        true => Ok(answer.stdout),
-        false if interrupt::requested() => Err(Trouble { exit: Exit::Interrupted, message: "interrupted".to_owned() }),
-        false => {
-            let said = String::from_utf8_lossy(&answer.stderr);
-            Err(Trouble::environment(format!("{program} ended with {}: {}", answer.status, said.trim())))
-        }
-    }
-}
-
-/// The answer of a program, which reads its whole request before it answers.
-fn asked(command: &mut Command, request: &[u8]) -> io::Result<Output> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(request));
-    let output = child.wait_with_output()?;
-    match written {
-        // It ended without reading; its status and its words say why.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(output),
+    let talk = Talk::<D>::start(program, &mut cargo("run"));
+    let mut talk = talk.map_err(|error| Trouble::environment(format!("{program} cannot be run: {error}")))?;
+    talk.order(order);
+    match talk.until(interrupt::flag(), ControlFlow::Break) {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(why))) => Err(Trouble::environment(format!("{program}: {why}"))),
+        Ok(None) => Err(Trouble { exit: Exit::Interrupted, message: "interrupted".to_owned() }),
+        Err(broken) => Err(Trouble::environment(broken.to_string())),
     }
 }
 
@@ -76,22 +62,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_answered_and_a_bad_end_is_kept() {
-        let shell = |script: &str| {
-            let mut command = Command::new("sh");
-            command.args(["-c", script]);
-            asked(&mut command, b"[1]").unwrap()
-        };
-        let good = shell("cat; echo .");
-        assert_eq!((good.status.success(), &good.stdout[..]), (true, &b"[1].\n"[..]));
-        let bad = shell("echo because >&2; exit 3");
-        assert_eq!((bad.status.code(), &bad.stderr[..]), (Some(3), &b"because\n"[..]));
-        assert!(asked(&mut Command::new("no-such-command-anywhere"), b"").is_err());
-    }
-
-    #[test]
     fn the_orderings_of_this_workspace_are_read() {
         let places = orderings().unwrap_or_else(|trouble| panic!("{}", trouble.message));
         assert_eq!(places, sigproof_workbench::orderings::places(&workspace()).unwrap());
+    }
+
+    #[test]
+    fn a_folder_without_sources_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = ask::<Reading, _>("sigproof-orderings", &folder.path().to_owned());
+        let message = refused.err().map(|trouble| trouble.message).unwrap_or_default();
+        assert!(message.starts_with("sigproof-orderings: "), "{message}");
     }
 }

@@ -285,6 +285,17 @@ impl Dialect for Benching {
     type Event = Event;
 }
 
+/// What the program says that draws charts: it gets lines, and tells their picture as SVG, or why there is none.
+#[derive(Debug)]
+pub enum Drawing {}
+
+impl Dialect for Drawing {
+    const NAME: &'static str = "chart";
+    const VERSION: u32 = 1;
+    type Order = Vec<Line>;
+    type Event = Result<String, String>;
+}
+
 /// The argument with which the program reads an order. Without it, the program is one of cargo's usual benches.
 pub const ORDERED: &str = "--ordered";
 

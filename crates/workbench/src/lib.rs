@@ -6,5 +6,18 @@
 //! | `sigproof-orderings` | `model --weaken` | `syn` |
 //! | `sigproof-chart` | `bench --write` | `plotters` |
 
+use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
+
 pub mod chart;
 pub mod orderings;
+
+/// Answers each order of the parent with one event.
+pub fn answer<D, T>(answer: impl Fn(D::Order) -> Result<T, String>)
+where
+    D: Dialect<Event = Result<T, String>>,
+{
+    let teller = Teller::<D>::greet(|| ());
+    for order in Orders::<D>::of_parent() {
+        teller.tell(&order.and_then(&answer));
+    }
+}

@@ -1,9 +1,11 @@
 //! Memory orderings: which of them models use, and whether some model fails without one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sigproof_inspect::process::lines::Dialect;
 use sigproof_shim::model::{self as engine, End, Limits, Plan, Role, Site, Weakening};
 use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::clock;
@@ -33,6 +35,18 @@ pub struct Used {
     pub failure: bool,
     /// The ordering.
     pub ordering: String,
+}
+
+/// What the program says that reads orderings: it gets the folder of a workspace, and tells the places, or why there are
+/// none.
+#[derive(Debug)]
+pub enum Reading {}
+
+impl Dialect for Reading {
+    const NAME: &'static str = "orderings";
+    const VERSION: u32 = 1;
+    type Order = PathBuf;
+    type Event = Result<Vec<Place>, String>;
 }
 
 /// An ordering in the source, with the code around it.

@@ -14,17 +14,18 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use proptest::strategy::Strategy;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
 use super::PATIENCE;
 use super::ours::{self, Answers};
-use super::random::nth;
 use super::rule::Rule;
 use super::sequence::{Delivery, Sequence};
 use super::shrink::shrink;
 use super::single::{Compared, Disagreement, Single};
+use super::strategy::{nth, sequences};
 use crate::driver::Driver;
 use crate::process::{Process, frame};
 
@@ -32,7 +33,7 @@ use crate::process::{Process, frame};
 const BATCH: u64 = 250;
 /// Batches under way in each contest.
 const AHEAD: usize = 3;
-/// [`Contestant::tries`] with which a sequence becomes as short as it can.
+/// [`Contestant::tries`] that make a sequence as short as it gets.
 pub const TRIES: u32 = 4000;
 /// How many of the expected deaths are seen through.
 const DEATHS: u64 = 25;
@@ -44,7 +45,7 @@ pub struct Contestant<'a> {
     pub driver: &'a Driver,
     /// The policy.
     pub rule: Rule,
-    /// At most so many sequences are tried to find a shorter one that disagrees.
+    /// About how many sequences are tried to find a shorter one that disagrees.
     pub tries: u32,
 }
 
@@ -100,7 +101,7 @@ pub fn all(
         let mut contests = Vec::new();
         for contestant in contestants {
             let (to, from) = sync_channel(AHEAD);
-            let compare = move || contest(*contestant, &from, progress);
+            let compare = move || contest(*contestant, seed, &from, progress);
             // Those begun before end with their channels, which are dropped here.
             let begun = thread::Builder::new().name("contest".to_owned()).spawn_scoped(scope, compare);
             contests.push(begun.map_err(|error| Refusal::thread(&error))?);
@@ -117,10 +118,11 @@ pub fn all(
 
 /// Makes batches until there are enough, or nobody wants any more.
 fn generate(cases: u64, seed: u64, stop: &AtomicBool, mut channels: Vec<SyncSender<Arc<Batch>>>) {
+    let strategy = sequences();
     let mut next = 0;
     while next < cases && !channels.is_empty() && !stop.load(Ordering::Relaxed) {
         let end = cases.min(next + BATCH);
-        let batch = (next..end).map(|number| (number, nth(seed, number)));
+        let batch = (next..end).filter_map(|number| Some((number, nth(&strategy, seed, number).ok()?)));
         let batch = Arc::new(batch.collect::<Batch>());
         channels.retain(|channel| channel.send(Arc::clone(&batch)).is_ok());
         next = end;
@@ -133,11 +135,18 @@ struct Sent {
     ours: Vec<Result<Answers, String>>,
 }
 
-fn contest(contestant: Contestant<'_>, batches: &Receiver<Arc<Batch>>, progress: &impl Fn(u64)) -> io::Result<Tally> {
+fn contest(
+    contestant: Contestant<'_>,
+    seed: u64,
+    batches: &Receiver<Arc<Batch>>,
+    progress: &impl Fn(u64),
+) -> io::Result<Tally> {
     let begun = Instant::now();
     let mut contest = Contest {
         rule: contestant.rule,
         tries: contestant.tries,
+        seed,
+        strategy: sequences(),
         process: Process::start(contestant.driver, &["serve"])?,
         single: Single::new(contestant.driver),
         under_way: VecDeque::new(),
@@ -159,16 +168,18 @@ fn contest(contestant: Contestant<'_>, batches: &Receiver<Arc<Batch>>, progress:
     Ok(contest.tally)
 }
 
-struct Contest<'a> {
+struct Contest<'a, S> {
     rule: Rule,
     tries: u32,
+    seed: u64,
+    strategy: S,
     process: Process,
     single: Single<'a>,
     under_way: VecDeque<Sent>,
     tally: Tally,
 }
 
-impl Contest<'_> {
+impl<S: Strategy<Value = Sequence>> Contest<'_, S> {
     fn send(&mut self, batch: Arc<Batch>) {
         let mut bytes = Vec::new();
         let mut words = Vec::new();
@@ -195,21 +206,21 @@ impl Contest<'_> {
             };
             if ours.as_ref().ok().is_none_or(|ours| ours.words != theirs) {
                 let said = "the answers differed".to_owned();
-                self.tally.finding = Some(self.find(sequence, said)?);
+                self.tally.finding = Some(self.find(*number, sequence, said)?);
                 return Ok(0);
             }
             self.tally.sequences += 1;
             self.tally.operations += sequence.ops.len() as u64;
             if ours.as_ref().is_ok_and(|ours| ours.fatal) {
                 self.tally.deaths_expected += 1;
-                self.see_through(sequence)?;
+                self.see_through(*number, sequence)?;
             }
         }
         Ok(batch.len() as u64)
     }
 
     /// Sends a sequence whole that is known to kill the runtime, now and then.
-    fn see_through(&mut self, sequence: &Sequence) -> io::Result<()> {
+    fn see_through(&mut self, number: u64, sequence: &Sequence) -> io::Result<()> {
         // The first few, and then at growing distances, so that not only the first sequences are tried.
         if self.tally.deaths_tried >= DEATHS
             || self.tally.deaths_expected < self.tally.deaths_tried * self.tally.deaths_tried
@@ -219,14 +230,14 @@ impl Contest<'_> {
         self.tally.deaths_tried += 1;
         match self.single.compare(sequence, self.rule)? {
             Compared::Alike { died: Some(_) } => self.tally.deaths_seen += 1,
-            _ => self.tally.finding = Some(self.find(sequence, "it did not die".to_owned())?),
+            _ => self.tally.finding = Some(self.find(number, sequence, "it did not die".to_owned())?),
         }
         Ok(())
     }
 
     /// The shortest sequence for one that disagreed.
-    fn find(&mut self, sequence: &Sequence, said: String) -> io::Result<Finding> {
-        let shortest = shrink(sequence, &mut self.single, self.rule, self.tries)?;
+    fn find(&mut self, number: u64, sequence: &Sequence, said: String) -> io::Result<Finding> {
+        let shortest = shrink(&self.strategy, self.seed, number, &mut self.single, self.rule, self.tries)?;
         Ok(shortest.map_or_else(|| Finding::Once { sequence: sequence.clone(), said }, Finding::Shortest))
     }
 
@@ -240,9 +251,9 @@ impl Contest<'_> {
             sequence: sequence.clone(),
             said: format!("{said}; over sequence {number} or a later one"),
         };
-        for (_, sequence) in suspects.by_ref() {
+        for (number, sequence) in suspects.by_ref() {
             if let Compared::Differs(_) = self.single.compare(sequence, self.rule)? {
-                found = self.find(sequence, said)?;
+                found = self.find(*number, sequence, said)?;
                 break;
             }
         }

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`sequence`] | what is done to a buffer, as a value, as text, and as a request |
-//! | [`random`] | random sequences |
+//! | [`strategy`] | sequences made at random, and what a shorter one is |
 //! | [`ours`] | what our buffer answers |
 //! | [`answer`] | an answer in words |
 //! | [`rule`] | which wake policy a runtime has, found out by asking it |
@@ -21,12 +21,12 @@ pub mod answer;
 pub mod compare;
 pub mod decisions;
 pub mod ours;
-pub mod random;
 pub mod regressions;
 pub mod rule;
 pub mod sequence;
 pub mod shrink;
 pub mod single;
+pub mod strategy;
 
 use std::time::Duration;
 

@@ -199,14 +199,14 @@ fn values<'a, const N: usize>(text: &'a str, name: &str, keys: [&str; N]) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conform::random;
+    use crate::conform::strategy;
+    use proptest::prelude::*;
     use rstest::rstest;
 
-    #[test]
-    fn a_sequence_is_read_back_from_its_text() {
-        for number in 0..2000 {
-            let sequence = random::nth(7, number);
-            assert_eq!(sequence.to_string().parse(), Ok(sequence));
+    proptest! {
+        #[test]
+        fn a_sequence_is_read_back_from_its_text(sequence in strategy::sequences()) {
+            prop_assert_eq!(sequence.to_string().parse(), Ok(sequence));
         }
     }
 

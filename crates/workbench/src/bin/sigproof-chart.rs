@@ -1,12 +1,8 @@
-//! Reads lines from standard input, as a list of JSON; writes their picture.
+//! Draws charts for `cargo xtask bench --write`. It gets an order and tells an event.
 
-use std::error::Error;
-use std::io::{self, Write};
+use sigproof_oracle::bench::Drawing;
+use sigproof_workbench::{answer, chart::svg};
 
-use sigproof_oracle::bench::Line;
-use sigproof_workbench::chart::svg;
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let lines: Vec<Line> = serde_json::from_reader(io::stdin())?;
-    Ok(io::stdout().write_all(svg(&lines)?.as_bytes())?)
+fn main() {
+    answer::<Drawing, _>(|lines| svg(&lines).map_err(|error| error.to_string()));
 }
