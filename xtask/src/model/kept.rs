@@ -25,7 +25,7 @@ const KEPT: &[Kept] = &[
     kept("crates/profbuf/src/overflow.rs", "take", "compare_exchange", ("Release", "Relaxed"), OVERFLOW),
     kept("crates/osnote/src/doorbell.rs", "listen", "fetch_or", ("Acquire", "Relaxed"), BELL),
     kept("crates/osnote/src/notes/signote.rs", "install", "compare_exchange", ("Release", "Relaxed"), TABLE),
-    kept("crates/osnote/src/notes/signote.rs", "replace", "store", ("Release", "Relaxed"), TABLE),
+    kept("crates/osnote/src/testing.rs", "set_up_replacing", "store", ("Release", "Relaxed"), TABLE),
     kept("crates/osnote/src/notes/signote.rs", "get", "load", ("Acquire", "Relaxed"), TABLE),
     kept("crates/osnote/src/sigqueue/mod.rs", "announce", "compare_exchange", ("AcqRel", "Acquire"), NEWEST),
     kept("crates/osnote/src/sigqueue/receiver.rs", "wait", "compare_exchange", ("Acquire", "Relaxed"), NEWEST),
