@@ -200,7 +200,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
-    ("workbench", &["harness", "oracle"]),
+    ("workbench", &[]),
 ];
 
 #[test]

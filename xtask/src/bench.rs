@@ -27,11 +27,11 @@ use crate::output::{self, Out};
 use crate::trouble::Trouble;
 use crate::{interrupt, reports, units, workbench};
 
-mod costs;
+pub mod costs;
 mod grid;
 mod page;
 mod process;
-mod results;
+pub mod results;
 mod spread;
 mod traffic;
 

@@ -74,6 +74,8 @@ fn asked(command: &mut Command, request: &[u8]) -> io::Result<Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::costs::Costs;
+    use crate::bench::results;
 
     #[test]
     fn a_request_is_answered_and_a_bad_end_is_kept() {
@@ -90,8 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn the_orderings_of_this_workspace_are_read() {
+    fn the_programs_and_the_verbs_have_the_same_types() {
         let places = orderings().unwrap_or_else(|trouble| panic!("{}", trouble.message));
-        assert_eq!(places, sigproof_workbench::orderings::places(&workspace()).unwrap());
+        let read = sigproof_workbench::orderings::places(&workspace()).unwrap();
+        assert_eq!(serde_json::to_value(&places).unwrap(), serde_json::to_value(&read).unwrap());
+        let lines = Costs::of(&results::tests::example().costs).lines();
+        let picture = String::from_utf8(chart(&lines).unwrap_or_else(|trouble| panic!("{}", trouble.message))).unwrap();
+        let names: Vec<_> = lines.iter().map(|line| &line.contender.name).collect();
+        assert!(names.len() == 6 && names.iter().all(|name| picture.contains(*name)), "{names:?}: {picture}");
     }
 }

@@ -2,7 +2,39 @@
 //! viewer has them.
 
 use plotters::prelude::*;
-use sigproof_oracle::bench::{Kind, Line};
+use serde::Deserialize;
+
+/// The cost of a record for one contender: a `sigproof_oracle::bench::Line`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Line {
+    /// Who.
+    pub contender: Contender,
+    /// Depths, and nanoseconds there.
+    pub points: Vec<(usize, f64)>,
+}
+
+/// A contender.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Contender {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name, one of a kind.
+    pub name: String,
+}
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// This project's buffer.
+    Ours,
+    /// Go's.
+    Go,
+    /// The crate rtrb.
+    Rtrb,
+    /// A bare copy of the words.
+    Copy,
+}
 
 const SIZE: (u32, u32) = (760, 440);
 
@@ -69,7 +101,6 @@ fn draw(all: &[Line], backend: SVGBackend<'_>) -> Result<(), Box<dyn std::error:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigproof_oracle::bench::Contender;
 
     #[test]
     fn every_contender_is_drawn() {

@@ -4,11 +4,30 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sigproof_harness::model::orderings::Place;
+use serde::Serialize;
 use syn::visit::{self, Visit};
 
 /// Where each ordering needs a model, or a reason.
 const FOLDERS: [&str; 2] = ["crates/profbuf/src", "crates/osnote/src"];
+
+/// An ordering in the source: a `sigproof_harness::model::orderings::Place`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, from the workspace's folder.
+    pub file: String,
+    /// The line of the method's name.
+    pub line: u32,
+    /// Its column, counted from 1.
+    pub column: u32,
+    /// The function that it is in.
+    pub function: String,
+    /// The method.
+    pub method: String,
+    /// Whether it is the ordering of a compare-and-swap that fails.
+    pub failure: bool,
+    /// The ordering.
+    pub ordering: String,
+}
 
 /// All orderings, in the order of the sources.
 ///

@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use sigproof_oracle::bench::Line;
-use sigproof_workbench::chart::svg;
+use sigproof_workbench::chart::{Line, svg};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let lines: Vec<Line> = serde_json::from_reader(io::stdin())?;
