@@ -76,7 +76,7 @@ pub fn run(program: &Path, order: &Order, stop: &AtomicBool, results: &mut Resul
     let mut child = Guarded(child);
     let (tell, events) = channel();
     let stdout = child.0.stdout.take();
-    // Ends with the pipe, or when nobody listens any more.
+    // Ends with the pipe, or when the receiver is dropped.
     let listener = move || {
         let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
         lines.filter_map(|line| event(&line)).try_for_each(|event| tell.send(event))

@@ -1,4 +1,4 @@
-//! The build with models, and processes of it: each gets an order and tells events.
+//! The build with models, and its processes: each gets an order and writes events.
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -21,7 +21,7 @@ use crate::{command, output};
 /// Below the usual target folder, so that neither build undoes the other.
 const FOLDER: &str = "loom";
 
-/// How often a process that says nothing is looked at, and the wish to stop.
+/// How often a silent process and the stop flag are checked.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The checkout that the current folder is in: the models are built from its sources.
@@ -76,7 +76,7 @@ fn cargo_with_models(place: &Path) -> Command {
 /// Builds the program that explores.
 pub fn build() -> Result<PathBuf, Trouble> {
     temporary_files()?;
-    // cargo needs it too, and says less of it.
+    // cargo needs it, too, but its message says less.
     own_executable().map_err(|refusal| Trouble::environment(refusal.to_string()))?;
     let place = folder()?;
     let program = place.join("loom").join("sigproof-model");
@@ -146,8 +146,8 @@ impl Explorer {
         Ok(Self { group, _folder: folder, subject: subject(order), _leash: None })
     }
 
-    /// Takes in its events until it has none left, or until `stop` is set. A process that ends before it has
-    /// told a result is trouble.
+    /// Passes on its events until the last one, or until `stop` is set. A process that ends before it has written a
+    /// result is trouble.
     pub fn events(mut self, stop: &AtomicBool, mut each: impl FnMut(Event)) -> Result<(), Trouble> {
         let (leash, stdout) = self.group.pipes();
         self._leash = leash;
@@ -189,7 +189,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// What the end of a process without a result means.
+    /// The trouble of a process that ended without a result.
     fn died(&self, status: ExitStatus) -> Trouble {
         let words = match self.group.last_words() {
             words if words.is_empty() => String::new(),
@@ -199,7 +199,7 @@ impl Explorer {
         match status.signal() {
             Some(signal) if OUTSIDE.contains(&signal) => Trouble::environment(format!(
                 "{subject}: no verdict: the process that explored it was ended from outside ({status}), \
-                 by the user or for want of memory; run it again, with fewer --jobs{words}"
+                 by the user or because memory ran out; run it again, with fewer --jobs{words}"
             )),
             Some(_) => Trouble::unexpected(format!(
                 "{subject}: no verdict: the process that explored it crashed ({status}): a fault of the tool{words}"
@@ -211,7 +211,7 @@ impl Explorer {
     }
 }
 
-/// Signals that others send: a user, a service manager, the kernel for want of memory or processor time.
+/// Signals from outside: from a user, a service manager, or the kernel, if memory or processor time runs out.
 const OUTSIDE: [i32; 6] = {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
     const SIGXCPU: i32 = 24;

@@ -66,7 +66,7 @@ impl Sweeper {
         let mut group = Group::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let (Some(orders), Some(output)) = group.pipes() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let (sender, events) = channel();
-        // It ends with the process, whose end closes the pipe; nobody need wait for it.
+        // It ends with the process, whose end closes the pipe, so it is not joined.
         let reader = thread::Builder::new().name("events".to_owned()).spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {

@@ -68,7 +68,7 @@ impl Emulated {
     }
 
     fn total(&self) -> u64 {
-        // SAFETY: called when nobody adds any more.
+        // SAFETY: called after the last addition.
         self.value.with(|value| unsafe { *value })
     }
 }

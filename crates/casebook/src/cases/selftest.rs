@@ -106,7 +106,7 @@ pub(super) static KILL: Selftest = Selftest {
 
 pub(super) static KILLED_FROM_OUTSIDE: Selftest = Selftest {
     name: "selftest-killed-from-outside",
-    summary: "the child gets SIGKILL, as from an administrator or for want of memory: no verdict on the case",
+    summary: "the child gets SIGKILL, as from an administrator or because memory ran out: no verdict on the case",
     outcome: Outcome::Delivered,
     misbehave: |_| {
         // SAFETY: a signal to this very process, of which nothing is expected any more.
@@ -151,7 +151,7 @@ pub(super) static CROSS_DEADLOCK: Selftest = Selftest {
 
 pub(super) static LOST_WAKEUP: Selftest = Selftest {
     name: "selftest-lost-wakeup",
-    summary: "a thread sleeps on a note that nobody wakes",
+    summary: "a thread sleeps on a note that is never woken",
     outcome: Outcome::LostWakeup,
     misbehave: |_| {
         let note = sigproof_osnote::backend("pipe").ok_or_else(|| Failure::new(Outcome::Crash, "no pipe note"))?;

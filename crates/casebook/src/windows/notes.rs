@@ -2,7 +2,7 @@
 //!
 //! | window | what runs | the handler | the helper |
 //! |---|---|---|---|
-//! | `note-sleep@sleep` | a sleep, to its return | wakes the sleeper, if nobody has | the same |
+//! | `note-sleep@sleep` | a sleep, to its return | wakes the sleeper, if it is not woken yet | the same |
 //! | `note-sleep@bystander` | the same | runs in another thread, the sleeper held at a boundary | the same |
 
 use sigproof_osnote::{Backend, Note, SignalSafety, backends};
@@ -30,7 +30,7 @@ fn of(backend: &'static Backend) -> Vec<Entry> {
     let sleep = move |stage: &mut Stage| sleep(backend, stage);
     let windows = [
         Window::new("sleep", sleep),
-        // The handler interrupts nobody who holds anything.
+        // The handler interrupts no thread that holds anything.
         Window::new("bystander", sleep).on_bystander().expect(Expected::delivered()),
     ];
     windows.into_iter().map(|window| entry("note-sleep", &setup, window)).collect()

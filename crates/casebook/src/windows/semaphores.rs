@@ -3,7 +3,7 @@
 //! | window | what runs | the handler | the helper |
 //! |---|---|---|---|
 //! | `semaphore@sleep` | a sleep, to its return | adds one | adds one |
-//! | `semaphore@wakeup` | adds one, nobody asleep | adds one | - |
+//! | `semaphore@wakeup` | adds one, no thread asleep | adds one | - |
 //! | `semaphore@wakeup-sleeper` | adds one, the owner asleep in another thread | adds one | - |
 //!
 //! A counting semaphore may be added to any number of times, so the handler always does: then the way back from a sleep is as vulnerable as the way
@@ -85,7 +85,7 @@ fn wakeup_sleeper<S: Semaphore>(stage: &mut Stage) -> Result<(), Failure> {
     let (tell, told) = mpsc::channel();
     stage.other("sleeper", move || {
         let own = S::current()?;
-        // Nobody listens only if the process is on its way out.
+        // The receiver is dropped only while the process exits.
         let _ = give.send(own);
         loop {
             own.sleep(None)?;

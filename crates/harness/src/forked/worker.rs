@@ -153,7 +153,7 @@ impl Observer for Teller {
     }
 }
 
-/// A line. If nobody takes it, there is nobody to go on for.
+/// Writes a line. If it cannot be written, the parent has ended, and this process ends, too.
 fn tell(event: &Event) {
     let line = serde_json::to_string(event).unwrap_or_default() + "\n";
     let mut out = io::stdout().lock();

@@ -39,7 +39,7 @@ pub enum Order {
         selection: Selection,
         /// Which ordering.
         used: Used,
-        /// What it is taken for.
+        /// The ordering that replaces it.
         to: String,
         /// How hard to try.
         effort: Effort,
@@ -194,7 +194,7 @@ impl Observer for Teller {
     }
 }
 
-/// A line. If nobody takes it, there is nobody to go on for.
+/// Writes a line. If it cannot be written, the parent has ended, and this process ends, too.
 fn tell(event: &Event) {
     let line = serde_json::to_string(event).unwrap_or_default() + "\n";
     if io::stdout().lock().write_all(line.as_bytes()).is_err() {

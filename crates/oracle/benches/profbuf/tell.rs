@@ -4,7 +4,7 @@ use std::io::Write;
 
 use sigproof_oracle::bench::{Event, Group, Skipped};
 
-/// Tells events, or nothing where nobody listens.
+/// Writes events, or nothing if there is no listener.
 pub struct Tell {
     listened_to: bool,
 }
@@ -15,12 +15,12 @@ impl Tell {
         Self { listened_to: true }
     }
 
-    /// To nobody: only what is skipped is told, to a person.
+    /// Without a listener: only skipped measurements are printed, for people.
     pub fn nobody() -> Self {
         Self { listened_to: false }
     }
 
-    /// Tells an event. If the parent is gone, so are we: nobody wants the rest.
+    /// Writes an event. If the parent has ended, this process ends, too.
     pub fn event(&mut self, event: &Event) {
         if let (false, Event::Skipped(Skipped { what, why, .. })) = (self.listened_to, event) {
             eprintln!("{what} is left out: {why}");
@@ -31,7 +31,7 @@ impl Tell {
         let mut out = std::io::stdout().lock();
         let line = serde_json::to_string(event).map_err(std::io::Error::other);
         if let Err(error) = line.and_then(|line| writeln!(out, "{line}")).and_then(|()| out.flush()) {
-            eprintln!("error: nobody takes what is measured: {error}");
+            eprintln!("error: the results cannot be written: {error}");
             std::process::exit(1);
         }
     }

@@ -55,7 +55,7 @@ pub struct Tally {
     pub sequences: u64,
     /// Operations in them.
     pub operations: u64,
-    /// Sequences that end in a death: of a double wake-up, by our reckoning.
+    /// Sequences that end in a death: of a double wake-up, as our buffer foresees.
     pub deaths_expected: u64,
     /// How many of these were sent whole.
     pub deaths_tried: u64,
@@ -115,7 +115,7 @@ pub fn all(
     })
 }
 
-/// Makes batches until there are enough, or nobody wants any more.
+/// Makes batches until there are enough, or every contest has ended.
 fn generate(cases: u64, seed: u64, stop: &AtomicBool, mut channels: Vec<SyncSender<Arc<Batch>>>) {
     let mut next = 0;
     while next < cases && !channels.is_empty() && !stop.load(Ordering::Relaxed) {

@@ -195,7 +195,7 @@ fn fault(stage: &mut Stage) -> Result<(), Failure> {
         libc::mmap(core::ptr::null_mut(), 1, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0).addr()
     };
     stage.handler(move |_| {
-        // SAFETY: nobody else has this memory. That the write is not allowed is what is asked for: it ends the process.
+        // SAFETY: no other code has this memory. The write must not be allowed: it ends the process.
         unsafe { core::ptr::with_exposed_provenance_mut::<u8>(page).write_volatile(0) };
         Ok(())
     })?;
@@ -278,7 +278,7 @@ fn unlock(stage: &mut Stage) -> Result<(), Failure> {
         let mutexes = Arc::clone(&mutexes);
         move || {
             let [outer, inner] = &*mutexes;
-            // Nobody speaks or listens any more only if the process is on its way out.
+            // The other end is closed only while the process exits.
             while went.recv().is_ok() {
                 let _outer = outer.lock()?;
                 let _ = tell.send(());

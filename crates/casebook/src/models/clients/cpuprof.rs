@@ -173,7 +173,7 @@ pub(super) fn foreign() -> Vec<(Setup, Model)> {
             let mut long = vec![0; 998];
             for _ in 0..2 {
                 let mut reader = log.switch_on();
-                // SAFETY: nobody handles the signal.
+                // SAFETY: no handler of the signal is installed.
                 unsafe {
                     // Fills the array; itself too long for the rings.
                     ensure(log.add_foreign(&mut long) == Added::Kept, Outcome::CorruptRecord, || "no room".to_owned());
@@ -287,7 +287,7 @@ pub(super) fn dropped() -> Vec<(Setup, Model)> {
             other.join();
             // The first profile's samples went with its reader; the next has what it is given.
             let mut reader = log.switch_on();
-            // SAFETY: nobody is interrupted any more.
+            // SAFETY: no thread is interrupted any more.
             must(unsafe { log.prof.add(0, Tag(7), &[7]) });
             must(log.prof.set_rate(0));
             let mut sevens = 0;

@@ -6,7 +6,7 @@
 //! | `sigqueue-handler` | a handler on the receiver's thread sends, and another thread | the same, over every note |
 //! | `sigqueue-nested` | a second handler interrupts the first in the middle of its sending | the same |
 //! | `sigqueue-enable` | a signal is enabled while it is being sent | who finds it wanted sees what was set up before |
-//! | `sigqueue-idle` | signals are disabled while they wake the receiver | once the queue is idle nobody is inside the note's wake-up |
+//! | `sigqueue-idle` | signals are disabled while they wake the receiver | once the queue is idle no thread is inside the note's wake-up |
 //! | `sigqueue-disable` | a signal is disabled while it is being sent | once the queue is idle it is not queued any more |
 //! | `cpuprof-rate` | handlers add samples while the rate is changed | each sample comes out, is counted as lost, or was refused |
 //! | `cpuprof-foreign` | samples of foreign threads are kept, or find no room | the next sample or the switching-off writes them; losses are reported once |

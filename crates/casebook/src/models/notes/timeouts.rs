@@ -78,7 +78,7 @@ pub(super) fn spurious() -> Vec<(Setup, Model)> {
         });
         Some(model.handlers(0).spurious().depth(2, Some(4)))
     });
-    // Alone: nobody wakes it.
+    // Alone: no thread wakes it.
     let timed = over(|backend| {
         backend.timed_sleep.then(|| {
             let model = Model::new(move || {
