@@ -1,5 +1,6 @@
-//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb; cargo builds it when that
-//! verb asks it. A request goes to its standard input as JSON, the answer comes from its standard output.
+//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb; cargo
+//! builds it when that verb asks it. A request goes to its standard input as JSON, the answer comes from its
+//! standard output.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

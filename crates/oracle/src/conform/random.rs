@@ -1,8 +1,8 @@
-//! Random sequences: small rings, records around the size of the ring and larger, absent tags, short headers, counts about
-//! to wrap, a reader that polls or sleeps, and a close at any time.
+//! Random sequences: small rings, records around the size of the ring and larger, absent tags, short headers,
+//! counts about to wrap, a reader that polls or sleeps, and a close at any time.
 //!
-//! A seed and a number name a sequence. No library of property tests makes them: `cargo xtask` would be built with it, for
-//! this one verb.
+//! A seed and a number name a sequence. No library of property tests makes them: `cargo xtask` would be built
+//! with it, for this one verb.
 
 use std::ops::RangeInclusive;
 

@@ -5,8 +5,8 @@
 //! | operations | to leave out half of them, then a quarter, and so on, down to each single one |
 //! | numbers | zero in the place of each number, then bisects towards the smallest one |
 //!
-//! The passes alternate until neither changes the sequence, or the tries are used up. A sequence that still disagrees
-//! replaces the one before it.
+//! The passes alternate until neither changes the sequence, or the tries are used up. A sequence that still
+//! disagrees replaces the one before it.
 
 use std::io;
 
@@ -14,8 +14,8 @@ use super::rule::Rule;
 use super::sequence::{Op, Sequence, Write};
 use super::single::{Compared, Disagreement, Single};
 
-/// The shortest disagreement found in at most `most` tries, each of which takes well under a millisecond, or ten if the
-/// runtime dies of it. `None`: the sequence does not disagree when it is tried alone.
+/// The shortest disagreement found in at most `most` tries, each of which takes well under a millisecond, or
+/// ten if the runtime dies of it. `None`: the sequence does not disagree when it is tried alone.
 ///
 /// # Errors
 /// The driver cannot be started.
@@ -28,8 +28,8 @@ pub fn shrink(sequence: &Sequence, single: &mut Single<'_>, rule: Rule, most: u3
     shortest(sequence, most, ask)
 }
 
-/// The result for the shortest sequence found for which `ask` has one. With it, `ask` returns the part of the sequence that
-/// it takes.
+/// The result for the shortest sequence found for which `ask` has one. With it, `ask` returns the part of the
+/// sequence that it takes.
 fn shortest<T>(
     sequence: &Sequence,
     most: u32,

@@ -1,4 +1,5 @@
-//! Reads the folder of a workspace from standard input, as JSON; writes the orderings in its sources as a list of JSON.
+//! Reads the folder of a workspace from standard input, as JSON; writes the orderings in its sources as a
+//! list of JSON.
 
 use std::error::Error;
 use std::io::{self, Write};
