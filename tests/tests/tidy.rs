@@ -264,6 +264,32 @@ fn a_crate_depends_on_what_it_may() {
     assert_none("a crate depends on what the table allows", &found);
 }
 
+/// Packages that no verb needs to begin: those of `sigproof-workbench`, of tests, of models, and formats that nothing
+/// here reads.
+const NOT_FOR_THE_COMMAND_LINE: &[&str] =
+    &["criterion", "insta", "loom", "macho-unwind-info", "pe-unwind-info", "plotters"];
+
+#[test]
+fn the_command_line_is_built_without_what_single_verbs_need() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--package", "xtask", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p} {f}"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let all: BTreeSet<&str> = text.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    assert!(output.status.success() && all.iter().any(|line| line.starts_with("clap ")), "{output:?}");
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    // The macros that derive need it, without the part that walks over whole files.
+    let walks = |line: &str| name(line) == "syn" && line.split([' ', ',']).any(|feature| feature == "visit");
+    let found = all.iter().filter(|line| walks(line) || NOT_FOR_THE_COMMAND_LINE.contains(&&*name(line)));
+    assert_none("the command line is built without", &found.map(|line| (*line).to_owned()).collect::<Vec<_>>());
+    let twice = |of: &str| all.iter().filter(|line| name(line) == of).count() > 1;
+    let found: Vec<_> = ["gimli", "object"].into_iter().filter(|of| twice(of)).map(str::to_owned).collect();
+    assert_none("one version of each is enough", &found);
+}
+
 #[test]
 fn every_case_is_a_file_and_every_file_is_a_case() {
     let registered: BTreeSet<_> =

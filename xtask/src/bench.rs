@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds the benchmarks of `sigproof-oracle`, runs them, and makes tables of what they tell.
+//! `cargo xtask bench`: builds the benchmarks of `sigproof-oracle`, runs them, and prints tables of the results.
 //!
 //! | file | holds |
 //! |---|---|
@@ -27,11 +27,11 @@ use crate::output::{self, Out};
 use crate::trouble::Trouble;
 use crate::{interrupt, reports, units, workbench};
 
-mod costs;
+pub mod costs;
 mod grid;
 mod page;
 mod process;
-mod results;
+pub mod results;
 mod spread;
 mod traffic;
 
@@ -93,11 +93,11 @@ fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
-/// What is to be measured, if what is asked for goes together.
+/// The groups to measure, if the arguments do not exclude each other.
 fn groups(args: &BenchArgs) -> Result<Vec<Group>, Trouble> {
     let chosen = |group: &Group| args.groups.is_empty() || args.groups.contains(group);
     if args.check && !chosen(&Group::Record) {
-        return Err(Trouble::usage("--check checks the goals of the group record, which is not asked for".to_owned()));
+        return Err(Trouble::usage("--check needs the group record: its goals are checked".to_owned()));
     }
     if args.reports.iter().any(|target| target.format != Format::Json) {
         return Err(Trouble::usage("a benchmark is no test: its report is json=PATH".to_owned()));
@@ -113,7 +113,7 @@ fn pace(args: &BenchArgs) -> Pace {
     }
 }
 
-/// Toolchains, without which nothing is measured unless that is asked for.
+/// The toolchains. Without any, nothing is measured, except with `--without-go`.
 fn toolchains(found: Result<Vec<Toolchain>, ToolchainError>) -> Result<Vec<Toolchain>, Trouble> {
     found.map_err(|error| Trouble::environment(format!("{error}; or leave Go out: --without-go")))
 }
@@ -127,7 +127,7 @@ fn drivers(toolchains: &[Toolchain], stop: &AtomicBool) -> Result<(Vec<Driver>, 
             Ok(driver) => drivers.push(driver),
             Err(error) => {
                 output::complain(&error.to_string());
-                // What the compiler said has paths of this machine in it, and is no part of a page.
+                // The output of the compiler has paths of this machine, so it is not printed on a page.
                 failed.push(format!("{}: its driver cannot be built", toolchain.version));
             }
         }
@@ -138,7 +138,7 @@ fn drivers(toolchains: &[Toolchain], stop: &AtomicBool) -> Result<(Vec<Driver>, 
     Ok((drivers, failed))
 }
 
-/// What `--check` makes of the goals.
+/// The exit code of `--check`.
 fn check(goals: &[Goal]) -> Exit {
     match goals.iter().all(|goal| goal.met) {
         _ if goals.is_empty() => Exit::Inconclusive,
@@ -147,7 +147,7 @@ fn check(goals: &[Goal]) -> Exit {
     }
 }
 
-/// What people are told.
+/// The text for people.
 fn text(results: &Results, out: Out) -> String {
     let mut text = String::new();
     for section in page::sections(results) {
@@ -168,7 +168,7 @@ fn text(results: &Results, out: Out) -> String {
     }
 }
 
-/// Writes the reports, and says so.
+/// Writes the reports, and prints their paths.
 fn report(args: &BenchArgs, results: &Results, out: Out) -> Exit {
     let mut exit = Exit::AsExpected;
     for target in &args.reports {
@@ -186,7 +186,7 @@ fn report(args: &BenchArgs, results: &Results, out: Out) -> Exit {
     exit
 }
 
-/// Writes the page and its picture, and says so.
+/// Writes the page and its picture, and prints their names.
 fn write(results: &Results, out: Out) -> Result<Exit, Trouble> {
     let docs = root().join("docs");
     let failed = |error: std::io::Error| Trouble::environment(format!("{} cannot be written: {error}", docs.display()));

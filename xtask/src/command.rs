@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    /// Whether a process has ended and nobody has reaped it: its new parent may take its time.
+    /// Whether a process has ended and is not reaped yet: its new parent may be slow.
     fn is_zombie(pid: i32) -> bool {
         let asked = sigproof_inspect::process::output(Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]));
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();

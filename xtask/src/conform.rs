@@ -1,4 +1,4 @@
-//! `cargo xtask conform`: whether our buffer does what those of real Go runtimes do.
+//! `cargo xtask conform`: compares our buffer with those of real Go runtimes.
 
 use std::time::Instant;
 
@@ -24,11 +24,11 @@ mod examined;
 
 use examined::{Examined, Examiner};
 
-/// How a run went.
+/// The result of a run.
 pub struct Performed {
     /// Its exit code.
     pub exit: Exit,
-    /// What it lacked, if nothing could be compared for that: the reason and the remedy.
+    /// If nothing could be compared: what is missing, and the remedy.
     pub lacks: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub fn run(args: &ConformArgs) -> Exit {
     performed.exit
 }
 
-/// Runs it, and leaves its runs.
+/// Runs the verb, and keeps its runs.
 pub fn perform(args: &ConformArgs, found: &mut Vec<Run>) -> Performed {
     let only = |exit| Performed { exit, lacks: None };
     let out = match reports::stream(&args.reports) {
@@ -67,7 +67,7 @@ pub fn perform(args: &ConformArgs, found: &mut Vec<Run>) -> Performed {
     }))
 }
 
-/// The policy of a runtime, as asked for or as found.
+/// The wake policy of a runtime: the one of the arguments, or else the one that probes find.
 fn rule(args: &ConformArgs, single: &mut Single<'_>, driver: &Driver) -> Result<Rule, Trouble> {
     if let Some(rule) = args.policy {
         return Ok(rule);
@@ -76,7 +76,7 @@ fn rule(args: &ConformArgs, single: &mut Single<'_>, driver: &Driver) -> Result<
     found.ok_or_else(|| {
         let known = Rule::ALL.map(Rule::as_str).join(", ");
         Trouble::unexpected(format!(
-            "{} wakes its reader by none of the policies known ({known}); --policy POLICY shows where it differs from one",
+            "{} wakes its reader by none of the known policies ({known}); --policy POLICY shows where it differs from one",
             driver.version
         ))
     })
@@ -86,7 +86,7 @@ fn cannot_run(driver: &Driver, error: &std::io::Error) -> Trouble {
     Trouble::environment(format!("the driver for {} cannot be run: {error}", driver.version))
 }
 
-/// The one sequence that was asked for, told in full.
+/// Compares the one sequence of the arguments, and prints every answer.
 fn one(args: &ConformArgs, drivers: &[Driver], out: Out) -> Result<Exit, Trouble> {
     let Some(sequence) = &args.sequence else { return Ok(Exit::Inconclusive) };
     let sequence = sequence.clone().lawful();
@@ -109,7 +109,7 @@ fn one(args: &ConformArgs, drivers: &[Driver], out: Out) -> Result<Exit, Trouble
     Ok(exit)
 }
 
-/// All that a run does.
+/// Compares random sequences with all drivers.
 fn all(
     args: &ConformArgs,
     drivers: &[Driver],
@@ -118,7 +118,7 @@ fn all(
     found: &mut Vec<Run>,
 ) -> Result<Exit, Trouble> {
     let started = Instant::now();
-    // Fits into the numbers of JSON, whoever reads them.
+    // Every reader of JSON can represent it.
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
     let file = regressions::file();
     let kept = regressions::read(&file).map_err(|error| Trouble::environment(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask list`: what there is to run, from the registries.
+//! `cargo xtask list`: the cases, setups, windows, models and notes of the registries.
 
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
-//! `cargo xtask model`: builds the models, lets processes explore them, and tells what they found.
+//! `cargo xtask model`: builds the models, explores them in processes, and prints the results.
 //!
-//! One process a model, several at a time: coroutines in threads of one process would wait for each other in the kernel, which gives
-//! and takes their stacks.
+//! One process a model, several at a time: coroutines in threads of one process would wait for each other in the kernel, which maps
+//! and unmaps their stacks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub fn run(args: &ModelArgs) -> Exit {
     perform(args, &mut Vec::new())
 }
 
-/// Runs the verb, and keeps what it has found.
+/// Runs the verb, and keeps its runs.
 pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
     let out = match reports::stream(&args.reports) {
         Ok(out) => out,
@@ -51,7 +51,7 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
     let chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
     if chosen.is_empty() {
         output::complain(
-            "no chosen model has this note, mode, variant and flavour; `cargo xtask list` shows what there is",
+            "no chosen model has this note, mode, variant and flavour; `cargo xtask list` prints all models",
         );
         return Exit::Usage;
     }
@@ -83,17 +83,17 @@ pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
     })
 }
 
-/// Which models these arguments choose.
+/// The models that these arguments choose.
 fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
     let known = select::names(REGISTRY.models().iter().map(|entry| (entry.name, entry.hidden)));
     let flavours = REGISTRY.models().into_iter().filter_map(|entry| entry.setup.flavour);
     select::selection(&args.choice, "model", &known, flavours)
 }
 
-/// Explores the chosen models; what they came to, in their order, and what went wrong beside.
+/// Explores the chosen models; returns their runs, in order, and the trouble that ended the exploration.
 ///
-/// A budget is shared out: each model gets its part of what is left, so that a few large ones do not use up all of it; those that were
-/// not done with theirs are explored again, as long as there is more for each than it had.
+/// Each model gets a share of the remaining budget, so that a few large models do not use up all of it. A model that ran out of its
+/// share is explored again while a larger share is left for it.
 fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
     let progress = Progress::start();
     let until = args.budget.map(|budget| Instant::now() + budget);
@@ -140,15 +140,15 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
     (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
 }
 
-/// Why a model is not exhausted that the budget was too small for: in the driver's words.
+/// The driver's reason why a model is not exhausted, if the budget was too small.
 const OUT_OF_TIME: &str = "time budget";
 
-/// Why a model is not exhausted.
+/// The reason why a model is not exhausted.
 fn why_not_exhausted(run: &Run) -> Option<&str> {
     run.model()?.end.as_ref()?.not_exhausted.as_deref()
 }
 
-/// Explores one model in a process of its own. `None`: it was stopped.
+/// Explores one model in a process of its own. `None`: an interruption stopped it.
 fn explore_one(
     program: &Path,
     entry: &Entry,
@@ -179,7 +179,7 @@ fn explore_one(
     })
 }
 
-/// The run of a model whose process came to grief. The other models are explored all the same.
+/// The run of a model whose process failed. The other models are still explored.
 fn no_verdict(entry: &Entry, trouble: Trouble) -> Run {
     let mut run = unexplored(entry, "the process that explored it has died");
     run.verdict = if trouble.exit == Exit::Environment { Verdict::Skipped } else { Verdict::Unexpected };

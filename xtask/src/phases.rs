@@ -20,7 +20,7 @@ use crate::output;
 pub enum Part {
     /// With this exit code.
     Ended(Exit),
-    /// This machine cannot run it, and nobody asked for it by name: the reason and the remedy. No failure.
+    /// This machine cannot run it, and the user did not name it: the reason and the remedy. Not a failure.
     Skipped(String),
     /// It did not run, because the command ended before.
     NotRun,

@@ -64,7 +64,7 @@ pub enum Event {
         /// Its run.
         run: Box<Run>,
     },
-    /// One that comes to no run is done: what there is to say of it.
+    /// A job without a run has ended: its line.
     Said {
         /// Which.
         index: usize,

@@ -8,7 +8,7 @@ use sigproof_report::{Run, Selection, Verdict};
 /// A word that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// What it should have named: "case", "note".
+    /// The kind of the name: "case", "note".
     pub what: &'static str,
     /// The word.
     pub word: String,

@@ -123,7 +123,7 @@ fn chosen(args: &StepArgs, all: Vec<Entry>) -> Result<Vec<Entry>, Trouble> {
     let chosen: Vec<Entry> = chosen.cloned().collect();
     match chosen.len() {
         0 => Err(Trouble::usage(
-            "no chosen case has such a window with this note, mode, variant and flavour; `cargo xtask list` shows what there is"
+            "no chosen case has such a window with this note, mode, variant and flavour; `cargo xtask list` prints all windows"
                 .to_owned(),
         )),
         n if n > 1 && args.k.is_some() => {
@@ -305,7 +305,7 @@ pub fn is_token(text: &str) -> bool {
 
 /// The execution with a signal at the boundary that a token names.
 pub fn replay(token: &str) -> Result<Run, Trouble> {
-    // Nobody sets it: an interruption ends this process, and with it the other one.
+    // Never set: an interruption ends this process, and its end ends the other one.
     let stop = AtomicBool::new(false);
     let engine = engine(None, &stop)?.map_err(Trouble::environment)?;
     let order = Order::Replay { token: token.to_owned(), engine };

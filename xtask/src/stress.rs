@@ -17,7 +17,7 @@ pub fn run(args: &StressArgs) -> Exit {
     perform(args, &mut Vec::new())
 }
 
-/// Runs the verb, and keeps what it has found.
+/// Runs the verb, and keeps its runs.
 pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
     let out = match reports::stream(&args.reports) {
         Ok(out) => out,

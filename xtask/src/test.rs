@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all tests there are, then a first part of the models, every sweep, and a short stress in this process; whether those three
-//! agree; and, with the Go runtimes at hand, a short comparison with them.
+//! `cargo xtask test`: all tests; then the quick models, every sweep and a short stress in this process, and whether these
+//! three agree; then, if Go runtimes are found, a short comparison with them.
 
 use sigproof_report::{Exit, Run};
 
@@ -28,7 +28,7 @@ pub fn run(args: &TestArgs) -> Exit {
     exit.worst(out.say(&format!("\n{}\n", phases::line("test", &parts, exit))))
 }
 
-/// What the phases call. The tests put others in their place, and see that none of their results is lost.
+/// The verbs that the phases call. The tests replace them, and check that no result is lost.
 struct Verbs {
     tests: fn(&TestArgs) -> Exit,
     checker: fn() -> Exit,
@@ -49,7 +49,7 @@ const VERBS: Verbs = Verbs {
     conform: conform::perform,
 };
 
-/// All that is tested, in order.
+/// All phases, in order.
 fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> {
     let quick = ModelArgs { quick: true, ..ModelArgs::default() };
     let short = StressArgs {
@@ -82,7 +82,7 @@ fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> 
     ]
 }
 
-/// A machine without Go, or on which no engine works, is no fault of what is tested.
+/// A machine without Go, or without a working engine, is not a failure of the code under test.
 fn unless_lacking(exit: Exit, lacks: Option<String>) -> Part {
     lacks.map_or(Part::Ended(exit), Part::Skipped)
 }
@@ -131,7 +131,7 @@ mod tests {
         unless_bad(number)
     }
 
-    /// What is found by the phases before it is compared.
+    /// The runs of the phases before it.
     fn agree(found: &[Run], _: Out) -> Exit {
         assert_eq!(found.iter().map(|run| run.setup.case.as_str()).collect::<Vec<_>>(), ["model", "step", "stress"]);
         unless_bad(5)

@@ -68,7 +68,7 @@ impl Process {
         // A drop kills and reaps the group, also where a thread is refused.
         let process = Self { group, requests, answers, come: Vec::new(), taken: 0 };
         if let Some(mut stdin) = stdin {
-            // Ends with its channel, or when nobody reads any more: the answers will tell.
+            // Ends with its channel, or when the reader has ended; then the answers end, too.
             let writer = move || to_write.iter().try_for_each(|bytes| stdin.write_all(&bytes));
             thread::Builder::new().spawn(writer).map_err(|error| Refusal::thread(&error))?;
         }
@@ -126,7 +126,7 @@ impl Process {
     }
 }
 
-/// Passes on what comes, until it ends or nobody listens.
+/// Passes on all bytes, until the end of the pipe or of the listener.
 fn forward(mut from: impl Read, to: &SyncSender<Vec<u8>>) {
     let mut buffer = vec![0; 1 << 17];
     loop {

@@ -140,7 +140,7 @@ fn junit_is_what_it_was() {
     insta::assert_snapshot!(junit::render(&example()).unwrap());
 }
 
-/// What each technique reports comes back as it went: nothing is taken for what it is not.
+/// The report of each technique is read back unchanged, with its own type.
 #[rstest]
 #[case::a_window_that_was_not_swept(Seen::Step(Box::new(Step { engine: Some("trap-flag".to_owned()), ..Step::default() })))]
 #[case::one_boundary(Seen::Step(Box::new(Step {

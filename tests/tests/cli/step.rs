@@ -85,7 +85,7 @@ pub fn sweeper(parent: u32) -> sigproof_tests::Ran {
     let mut command = xtask(&["__step", "0", &parent.to_string()]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    // It may have ended already: then nobody reads.
+    // It may have ended already: then the write fails.
     let _ = child.stdin.take().expect("a pipe").write_all(b"nonsense\n");
     finish(child)
 }

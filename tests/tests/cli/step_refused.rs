@@ -53,7 +53,7 @@ fn an_engine_that_traces_is_refused_with_a_remedy() {
     }
 }
 
-/// The parent that it was started for has died since: nobody is there to give it orders.
+/// The parent that started it has died since, so it gets no orders.
 #[test]
 fn a_process_that_sweeps_for_another_parent_ends_at_once() {
     let ran = crate::step::sweeper(std::process::id() ^ 1);
@@ -82,7 +82,7 @@ fn a_refused_call_is_no_verdict(#[case] calls: &[libc::c_long], #[case] code: i3
     assert!(!ran.stdout.contains("--delivery"), "a remedy for another technique: {}", ran.stdout);
 }
 
-/// At the limit of `ulimit -u` the target's thread cannot be made: the child tells so, and nobody waits for it.
+/// At the limit of `ulimit -u` the target's thread cannot be made: the child reports it, and does not wait for it.
 #[test]
 fn a_target_that_cannot_be_started_is_told_by_its_cause() {
     let mut command = xtask(&["__step", "0", &std::process::id().to_string()]);

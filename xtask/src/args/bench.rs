@@ -11,16 +11,16 @@ use sigproof_report::write::Target;
 /// What `bench` is asked for.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArgs {
-    /// What to measure; all if none is given
+    /// A group to measure; by default all
     #[arg(value_name = "GROUP", value_parser = groups())]
     pub groups: Vec<Group>,
-    /// A GOROOT to measure against (repeatable); those of SIGPROOF_GO, or all that are found, if none is given
+    /// A GOROOT to measure against (repeatable); by default those of SIGPROOF_GO, else all that are found
     #[arg(long = "go", value_name = "GOROOT")]
     pub go: Vec<PathBuf>,
-    /// Leave Go out
+    /// Measure without Go
     #[arg(long, conflicts_with = "go")]
     pub without_go: bool,
-    /// How often all contenders are visited in turn
+    /// Passes; each visits all contenders in turn
     #[arg(long, value_name = "N")]
     pub passes: Option<NonZero<u32>>,
     /// Shorter visits and fewer passes, for a look

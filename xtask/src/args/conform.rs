@@ -12,7 +12,7 @@ use super::words;
 /// The arguments of `conform`.
 #[derive(Args, Clone, Debug)]
 pub struct ConformArgs {
-    /// Compare with the runtime in this GOROOT (repeatable); with all that are found, if not given
+    /// Compare with the runtime in this GOROOT (repeatable); by default with all that are found
     #[arg(long = "go", value_name = "GOROOT")]
     pub go: Vec<PathBuf>,
     /// Sequences for each runtime
@@ -21,13 +21,13 @@ pub struct ConformArgs {
     /// Seed of the sequences; a run prints the one it took
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
-    /// Compare with this wake policy, instead of the one that the runtime is found to have
+    /// Compare with this wake policy instead of the one that probes find
     #[arg(long, value_name = "POLICY", value_parser = words::<Rule>(Rule::ALL.iter().map(|rule| rule.as_str())))]
     pub policy: Option<Rule>,
-    /// Only this sequence, operation by operation
+    /// Compare only this sequence, operation by operation
     #[arg(long, value_name = "SEQUENCE")]
     pub sequence: Option<Sequence>,
-    /// Keep what disagrees in no file
+    /// Do not add disagreements to the regression file
     #[arg(long)]
     pub no_keep: bool,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)

@@ -10,40 +10,40 @@ pub(super) fn exit_codes() -> String {
 /// Below the help of all.
 pub(super) const START: &str = "\
 Start with:
-  cargo xtask stress            see the bugs happen, and their fixes withstand the same treatment
-  cargo xtask model             prove it, as far as a model goes: all interleavings, a signal anywhere
-  cargo xtask step              a real signal at every instruction of the windows that matter
-  cargo xtask list              what there is to run
+  cargo xtask stress            see the bugs, and their fixes under the same signals
+  cargo xtask model             explore all interleavings, within bounds, with a signal at each operation
+  cargo xtask step              a real signal at every instruction of each window
+  cargo xtask list              the cases, setups, windows and notes
   cargo xtask stress --help     how to choose, and how to read the table
 ";
 
 /// Below that of `conform`.
 pub(super) const CONFORM: &str = "\
 A small Go program is built with an overlay that makes the runtime's own profiling buffer reachable.
-The same operations (writes, reads that poll or sleep, close, over small rings, with records of all
-sizes and counts about to wrap) go to it and to our buffer, and every answer is compared: records,
-tags, end of file, whether the sleeping reader was woken, and the runtime's death.
+Both buffers get the same operations: writes, reads that poll or sleep, close, over small rings,
+with records of all sizes and counts about to wrap. Every answer is compared: records, tags, end of
+file, whether the sleeping reader was woken, and the death of the runtime.
 
-Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
-all that are found: go on the PATH, /usr/local/go, /usr/lib/go-*, ~/sdk/go*. Their sources are needed.
+The toolchains are those of --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else all
+that are found: go on the PATH, /usr/local/go, /usr/lib/go-*, ~/sdk/go*. Each needs its sources.
 
 Examples:
   cargo xtask conform                          every toolchain found, about half a minute
-  cargo xtask conform --go ~/go-tree           a tree that you are working on; it is built anew
+  cargo xtask conform --go ~/go-tree           your own tree, which is built again
   cargo xtask conform --cases 5000000          longer
   cargo xtask conform --policy half-full       where a runtime differs from another wake policy
   cargo xtask conform --sequence 'new header=0 words=8 tags=2 at=0,0; sleep; close; read'
 
 The table at the end has a line for each runtime:
-  runtime        the toolchain, as it calls itself
-  wake policy    how a write wakes a sleeping reader, found out by asking: every-record-keeps-flag
+  runtime        the version of the toolchain
+  wake policy    how a write wakes a sleeping reader, found by probes: every-record-keeps-flag
                  (dies of a double wake-up in the end), every-record, half-full
-  sequences      compared; per second of this run, all runtimes at a time
+  sequences      compared sequences; per second, with all runtimes at a time
   operations     in these sequences
-  deaths         sequences that kill the runtime by a double wake-up, as foreseen: those tried whole
-  decisions      differences that are meant (misuse above all), seen as they are listed
+  deaths         foreseen double wake-ups, which kill the runtime: how many were tried, and died
+  decisions      intended differences, mostly of misuse, that were confirmed
   control        the same comparison with a policy that the runtime does not have: must disagree
-  disagreements  the shortest sequence of each follows, with a test, and is kept in a file
+  disagreements  sequences with different answers; the shortest is printed, and kept in a file
   verdict        as-expected or unexpected
 ";
 
@@ -56,9 +56,9 @@ a sanitizer needs, it is skipped: the reason and the remedy are printed, and the
 
 /// Below that of `model`.
 pub(super) const MODEL: &str = "\
-A model runs the same sources as everything else, over loom and a simulated kernel. Every order of
-the threads' operations is tried, and every value that the memory model allows a load to give; and
-a handler runs at every point of the thread that the model interrupts, also while it sleeps. The
+A model runs the same sources as the other techniques, on loom and a simulated kernel. It explores
+every order of the threads' operations and every value that the memory model allows a load to return.
+The handler runs at every operation of the interrupted thread, also while that thread sleeps. The
 first run builds the models, which takes about a minute.
 
 Examples:
@@ -66,27 +66,27 @@ Examples:
   cargo xtask model profbuf --note futex                   part of a name; one note
   cargo xtask model darwin-profbuf-blocking-read --variant broken    the counterexample, step by step
   cargo xtask model sigqueue --preemptions unbounded       exhaustive; exit code 3 if the time runs out
-  cargo xtask model --deep --budget 1h                     one delivery and one preemption more
+  cargo xtask model --deep --budget 1h                     one more delivery, one more preemption
   cargo xtask model --weaken                               what breaks if an ordering is weakened
 
 The table at the end has a line for each model:
-  case       the bug, or what is modelled of the core
-  variant    broken or fixed; in brackets what tells apart several of a kind
-  note       what the sleeper sleeps on
+  case       the bug, or the part of the core that is modelled
+  variant    broken or fixed; in brackets the flavour, which tells apart several of a kind
+  note       the primitive on which the reader sleeps
   mode       blocking: the reader sleeps on the note; non-blocking: it polls
-  outcomes   how executions ended: well, and how often; and for each bug in how many plans it showed
-  expected   must X: found at least once; may X: allowed; whatever is not named must never be found
+  outcomes   the ends of executions: good ends with their number, each bug with its number of plans
+  expected   must X: found at least once; may X: allowed; all other outcomes must never be found
   first      time from the start of the model to its first counterexample
   executions  executions explored
   plans      ways of placing the signals, time-outs and spurious wake-ups that were explored
-  exhausted  yes: nothing is left; no: within which bound all was explored, or what ended it
+  exhausted  yes: everything was explored; no: the bound of the exploration, or what ended it
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
-After the table comes a counterexample for each kind of bad outcome: a column for each thread, what a
-handler does under the step that it interrupted, and the command that repeats it.
+Below the table, each kind of bad outcome has a counterexample: a column for each thread, the steps of
+a handler below the step that it interrupted, and the command that repeats it.
 
-The model cannot see what a compiler reorders between a thread and its own handler, load buffering,
-or what SeqCst adds to AcqRel; and libc and the kernel take one step where they really take many.
+A model does not see compiler reordering between a thread and its own handler, load buffering, or
+what SeqCst adds to AcqRel. Its libc and kernel take one step where the real ones take many.
 ";
 
 /// Below that of `step`.
@@ -108,19 +108,19 @@ Examples:
   cargo xtask step                                         every window
   cargo xtask step sigqueue --note sema                    part of a name; one note
   cargo xtask step --window sleep --variant broken --map   windows of one name, with a map of each
-  cargo xtask step profbuf --engine single-step            by other means
+  cargo xtask step profbuf --engine single-step            with another engine
   cargo xtask step darwin-sigqueue-note/broken/sema@receive --k 46    one boundary of one window
   cargo xtask step --report json=out.json --report junit=out.xml
 
 The table at the end has a line for each window:
-  case       the bug, or what is swept of the core
+  case       the bug, or the part of the core that is swept
   setup      broken or fixed, and over which note, in which mode
   window     which piece of its code
-  boundaries  how long the path is; 160 of 167: so many of them got a signal, the others were not
-             reached, or not asked for
+  boundaries  the length of the path; 160 of 167: only 160 of them got a signal, the others were not
+             reached, or not chosen
   vulnerable  boundaries at which a signal has a bad outcome, and their part of those that got one
-  outcomes   what executions ended in, and how many of them
-  time       what the sweep took
+  outcomes   the ends of executions, with their number
+  time       the duration of the sweep
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
 Below the table, each window with a bad outcome has a finding: what happened in one sentence, and
@@ -145,10 +145,10 @@ The table at the end has a line for each setup of each case:
   case       the bug; `cargo xtask list` links to where it was reported
   variant    broken: the historical bug; fixed: the upstream fix, or a design that never had the bug;
              in brackets the flavour, which tells apart several of a kind
-  note       what the sleeper sleeps on and the handler wakes
+  note       the primitive on which the reader sleeps, and which the handler wakes
   mode       blocking: the reader sleeps on the note; non-blocking: it polls
-  outcomes   what attempts ended in, and how many of them
-  expected   must X: seen at least once; may X: allowed; whatever is not named must never be seen
+  outcomes   the ends of attempts, with their number
+  expected   must X: seen at least once; may X: allowed; all other outcomes must never be seen
   first      time from the start of the setup to its first bad outcome
   in window  signals that hit the instructions which the case is about: the coverage
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)

@@ -13,7 +13,7 @@ pub struct UpstreamArgs {
     /// Reproducers to run: a name, a part of one, or a pattern with `*`; all if none is given
     #[arg(value_name = "PATTERN")]
     pub names: Vec<String>,
-    /// A Go toolchain to run them in (repeatable); if not given, those of SIGPROOF_GO, else all that are found
+    /// A Go toolchain to run them in (repeatable); by default those of SIGPROOF_GO, else all that are found
     #[arg(long = "go", value_name = "GOROOT")]
     pub toolchains: Vec<PathBuf>,
     /// Runs of each reproducer on each toolchain
@@ -36,12 +36,12 @@ pub(super) fn help() -> String {
 
 /// The same, but for the reproducers.
 pub(super) const UPSTREAM: &str = "\
-The reproducers run inside Go's real runtime: each is a program built with that toolchain and an
-overlay that adds to package runtime. A run is a process of its own; one whose progress stands still
-for 10 seconds hangs, and the runtime's own traceback becomes the diagnosis.
+The reproducers run inside Go's real runtime. Each is a program, built with that toolchain and an
+overlay that adds code to package runtime. Each run is a process. If it makes no progress for 10
+seconds, it hangs, and the runtime's own traceback is the diagnosis.
 
-Toolchains are those named by --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else
-all that are found. Without any, the remedy is printed and the exit code is 4.
+The toolchains are those of --go, else those in SIGPROOF_GO (GOROOTs, separated as in PATH), else all
+that are found. Without any, the remedy is printed and the exit code is 4.
 
 Examples:
   cargo xtask upstream                                   every toolchain found; 80 s for four
@@ -50,10 +50,10 @@ Examples:
   cargo xtask upstream --report json=out.json --report junit=out.xml
 
 The table at the end has a line for each reproducer on each toolchain:
-  reproducer  what is run
+  reproducer  the program
   toolchain   the version of Go
-  outcomes    what runs ended in, and how many of them
-  expected    must X: seen at least once; may X: allowed; whatever is not named must never be seen
+  outcomes    the ends of runs, with their number
+  expected    must X: seen at least once; may X: allowed; all other outcomes must never be seen
   first       time from the start of a run to the first bad outcome
   verdict     as-expected, unexpected, inconclusive (it was stopped) or skipped (with a reason)
 ";

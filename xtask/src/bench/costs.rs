@@ -44,7 +44,7 @@ pub struct Goal {
     pub met: bool,
 }
 
-/// How many of them are met, in words; `None` of none.
+/// How many goals are met, in words; `None` without goals.
 pub fn met(goals: &[Goal]) -> Option<String> {
     let met = goals.iter().filter(|goal| goal.met).count();
     (!goals.is_empty()).then(|| format!("{met} of {} met", units::of(goals.len(), "goal")))
@@ -137,7 +137,7 @@ impl Costs {
         grid
     }
 
-    /// Our times as parts of each other's, with what came of the goals.
+    /// Our times as parts of those of each other contender, and whether the goals are met.
     pub fn ratios(&self) -> Grid {
         let mut grid = self.head(&["ours", "as a part of", "goal"]);
         for (ours, theirs) in self.pairs() {

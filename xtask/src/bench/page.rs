@@ -1,4 +1,4 @@
-//! `docs/performance.md`: made, never edited. The tables of its sections are what the command line prints, too.
+//! `docs/performance.md`: made, never edited. The command line prints the same tables.
 
 use sigproof_oracle::bench::{BURST, DEPTH, Group, Kind, PERIOD, POLL, Pace, RING};
 
@@ -8,7 +8,7 @@ use super::results::Results;
 use super::traffic;
 use crate::units;
 
-/// What there is to say of a group.
+/// The text and the tables of a group.
 pub struct Section {
     /// Its title.
     pub title: &'static str,
@@ -16,7 +16,7 @@ pub struct Section {
     text: String,
     /// Its tables.
     pub grids: Vec<Grid>,
-    /// What follows them on the page.
+    /// The text below the tables on the page.
     after: &'static str,
 }
 
@@ -33,18 +33,22 @@ fn section(group: Group, results: &Results) -> Option<Section> {
             let goals = costs::met(&costs.goals()).map_or_else(String::new, |met| format!("; {met}"));
             let ring = units::count(RING as u64);
             let text = format!(
-                "One thread writes a batch of records that fills half of a ring of {ring} words, and then reads until there is none left. \
-                 A record has a length, a time, one header word, as many stack words as the depth says and, in our buffer and in Go's, a tag. \
-                 Of each record that is read the length, the time, the last word and the tag are summed up, by the same rule for all.\n\n\
-                 - `sleeping` is our buffer whose reader may sleep on a note (here it never does): a compare-and-swap to commit a record; \
-                 `polled` is the one whose reader polls, which is known by its type: a plain store to commit. That is what \
-                 lies between the two.\n\
-                 - Go's is `profBuf` in package runtime, written and read non-blocking in a loop of a Go program, which takes the time around \
-                 that loop; no call between languages and no pipe is in it.\n\
-                 - `rtrb` gets the same words, in a chunk a record, and is read in one chunk for all there is; it has no tags, no marks of \
-                 loss and no wake-ups.\n\
+                "One thread writes a batch of records that fills half of a ring of {ring} words, and then reads \
+                them all. \
+                 A record has a length, a time, one header word, as many stack words as the depth says and, in our \
+                 buffer and in Go's, a tag. \
+                 The reader adds up the length, the time, the last word and the tag of each record, by the same \
+                 rule for every contender.\n\n\
+                 - `sleeping` is our buffer with a reader that may sleep on a note, although it never does here: a \
+                 compare-and-swap commits a record. `polled` is our buffer with a reader that polls, which its type \
+                 says: a plain store commits a record. This is the difference between the two.\n\
+                 - Go's is `profBuf` in package runtime, written and read without blocking in a loop of a Go \
+                 program. The program times the loop, which has no call between languages and no pipe.\n\
+                 - `rtrb` gets the same words, one chunk for each record, and is read in one chunk; it has no tags, \
+                 no marks of loss and no wake-ups.\n\
                  - `memcpy` copies each record into place and reads it: the limit.\n\n\
-                 The goals: at most a third of Go's time at each depth, and at most {RTRB} times that of rtrb at depths {} and {}{goals}.\n",
+                 The goals: at most a third of Go's time at each depth, and at most {RTRB} times that of rtrb at \
+                 depths {} and {}{goals}.\n",
                 RTRB_DEPTHS[0], RTRB_DEPTHS[1]
             );
             let after = "![Nanoseconds per record over the depth of its stack](performance.svg)\n";
@@ -53,31 +57,39 @@ fn section(group: Group, results: &Results) -> Option<Section> {
         }
         Group::Threads if !results.traffic.is_empty() => {
             let text = format!(
-                "A thread writes records of depth {DEPTH} into the same ring, and another one reads. Paced: bursts of {BURST} records every \
-                 {period} ms, between which the writer spins; flat out: without a pause. A blocking reader sleeps on its note (ours: the first \
-                 one of the platform; Go's: that of the runtime), a polling one looks and, if there is nothing, sleeps for {poll} ms. A write is \
-                 timed by the burst and so includes the wake-ups that it makes, and the dropping of a record where there is no room. Every record \
-                 is accounted for, as read or as lost. Flat out, more is lost to a reader that is slower to come; a dropped record is cheap, so \
-                 times there compare only beside what was lost. A reader that is woken for every record, and quickly, is asleep again before the burst \
-                 is over, and is woken again: then most of the time of a write is that of waking.\n\n\
-                 Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep (voluntary context switches). A sleeping \
-                 reader is woken for every record or at half full; which of ours does what is in its name, and that of each runtime is listed at \
-                 the top: compare like with like. A runtime that dies of its double wake-up, which is the case `profbuf-double-wakeup`, is told \
-                 at the end of the page.\n"
+                "A thread writes records of depth {DEPTH} into the same ring, and another one reads. Paced: bursts \
+                of {BURST} records every \
+                 {period} ms, between which the writer spins; flat out: without a pause. A blocking reader sleeps \
+                 on its note (ours: the first \
+                 one of the platform; Go's: that of the runtime), a polling reader reads and, if there is no \
+                 record, sleeps for {poll} ms. The time of a write is that of its burst, divided; it includes \
+                 wake-ups, and the dropping of a record if there is no room. Every record is counted as read or as \
+                 lost. Flat out, a slower reader loses more records. A dropped record is cheap, so compare these \
+                 times only together with the losses. A reader that is woken quickly for every record is asleep \
+                 again before the burst ends, and is woken again: then most of the time of a write is the \
+                 wake-up.\n\n\
+                 Our wake-ups are counted at the note. Go's are how often the reader's thread went to sleep \
+                 (voluntary context switches). A sleeping \
+                 reader is woken for every record or at half full; the names of our contenders say which, and the \
+                 list at the top says it for each runtime: compare contenders of the same policy. A runtime that \
+                 dies of its double wake-up, which is the case `profbuf-double-wakeup`, is listed at the end of the \
+                 page.\n"
             );
             let grids = vec![traffic::threads(&results.traffic)];
             Some(Section { title: "Two threads", text, grids, after: "" })
         }
         Group::Latency if !results.latencies.is_empty() => {
-            let mut text = "A signal is sent to a thread that spins. Its handler reads the clock, takes that for the record's time, and writes the \
-                 record; a reader on a third thread sleeps on the note, is woken, and reads the clock when its read returns. The next signal is \
-                 sent once the record has been read and the reader has had the time to go back to sleep. Only records that found it asleep are \
-                 counted; the share of those is in the table. Every note is here that this platform has and that a handler may wake; the buffer \
-                 is the one that wakes its reader for every record. The target spins and the reader needs a processor of its own, so on a machine \
-                 with other work these are times of its scheduler: differences within the brackets say nothing of the notes.\n"
+            let mut text = "A signal is sent to a thread that spins. Its handler reads the clock, and writes a \
+            record with that time; a reader on a third thread sleeps on the note, is woken, and reads the clock \
+            when its read returns. The next signal is \
+                 sent once the record has been read and the reader has had the time to go back to sleep. Only \
+                 records that found the reader asleep are counted; the table has their share. The table has every \
+                 note of this platform that a handler may wake; the buffer wakes its reader for every record. The \
+                 target spins and the reader needs a processor of its own, so on a busy machine these times are \
+                 those of its scheduler: differences within the brackets say nothing about the notes.\n"
                 .to_owned();
             if results.latencies.iter().any(|one| one.contender.kind == Kind::Go) {
-                text += "\nFor Go a record is written by an ordinary thread, not in a handler, and read by another one that blocks.\n";
+                text += "\nFor Go, an ordinary thread writes the record, not a handler, and another thread reads it and blocks.\n";
             }
             let grids = vec![traffic::latencies(&results.latencies)];
             Some(Section { title: "From a signal handler to the reader", text, grids, after: "" })
@@ -91,17 +103,18 @@ pub fn text(results: &Results) -> String {
     let machine = &results.machine;
     let runtimes = results.runtimes.iter().map(|runtime| {
         let policy = runtime.wake_policy.as_deref().unwrap_or("unknown");
-        format!("- {}, whose wake policy, found by asking it, is {policy}\n", runtime.version)
+        format!("- {}, whose wake policy, found by probes, is {policy}\n", runtime.version)
     });
     let runtimes: String = runtimes.collect();
     let pace = if results.pace == Pace::Full { "" } else { ", of shorter visits than usual (`--quick`)" };
     let mut text = format!(
         "# Performance\n\n\
-         Made by `cargo xtask bench --write`, never by hand: all numbers are of one run.\n\n\
+         Made by `cargo xtask bench --write`, never by hand. All numbers are from one run.\n\n\
          - processor: {}\n- system: {}\n- compiler: {}, profile `bench`\n- rtrb: {}\n- passes: {}{}\n{}\n\
-         In each pass all contenders are visited in turn, each time beginning with another one; a visit takes a fraction of a second. A cell \
-         is the median over the passes, with the least and the most of any pass in brackets where they differ. A ratio is taken within a pass, so that what else \
-         goes on in the machine meets both sides alike; it says more than a time.\n",
+         Each pass visits all contenders in turn, and each pass begins with another one; a visit takes a fraction \
+         of a second. A cell is the median over the passes, with the least and the most of any pass in brackets if \
+         they differ. A ratio compares two visits of the same pass, so other work of the machine affects both sides \
+         alike. A ratio is therefore more reliable than a time.\n",
         machine.processor, machine.system, machine.rustc, machine.rtrb, results.passes, pace, runtimes
     );
     for Section { title, text: about, grids, after } in sections(results) {

@@ -172,7 +172,7 @@ fn version(lock: &str, package: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub mod tests {
     use super::*;
     use sigproof_oracle::bench::{Rate, Reader, Seen};
 

@@ -1,4 +1,4 @@
-//! What is found out about one runtime.
+//! The examination of one runtime.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ use sigproof_report::seen::Conform;
 use sigproof_report::{Expected, Finding, Looked, Outcome, Run, Seen, SetupId, Technique, Variant};
 use sigproof_shim::native::atomic::AtomicBool;
 
-/// What the runs are called in reports.
+/// The case of the runs in reports.
 const CASE: &str = "profbuf-conformance";
 
 /// Sequences of the control. A wrong policy shows within the first few.
@@ -24,27 +24,27 @@ const CONTROL: u64 = 2000;
 
 /// A runtime under examination.
 pub struct Examiner<'a> {
-    /// It.
+    /// Its driver.
     pub driver: &'a Driver,
     /// One sequence at a time.
     pub single: Single<'a>,
-    /// What it is compared with.
+    /// The policy that it is compared with.
     pub rule: Rule,
 }
 
-/// What was found.
+/// The results.
 pub struct Examined {
-    /// Of which runtime.
+    /// The version of the runtime.
     pub version: Version,
-    /// What it was compared with.
+    /// The policy that it was compared with.
     pub rule: Rule,
     /// Sequences of the regression file that disagree.
     pub regressed: Vec<Disagreement>,
-    /// What differs by decision.
+    /// The differences by decision.
     pub decisions: Vec<Shown>,
-    /// Sequences at random.
+    /// The random sequences.
     pub tally: Tally,
-    /// The disagreement that a wrong policy must come to.
+    /// The comparison with a wrong policy, which must disagree.
     pub control: Control,
 }
 
@@ -59,12 +59,12 @@ pub enum Control {
         /// The shortest sequence.
         shortest: String,
     },
-    /// It did not: the comparison sees nothing.
+    /// It did not disagree: the comparison is blind.
     Silent(Rule),
 }
 
 impl Examiner<'_> {
-    /// What comes before the sequences at random.
+    /// Compares the kept sequences and the decisions.
     pub fn before(&mut self, kept: &[Sequence]) -> io::Result<Examined> {
         let mut regressed = Vec::new();
         for sequence in kept {
@@ -95,7 +95,7 @@ pub fn control(driver: &Driver, rule: Rule, seed: u64) -> io::Result<Control> {
 }
 
 impl Examined {
-    /// How many decisions were seen as they are listed.
+    /// How many decisions were confirmed.
     pub fn as_decided(&self) -> usize {
         self.decisions.iter().filter(|shown| shown.is_as_decided()).count()
     }
@@ -109,7 +109,7 @@ impl Examined {
         }
     }
 
-    /// Every disagreement, with what it is.
+    /// Every disagreement: its sequence, and its text.
     fn disagreements(&self) -> Vec<(String, String)> {
         let shortest = |found: &Disagreement| (found.sequence.to_string(), found.to_string());
         let mut all: Vec<_> = self.regressed.iter().map(shortest).collect();
@@ -174,7 +174,7 @@ impl Examined {
         Looked { void: undecided.or(blind), cut: cut.map(str::to_owned), ..Looked::default() }
     }
 
-    /// What is to be said beside the table; disagreements are kept in the file.
+    /// The text below the table; disagreements are kept in the file.
     pub fn told(&self, keep: Option<&Path>) -> Result<String, RegressionError> {
         let mut text = String::new();
         for (sequence, told) in self.disagreements() {

@@ -70,7 +70,7 @@ fn cargo_with_models(place: &Path) -> Command {
 /// Builds the program that explores.
 pub fn build() -> Result<PathBuf, Trouble> {
     temporary_files()?;
-    // cargo needs it too, and says less of it.
+    // cargo needs it, too, but its message says less.
     own_executable().map_err(|refusal| Trouble::environment(refusal.to_string()))?;
     let place = folder()?;
     let program = place.join("loom").join("sigproof-model");

@@ -1,13 +1,13 @@
-//! `cargo xtask model --weaken`: each memory ordering of the sources, taken for each weaker one, must make some model fail.
+//! `cargo xtask model --weaken`: replaces each memory ordering of the sources by each weaker one; some model must fail.
 //!
-//! | step | what |
+//! | step | what it does |
 //! |---|---|
-//! | read | the orderings that stand in the sources |
-//! | survey | which models use which of them |
-//! | weaken | those models, quickly and then as deep as they go, until one fails or the time for it is over |
+//! | read | finds the orderings in the sources |
+//! | survey | finds the models that use each ordering |
+//! | weaken | explores these models, quickly and then at full depth, until one fails or the time is over |
 //!
-//! A weakening that no model notices is either explained in [`kept`], or is a fault: of the source, whose ordering is
-//! stronger than it needs to be, or of the models.
+//! A weakening that no model notices has a reason in [`kept`]. Otherwise the ordering is stronger than necessary, or a model
+//! is missing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,10 +33,10 @@ use crate::progress::{Event as Shown, Progress};
 use crate::trouble::Trouble;
 use crate::{reports, units, workbench};
 
-/// So many seconds the models have to notice a weakening, once a quick look has not.
+/// Seconds for the models at full depth.
 const PATIENCE: u32 = 10;
 
-/// Which models are asked.
+/// The models that are explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     /// Every model of a fixed variant.
@@ -45,7 +45,7 @@ enum Scope {
     Choice,
 }
 
-/// One ordering taken for another.
+/// One ordering, replaced by a weaker one.
 struct Weakening<'a> {
     place: &'a Place,
     to: &'static str,
@@ -105,7 +105,7 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     Ok(Exit::of_runs(&report.runs, |_| true).worst(written))
 }
 
-/// Which models use which ordering, and how many executions the survey of each took.
+/// The orderings that each model uses, and the executions of its survey.
 fn survey(
     args: &ModelArgs,
     program: &Path,
@@ -137,7 +137,7 @@ fn survey(
     trouble.map_or(Ok(found), Err)
 }
 
-/// The weakenings to try. Of a choice of models only what they come to counts.
+/// The weakenings to try. With a choice of models: only those of orderings that these models use.
 fn weakenings<'a>(places: &'a [Place], used: &[(String, Vec<Used>, u64)], scope: Scope) -> Vec<Weakening<'a>> {
     let mut all = Vec::new();
     for place in places {
@@ -157,7 +157,7 @@ fn same(place: &Place, used: &Used) -> bool {
     (place.line, place.column, place.failure) == (used.line, used.column, used.failure) && place.file == used.file
 }
 
-/// Quickly, and if nothing is noticed, as deep as the models go.
+/// Explores quickly, and then, if no model fails, at full depth.
 fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Result<Option<Caught>, Trouble> {
     if weakening.labels.is_empty() {
         return Ok(None);
@@ -189,7 +189,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
     Ok(None)
 }
 
-/// A weakening is a broken variant: some model must fail for it.
+/// The run of a weakening. It is a broken variant: some model must fail.
 fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> Run {
     let bad = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Delivered);
     let expected = bad.fold(Expected::default(), |expected, outcome| expected.with(*outcome, Grade::MayOccur));
@@ -207,7 +207,7 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> R
         (Some(caught), kept) => {
             run.verdict = if kept.is_none() { Verdict::AsExpected } else { Verdict::Unexpected };
             run.reason =
-                kept.map(|_| "it is listed as unnoticed, but a model fails for it: take it off the list".to_owned());
+                kept.map(|_| "it is listed as unnoticed, but a model fails for it: remove it from the list".to_owned());
             run.observed.insert(caught.outcome, 1);
             run.attempts = caught.executions;
             weakened.caught_by = Some(caught.label.clone());
@@ -218,15 +218,17 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> R
         }
         (None, None) if weakening.labels.is_empty() => {
             run.verdict = Verdict::Unexpected;
-            run.reason = Some("no model comes here".to_owned());
+            run.reason = Some("no model uses this ordering".to_owned());
         }
         (None, None) if scope == Scope::Choice => {
             run.verdict = Verdict::Inconclusive;
-            run.reason = Some("no chosen model fails for it; one that was not chosen may".to_owned());
+            run.reason = Some("no chosen model fails for it; another model may".to_owned());
         }
         (None, None) => {
             run.verdict = Verdict::Unexpected;
-            run.reason = Some("no model fails for it within the time: weaken it, or model what needs it".to_owned());
+            run.reason = Some(
+                "no model fails for it within the time: weaken the ordering, or add a model that needs it".to_owned(),
+            );
         }
     }
     run.seen = Seen::Model(Box::new(Model { weakened: Some(weakened), ..Model::default() }));

@@ -1,5 +1,5 @@
-//! The lines of a table: one for each run, or one for all fixed setups of a case that are as expected and had the same
-//! outcomes.
+//! The lines of a table: one for each run, or one for all fixed setups of a case that are as expected and had
+//! the same outcomes.
 
 use sigproof_report::{Run, Variant, Verdict};
 

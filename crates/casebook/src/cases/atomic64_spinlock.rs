@@ -69,7 +69,7 @@ impl Emulated {
     }
 
     fn total(&self) -> u64 {
-        // SAFETY: called when no thread adds any more.
+        // SAFETY: called after the last addition.
         self.value.with(|value| unsafe { *value })
     }
 }

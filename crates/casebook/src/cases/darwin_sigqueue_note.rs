@@ -236,7 +236,7 @@ fn stepped_send(note: &'static Backend, stage: &mut Stage) -> Result<(), Failure
     let due = Arc::new(Due::default());
     let (tell, received) = mpsc::channel();
     stage.other("receiver", move || {
-        // The send fails only if the process is ending.
+        // The receiver is dropped only while the process exits.
         while tell.send(receiver.recv()?).is_ok() {}
         Ok(())
     })?;

@@ -193,7 +193,7 @@ fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Resul
                 }
                 Read::EndOfFile => return Ok(()),
             }
-            // The send fails only if the process is ending.
+            // The receiver is dropped only while the process exits.
             if tell.send((account.delivered, account.lost)).is_err() {
                 return Ok(());
             }

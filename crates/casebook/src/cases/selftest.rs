@@ -108,7 +108,7 @@ pub(super) static KILL: Selftest = Selftest {
 
 pub(super) static KILLED_FROM_OUTSIDE: Selftest = Selftest {
     name: "selftest-killed-from-outside",
-    summary: "the child gets SIGKILL, as from an administrator or for want of memory: no verdict on the case",
+    summary: "the child gets SIGKILL, as from an administrator or because memory ran out: no verdict on the case",
     outcome: Outcome::Delivered,
     misbehave: |_| {
         // SAFETY: a signal to this very process, of which nothing is expected any more.
@@ -153,7 +153,7 @@ pub(super) static CROSS_DEADLOCK: Selftest = Selftest {
 
 pub(super) static LOST_WAKEUP: Selftest = Selftest {
     name: "selftest-lost-wakeup",
-    summary: "a thread sleeps on a note that no thread wakes",
+    summary: "a thread sleeps on a note that is never woken",
     outcome: Outcome::LostWakeup,
     misbehave: |_| {
         (pipe::BACKEND.make)()?.sleep()?;

@@ -225,7 +225,7 @@ fn modelled<S: Watched>() -> Model {
         must(own.watch().end());
         let slept = must(slept);
         ensure(slept == Woken::ByTimeout || woken.load(Ordering::Relaxed), Outcome::SpuriousWakeup, || {
-            "a sleep that no thread had woken said that it was woken".to_owned()
+            "a sleep without a wake-up returned as woken".to_owned()
         });
         if slept == Woken::ByTimeout {
             must(note.sleep());
@@ -273,7 +273,7 @@ fn sleeps<S: Watched>(note: &SemaNote<S, Whole>, attempt: &Attempt) -> Result<()
         let slept = inject::window(|| note.sleep_timeout(TIMEOUT));
         watch.end()?;
         if slept? == Woken::ByWakeup {
-            return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep that no thread wakes said that it was woken"));
+            return Err(Failure::new(Outcome::SpuriousWakeup, "a sleep without a wake-up returned as woken"));
         }
         attempt.page.rounds.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
 //! **signote-duplicate-setup**: the pipe of Go's signal note exists once in a process. A second set-up that silently replaces its
-//! descriptors leaves the first sleeper on a pipe that no thread will ever write to.
+//! descriptors leaves the first sleeper on a pipe that is never written to.
 //!
 //! Upstream: the comment in the fix of golang/go#61768, "a single, there-can-only-be-one, async-signal-safe note".
 //!
@@ -157,7 +157,7 @@ fn stepped(how: SetUp, stage: &mut Stage) -> Result<(), Failure> {
         for note in orders {
             let slept = note.sleep();
             drop(note);
-            // The send fails only if the process is ending.
+            // The receiver is dropped only while the process exits.
             if tell.send(slept).is_err() {
                 break;
             }

@@ -2,7 +2,7 @@
 //!
 //! | window | what runs | the handler | the helper |
 //! |---|---|---|---|
-//! | `note-sleep@sleep` | a sleep, to its return | wakes the sleeper, if no thread has | the same |
+//! | `note-sleep@sleep` | a sleep, to its return | wakes the sleeper, if it is not woken yet | the same |
 //! | `note-sleep@bystander` | the same | runs in another thread, the sleeper held at a boundary | the same |
 
 use sigproof_osnote::{Backend, Backends, Note, SignalSafety};

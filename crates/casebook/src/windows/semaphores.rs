@@ -85,7 +85,7 @@ fn wakeup_sleeper<S: Semaphore>(stage: &mut Stage) -> Result<(), Failure> {
     let (tell, told) = mpsc::channel();
     stage.other("sleeper", move || {
         let own = S::current()?;
-        // The send fails only if the process is ending.
+        // The receiver is dropped only while the process exits.
         let _ = give.send(own);
         loop {
             own.sleep(None)?;

@@ -57,7 +57,7 @@ pub struct Window {
     pub(crate) nests: bool,
     /// Whether the others are held again once the signal has let them go.
     pub(crate) alone: bool,
-    /// What must come of it, where that differs from what the setup says.
+    /// The expected outcomes, if they differ from those of the setup.
     pub(crate) expected: Option<Expected>,
 }
 
@@ -96,7 +96,7 @@ impl Window {
         self
     }
 
-    /// This must come of it, rather than what the setup says.
+    /// Replaces the expected outcomes of the setup.
     #[must_use]
     pub fn expect(mut self, expected: Expected) -> Self {
         self.expected = Some(expected);

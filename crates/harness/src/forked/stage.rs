@@ -157,7 +157,7 @@ impl Stage {
         let (tell, ready): (Sender<()>, Receiver<()>) = mpsc::channel();
         let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let result = body(&|| {
-                // Nobody listens only if the process is on its way out.
+                // The receiver is dropped only while the process exits.
                 let _ = tell.send(());
             });
             if let Err(Failure { outcome, detail, .. }) = result {

@@ -173,7 +173,7 @@ pub unsafe fn send(page: &Page, target: libc::pthread_t) {
 /// Ends the attempt, from whatever thread: a signal that was asked for cannot be sent. Async-signal-safe.
 fn give_up(page: &Page, call: &str, errno: i32) {
     if page.set_refused(call, errno) {
-        // SAFETY: _exit does not return; the parent reads on the page what came of it.
+        // SAFETY: _exit does not return; the parent reads the result on the page.
         unsafe { libc::_exit(0) };
     }
 }

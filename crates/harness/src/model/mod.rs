@@ -51,7 +51,7 @@ pub struct Model {
     pub(crate) spurious: bool,
     /// What the default run goes to.
     pub(crate) depth: Depth,
-    /// What must come of it, where that differs from what the setup says.
+    /// The expected outcomes, if they differ from those of the setup.
     pub(crate) expected: Option<Expected>,
 }
 
@@ -114,7 +114,7 @@ impl Model {
         self
     }
 
-    /// This must come of it, rather than what the setup says.
+    /// Replaces the expected outcomes of the setup.
     #[must_use]
     pub fn expect(mut self, expected: Expected) -> Self {
         self.expected = Some(expected);

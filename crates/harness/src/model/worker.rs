@@ -49,7 +49,7 @@ pub enum Order {
         selection: Selection,
         /// Which ordering.
         used: Used,
-        /// What it is taken for.
+        /// The ordering that replaces it.
         to: String,
         /// How hard to try.
         effort: Effort,

@@ -14,7 +14,7 @@ pub(crate) fn tie(parent: u32) -> io::Result<()> {
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
         return Err(Refusal::last("prctl (PR_SET_PDEATHSIG)").into());
     }
-    // The parent may have died before the call: then nobody is left to be told.
+    // The parent may have died before the call: then no signal comes.
     if std::os::unix::process::parent_id() != parent {
         std::process::exit(1);
     }

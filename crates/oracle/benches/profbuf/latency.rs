@@ -8,7 +8,7 @@
 //!
 //! The record's time is what the clock said in the handler, before the write. The sender waits until the record has been read, and then
 //! for [`GAP`], so that the reader has had the time to go to sleep again; whether it had announced its sleep is told by the count of wake-ups,
-//! and a record that woke nobody is not counted.
+//! and a record that did not wake the reader is not counted.
 //!
 //! Invariants:
 //! 1. A writer is put into [`WRITER`] before the first signal of a visit is sent, and stays until the last one has been handled: the sender

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  parent (here)                                      child: the driver, `upstream NAME MILLISECONDS`
-//!    registry ── what must come of it, and why
+//!    registry ── the outcome that must occur, and why
 //!    attempt  ── starts it in a group of its own ───► the reproducer, in threads of the real runtime
 //!             ◄── lines: progress, done, failed ─────  a line each 100 ms
 //!             ── SIGQUIT, when nothing moves ───────►  the runtime's own traceback, on the standard error

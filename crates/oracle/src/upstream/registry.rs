@@ -126,7 +126,7 @@ fn delivered(why: &'static str) -> Expects {
     expects(Expected::delivered(), why)
 }
 
-/// Whether a release has a bug; `None` where nobody has looked.
+/// Whether a release has a bug; `None` if that is not known.
 fn has(version: &Version, last_with: [u32; 3], first_without: [u32; 3]) -> Option<bool> {
     match version.numbers() {
         Some(numbers) if numbers <= last_with => Some(true),

@@ -196,7 +196,7 @@ fn fault(stage: &mut Stage) -> Result<(), Failure> {
         libc::mmap(core::ptr::null_mut(), 1, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0).addr()
     };
     stage.handler(move |_| {
-        // SAFETY: no other thread has this memory. The forbidden write ends the process, which is the purpose.
+        // SAFETY: no other code has this memory. The write must not be allowed: it ends the process.
         unsafe { core::ptr::with_exposed_provenance_mut::<u8>(page).write_volatile(0) };
         Ok(())
     })?;
@@ -279,7 +279,7 @@ fn unlock(stage: &mut Stage) -> Result<(), Failure> {
         let mutexes = Arc::clone(&mutexes);
         move || {
             let [outer, inner] = &*mutexes;
-            // A call on the channel fails only if the process is ending.
+            // The other end is closed only while the process exits.
             while went.recv().is_ok() {
                 let _outer = outer.lock()?;
                 let _ = tell.send(());

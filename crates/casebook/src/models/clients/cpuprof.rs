@@ -173,7 +173,7 @@ pub(super) fn foreign() -> Vec<(Setup, Model)> {
             let mut long = vec![0; 998];
             for _ in 0..2 {
                 let mut reader = log.switch_on();
-                // SAFETY: no thread handles the signal.
+                // SAFETY: no handler of the signal is installed.
                 unsafe {
                     // Fills the array; itself too long for the rings.
                     ensure(log.add_foreign(&mut long) == Added::Kept, Outcome::CorruptRecord, || "no room".to_owned());

@@ -76,7 +76,7 @@ impl Inbox {
         }
     }
 
-    /// No thread sends any more: what is left, and the accounts.
+    /// After the last signal: receives the rest, and checks the accounts.
     fn close(mut self, with_payload: &[i32]) {
         while let Some(signo) = self.receiver.try_recv() {
             self.take(signo, with_payload);

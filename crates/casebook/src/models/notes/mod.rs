@@ -7,7 +7,7 @@
 //! | `note-handler` | the wake-up comes from another thread, or from a handler on the sleeper's, whichever is first | the sleep ends, and sees what was done before |
 //! | `note-timeout` | a sleep gives up while it is woken | the wake-up is had or stays; nothing is left behind for the next sleeps |
 //! | `note-spurious` | sleeps end for nothing | they do not surface, and do not put off the end of a timed one |
-//! | `note-stray` | the primitive is provoked: disturbed, or full | no thread notices, and no handler leaves `errno` changed |
+//! | `note-stray` | the primitive is provoked: disturbed, or full | the outcome is the same, and no handler leaves `errno` changed |
 //! | `note-misuse` | two wakers, or two sleepers | the second is told so, the first does not notice |
 //! | `note-leases` | threads get semaphores at the same time, and those of threads that have ended | each has its own, and none is lost |
 

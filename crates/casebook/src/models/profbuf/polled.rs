@@ -39,7 +39,7 @@ fn model(words: usize, tags: usize, before: &'static [usize], reads_before: usiz
         let given = Given::default();
         let mut sequence = Sequence::new();
         for words in before {
-            // SAFETY: no other thread has the writer.
+            // SAFETY: no other code has the writer.
             unsafe { write(&given, &writer, *words) };
         }
         for _ in 0..reads_before {

@@ -165,7 +165,7 @@ impl Script {
             let given = Given::default();
             let mut sequence = Sequence::new();
             for words in self.before {
-                // SAFETY: no other thread has the writer.
+                // SAFETY: no other code has the writer.
                 unsafe { given.write(&writer, *words) };
             }
             for _ in 0..self.reads_before {

@@ -14,7 +14,7 @@ pub(super) fn tags() -> Vec<(Setup, Model)> {
         Model::new(move || {
             let ((mut writer, mut reader), _) = buffer::<P>(8, 2, Counts { data: 0, tags: (1 << 30) - 1 });
             let given = Given::default();
-            // SAFETY: no other thread has the writer.
+            // SAFETY: no other code has the writer.
             unsafe { given.write(&writer, 3) };
             let thread = model::spawn("writer", {
                 let given = given.clone();
