@@ -7,9 +7,11 @@ use sigproof_report::agreement::{self, Compared, Seen};
 use sigproof_report::{Exit, Outcome, Run, Technique};
 
 use crate::args::{AgreeArgs, ChoiceArgs, ModelArgs, ShownArgs, StepArgs, StressArgs};
-use crate::output::{self, Out};
+use crate::output::Out;
 use crate::phases::{self, Part, Phase};
-use crate::{interrupt, model, select, step, stress, table, units};
+use crate::session::{Concluded, Session};
+use crate::trouble::Trouble;
+use crate::{model, select, step, stress, table, units};
 
 /// The coverage of the stress: a tenth of what `stress` asks for by itself.
 const SHORT: u64 = 100;
@@ -18,29 +20,24 @@ const SHORT: u64 = 100;
 const TECHNIQUES: [Technique; 3] = [Technique::Stress, Technique::Model, Technique::Step];
 
 /// Runs the verb.
-pub fn run(args: &AgreeArgs) -> Exit {
+pub fn run(args: &AgreeArgs, session: &mut Session<'_>) -> Concluded {
     let known = select::names(REGISTRY.shown().map(|case| (case.name(), false)));
-    let selection = match select::selection(&args.choice, "case", &known, REGISTRY.flavours()) {
-        Ok(selection) => selection,
-        Err(unknown) => {
-            output::complain(&unknown.to_string());
-            return Exit::Usage;
-        }
-    };
+    let selection = select::selection(&args.choice, "case", &known, REGISTRY.flavours());
+    let selection = selection.map_err(|unknown| Trouble::usage(unknown.to_string()))?;
     // The names are whole ones from here on: a pattern may mean more among the models.
     let choice = ChoiceArgs { patterns: selection.cases, notes: selection.notes, ..args.choice.clone() };
-    let parts = phases::carry_out(phases(&choice, args.shown, &VERBS), interrupt::flag());
-    phases::exit(&parts, interrupt::requested())
+    let parts = phases::carry_out(phases(&choice, args.shown, &VERBS), session.stop);
+    Ok(phases::exit(&parts, session.interrupted()).into())
 }
 
 /// What the phases call. The tests put others in their place, and see that none of their results is lost.
 struct Verbs {
-    model: fn(&ModelArgs, &mut Vec<Run>) -> Exit,
-    step: fn(&StepArgs, &mut Vec<Run>) -> step::Ended,
-    stress: fn(&StressArgs, &mut Vec<Run>) -> Exit,
+    model: fn(&ModelArgs, &mut Session<'_>) -> Concluded,
+    step: fn(&StepArgs, &mut Session<'_>) -> Concluded,
+    stress: fn(&StressArgs, &mut Session<'_>) -> Concluded,
 }
 
-const VERBS: Verbs = Verbs { model: model::perform, step: step::perform, stress: stress::perform };
+const VERBS: Verbs = Verbs { model: model::run, step: step::run, stress: stress::run };
 
 /// The three techniques over these setups, and the comparison.
 fn phases<'a>(choice: &ChoiceArgs, shown: ShownArgs, verbs: &'a Verbs) -> Vec<Phase<'a>> {
@@ -48,10 +45,10 @@ fn phases<'a>(choice: &ChoiceArgs, shown: ShownArgs, verbs: &'a Verbs) -> Vec<Ph
     let windows = StepArgs { choice: choice.clone(), shown, ..StepArgs::default() };
     let setups = StressArgs { choice: choice.clone(), coverage: Some(SHORT), shown, ..StressArgs::default() };
     vec![
-        Phase::new("model", "model --quick".to_owned(), move |found| Part::Ended((verbs.model)(&models, found))),
-        Phase::new("step", "step".to_owned(), move |found| Part::Ended((verbs.step)(&windows, found).exit)),
-        Phase::new("stress", "stress".to_owned(), move |found| Part::Ended((verbs.stress)(&setups, found))),
-        Phase::telling("agreement", |found| Part::Ended(tell(found, Out::Stdout))),
+        Phase::of_verb("model", "model --quick".to_owned(), &[], move |session| (verbs.model)(&models, session)),
+        Phase::of_verb("step", "step".to_owned(), &[], move |session| (verbs.step)(&windows, session)),
+        Phase::of_verb("stress", "stress".to_owned(), &[], move |session| (verbs.stress)(&setups, session)),
+        Phase::telling("agreement", |found, _| Part::Ended(tell(found, Out::Stdout))),
     ]
 }
 
@@ -154,24 +151,24 @@ mod tests {
 
     #[test]
     fn no_phase_is_swallowed_and_a_disagreement_counts() {
-        fn model(_: &ModelArgs, runs: &mut Vec<Run>) -> Exit {
-            runs.push(seen(Technique::Model, Outcome::Livelock));
-            Exit::AsExpected
+        fn model(_: &ModelArgs, session: &mut Session<'_>) -> Concluded {
+            session.keep(seen(Technique::Model, Outcome::Livelock));
+            Ok(Exit::AsExpected.into())
         }
-        fn alike(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
-            runs.push(seen(Technique::Step, Outcome::Livelock));
-            Exit::AsExpected.into()
+        fn alike(_: &StepArgs, session: &mut Session<'_>) -> Concluded {
+            session.keep(seen(Technique::Step, Outcome::Livelock));
+            Ok(Exit::AsExpected.into())
         }
-        fn other(_: &StepArgs, runs: &mut Vec<Run>) -> step::Ended {
-            runs.push(seen(Technique::Step, Outcome::Delivered));
-            Exit::AsExpected.into()
+        fn other(_: &StepArgs, session: &mut Session<'_>) -> Concluded {
+            session.keep(seen(Technique::Step, Outcome::Delivered));
+            Ok(Exit::AsExpected.into())
         }
-        let well = Verbs { model, step: alike, stress: |_, _| Exit::AsExpected };
+        let well = Verbs { model, step: alike, stress: |_, _| Ok(Exit::AsExpected.into()) };
         let table = [
             (Exit::AsExpected, Verbs { ..well }),
-            (Exit::Unexpected, Verbs { model: |_, _| Exit::Unexpected, ..well }),
-            (Exit::Environment, Verbs { step: |_, _| Exit::Environment.into(), ..well }),
-            (Exit::Inconclusive, Verbs { stress: |_, _| Exit::Inconclusive, ..well }),
+            (Exit::Unexpected, Verbs { model: |_, _| Ok(Exit::Unexpected.into()), ..well }),
+            (Exit::Environment, Verbs { step: |_, _| Err(Trouble::environment(String::new())), ..well }),
+            (Exit::Inconclusive, Verbs { stress: |_, _| Ok(Exit::Inconclusive.into()), ..well }),
             (Exit::Unexpected, Verbs { step: other, ..well }),
         ];
         for (number, (expected, verbs)) in table.iter().enumerate() {

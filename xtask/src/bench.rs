@@ -24,8 +24,9 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::BenchArgs;
 use crate::output::{self, Out};
+use crate::session::{Concluded, Ended, Session};
 use crate::trouble::Trouble;
-use crate::{interrupt, reports, units, workbench};
+use crate::{units, workbench};
 
 pub mod costs;
 mod grid;
@@ -39,15 +40,8 @@ use costs::{Costs, Goal};
 use results::{Machine, Results, Runtime};
 
 /// Runs the verb.
-pub fn run(args: &BenchArgs) -> Exit {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit,
-    };
-    perform(args, out).unwrap_or_else(|trouble| {
-        output::complain(&trouble.message);
-        trouble.exit
-    })
+pub fn run(args: &BenchArgs, session: &mut Session<'_>) -> Concluded {
+    perform(args, session.out, session.stop).map(Ended::from)
 }
 
 /// The workspace.
@@ -56,12 +50,11 @@ fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-fn perform(args: &BenchArgs, out: Out) -> Result<Exit, Trouble> {
+fn perform(args: &BenchArgs, out: Out, stop: &AtomicBool) -> Result<Exit, Trouble> {
     let started = Instant::now();
     let groups = groups(args)?;
     let pace = pace(args);
     let toolchains = if args.without_go { Vec::new() } else { toolchains(toolchain::find(&args.go))? };
-    let stop = interrupt::flag();
     let (go, failed) = drivers(&toolchains, stop)?;
     let order = Order { groups, passes: args.passes.map_or(pace.passes(), Into::into), pace, go };
     let mut results = Results::new(&order, Machine::detect(&root()));

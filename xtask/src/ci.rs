@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use sigproof_inspect::process::output;
 use sigproof_report::exit::Exit;
+use sigproof_report::write::Target;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
 use crate::command::{cargo, status};
 use crate::output::{Out, tell};
-use crate::{interrupt, model, reports, sanitize, test, units};
+use crate::session::{self, Concluded, Session};
+use crate::{model, sanitize, test, units};
 
 pub mod steps;
 
@@ -46,13 +48,10 @@ impl Ended {
 }
 
 /// Runs the verb.
-pub fn run(args: &CiArgs) -> Exit {
-    if let Err(exit) = reports::stream(&args.reports) {
-        return exit;
-    }
-    let all = in_turn(chosen(args), interrupt::flag(), |step| perform(step, args));
+pub fn run(args: &CiArgs, session: &mut Session<'_>) -> Concluded {
+    let all = in_turn(chosen(args), session.stop, |step| perform(step, args, session.stop));
     let (exit, text) = summary(&all, !args.only.is_empty());
-    exit.worst(Out::Stdout.say(&text))
+    Ok(exit.worst(Out::Stdout.say(&text)).into())
 }
 
 /// The steps that the arguments choose, in their order.
@@ -103,20 +102,26 @@ fn line(done: &Done) -> String {
     format!("{:<14}{word} ({}){remedy}", done.name, units::seconds(done.seconds))
 }
 
-fn perform(step: &Step, args: &CiArgs) -> Ended {
+fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
+    let verb = |reports: &[Target], verb: &dyn Fn(&mut Session<'_>) -> Concluded| {
+        session::told(session::perform(reports, stop, &mut Vec::new(), verb))
+    };
     match &step.kind {
         Kind::Test => {
             let test = TestArgs { reports: args.reports.clone(), ..TestArgs::default() };
-            Ended::With(test::run(&test), None)
+            Ended::With(verb(&test.reports, &|session| test::run(&test, session)), None)
         }
         Kind::Weaken => {
             let weaken = ModelArgs { weaken: true, ..ModelArgs::default() };
-            Ended::With(model::perform(&weaken, &mut Vec::new()), None)
+            Ended::With(verb(&[], &|session| model::run(&weaken, session)), None)
         }
-        Kind::Sanitizers => match sanitize::run(&SanitizeArgs { sanitizers: vec![Sanitizer::Address] }) {
-            Exit::Environment => Ended::Lacks("see its reason and remedy above".to_owned()),
-            exit => Ended::With(exit, None),
-        },
+        Kind::Sanitizers => {
+            let address = SanitizeArgs { sanitizers: vec![Sanitizer::Address] };
+            match verb(&[], &|session| sanitize::run(&address, session)) {
+                Exit::Environment => Ended::Lacks("see its reason and remedy above".to_owned()),
+                exit => Ended::With(exit, None),
+            }
+        }
         Kind::Workflows => match actionlint() {
             Some(mut command) => {
                 let (exit, why) = status(&mut command);

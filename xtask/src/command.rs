@@ -39,7 +39,7 @@ pub fn output(command: &mut Command, stop: &AtomicBool) -> Result<Finished, Trou
     let name = command.get_program().display().to_string();
     match output_unless(command, Errors::Inherited, stop) {
         Ok(Some(finished)) => Ok(finished),
-        Ok(None) => Err(Trouble { exit: Exit::Interrupted, message: "interrupted".to_owned() }),
+        Ok(None) => Err(Trouble::interrupted()),
         Err(error) => Err(Trouble::environment(format!("{name} cannot be run: {error}"))),
     }
 }

@@ -11,60 +11,31 @@ use sigproof_oracle::toolchain;
 use sigproof_report::Outcome;
 use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Run, Verdict};
-use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 use crate::args::ConformArgs;
-use crate::interrupt;
 use crate::output::{self, Out};
 use crate::progress::{Event, Progress};
+use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
-use crate::{reports, table, units};
+use crate::{table, units};
 
 mod examined;
 
 use examined::{Examined, Examiner};
 
-/// The result of a run.
-pub struct Performed {
-    /// Its exit code.
-    pub exit: Exit,
-    /// If nothing could be compared: what is missing, and the remedy.
-    pub lacks: Option<String>,
-}
-
 /// Runs the verb.
-pub fn run(args: &ConformArgs) -> Exit {
-    let performed = perform(args, &mut Vec::new());
-    if let Some(lacks) = &performed.lacks {
-        output::complain(lacks);
-    }
-    performed.exit
-}
-
-/// Runs the verb, and keeps its runs.
-pub fn perform(args: &ConformArgs, found: &mut Vec<Run>) -> Performed {
-    let only = |exit| Performed { exit, lacks: None };
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return only(exit),
-    };
-    let toolchains = match toolchain::find(&args.go) {
-        Ok(toolchains) => toolchains,
-        Err(error) => return Performed { exit: Exit::Environment, lacks: Some(error.to_string()) },
-    };
-    let stop = interrupt::flag();
+pub fn run(args: &ConformArgs, session: &mut Session<'_>) -> Concluded {
+    let toolchains = toolchain::find(&args.go).map_err(|error| Trouble::lacking(error.to_string()))?;
+    let stop = session.stop;
     let drivers = toolchains.iter().map(|toolchain| {
         output::tell(&format!("building for {} (some seconds, the first time)", toolchain.version));
         Driver::build(toolchain, &driver::folder(), stop).map_err(|error| Trouble::environment(error.to_string()))
     });
-    let done = drivers.collect::<Result<Vec<_>, _>>().and_then(|drivers| match &args.sequence {
-        Some(_) => one(args, &drivers, out),
-        None => all(args, &drivers, out, stop, found),
-    });
-    only(done.unwrap_or_else(|trouble| {
-        output::complain(&trouble.message);
-        trouble.exit
-    }))
+    drivers.collect::<Result<Vec<_>, _>>().and_then(|drivers| match &args.sequence {
+        Some(_) => Ok(one(args, &drivers, session.out)?.into()),
+        None => all(args, &drivers, session),
+    })
 }
 
 /// The wake policy of a runtime: the one of the arguments, or else the one that probes find.
@@ -109,14 +80,9 @@ fn one(args: &ConformArgs, drivers: &[Driver], out: Out) -> Result<Exit, Trouble
     Ok(exit)
 }
 
-/// Compares random sequences with all drivers.
-fn all(
-    args: &ConformArgs,
-    drivers: &[Driver],
-    out: Out,
-    stop: &AtomicBool,
-    found: &mut Vec<Run>,
-) -> Result<Exit, Trouble> {
+/// All that a run does.
+fn all(args: &ConformArgs, drivers: &[Driver], session: &mut Session<'_>) -> Concluded {
+    let (out, stop) = (session.out, session.stop);
     let started = Instant::now();
     // Every reader of JSON can represent it.
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 53));
@@ -173,10 +139,7 @@ fn all(
         units::seconds(elapsed)
     );
     let report = Report { seed: Some(seed), elapsed_seconds: elapsed, interrupted, runs, ..Report::new() };
-    let told = out.say(&text).worst(reports::write_all(&report, &args.reports, out));
-    let judged = Exit::of_runs(&report.runs, |_| true).worst(told);
-    found.extend(report.runs);
-    Ok(if interrupted { Exit::Interrupted } else { judged })
+    session.conclude(&report, Text::Of(text), None, |_| true)
 }
 
 /// A line for each runtime.

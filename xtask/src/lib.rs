@@ -26,6 +26,7 @@ mod replay;
 mod reports;
 mod sanitize;
 mod select;
+mod session;
 mod step;
 mod stress;
 mod table;
@@ -51,18 +52,18 @@ pub fn main() -> ExitCode {
         Err(error) => return output::usage(&error).into(),
     };
     let exit = match cli.verb {
-        args::Verb::Stress(args) => stress::run(&args),
-        args::Verb::Model(args) => model::run(&args),
-        args::Verb::Step(args) => step::run(&args),
-        args::Verb::Agree(args) => agree::run(&args),
-        args::Verb::Conform(args) => conform::run(&args),
-        args::Verb::Upstream(args) => upstream::run(&args),
-        args::Verb::Replay(args) => replay::run(&args),
-        args::Verb::List(args) => list::run(&args),
-        args::Verb::Test(args) => test::run(&args),
-        args::Verb::Sanitize(args) => sanitize::run(&args),
-        args::Verb::Bench(args) => bench::run(&args),
-        args::Verb::Ci(args) => ci::run(&args),
+        args::Verb::Stress(args) => session::run(&args.reports, |session| stress::run(&args, session)),
+        args::Verb::Model(args) => session::run(&args.reports, |session| model::run(&args, session)),
+        args::Verb::Step(args) => session::run(&args.reports, |session| step::run(&args, session)),
+        args::Verb::Agree(args) => session::run(&[], |session| agree::run(&args, session)),
+        args::Verb::Conform(args) => session::run(&args.reports, |session| conform::run(&args, session)),
+        args::Verb::Upstream(args) => session::run(&args.reports, |session| upstream::run(&args, session)),
+        args::Verb::Replay(args) => session::run(&args.reports, |session| replay::run(&args, session)),
+        args::Verb::List(args) => session::run(&[], |session| list::run(&args, session)),
+        args::Verb::Test(args) => session::run(&args.reports, |session| test::run(&args, session)),
+        args::Verb::Sanitize(args) => session::run(&[], |session| sanitize::run(&args, session)),
+        args::Verb::Bench(args) => session::run(&args.reports, |session| bench::run(&args, session)),
+        args::Verb::Ci(args) => session::run(&args.reports, |session| ci::run(&args, session)),
     };
     exit.into()
 }

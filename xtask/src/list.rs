@@ -9,10 +9,9 @@ use sigproof_harness::case::Case;
 use sigproof_harness::inject::Delivery;
 use sigproof_harness::setup::Setup;
 use sigproof_osnote::{Backend, Platform};
-use sigproof_report::exit::Exit;
 
 use crate::args::{ListArgs, ListFormat};
-use crate::output::Out;
+use crate::session::{Concluded, Session};
 use crate::table;
 
 /// The name and version of the list's schema.
@@ -21,11 +20,12 @@ const SCHEMA: &str = "sigproof.list/1";
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
 /// Runs the verb.
-pub fn run(args: &ListArgs) -> Exit {
-    Out::Stdout.say(&match args.format {
+pub fn run(args: &ListArgs, session: &mut Session<'_>) -> Concluded {
+    let told = session.out.say(&match args.format {
         ListFormat::Text => text(),
         ListFormat::Json => format!("{:#}\n", as_json()),
-    })
+    });
+    Ok(told.into())
 }
 
 fn text() -> String {

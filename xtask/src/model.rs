@@ -12,17 +12,17 @@ use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::Entry;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
 use sigproof_report::seen::{Exhaustion, Model};
-use sigproof_report::{Exit, Report, Run, Seen, Selection, Technique, Variant, Verdict};
+use sigproof_report::{Exit, Run, Seen, Selection, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::{ModelArgs, Preemptions};
 use crate::findings::View;
-use crate::output;
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
 use crate::select::{self, Unknown};
+use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
-use crate::{interrupt, reports, units};
+use crate::units;
 
 mod kept;
 pub mod process;
@@ -31,56 +31,22 @@ mod weaken;
 use process::Explorer;
 
 /// Runs the verb.
-pub fn run(args: &ModelArgs) -> Exit {
-    perform(args, &mut Vec::new())
-}
-
-/// Runs the verb, and keeps its runs.
-pub fn perform(args: &ModelArgs, kept: &mut Vec<Run>) -> Exit {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit,
-    };
-    let selection = match selection(args) {
-        Ok(selection) => selection,
-        Err(unknown) => {
-            output::complain(&unknown.to_string());
-            return Exit::Usage;
-        }
-    };
+pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
+    let selection = selection(args).map_err(|unknown| Trouble::usage(unknown.to_string()))?;
     let chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
     if chosen.is_empty() {
-        output::complain(
-            "no chosen model has this note, mode, variant and flavour; `cargo xtask list` prints all models",
-        );
-        return Exit::Usage;
+        return Err(Trouble::usage(
+            "no chosen model has this note, mode, variant and flavour; `cargo xtask list` shows what there is"
+                .to_owned(),
+        ));
     }
-    let stop = interrupt::flag();
-    let done = process::build().and_then(|program| {
-        if args.weaken {
-            return weaken::run(args, &program, &chosen, out, stop);
-        }
-        let started = Instant::now();
-        let (runs, trouble) = explore(args, &program, &chosen, stop);
-        let mut report = Report::new();
-        report.runs = runs;
-        report.elapsed_seconds = started.elapsed().as_secs_f64();
-        report.interrupted = stop.load(Ordering::Relaxed);
-        let told = reports::tell(Technique::Model, &report, &args.reports, out, View::WHOLE);
-        kept.extend_from_slice(&report.runs);
-        if report.interrupted {
-            return Ok(Exit::Interrupted);
-        }
-        if let Some(trouble) = trouble {
-            output::complain(&trouble.message);
-            return Ok(trouble.exit.worst(told));
-        }
-        Ok(Exit::of_runs(&report.runs, |_| true).worst(told))
-    });
-    done.unwrap_or_else(|trouble| {
-        output::complain(&trouble.message);
-        trouble.exit
-    })
+    let program = process::build()?;
+    if args.weaken {
+        return weaken::run(args, &program, &chosen, session);
+    }
+    let (runs, trouble) = explore(args, &program, &chosen, session.stop);
+    let report = session.report(runs);
+    session.conclude(&report, Text::Table(Technique::Model, View::WHOLE), trouble, |_| true)
 }
 
 /// The models that these arguments choose.

@@ -10,10 +10,13 @@
 //! | ends with wrong usage | nothing else runs |
 //! | ends in any other way | the next phase runs |
 
+use sigproof_report::write::Target;
 use sigproof_report::{Exit, Run};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::output;
+use crate::session::{self, Concluded, Ended, Session};
+use crate::trouble::Trouble;
 
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl Part {
 }
 
 /// What a phase does.
-type Work<'a> = Box<dyn FnOnce(&mut Vec<Run>) -> Part + 'a>;
+type Work<'a> = Box<dyn FnOnce(&mut Vec<Run>, &AtomicBool) -> Part + 'a>;
 
 /// A phase of a command.
 pub struct Phase<'a> {
@@ -62,18 +65,43 @@ pub struct Phase<'a> {
     pub title: String,
     /// Whether it tells what the others found: it runs after an interruption, too, if anything was found.
     pub tells: bool,
-    /// Runs it. It adds its runs to those that were found.
+    /// Runs it, until the flag is set. It adds its runs to those that were found.
     pub run: Work<'a>,
 }
 
 impl<'a> Phase<'a> {
     /// A phase that is itself a check.
-    pub fn new(name: &'static str, title: String, run: impl FnOnce(&mut Vec<Run>) -> Part + 'a) -> Self {
+    pub fn new(name: &'static str, title: String, run: impl FnOnce(&mut Vec<Run>, &AtomicBool) -> Part + 'a) -> Self {
         Self { name, title, tells: false, run: Box::new(run) }
     }
 
+    /// A phase that is a verb, with these reports.
+    pub fn of_verb(
+        name: &'static str,
+        title: String,
+        reports: &'a [Target],
+        verb: impl FnOnce(&mut Session<'_>) -> Concluded + 'a,
+    ) -> Self {
+        Self::new(name, title, move |found, stop| {
+            Part::Ended(session::told(session::perform(reports, stop, found, verb)))
+        })
+    }
+
+    /// A phase that is a verb, and that is skipped where this machine lacks what the verb needs.
+    pub fn of_verb_if_possible(
+        name: &'static str,
+        title: String,
+        verb: impl FnOnce(&mut Session<'_>) -> Concluded + 'a,
+    ) -> Self {
+        Self::new(name, title, move |found, stop| match session::perform(&[], stop, found, verb) {
+            Ok(Ended { lacks: Some(why), .. }) => Part::Skipped(why),
+            Err(Trouble { skips: true, message, .. }) => Part::Skipped(message),
+            concluded => Part::Ended(session::told(concluded)),
+        })
+    }
+
     /// A phase that tells what the others found.
-    pub fn telling(name: &'static str, run: impl FnOnce(&mut Vec<Run>) -> Part + 'a) -> Self {
+    pub fn telling(name: &'static str, run: impl FnOnce(&mut Vec<Run>, &AtomicBool) -> Part + 'a) -> Self {
         Self { tells: true, ..Self::new(name, name.to_owned(), run) }
     }
 }
@@ -92,7 +120,7 @@ pub fn carry_out(phases: Vec<Phase<'_>>, stop: &AtomicBool) -> Parts {
             return (phase.name, Part::NotRun);
         }
         output::tell(&format!("== {}", phase.title));
-        let part = (phase.run)(&mut found);
+        let part = (phase.run)(&mut found, stop);
         refused = part == Part::Ended(Exit::Usage);
         (phase.name, part)
     };
@@ -129,7 +157,7 @@ mod tests {
     /// The phases of these results, each of which finds something; the last one tells.
     fn phases(parts: [Part; 3]) -> Vec<Phase<'static>> {
         let all = NAMES.into_iter().zip(parts).map(|(name, part)| {
-            Phase::new(name, name.to_owned(), move |found: &mut Vec<Run>| {
+            Phase::new(name, name.to_owned(), move |found, _| {
                 found.push(Run::new(Technique::Stress, SetupId::new(name, Variant::Fixed), Expected::delivered()));
                 part
             })
@@ -197,7 +225,7 @@ mod tests {
     fn an_interruption_ends_the_phase_and_the_command_and_what_was_found_is_told() {
         let stop = AtomicBool::new(false);
         let mut interrupted = phases([OK, OK, OK]);
-        interrupted[0].run = Box::new(|found: &mut Vec<Run>| {
+        interrupted[0].run = Box::new(|found, stop| {
             stop.store(true, Ordering::Relaxed);
             found.push(Run::new(Technique::Stress, SetupId::new("a", Variant::Fixed), Expected::delivered()));
             OK
@@ -207,5 +235,21 @@ mod tests {
         assert_eq!(exit(&done, true), Exit::Interrupted);
         let done = carry_out(phases([OK, OK, OK]), &stop);
         assert!(done.iter().all(|(_, part)| *part == Part::NotRun), "nothing was found: {done:?}");
+    }
+
+    #[rstest]
+    #[case::lacks_in_its_report(Ok(Ended { exit: Exit::Environment, lacks: Some("no Go".to_owned()) }), true)]
+    #[case::lacks_before_it_begins(Err(Trouble::lacking("no Go".to_owned())), true)]
+    #[case::another_trouble(Err(Trouble::environment("no room".to_owned())), false)]
+    #[case::unexpected(Ok(Exit::Unexpected.into()), false)]
+    fn only_what_the_machine_lacks_is_skipped(#[case] concluded: Concluded, #[case] skipped: bool) {
+        let exit = concluded.as_ref().map_or_else(|trouble| trouble.exit, |ended| ended.exit);
+        let go_on = AtomicBool::new(false);
+        let of = |phase: Phase<'_>| carry_out(vec![phase], &go_on).remove(0).1;
+        let mut again = Some(concluded.clone());
+        let asked = of(Phase::of_verb("a", String::new(), &[], |_| again.take().unwrap()));
+        assert_eq!(asked, Part::Ended(exit));
+        let possible = of(Phase::of_verb_if_possible("a", String::new(), |_| concluded));
+        assert_eq!(possible, if skipped { Part::Skipped("no Go".to_owned()) } else { Part::Ended(exit) });
     }
 }

@@ -15,15 +15,8 @@ use crate::{findings, table};
 /// it runs anything, so that a report that cannot be written does not cost a run.
 ///
 /// # Errors
-/// The exit code: reports that exclude each other, or a place that takes none. The user has been told.
-pub fn stream(reports: &[Target]) -> Result<Out, Exit> {
-    checked(reports).map_err(|trouble| {
-        output::complain(&trouble.message);
-        trouble.exit
-    })
-}
-
-fn checked(reports: &[Target]) -> Result<Out, Trouble> {
+/// Two reports exclude each other, or a place takes none.
+pub fn stream(reports: &[Target]) -> Result<Out, Trouble> {
     let to_stdout = reports.iter().filter(|target| target.is_stdout()).count();
     if to_stdout > 1 {
         return Err(Trouble::usage("only one report can go to the standard output".to_owned()));

@@ -16,8 +16,8 @@ use sigproof_inspect::process;
 use sigproof_report::exit::Exit;
 
 use crate::args::{SanitizeArgs, Sanitizer};
-use crate::output::{self, Out};
-use crate::{command, interrupt};
+use crate::session::{Concluded, Session};
+use crate::{command, interrupt, output};
 
 /// Words in the names of tests that send signals.
 const SIGNALS: &[&str] = &["signal", "handler", "storm"];
@@ -34,7 +34,7 @@ fn runs(sanitizer: Sanitizer) -> &'static [&'static [&'static str]] {
 }
 
 /// Runs the verb.
-pub fn run(args: &SanitizeArgs) -> Exit {
+pub fn run(args: &SanitizeArgs, session: &mut Session<'_>) -> Concluded {
     let mut worst = Exit::AsExpected;
     let mut lines = String::new();
     for &sanitizer in &args.sanitizers {
@@ -45,7 +45,7 @@ pub fn run(args: &SanitizeArgs) -> Exit {
         worst = worst.worst(exit);
         lines += &format!("sanitize {}: {line}\n", sanitizer.name());
     }
-    worst.worst(Out::Stdout.say(&lines))
+    Ok(worst.worst(session.out.say(&lines)).into())
 }
 
 fn perform(sanitizer: Sanitizer, target: &str) -> (Exit, String) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::forked::Entry;
 use sigproof_harness::forked::worker::Order;
-use sigproof_report::{Exit, Finding, Outcome, Report, Run, Selection, Technique, Verdict};
+use sigproof_report::{Finding, Outcome, Run, Selection, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sigproof_step::engine::{Kind, Probe};
 use sigproof_step::token::Token;
@@ -16,87 +16,40 @@ use crate::args::{ChoiceArgs, StepArgs};
 use crate::findings::{FEW, Maps, View};
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
+use crate::session::{Concluded, Ended, Session, Text};
 use crate::trouble::Trouble;
-use crate::{interrupt, output, reports, select, units};
+use crate::{output, select, units};
 
 mod process;
 
 use process::{Answer, Sweeper};
 
-/// How the verb ended.
-pub struct Ended {
-    /// The exit code.
-    pub exit: Exit,
-    /// Why nothing was swept, where no engine works.
-    pub lacks: Option<String>,
-}
-
-impl From<Exit> for Ended {
-    fn from(exit: Exit) -> Self {
-        Self { exit, lacks: None }
-    }
-}
-
-/// Runs the verb.
-pub fn run(args: &StepArgs) -> Exit {
-    perform(args, &mut Vec::new()).exit
-}
-
-/// Runs the verb, and adds its runs to `kept`. [`Ended::lacks`] says whether an engine was missing.
-pub fn perform(args: &StepArgs, kept: &mut Vec<Run>) -> Ended {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit.into(),
-    };
-    let chosen = match chosen(args, REGISTRY.windows()) {
-        Ok(chosen) => chosen,
-        Err(trouble) => return complain(&trouble).into(),
-    };
-    let stop = interrupt::flag();
-    let started = Instant::now();
-    let (runs, trouble, lacks) = match engine(args.engine, stop) {
+/// Runs the verb. [`Ended::lacks`] says whether an engine was missing.
+pub fn run(args: &StepArgs, session: &mut Session<'_>) -> Concluded {
+    let chosen = chosen(args, REGISTRY.windows())?;
+    let (runs, trouble, lacks) = match engine(args.engine, session.stop) {
         Ok(Ok(engine)) => {
-            let (runs, trouble) = sweep(args, engine, &chosen, stop);
+            let (runs, trouble) = sweep(args, engine, &chosen, session.stop);
             (runs, trouble, None)
         }
         Ok(Err(why)) => {
             let skipped = |entry: &Entry| skipped(entry, entry.lacks.clone().as_ref().unwrap_or(&why));
             (chosen.iter().map(skipped).collect(), None, Some(why))
         }
-        Err(_) if stop.load(Ordering::Relaxed) => (Vec::new(), None, None),
-        Err(trouble) => return complain(&trouble).into(),
+        Err(_) if session.interrupted() => (Vec::new(), None, None),
+        Err(trouble) => return Err(trouble),
     };
-    let interrupted = stop.load(Ordering::Relaxed);
-    if let (Some(trouble), true, false) = (&trouble, runs.is_empty(), interrupted) {
-        return complain(trouble).into();
-    }
-    let mut report = Report::new();
-    report.runs = runs;
-    report.elapsed_seconds = started.elapsed().as_secs_f64();
-    report.interrupted = interrupted;
+    let report = session.report(runs);
     let mut view = View::of(args.shown, chosen.len());
     if args.map || chosen.len() <= FEW {
         view.maps = Maps::All;
     }
-    let told = reports::tell(Technique::Step, &report, &args.reports, out, view);
-    kept.extend_from_slice(&report.runs);
-    let exit = match trouble {
-        _ if report.interrupted => Exit::Interrupted,
-        Some(trouble) => complain(&trouble).worst(told),
-        None => {
-            let named = |run: &Run| select::asked_for(run, &args.choice, &report.runs);
-            // Of an engine that is asked for, it may be expected that it does all that this machine can do at all.
-            let lacking: Vec<_> = chosen.iter().map(|entry| entry.lacks.clone()).collect();
-            let asked = |run: &Run| named(run) || args.engine.is_some() && !lacking.contains(&run.reason);
-            Exit::of_runs(&report.runs, asked).worst(told)
-        }
-    };
-    Ended { exit, lacks }
-}
-
-fn complain(trouble: &Trouble) -> Exit {
-    output::complain(&trouble.message);
-    trouble.exit
+    let named = |run: &Run| select::asked_for(run, &args.choice, &report.runs);
+    // Of an engine that is asked for, it may be expected that it does all that this machine can do at all.
+    let lacking: Vec<_> = chosen.iter().map(|entry| entry.lacks.clone()).collect();
+    let asked = |run: &Run| named(run) || args.engine.is_some() && !lacking.contains(&run.reason);
+    let ended = session.conclude(&report, Text::Table(Technique::Step, view), trouble, asked)?;
+    Ok(Ended { lacks, ..ended })
 }
 
 /// The windows that are asked for, of all of them.
@@ -303,20 +256,22 @@ pub fn is_token(text: &str) -> bool {
     Token::looks_like(text)
 }
 
-/// The execution with a signal at the boundary that a token names.
-pub fn replay(token: &str) -> Result<Run, Trouble> {
-    // Never set: an interruption ends this process, and its end ends the other one.
-    let stop = AtomicBool::new(false);
-    let engine = engine(None, &stop)?.map_err(Trouble::environment)?;
+/// The execution with a signal at the boundary that a token names; `None` if `stop` was set before its end.
+pub fn replay(token: &str, stop: &AtomicBool) -> Result<Option<Run>, Trouble> {
+    let engine = match engine(None, stop) {
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(None),
+        engine => engine?.map_err(Trouble::environment)?,
+    };
     let order = Order::Replay { token: token.to_owned(), engine };
-    match Sweeper::start(0)?.carry_out(&order, &stop, |_, _| {}) {
-        Answer::Done(run) => Ok(*run),
+    match Sweeper::start(0)?.carry_out(&order, stop, |_, _| {}) {
+        Answer::Done(run) => Ok(Some(*run)),
+        Answer::Stopped => Ok(None),
         Answer::Refused(why) => Err(Trouble::usage(why)),
         Answer::Died { sentence, words, outside: true } => Err(ended_from_outside(&sentence, &words)),
         Answer::Died { sentence, words, .. } => {
             Err(Trouble::unexpected(format!("{sentence}\n{words}").trim_end().into()))
         }
-        Answer::Probed(_) | Answer::Stopped => Err(Trouble::unexpected("the replay told nothing".to_owned())),
+        Answer::Probed(_) => Err(Trouble::unexpected("the replay told nothing".to_owned())),
     }
 }
 

@@ -1,57 +1,31 @@
-//! `cargo xtask stress`: from the arguments to the harness's options, and from its report to a table, files and an exit code.
+//! `cargo xtask stress`: the harness runs the chosen setups, with options made of the arguments.
 
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::stress::{self, Options, StressError};
-use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Run, Technique};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::args::StressArgs;
 use crate::findings::View;
-use crate::output;
 use crate::progress::Progress;
 use crate::select::{self, Unknown};
-use crate::{interrupt, reports};
+use crate::session::{Concluded, Session, Text};
+use crate::trouble::Trouble;
 
 /// Runs the verb.
-pub fn run(args: &StressArgs) -> Exit {
-    perform(args, &mut Vec::new())
-}
-
-/// Runs the verb, and keeps its runs.
-pub fn perform(args: &StressArgs, kept: &mut Vec<Run>) -> Exit {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit,
-    };
-    let options = match options(args) {
-        Ok(options) => options,
-        Err(unknown) => {
-            output::complain(&unknown.to_string());
-            return Exit::Usage;
-        }
-    };
-    let report = match observed(&options) {
-        Ok(report) => report,
-        Err(error) => {
-            output::complain(&error.to_string());
-            return match error {
-                StressError::NoSuchDelivery(_) => Exit::Environment,
-                _ => Exit::Usage,
-            };
-        }
-    };
-    let written =
-        reports::tell(Technique::Stress, &report, &args.reports, out, View::of(args.shown, report.runs.len()));
-    kept.extend_from_slice(&report.runs);
-    if report.interrupted {
-        return Exit::Interrupted;
-    }
-    Exit::of_runs(&report.runs, |run| select::asked_for(run, &args.choice, &report.runs)).worst(written)
+pub fn run(args: &StressArgs, session: &mut Session<'_>) -> Concluded {
+    let options = options(args).map_err(|unknown| Trouble::usage(unknown.to_string()))?;
+    let report = observed(&options, session.stop).map_err(|error| match error {
+        StressError::NoSuchDelivery(_) => Trouble::environment(error.to_string()),
+        _ => Trouble::usage(error.to_string()),
+    })?;
+    let view = View::of(args.shown, report.runs.len());
+    let asked = |run: &Run| select::asked_for(run, &args.choice, &report.runs);
+    session.conclude(&report, Text::Table(Technique::Stress, view), None, asked)
 }
 
 /// Runs the harness with progress on the standard error, stopped by a signal.
-fn observed(options: &Options) -> Result<Report, StressError> {
-    let stop = interrupt::flag();
+fn observed(options: &Options, stop: &AtomicBool) -> Result<Report, StressError> {
     let progress = Progress::start();
     let report = stress::run(&REGISTRY, options, &|event| progress.event(event), stop);
     progress.finish();

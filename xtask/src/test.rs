@@ -6,85 +6,70 @@ use sigproof_report::{Exit, Run};
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
-use crate::{agree, command, conform, interrupt, model, reports, step, stress};
+use crate::session::{self, Concluded, Session};
+use crate::{agree, command, conform, model, step, stress};
 
 /// Sequences compared with each Go runtime.
 const SEQUENCES: u64 = 50_000;
 
 /// Runs the verb.
-pub fn run(args: &TestArgs) -> Exit {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit,
-    };
-    let stop = interrupt::flag();
+pub fn run(args: &TestArgs, session: &mut Session<'_>) -> Concluded {
     // Before the tests, some of which need it: a long build is announced.
-    if let Err(trouble) = model::process::build() {
-        output::complain(&trouble.message);
-        return trouble.exit;
-    }
-    let parts = phases::carry_out(phases(args, out, &VERBS), stop);
-    let exit = phases::exit(&parts, interrupt::requested());
-    exit.worst(out.say(&format!("\n{}\n", phases::line("test", &parts, exit))))
+    model::process::build()?;
+    let parts = phases::carry_out(phases(args, session.out, &VERBS), session.stop);
+    let exit = phases::exit(&parts, session.interrupted());
+    Ok(exit.worst(session.out.say(&format!("\n{}\n", phases::line("test", &parts, exit)))).into())
 }
 
 /// The verbs that the phases call. The tests replace them, and check that no result is lost.
 struct Verbs {
     tests: fn(&TestArgs) -> Exit,
     checker: fn() -> Exit,
-    model: fn(&ModelArgs, &mut Vec<Run>) -> Exit,
-    step: fn(&StepArgs, &mut Vec<Run>) -> step::Ended,
-    stress: fn(&StressArgs, &mut Vec<Run>) -> Exit,
+    model: fn(&ModelArgs, &mut Session<'_>) -> Concluded,
+    step: fn(&StepArgs, &mut Session<'_>) -> Concluded,
+    stress: fn(&StressArgs, &mut Session<'_>) -> Concluded,
     agree: fn(&[Run], Out) -> Exit,
-    conform: fn(&ConformArgs, &mut Vec<Run>) -> conform::Performed,
+    conform: fn(&ConformArgs, &mut Session<'_>) -> Concluded,
 }
 
 const VERBS: Verbs = Verbs {
     tests,
     checker,
-    model: model::perform,
-    step: step::perform,
-    stress: stress::perform,
+    model: model::run,
+    step: step::run,
+    stress: stress::run,
     agree: agree::tell,
-    conform: conform::perform,
+    conform: conform::run,
 };
 
 /// All phases, in order.
 fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> {
     let quick = ModelArgs { quick: true, ..ModelArgs::default() };
-    let short = StressArgs {
-        coverage: Some(args.coverage),
-        seed: args.seed,
-        shown: args.shown,
-        reports: args.reports.clone(),
-        ..StressArgs::default()
-    };
+    let short =
+        StressArgs { coverage: Some(args.coverage), seed: args.seed, shown: args.shown, ..StressArgs::default() };
     let windows = StepArgs { shown: args.shown, ..StepArgs::default() };
     let sequences = ConformArgs { cases: SEQUENCES, ..ConformArgs::default() };
     vec![
-        Phase::new("cargo test", "cargo test --workspace".to_owned(), |_| Part::Ended((verbs.tests)(args))),
-        Phase::new("tests of the checker", "tests of the checker".to_owned(), |_| Part::Ended((verbs.checker)())),
-        Phase::new("model", "cargo xtask model --quick".to_owned(), move |found| {
-            Part::Ended((verbs.model)(&quick, found))
+        Phase::new("cargo test", "cargo test --workspace".to_owned(), |_, _| Part::Ended((verbs.tests)(args))),
+        Phase::new("tests of the checker", "tests of the checker".to_owned(), |_, _| Part::Ended((verbs.checker)())),
+        Phase::of_verb("model", "cargo xtask model --quick".to_owned(), &[], move |session| {
+            (verbs.model)(&quick, session)
         }),
-        Phase::new("step", "cargo xtask step".to_owned(), move |found| {
-            let ended = (verbs.step)(&windows, found);
-            unless_lacking(ended.exit, ended.lacks)
+        // A machine on which no engine works, or without Go, is no fault of what is tested.
+        Phase::of_verb_if_possible("step", "cargo xtask step".to_owned(), move |session| {
+            (verbs.step)(&windows, session)
         }),
-        Phase::new("stress", format!("cargo xtask stress --coverage {}", args.coverage), move |found| {
-            Part::Ended((verbs.stress)(&short, found))
-        }),
-        Phase::telling("agreement", move |found| Part::Ended((verbs.agree)(found, out))),
-        Phase::new("conform", format!("cargo xtask conform --cases {SEQUENCES}"), move |_| {
-            let ended = (verbs.conform)(&sequences, &mut Vec::new());
-            unless_lacking(ended.exit, ended.lacks)
+        Phase::of_verb(
+            "stress",
+            format!("cargo xtask stress --coverage {}", args.coverage),
+            &args.reports,
+            move |session| (verbs.stress)(&short, session),
+        ),
+        Phase::telling("agreement", move |found, _| Part::Ended((verbs.agree)(found, out))),
+        Phase::of_verb_if_possible("conform", format!("cargo xtask conform --cases {SEQUENCES}"), move |session| {
+            (verbs.conform)(&sequences, session)
         }),
     ]
-}
-
-/// A machine without Go, or without a working engine, is not a failure of the code under test.
-fn unless_lacking(exit: Exit, lacks: Option<String>) -> Part {
-    lacks.map_or(Part::Ended(exit), Part::Skipped)
 }
 
 /// The tests of the workspace.
@@ -99,13 +84,7 @@ fn tests(args: &TestArgs) -> Exit {
 
 /// The tests of the checker, in its own build.
 fn checker() -> Exit {
-    match model::process::test() {
-        Ok(()) => Exit::AsExpected,
-        Err(trouble) => {
-            output::complain(&trouble.message);
-            trouble.exit
-        }
-    }
+    session::told(model::process::test().map(|()| Exit::AsExpected.into()))
 }
 
 #[cfg(test)]
@@ -126,9 +105,9 @@ mod tests {
         if BAD.get() == number { Exit::Unexpected } else { Exit::AsExpected }
     }
 
-    fn found(number: usize, found: &mut Vec<Run>) -> Exit {
-        found.push(Run::new(Technique::Stress, SetupId::new(NAMES[number], Variant::Fixed), Expected::delivered()));
-        unless_bad(number)
+    fn found(number: usize, session: &mut Session<'_>) -> Concluded {
+        session.keep(Run::new(Technique::Stress, SetupId::new(NAMES[number], Variant::Fixed), Expected::delivered()));
+        Ok(unless_bad(number).into())
     }
 
     /// The runs of the phases before it.
@@ -140,17 +119,17 @@ mod tests {
     const FALSE: Verbs = Verbs {
         tests: |_| unless_bad(0),
         checker: || unless_bad(1),
-        model: |args, runs| {
+        model: |args, session| {
             assert!(args.quick && args.choice.patterns.is_empty());
-            found(2, runs)
+            found(2, session)
         },
-        step: |_, runs| found(3, runs).into(),
-        stress: |args, runs| {
+        step: |_, session| found(3, session),
+        stress: |args, session| {
             assert_eq!((args.coverage, args.seed), (Some(7), Some(9)));
-            found(4, runs)
+            found(4, session)
         },
         agree,
-        conform: |_, _| conform::Performed { exit: unless_bad(6), lacks: None },
+        conform: |_, _| Ok(unless_bad(6).into()),
     };
 
     #[test]
@@ -166,11 +145,5 @@ mod tests {
             let line = format!("test: {}; {}", all.0, told.join(", "));
             assert_eq!((phases::line("test", &parts, exit), exit.code()), (line, all.1));
         }
-    }
-
-    #[test]
-    fn only_what_the_machine_lacks_is_skipped() {
-        assert_eq!(unless_lacking(Exit::Unexpected, None), Part::Ended(Exit::Unexpected));
-        assert_eq!(unless_lacking(Exit::Environment, Some("no Go".to_owned())), Part::Skipped("no Go".to_owned()));
     }
 }

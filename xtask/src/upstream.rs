@@ -8,44 +8,27 @@ use sigproof_oracle::upstream::registry::Expects;
 use sigproof_oracle::upstream::{REPRODUCERS, Reproducer, Told, attempt};
 use sigproof_osnote::Platform;
 use sigproof_report::seen::Upstream;
-use sigproof_report::{Exit, Looked, Report, Run, Seen, SetupId, Technique, Verdict};
+use sigproof_report::{Looked, Run, Seen, SetupId, Technique, Verdict};
 use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::UpstreamArgs;
 use crate::findings::View;
 use crate::output;
 use crate::progress::{Event, Progress};
+use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
-use crate::{interrupt, reports, select, units};
+use crate::{select, units};
 
 /// Runs the verb.
-pub fn run(args: &UpstreamArgs) -> Exit {
-    let out = match reports::stream(&args.reports) {
-        Ok(out) => out,
-        Err(exit) => return exit,
-    };
-    let report = match perform(args) {
-        Ok(report) => report,
-        Err(trouble) => {
-            output::complain(&trouble.message);
-            return trouble.exit;
-        }
-    };
-    let written =
-        reports::tell(Technique::Upstream, &report, &args.reports, out, View::of(args.shown, report.runs.len()));
-    if report.interrupted { Exit::Interrupted } else { Exit::of_runs(&report.runs, |_| true).worst(written) }
-}
-
-fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
+pub fn run(args: &UpstreamArgs, session: &mut Session<'_>) -> Concluded {
     let chosen = chosen(&args.names)?;
-    let toolchains = toolchain::find(&args.toolchains).map_err(|error| Trouble::environment(error.to_string()))?;
-    let stop = interrupt::flag();
+    let toolchains = toolchain::find(&args.toolchains).map_err(|error| Trouble::lacking(error.to_string()))?;
+    let stop = session.stop;
     // Read by the thread that runs everything; nothing else depends on it.
     let stopped = || stop.load(Ordering::Relaxed);
-    let started = Instant::now();
     let progress = Progress::start();
     progress.event(Event::Planned { count: toolchains.len() * chosen.len(), thing: "reproducer" });
-    let mut report = Report::new();
+    let mut runs: Vec<Run> = Vec::new();
     for toolchain in &toolchains {
         if stopped() {
             break;
@@ -55,7 +38,7 @@ fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
         for reproducer in &chosen {
             let expects = reproducer.expects(&toolchain.version, Platform::current());
             let mut run = planned(reproducer, toolchain, &expects);
-            let index = report.runs.len();
+            let index = runs.len();
             progress.event(Event::Started { index, label: format!("{} {}", run.setup.case, toolchain.version) });
             match &built {
                 Ok(driver) => observe(&mut run, driver, &expects, args.runs.get(), &stopped, &progress, index),
@@ -65,13 +48,13 @@ fn perform(args: &UpstreamArgs) -> Result<Report, Trouble> {
                 break;
             }
             progress.event(Event::Finished { index, run: Box::new(run.clone()) });
-            report.runs.push(run);
+            runs.push(run);
         }
     }
     progress.finish();
-    report.interrupted = stopped();
-    report.elapsed_seconds = started.elapsed().as_secs_f64();
-    Ok(report)
+    let report = session.report(runs);
+    let view = View::of(args.shown, report.runs.len());
+    session.conclude(&report, Text::Table(Technique::Upstream, view), None, |_| true)
 }
 
 /// The reproducers that the patterns choose; all but hidden ones, if there are no patterns.

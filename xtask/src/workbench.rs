@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use sigproof_harness::model::orderings::{Place, Reading};
 use sigproof_inspect::process::lines::{Dialect, Talk};
 use sigproof_oracle::bench::{Drawing, Line};
-use sigproof_report::exit::Exit;
 
 use crate::trouble::Trouble;
 use crate::{command, interrupt, output};
@@ -44,7 +43,7 @@ where
         output::tell(&format!("building {program}; the first time this takes some seconds"));
     }
     if let (exit, Some(why)) = command::status(&mut cargo("build")) {
-        return Err(Trouble { exit, message: format!("{program} cannot be built: {why}") });
+        return Err(Trouble::with(exit, format!("{program} cannot be built: {why}")));
     }
     let talk = Talk::<D>::start(program, &mut cargo("run"));
     let mut talk = talk.map_err(|error| Trouble::environment(format!("{program} cannot be run: {error}")))?;
@@ -52,7 +51,7 @@ where
     match talk.until(interrupt::flag(), ControlFlow::Break) {
         Ok(Some(Ok(answer))) => Ok(answer),
         Ok(Some(Err(why))) => Err(Trouble::environment(format!("{program}: {why}"))),
-        Ok(None) => Err(Trouble { exit: Exit::Interrupted, message: "interrupted".to_owned() }),
+        Ok(None) => Err(Trouble::interrupted()),
         Err(broken) => Err(Trouble::environment(broken.to_string())),
     }
 }

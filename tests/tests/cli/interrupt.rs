@@ -120,3 +120,30 @@ fn an_interruption_ends_a_command_that_ignores_signals(#[case] signals: &[Signal
     assert_eq!(stdout.contains("fmt           interrupted"), signals.len() == 1, "{stdout}");
     assert_none_started_by(&mark);
 }
+
+/// A compiler of Go that ignores every signal that can be ignored, and would take half an hour.
+#[rstest]
+#[case::of_conform(&["conform"])]
+#[case::of_upstream(&["upstream"])]
+#[case::of_bench(&["bench", "--tiny"])]
+fn an_interruption_ends_a_build_of_a_driver(#[case] verb: &[&str]) {
+    let goroot = tempfile::tempdir().unwrap();
+    let [bin, runtime] = ["bin", "src/runtime"].map(|folder| goroot.path().join(folder));
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(&runtime).unwrap();
+    fs::write(runtime.join("profbuf.go"), "package runtime").unwrap();
+    let script = "#!/bin/sh\n[ \"$1\" = version ] && echo go version go1.99.0 any/any && exit 0\n\
+                  trap '' INT TERM HUP QUIT\nsleep 600\nsleep 600\nsleep 600\n";
+    fs::write(bin.join("go"), script).unwrap();
+    fs::set_permissions(bin.join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mark = format!("SIGPROOF_TEST_GO={}", goroot.path().display());
+    let mut command = sigproof_tests::xtask(verb);
+    command.arg("--go").arg(goroot.path()).env("SIGPROOF_TEST_GO", goroot.path());
+    let builds = |line: &[String]| line.iter().any(|word| word == "-overlay");
+    let (code, stdout, stderr) = command_interrupted_after("building", command, |pid| {
+        await_that("the compiler works", || started_by(&mark).iter().any(|(_, line)| builds(line)));
+        kill(pid, Signal::SIGINT).unwrap();
+    });
+    assert_eq!(code, Some(130), "{stdout}{stderr}");
+    assert_none_started_by(&mark);
+}

@@ -90,9 +90,7 @@ pub fn build() -> Result<PathBuf, Trouble> {
     ]);
     match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
-        (exit, why) => {
-            Err(Trouble { exit, message: format!("the models cannot be built: {}", why.unwrap_or_default()) })
-        }
+        (exit, why) => Err(Trouble::with(exit, format!("the models cannot be built: {}", why.unwrap_or_default()))),
     }
 }
 
@@ -102,7 +100,7 @@ pub fn test() -> Result<(), Trouble> {
     command.args(["test", "--quiet", "--profile", "loom", "--package", "sigproof-shim", "--test", "model"]);
     match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(()),
-        (exit, why) => Err(Trouble { exit, message: format!("the tests of the checker: {}", why.unwrap_or_default()) }),
+        (exit, why) => Err(Trouble::with(exit, format!("the tests of the checker: {}", why.unwrap_or_default()))),
     }
 }
 

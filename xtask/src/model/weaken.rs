@@ -12,26 +12,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::Entry;
 use sigproof_harness::model::orderings::{Caught, Effort, Place, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
 use sigproof_report::seen::{Model, Weakened};
-use sigproof_report::{
-    Exit, Expected, Grade, Outcome, Report, Run, Seen, Selection, SetupId, Technique, Variant, Verdict,
-};
+use sigproof_report::{Expected, Grade, Outcome, Report, Run, Seen, Selection, SetupId, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::kept;
 use super::process::Explorer;
 use crate::args::ModelArgs;
-use crate::output::Out;
 use crate::parallel::{self, jobs};
 use crate::progress::{Event as Shown, Progress};
+use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
-use crate::{reports, units, workbench};
+use crate::{units, workbench};
 
 /// Seconds for the models at full depth.
 const PATIENCE: u32 = 10;
@@ -54,8 +51,8 @@ struct Weakening<'a> {
 }
 
 /// Runs it.
-pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &AtomicBool) -> Result<Exit, Trouble> {
-    let started = Instant::now();
+pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], session: &mut Session<'_>) -> Concluded {
+    let stop = session.stop;
     let places = workbench::orderings()?;
     let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();
     let fixed = |entry: &&Entry| entry.setup.variant == Variant::Fixed && !entry.hidden;
@@ -75,6 +72,9 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
             let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
             progress.event(Shown::Started { index, label: label.clone() });
             let caught = try_both(program, weakening, stop)?;
+            if caught.is_none() && stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             let line = match &caught {
                 Some(caught) => format!("{label}: {} in {}", caught.outcome, caught.label),
                 None => format!("{label}: unnoticed"),
@@ -93,16 +93,9 @@ pub fn run(args: &ModelArgs, program: &Path, chosen: &[Entry], out: Out, stop: &
     let mut results = results.into_inner().unwrap_or_default();
     let runs: Vec<Run> =
         all.iter().enumerate().filter_map(|(n, w)| Some(as_run(w, results.remove(&n)?.as_ref(), scope))).collect();
-    let mut report = Report::new();
-    report.interrupted = stop.load(Ordering::Relaxed);
-    report.elapsed_seconds = started.elapsed().as_secs_f64();
-    report.runs = runs;
-    let shown = out.say(&text(&report, &places));
-    let written = reports::write_all(&report, &args.reports, out).worst(shown);
-    if report.interrupted {
-        return Ok(Exit::Interrupted);
-    }
-    Ok(Exit::of_runs(&report.runs, |_| true).worst(written))
+    let report = session.report(runs);
+    let text = text(&report, &places);
+    session.conclude(&report, Text::Of(text), None, |_| true)
 }
 
 /// The orderings that each model uses, and the executions of its survey.

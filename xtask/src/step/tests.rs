@@ -4,7 +4,7 @@ use rstest::rstest;
 use sigproof_harness::forked::Window;
 use sigproof_harness::setup::Setup;
 use sigproof_osnote::notes::sema;
-use sigproof_report::{Mode, Variant};
+use sigproof_report::{Exit, Mode, Variant};
 
 use super::*;
 
