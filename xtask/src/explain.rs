@@ -1,16 +1,171 @@
-//! `cargo xtask explain`: why a process hangs.
+//! `cargo xtask explain`: why a process hangs. A running one, a command, a core file, or the stacks of another tool.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sigproof_inspect::explain::{self, Answer, Refused, Verdict};
 use sigproof_report::exit::Exit;
+use sigproof_report::write::{Format, Target};
 
 use crate::args::ExplainArgs;
+use crate::output::{self, Out};
+use crate::trouble::Trouble;
+use crate::{interrupt, reports};
 
 mod stacks;
+
+/// Between two looks of `--watch`.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// Runs the verb.
 pub fn run(args: &ExplainArgs) -> Exit {
     if let Some(file) = &args.stacks {
         return stacks::run(file, args);
     }
-    crate::output::complain("explain of a process is not built in yet");
-    Exit::Environment
+    match perform(args) {
+        Ok(exit) => exit,
+        Err(trouble) => {
+            output::complain(&trouble.message);
+            trouble.exit
+        }
+    }
+}
+
+fn perform(args: &ExplainArgs) -> Result<Exit, Trouble> {
+    if let Some(target) = args.reports.iter().find(|target| target.format != Format::Json) {
+        let message = format!("explain writes json=PATH only, and no {:?}", target.format).to_lowercase();
+        return Err(Trouble::usage(message));
+    }
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return Ok(exit),
+    };
+    match args.pid {
+        Some(pid) => of_process(pid, args, out),
+        None => Err(Trouble::environment("this is not explained yet".to_owned())),
+    }
+}
+
+/// A running process: once, or until it hangs or ends.
+fn of_process(pid: u32, args: &ExplainArgs, out: Out) -> Result<Exit, Trouble> {
+    interrupt::flag();
+    let begun = Instant::now();
+    let mut told = Told::default();
+    loop {
+        let answer = match explain::explain(pid) {
+            Ok(answer) => answer,
+            Err(Refused::Gone(_) | Refused::Zombie { .. }) if told.looks > 0 => {
+                told.clear();
+                let seconds = begun.elapsed().as_secs_f64();
+                return Ok(out.say(&format!("not stuck: process {pid} ended after {seconds:.1} s of watching\n")));
+            }
+            Err(refused) => return Err(refusal(&refused)),
+        };
+        if interrupt::requested() {
+            told.clear();
+            return Ok(Exit::Interrupted);
+        }
+        if !args.watch || answer.verdict == Verdict::Stuck {
+            told.clear();
+            return Ok(tell(&answer, args, out));
+        }
+        told.line(&answer);
+        let until = Instant::now() + WATCH;
+        while Instant::now() < until && !interrupt::requested() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The line of progress of `--watch`, on a terminal alone.
+#[derive(Default)]
+struct Told {
+    looks: usize,
+    shown: bool,
+}
+
+impl Told {
+    fn line(&mut self, answer: &Answer) {
+        self.looks += 1;
+        if Out::Stderr.is_terminal() {
+            let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
+            let line: String = format!("{}: {}", answer.verdict, answer.sentence).chars().take(width).collect();
+            let _ = Out::Stderr.say(&format!("\r\x1b[2K{line}"));
+            self.shown = true;
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = Out::Stderr.say("\r\x1b[2K");
+        }
+    }
+}
+
+/// Prints an answer and writes the reports; one level of what it waits for as well.
+fn tell(answer: &Answer, args: &ExplainArgs, out: Out) -> Exit {
+    let mut text = explain::text(answer, args.verbose);
+    let mut exit = exit(answer.verdict);
+    let next = answer.next.and_then(|next| explain::explain(next).ok());
+    if let Some(next) = &next {
+        text += &format!(
+            "\nprocess {} ({}), which it waits for, is {}: {}\n",
+            next.process.pid, next.process.name, next.verdict, next.sentence
+        );
+        if next.verdict == Verdict::Stuck {
+            text += &explain::text(next, args.verbose);
+            exit = Exit::Unexpected;
+        } else {
+            text += &format!("  `cargo xtask explain {}` tells more\n", next.process.pid);
+        }
+    }
+    let said = out.say(&text);
+    let answers: Vec<&Answer> = std::iter::once(answer).chain(&next).collect();
+    exit.worst(said).worst(write(&answers, &args.reports, out))
+}
+
+/// The schema of a report: the answers, the process that was asked for first.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    verdict: Verdict,
+    sentence: &'a str,
+    answers: &'a [&'a Answer],
+}
+
+fn write(answers: &[&Answer], targets: &[Target], out: Out) -> Exit {
+    let Some(first) = answers.first() else { return Exit::AsExpected };
+    let report = Report { schema: "sigproof.explain/1", verdict: first.verdict, sentence: &first.sentence, answers };
+    let text = match serde_json::to_string_pretty(&report) {
+        Ok(text) => text + "\n",
+        Err(error) => {
+            output::complain(&format!("cannot render the report: {error}"));
+            return Exit::Environment;
+        }
+    };
+    let write = |target: &Target| match target.write_text(&text) {
+        Ok(()) => match &target.path {
+            Some(path) => out.say(&format!("report: {}\n", path.display())),
+            None => Exit::AsExpected,
+        },
+        Err(error) => {
+            output::complain(&error.to_string());
+            Exit::Environment
+        }
+    };
+    targets.iter().map(write).fold(Exit::AsExpected, Exit::worst)
+}
+
+/// What a verdict makes of the command.
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::NotStuck => Exit::AsExpected,
+        Verdict::Stuck => Exit::Unexpected,
+        Verdict::NotEnough => Exit::Inconclusive,
+    }
+}
+
+fn refusal(refused: &Refused) -> Trouble {
+    Trouble::environment(refused.to_string())
 }

@@ -180,6 +180,10 @@ pub enum ResourceKind {
     PythonLock,
     /// CPython's global interpreter lock.
     Gil,
+    /// The end of a child process.
+    Child,
+    /// A lock of a file.
+    FileLock,
     /// Data in, or room in, a pipe or eventfd.
     Descriptor,
     /// A signal.
@@ -222,6 +226,8 @@ impl fmt::Display for ResourceKind {
             Self::GoNote => "note of Go's runtime",
             Self::PythonLock => "Python lock",
             Self::Gil => "global interpreter lock",
+            Self::Child => "end of its child,",
+            Self::FileLock => "lock of file",
             Self::Descriptor => "descriptor",
             Self::Signal => "signal",
         })

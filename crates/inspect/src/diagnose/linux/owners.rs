@@ -51,10 +51,10 @@ pub(super) fn owner(
     if let Some(owner) = stored.and_then(|inner| subjects.iter().find(|subject| subject.inner == inner)) {
         return Some(Owner { tid: owner.report.tid, known: Known::Stored });
     }
-    if let Some(tid) = stored.filter(|tid| (1..=PID_MAX).contains(tid))
+    let gone = |tid: &u32| (1..=PID_MAX).contains(tid) && !std::fs::exists(format!("/proc/{tid}")).unwrap_or(true);
+    if let Some(tid) = stored.filter(gone)
         && resource.kind == ResourceKind::Mutex
     {
-        // It names a thread that is not there.
         return Some(Owner { tid, known: Known::Stored });
     }
     if resource.kind == ResourceKind::Once {
@@ -70,9 +70,10 @@ pub(super) fn owner(
 /// The thread that runs the initialiser: a signal interrupted it in this very thread, or another thread is in it.
 fn initialiser(waiter: usize, subjects: &[Subject]) -> Option<Owner> {
     let initialises = |frames: &[Frame]| {
-        frames.iter().filter_map(|frame| frame.symbol.as_deref()).any(|name| {
-            name.trim_start_matches('_').starts_with("pthread_once") || name.contains("sys::sync::once::")
-        })
+        frames
+            .iter()
+            .filter_map(|frame| frame.symbol.as_deref())
+            .any(|name| name.trim_start_matches('_').starts_with("pthread_once") || name.contains("sys::sync::once::"))
     };
     if initialises(subjects[waiter].report.interrupted()) {
         return Some(Owner { tid: subjects[waiter].report.tid, known: Known::InterruptedFunction });

@@ -51,7 +51,11 @@ impl Stopped {
             if thread_ids(pid, &mut ids).is_err() {
                 break;
             }
-            ids.retain(|tid| !spared.contains(tid) && !this.seized.contains(tid) && !this.refused.iter().any(|(other, _)| other == tid));
+            ids.retain(|tid| {
+                !spared.contains(tid)
+                    && !this.seized.contains(tid)
+                    && !this.refused.iter().any(|(other, _)| other == tid)
+            });
             if ids.is_empty() {
                 break;
             }

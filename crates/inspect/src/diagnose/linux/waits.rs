@@ -138,9 +138,10 @@ fn is_join(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mu
 
 /// What a futex belongs to, by the functions that wait on it and by the call.
 fn kind_by_frames(frames: &[Frame], call: Operation, library: CLibrary) -> ResourceKind {
-    let outer = frames.iter().take(WAITER_DEPTH).filter_map(|frame| frame.symbol.as_deref()).find_map(|symbol| {
-        OUTER_WAITERS.iter().find(|(prefix, _)| symbol.starts_with(prefix)).map(|(_, kind)| *kind)
-    });
+    let outer =
+        frames.iter().take(WAITER_DEPTH).filter_map(|frame| frame.symbol.as_deref()).find_map(|symbol| {
+            OUTER_WAITERS.iter().find(|(prefix, _)| symbol.starts_with(prefix)).map(|(_, kind)| *kind)
+        });
     if let Some(kind) = outer {
         return kind;
     }
@@ -201,7 +202,10 @@ mod tests {
         assert_eq!(of(&["__new_sem_wait_slow64", "PyThread_acquire_lock_timed"]), ResourceKind::PythonLock);
         assert_eq!(of(&["runtime.futex", "runtime.futexsleep", "runtime.lock2"]), ResourceKind::GoLock);
         assert_eq!(of(&["syscall", "sigproof_osnote::futex::sleep"]), ResourceKind::Futex);
-        assert_eq!(kind_by_frames(&stack(&["a"]), Operation { pi: true, ..Operation::default() }, CLibrary::Glibc), ResourceKind::Mutex);
+        assert_eq!(
+            kind_by_frames(&stack(&["a"]), Operation { pi: true, ..Operation::default() }, CLibrary::Glibc),
+            ResourceKind::Mutex
+        );
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Target {
     pub seccomp: bool,
     /// The signals that it handles: bit n-1 for signal n.
     pub caught: u64,
+    /// The signals that it ignores.
+    pub ignored: u64,
 }
 
 impl Target {
@@ -63,6 +65,7 @@ impl Target {
             other_kind: other_kind(pid),
             seccomp: number("Seccomp:").is_some_and(|mode| mode != 0),
             caught: set("SigCgt:"),
+            ignored: set("SigIgn:"),
         };
         this.may_be_looked_at(number("Uid:").unwrap_or_default())?;
         Ok(this)
@@ -91,7 +94,12 @@ fn missing(pid: u32, error: &io::Error) -> Refused {
         && io::Error::last_os_error().raw_os_error() == Some(libc::EPERM);
     if error.kind() != io::ErrorKind::NotFound || hidden {
         let remedy = "run this as its user, or as root".to_owned();
-        return Refused::MayNot { pid, name: "?".to_owned(), why: "/proc does not show it to this user".into(), remedy };
+        return Refused::MayNot {
+            pid,
+            name: "?".to_owned(),
+            why: "/proc does not show it to this user".into(),
+            remedy,
+        };
     }
     Refused::Gone(pid)
 }
@@ -105,7 +113,10 @@ fn reason(user: u32, error: &io::Error) -> (String, String) {
         return ("the kernel does not show the system calls of threads".to_owned(), remedy.to_owned());
     }
     if we != 0 && user != we {
-        return (format!("it belongs to user {user}, and this is user {we}"), "run this as that user, or as root".into());
+        return (
+            format!("it belongs to user {user}, and this is user {we}"),
+            "run this as that user, or as root".into(),
+        );
     }
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok();
     match scope.as_deref().map(str::trim) {

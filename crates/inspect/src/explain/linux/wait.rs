@@ -229,7 +229,10 @@ const NAMES: &[(i64, &str)] = &[
 ];
 
 fn name(nr: i64) -> String {
-    NAMES.iter().find(|(known, _)| *known == nr).map_or_else(|| format!("system call {nr}"), |(_, name)| (*name).to_owned())
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == nr)
+        .map_or_else(|| format!("system call {nr}"), |(_, name)| (*name).to_owned())
 }
 
 #[cfg(test)]
@@ -245,10 +248,16 @@ mod tests {
     fn a_futex_is_a_lock_by_its_value() {
         let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as u64;
         assert_eq!(of(libc::SYS_futex, [64, wait, 2, 0, 0, 0]), Wait::Futex { address: 64, shared: false, lock: true });
-        assert_eq!(of(libc::SYS_futex, [64, wait, 0, 0, 0, 0]), Wait::Futex { address: 64, shared: false, lock: false });
+        assert_eq!(
+            of(libc::SYS_futex, [64, wait, 0, 0, 0, 0]),
+            Wait::Futex { address: 64, shared: false, lock: false }
+        );
         assert_eq!(of(libc::SYS_futex, [64, wait, 2, 0x7000, 0, 0]), Wait::Timed("futex"));
         let shared = libc::FUTEX_WAIT as u64;
-        assert_eq!(of(libc::SYS_futex, [64, shared, 9, 0, 0, 0]), Wait::Futex { address: 64, shared: true, lock: false });
+        assert_eq!(
+            of(libc::SYS_futex, [64, shared, 9, 0, 0, 0]),
+            Wait::Futex { address: 64, shared: true, lock: false }
+        );
     }
 
     #[test]
