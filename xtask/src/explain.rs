@@ -13,6 +13,7 @@ use crate::output::{self, Out};
 use crate::trouble::Trouble;
 use crate::{interrupt, reports};
 
+mod command;
 mod stacks;
 
 /// Between two looks of `--watch`.
@@ -43,7 +44,8 @@ fn perform(args: &ExplainArgs) -> Result<Exit, Trouble> {
     };
     match args.pid {
         Some(pid) => of_process(pid, args, out),
-        None => Err(Trouble::environment("this is not explained yet".to_owned())),
+        None if !args.command.is_empty() => command::run(args, out),
+        None => Err(Trouble::environment("core files are not explained yet".to_owned())),
     }
 }
 
@@ -114,7 +116,8 @@ fn tell(answer: &Answer, args: &ExplainArgs, out: Out) -> Exit {
             next.process.pid, next.process.name, next.verdict, next.sentence
         );
         if next.verdict == Verdict::Stuck {
-            text += &explain::text(next, args.verbose);
+            let whole = explain::text(next, args.verbose);
+            text += whole.split_once('\n').map_or("", |(_, rest)| rest);
             exit = Exit::Unexpected;
         } else {
             text += &format!("  `cargo xtask explain {}` tells more\n", next.process.pid);

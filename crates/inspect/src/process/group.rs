@@ -57,6 +57,16 @@ impl Group {
         Self::start_with(command, words)
     }
 
+    /// The same for a process whose standard streams are those of the caller: none of its words is kept.
+    ///
+    /// # Errors
+    /// No memory, no such program.
+    pub fn start_attached(command: &mut Command) -> io::Result<Self> {
+        let words = temporary_file()?;
+        let process = command.process_group(0).spawn()?;
+        Ok(Self { process, status: None, words, trouble: None })
+    }
+
     fn start_with(command: &mut Command, words: File) -> io::Result<Self> {
         let process = command.stderr(words.try_clone()?).process_group(0).spawn();
         let process = process.map_err(|error| Refusal::new("a child process (clone, execve)", &error))?;

@@ -69,6 +69,24 @@ impl CLibrary {
         }
     }
 
+    /// The barrier whose futex word is at `word`: glibc's second one, the round.
+    pub(super) fn barrier_of(self, word: u64) -> u64 {
+        match self {
+            Self::Glibc => word.wrapping_sub(4),
+            Self::Musl => word,
+        }
+    }
+
+    /// The condition variable whose futex word is at `word`: glibc's has one for each of its two groups, at +40
+    /// and +44, and is aligned to 8 bytes.
+    pub(super) fn condvar_of(self, word: u64) -> u64 {
+        match self {
+            Self::Glibc if word.is_multiple_of(8) => word.wrapping_sub(40),
+            Self::Glibc => word.wrapping_sub(44),
+            Self::Musl => word,
+        }
+    }
+
     /// The thread that holds the read-write lock at `address` to write.
     pub(super) fn rwlock_writer(self, address: u64, memory: &mut Memory) -> Option<u32> {
         match self {

@@ -66,10 +66,25 @@ const GUARDS: &[(&str, &[&str])] = &[
     ("the threads' stacks", &["pthread_create*", "nptl_*", "allocate_stack", "deallocate_stack"]),
 ];
 
-/// What the lock guards that these functions, the innermost first, wait for.
+/// Functions that wait for any lock.
+const WAIT: &[&str] = &["lll_", "futex", "syscall", "pthread_mutex_", "GI_"];
+
+/// What the lock guards that these functions, the innermost first, wait for: the first one that waits for it in
+/// particular decides, or the ones of the library that have called it.
 pub(super) fn guards(frames: &[Frame]) -> Option<&'static str> {
-    let names = frames.iter().filter(|frame| !frame.signal_frame).filter_map(|frame| frame.symbol.as_deref());
-    names.take(super::waits::WAITER_DEPTH).find_map(guarded_by)
+    for frame in frames.iter().filter(|frame| !frame.signal_frame).take(super::waits::WAITER_DEPTH) {
+        let of_library =
+            frame.object.as_ref().is_none_or(|object| object.starts_with("libc") || object.starts_with("ld-"));
+        let Some(name) = frame.symbol.as_deref() else { if of_library { continue } else { return None } };
+        if let Some(guards) = guarded_by(name) {
+            return Some(guards);
+        }
+        let plain = name.trim_start_matches('_');
+        if !of_library && !WAIT.iter().any(|wait| plain.starts_with(wait)) {
+            return None;
+        }
+    }
+    None
 }
 
 fn guarded_by(function: &str) -> Option<&'static str> {
@@ -114,5 +129,13 @@ mod tests {
         assert_eq!(of(&["__lll_lock_wait_private", "__tz_convert", "localtime_r"]), Some("the time zone"));
         assert_eq!(of(&["__lll_lock_wait", "pthread_mutex_lock", "dl_iterate_phdr"]), Some("the loader"));
         assert_eq!(of(&["__lll_lock_wait", "pthread_mutex_lock", "update"]), None);
+        let own = Frame { symbol: Some("callback".to_owned()), object: Some("a.out".to_owned()), ..Frame::default() };
+        let library = |name: &str| Frame {
+            symbol: Some(name.to_owned()),
+            object: Some("libc.so.6".to_owned()),
+            ..Frame::default()
+        };
+        let frames = [library("__lll_lock_wait"), library("pthread_mutex_lock"), own, library("dl_iterate_phdr")];
+        assert_eq!(guards(&frames), None, "the lock of a function that the library has called");
     }
 }

@@ -81,6 +81,8 @@ fn resource(subject: &Subject, images: &Images, library: CLibrary) -> Option<Res
             let start = match kind {
                 ResourceKind::Mutex if !is_word_alone(subject) => library.mutex_of(address),
                 ResourceKind::RwLock => library.rwlock_of(address, reads(subject.report.handler()), call.value),
+                ResourceKind::Barrier => library.barrier_of(address),
+                ResourceKind::Condvar if of_pthread(subject.report.handler()) => library.condvar_of(address),
                 _ => address,
             };
             (kind, Some(start), None)
@@ -90,8 +92,31 @@ fn resource(subject: &Subject, images: &Images, library: CLibrary) -> Option<Res
         Sleep::Poll { address, .. } => (ResourceKind::Descriptor, Some(address), None),
     };
     let name = address.and_then(|address| images.variable(address));
+    let name = match kind {
+        ResourceKind::Mutex if refused_by_kernel(subject) => Some(
+            "with priority inheritance, which the kernel has refused: its owner waits for this thread, or has ended"
+                .to_owned(),
+        ),
+        _ => name,
+    };
     let name = library_locks::name(kind, subject.report.handler(), name);
     Some(Resource { kind, address, descriptor, name, owner: None })
+}
+
+/// glibc waits for ever, on a word of its own stack, for a PI mutex that the kernel refuses (EDEADLK, ESRCH).
+fn refused_by_kernel(subject: &Subject) -> bool {
+    let Some(Sleep::Futex { address } | Sleep::SharedFutex { address }) = subject.syscall.and_then(sleep::untimed)
+    else {
+        return false;
+    };
+    let near = subject.registers.as_ref().is_some_and(|regs| address.wrapping_sub(regs.sp) < 4096);
+    near && !operation(subject.syscall).pi
+}
+
+/// Whether a condition variable is the C library's.
+fn of_pthread(frames: &[Frame]) -> bool {
+    let mut names = frames.iter().take(WAITER_DEPTH).filter_map(|frame| frame.symbol.as_deref());
+    names.any(|name| name.trim_start_matches('_').starts_with("pthread_cond_"))
 }
 
 /// Whether a thread waits for a read-write lock to read.

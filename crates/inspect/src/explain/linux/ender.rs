@@ -74,10 +74,23 @@ impl World<'_> {
             Wait::Child(which) => self.child(*which),
             Wait::Vfork => self.child(None),
             Wait::FileLock(fd) => self.file_lock(tid, *fd),
+            Wait::Open(path) => (format!("opens {path}"), self.opened(path)),
             Wait::Call(name) => {
                 let text = format!("{name}, which is not looked into");
                 (format!("waits in {name}"), Ender::Unknown(text))
             }
+        }
+    }
+
+    /// Opening a named pipe waits for who opens its other end; opening anything else ends by itself.
+    fn opened(&self, path: &str) -> Ender {
+        use std::os::unix::fs::FileTypeExt;
+        let start = if path.starts_with('/') { "root" } else { "cwd" };
+        match fs::metadata(format!("/proc/{}/{start}/{path}", self.pid)) {
+            Ok(file) if file.file_type().is_fifo() => {
+                Ender::Outside("a process that opens the other end of the named pipe".to_owned())
+            }
+            _ => Ender::Unknown(format!("the opening of {path}")),
         }
     }
 

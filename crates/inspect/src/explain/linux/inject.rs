@@ -41,8 +41,8 @@ pub(super) fn timer_left(pid: u32, tid: u32, timer: i32) -> Option<Duration> {
 /// Makes a call with one argument and the address of `words` words, which it returns.
 #[cfg(target_arch = "x86_64")]
 fn ask(tid: u32, nr: i64, argument: [u64; 1], words: usize) -> Option<Vec<u64>> {
+    use super::step::Stepped;
     use nix::sys::ptrace;
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
     use nix::unistd::Pid;
     let id = Pid::from_raw(tid as i32);
     let before = ptrace::getregs(id).ok()?;
@@ -57,31 +57,16 @@ fn ask(tid: u32, nr: i64, argument: [u64; 1], words: usize) -> Option<Vec<u64>> 
     let mut regs = before;
     (regs.rip, regs.rax, regs.orig_rax) = (call, nr as u64, u64::MAX);
     (regs.rdi, regs.rsi) = (argument[0], buffer);
-    let mask = signal_mask(tid, None)?;
-    signal_mask(tid, Some(!(1 << (libc::SIGTRAP - 1))))?;
+    let blocked = Stepped::of(tid)?;
     ptrace::setregs(id, regs).ok()?;
-    let stepped = ptrace::step(id, None).is_ok()
-        && matches!(waitpid(id, Some(WaitPidFlag::__WALL)), Ok(WaitStatus::Stopped(..) | WaitStatus::PtraceEvent(..)));
+    let stepped = blocked.step();
     let result = ptrace::getregs(id).ok().map(|regs| regs.rax as i64);
     let answer: Option<Vec<u64>> = (0..words as u64).map(|n| peek(buffer + 8 * n).map(|word| word as u64)).collect();
     for (n, word) in kept.into_iter().enumerate() {
         let _ = ptrace::write(id, (buffer + 8 * n as u64) as ptrace::AddressType, word);
     }
     ptrace::setregs(id, before).ok()?;
-    signal_mask(tid, Some(mask))?;
     answer.filter(|_| stepped && result == Some(0))
-}
-
-/// Reads the set of signals that a stopped thread blocks, or sets it; the set as it is then.
-#[cfg(target_arch = "x86_64")]
-fn signal_mask(tid: u32, new: Option<u64>) -> Option<u64> {
-    const GET: libc::c_uint = 0x420a;
-    const SET: libc::c_uint = 0x420b;
-    let mut mask = new.unwrap_or_default();
-    let request = if new.is_some() { SET } else { GET };
-    // SAFETY: the kernel reads or writes the eight bytes of `mask`, a live local.
-    let done = unsafe { libc::ptrace(request, tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
-    (done == 0).then_some(mask)
 }
 
 /// Not done on this architecture.

@@ -16,9 +16,11 @@
 //! | `holders`, `socket` | who holds which descriptor, and the other end of a socket |
 //! | `ender` | who can end a wait |
 //! | `timers`, `inject` | timers that will send a signal |
+//! | `step` | one instruction at a time |
 //! | `view` | all threads, judged |
 //! | `closure` | the processes that wait for each other |
 //! | `partial` | threads that hang while others go on |
+//! | `spin` | whether a thread that runs goes round in a circle |
 //! | `stuck` | the answer for a process that is stuck |
 //! | `told` | signals and edges in words |
 
@@ -28,6 +30,8 @@ mod holders;
 mod inject;
 mod partial;
 mod socket;
+mod spin;
+mod step;
 mod stuck;
 mod survey;
 mod target;
@@ -70,13 +74,13 @@ fn look(pid: u32) -> Result<Answer, Refused> {
     let process = target.process.clone();
     let view = View::of(target, &holders).map_err(|error| gone_or_hidden(&process, &error))?;
     match closure::of(view, &holders) {
-        Closure::Closed(group) => stuck::group(group),
-        Closure::Open { mut view, thread, next } => {
-            if let Some(partial) = partial::find(&view)
-                && view.look_again().is_ok()
-                && partial.about.iter().all(|tid| still_inside(&view, *tid))
-            {
+        Closure::Closed(group) => stuck::group(&group),
+        Closure::Open { view, thread, next } => {
+            if let Some(partial) = partial::find(&view) {
                 return Ok(stuck::part(view, partial, thread));
+            }
+            if let Some(answer) = spin::look(&view) {
+                return Ok(answer);
             }
             Ok(open(&view, thread, next))
         }
@@ -89,10 +93,6 @@ fn look(pid: u32) -> Result<Answer, Refused> {
         answer.process.pid = pid;
         answer
     })
-}
-
-fn still_inside(view: &View, tid: u32) -> bool {
-    view.threads.iter().any(|thread| thread.looked.tid == tid && thread.is_inside())
 }
 
 /// What can be told without a look at the threads.

@@ -7,6 +7,7 @@ use super::wait::Wait;
 use crate::diagnose::linux::seen;
 use crate::diagnose::linux::verdict::shortest_cycle;
 use crate::diagnose::{Known, ThreadReport};
+use crate::explain::Since;
 
 /// What was found.
 pub(super) struct Partial {
@@ -15,6 +16,8 @@ pub(super) struct Partial {
     pub about: Vec<u32>,
     /// Whether each of its edges is proven; else a handler waits, and it is not known for what it waits.
     pub proven: bool,
+    /// Since when they have not run.
+    pub since: Option<Since>,
 }
 
 /// Looks for threads that hang among those that sleep.
@@ -39,15 +42,23 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     if suspects.is_empty() {
         return None;
     }
+    let since = view.since(&suspects);
     let spared: Vec<u32> = all.into_iter().filter(|tid| !suspects.contains(tid)).collect();
     let seen = seen::see(view.pid(), &spared).ok()?;
+    // Our own stop gives a thread the processor: that it is in the same call as before is what counts.
+    let rests = |tid: u32| {
+        let was = view.threads.iter().find(|thread| thread.looked.tid == tid).map(|thread| thread.looked.syscall);
+        let subject = seen.subjects.iter().find(|subject| subject.report.tid == tid);
+        was.is_some() && subject.and_then(|subject| subject.syscall) == was
+    };
+    suspects.retain(|tid| rests(*tid));
     let reports: Vec<ThreadReport> = seen.subjects.iter().map(|subject| subject.report.clone()).collect();
     let suspected: Vec<ThreadReport> =
         reports.iter().filter(|report| suspects.contains(&report.tid)).cloned().collect();
     if let Some(cycle) = shortest_cycle(&suspected) {
         let sure = cycle.iter().all(|thread| is_sure(thread));
         let about = cycle.iter().map(|thread| thread.tid).collect();
-        return Some(Partial { seen, about, proven: sure });
+        return Some(Partial { seen, about, proven: sure, since });
     }
     // A lock whose owner is not there any more.
     let living = |tid: u32| view.threads.iter().any(|thread| thread.looked.tid == tid);
@@ -57,11 +68,11 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     });
     if let Some(thread) = orphan {
         let about = vec![thread.tid];
-        return Some(Partial { seen, about, proven: true });
+        return Some(Partial { seen, about, proven: true, since });
     }
     let handler = suspected.iter().find(|thread| thread.handler_depth() > 0 && thread.waits_for.is_some())?;
     let about = vec![handler.tid];
-    Some(Partial { seen, about, proven: false })
+    Some(Partial { seen, about, proven: false, since })
 }
 
 /// Whether the owner of what a thread waits for is certain: stored in the lock, or the code that the thread's own

@@ -20,8 +20,11 @@ const NOT_A_MESSAGE: &[i32] =
 ///
 /// # Errors
 /// It has ended meanwhile.
-pub(super) fn group(mut group: Vec<View>) -> Result<Answer, Refused> {
+pub(super) fn group(group: &[View]) -> Result<Answer, Refused> {
     let view = &group[0];
+    // Before the stop, which gives every thread the processor.
+    let tids: Vec<u32> = view.living().map(|thread| thread.looked.tid).collect();
+    let since = view.since(&tids);
     let (mut diagnosis, seen) = diagnose(view)?;
     let mut sentence = diagnosis.sentence.clone();
     let mut limits = Vec::new();
@@ -45,35 +48,27 @@ pub(super) fn group(mut group: Vec<View>) -> Result<Answer, Refused> {
         diagnosis.kind = HangKind::CrossDeadlock;
         diagnosis.sentence.clone_from(&sentence);
     } else if let Some(left) = timer_left(view, &seen) {
-        let sentence = format!("{sentence}; but its timer will send a signal that it handles: {left}");
+        let sentence = format!("its timer will send a signal that it handles, {left}; until then {sentence}");
         return Ok(Answer { sentence, ..bare(view, Verdict::NotStuck) });
     } else if let Some(doubt) = doubt(view, diagnosis.kind) {
         limits.push(doubt);
         verdict = Verdict::NotEnough;
     }
-    // The verdict holds only if nobody has moved since.
-    for view in &mut group {
-        let moved = view.look_again().is_err() || view.living().any(|thread| matches!(thread.ender, Ender::Itself(_)));
-        if moved && verdict == Verdict::Stuck {
-            limits.push("it moved while it was looked at".to_owned());
-            verdict = Verdict::NotEnough;
-        }
-    }
     let view = &group[0];
-    let tids: Vec<u32> = view.living().map(|thread| thread.looked.tid).collect();
     let about = about(&diagnosis);
     let mut answer = bare(view, verdict);
-    answer.since = view.since(&tids);
-    answer.proof = proof(&group);
+    answer.since = since;
+    answer.proof = proof(group);
     answer.limits.extend(limits);
     answer.sentence = sentence;
+    answer.next = group.get(1).map(View::pid);
     fill(&mut answer, diagnosis, &seen, &about);
     Ok(answer)
 }
 
 /// Some threads hang, while the process goes on: by its thread number `moves`, for one.
 pub(super) fn part(view: View, partial: Partial, moves: usize) -> Answer {
-    let Partial { seen, about, proven } = partial;
+    let Partial { seen, about, proven, since: partial_since } = partial;
     let reports: Vec<ThreadReport> = seen.subjects.iter().map(|subject| subject.report.clone()).collect();
     let hung: Vec<ThreadReport> = reports.iter().filter(|report| about.contains(&report.tid)).cloned().collect();
     let reached = verdict::reach(&hung, Stuck::AllAsleep);
@@ -81,11 +76,12 @@ pub(super) fn part(view: View, partial: Partial, moves: usize) -> Answer {
     let goes_on = view.threads[moves].sentence();
     let sentence = match (proven, others) {
         (true, 0) => reached.sentence,
-        (true, _) => format!("{}; the other {others} of its threads may go on: {goes_on}", reached.sentence),
+        (true, 1) => format!("{}; one other thread may go on: {goes_on}", reached.sentence),
+        (true, _) => format!("{}; {others} other threads may go on: {goes_on}", reached.sentence),
         (false, _) => format!("{}; but other threads may give it: {goes_on}", reached.sentence),
     };
     let mut answer = bare(&view, if proven { Verdict::Stuck } else { Verdict::NotEnough });
-    answer.since = view.since(&about);
+    answer.since = partial_since;
     answer.proof = vec![format!(
         "{} of {} threads wait for each other alone, and did not run between looks that are {} ms apart",
         about.len(),
@@ -143,13 +139,17 @@ fn waits_for(view: &View, tid: u32) -> Option<Resource> {
     let name = thread.does.split_once(" on ").map(|(_, what)| what.to_owned());
     let name = name.or_else(|| match (&thread.ender, kind) {
         (Ender::Processes(_, who), ResourceKind::Child) => Some(who.trim_start_matches("its child, ").to_owned()),
-        (_, ResourceKind::FileLock) => thread.does.rsplit(' ').next().map(str::to_owned),
+        (Ender::Inside, ResourceKind::FileLock) => {
+            let file = thread.does.rsplit(" of file ").next()?;
+            Some(format!("{file}, which the process itself holds by another descriptor"))
+        }
+        (_, ResourceKind::FileLock) => thread.does.rsplit(" of file ").next().map(str::to_owned),
         _ => None,
     });
     Some(Resource { kind, address: None, descriptor: None, name, owner: None })
 }
 
-fn sorted(mut threads: Vec<ThreadReport>, about: &[u32]) -> Vec<ThreadReport> {
+pub(super) fn sorted(mut threads: Vec<ThreadReport>, about: &[u32]) -> Vec<ThreadReport> {
     threads.sort_by_key(|thread| about.iter().position(|tid| *tid == thread.tid).unwrap_or(usize::MAX));
     threads
 }
@@ -166,7 +166,7 @@ fn about(diagnosis: &Diagnosis) -> Vec<u32> {
     about
 }
 
-fn fill(answer: &mut Answer, diagnosis: Diagnosis, seen: &Seen, about: &[u32]) {
+pub(super) fn fill(answer: &mut Answer, diagnosis: Diagnosis, seen: &Seen, about: &[u32]) {
     answer.cycle = told::edges(&diagnosis.threads, about);
     answer.signals = told::signals(seen, about);
     let inferred = diagnosis.threads.iter().filter(|thread| about.contains(&thread.tid)).any(|thread| {
@@ -184,11 +184,14 @@ fn fill(answer: &mut Answer, diagnosis: Diagnosis, seen: &Seen, about: &[u32]) {
 
 fn proof(group: &[View]) -> Vec<String> {
     let threads: usize = group.iter().map(|view| view.living().count()).sum();
-    let watched = group[0].since(&[group[0].threads[0].looked.tid]).map_or(0.0, |since| since.watched_seconds);
     let mut proof = vec![format!(
-        "{} at one instant, without a time limit: none got a processor between looks that are {:.0} ms apart",
-        if threads == 1 { "the only thread sleeps".to_owned() } else { format!("all {threads} threads sleep") },
-        watched * 1e3
+        "{}, in waits without a time limit: none got a processor between looks that are {:.0} ms apart",
+        match threads {
+            1 => "the only thread sleeps".to_owned(),
+            2 => "both threads sleep at one instant".to_owned(),
+            _ => format!("all {threads} threads sleep at one instant"),
+        },
+        group[0].watched.as_secs_f64() * 1e3
     )];
     proof.push("no signal is on its way to one of them".to_owned());
     proof.push(match group.len() {
@@ -212,16 +215,19 @@ fn doubt(view: &View, kind: HangKind) -> Option<String> {
         return None;
     }
     let handled = handled(view);
-    (handled != 0).then(|| {
-        format!(
-            "it handles {}: if a handler is meant to end the wait, it waits for that signal; if none is, it is stuck",
-            told::names(handled)
-        )
-    })
+    (handled != 0).then(|| waits_for_handler(handled))
+}
+
+/// What is to be said of a process that may be meant to wait for one of these signals.
+pub(super) fn waits_for_handler(handled: u64) -> String {
+    format!(
+        "it handles {}: if a handler is meant to end the wait, it waits for that signal; if none is, it is stuck",
+        told::names(handled)
+    )
 }
 
 /// The signals that a handler would be called for, in a thread that does not block them.
-fn handled(view: &View) -> u64 {
+pub(super) fn handled(view: &View) -> u64 {
     let messages = NOT_A_MESSAGE.iter().fold(view.target.caught, |set, number| set & !(1 << (number - 1)));
     let blocked = view.living().filter_map(|thread| thread.status).fold(u64::MAX, |all, status| all & status.blocked);
     messages & !blocked

@@ -4,8 +4,11 @@
 //! prove that all threads slept at one instant.
 
 use crate::hang::procfs::{self, RunAccount, Syscall, parse_schedstat, parse_syscall};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 /// One thread at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,14 +55,42 @@ pub(super) fn moved(first: &[Looked], second: &[Looked]) -> Vec<u32> {
     moved
 }
 
-/// How long ago a thread ran last, in seconds, by the scheduler's own record.
-pub(super) fn ran_ago(pid: u32, tid: u32) -> Option<f64> {
+/// How long ago each of these threads ran last, in seconds, by the scheduler's own records.
+///
+/// Each processor has a clock of its own, so the calling thread, which must have no other task, goes to the
+/// processor that a thread ran on, and looks at its own record there.
+pub(super) fn ran_ago(pid: u32, tids: &[u32]) -> Vec<(u32, f64)> {
+    let mut clocks: Vec<(usize, Option<f64>)> = Vec::new();
+    let own = nix::unistd::gettid();
+    let mut ago = Vec::new();
+    for &tid in tids {
+        let (Some(ran), Some(on)) = (ran_at(pid, tid), processor(pid, tid)) else { continue };
+        if clocks.iter().all(|(known, _)| *known != on) {
+            let mut set = CpuSet::new();
+            let moved = set.set(on).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).is_ok();
+            // To be given the processor again makes a new record.
+            std::thread::sleep(Duration::from_micros(50));
+            let now = if moved { ran_at(std::process::id(), own.as_raw().cast_unsigned()) } else { None };
+            clocks.push((on, now));
+        }
+        let now = clocks.iter().find(|(known, _)| *known == on).and_then(|(_, now)| *now);
+        ago.extend(now.map(|now| (tid, (now - ran).max(0.0))));
+    }
+    ago
+}
+
+/// When a thread was given its processor last.
+fn ran_at(pid: u32, tid: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/sched")).ok()?;
     let line = text.lines().find(|line| line.starts_with("se.exec_start"))?;
-    let started: f64 = line.rsplit(':').next()?.trim().parse().ok()?;
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).ok()?;
-    let now = now.tv_sec() as f64 * 1e3 + now.tv_nsec() as f64 / 1e6;
-    Some(((now - started) / 1e3).max(0.0))
+    let milliseconds: f64 = line.rsplit(':').next()?.trim().parse().ok()?;
+    Some(milliseconds / 1e3)
+}
+
+/// The processor that a thread ran on last: field 39 of its `stat`.
+fn processor(pid: u32, tid: u32) -> Option<usize> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
+    text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(36)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub(super) struct View {
     pub target: Target,
     pub threads: Vec<Seen>,
     begun: Instant,
+    /// From the first look to the last.
+    pub watched: Duration,
     last: Vec<Looked>,
 }
 
@@ -71,7 +73,7 @@ impl View {
             }
             seen
         });
-        let mut this = Self { threads: threads.collect(), target, begun, last: second };
+        let mut this = Self { threads: threads.collect(), target, begun, watched: Duration::ZERO, last: second };
         this.look_again()?;
         Ok(this)
     }
@@ -101,6 +103,7 @@ impl View {
             }
         }
         self.last = now;
+        self.watched = self.begun.elapsed();
         Ok(())
     }
 
@@ -131,17 +134,13 @@ impl View {
 
     /// Since when no thread of `tids` has run.
     pub(super) fn since(&self, tids: &[u32]) -> Option<Since> {
-        let pid = self.pid();
-        let ago = |tid: u32| ran_ago(pid, tid);
-        let last = tids.iter().copied().min_by(|a, b| {
-            let (a, b) = (ago(*a).unwrap_or(f64::MAX), ago(*b).unwrap_or(f64::MAX));
-            a.total_cmp(&b)
-        })?;
+        let ago = ran_ago(self.pid(), tids);
+        let last = ago.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
         let cpu_ns: u64 = self.threads.iter().map(|thread| thread.looked.run.cpu_ns).sum();
         Some(Since {
-            tid: last,
-            seconds: ago(last),
-            watched_seconds: self.begun.elapsed().as_secs_f64(),
+            tid: last.map_or(*tids.first()?, |(tid, _)| tid),
+            seconds: last.map(|(_, seconds)| seconds),
+            watched_seconds: self.watched.as_secs_f64(),
             cpu_seconds: cpu_ns as f64 / 1e9,
         })
     }
@@ -180,8 +179,8 @@ impl Ender {
     /// Who it is, in words.
     pub(super) fn who(&self) -> Option<&str> {
         match self {
-            Self::Inside => None,
-            Self::Itself(who) | Self::Time(who) | Self::Outside(who) | Self::Unknown(who) => Some(who),
+            Self::Inside | Self::Itself(_) => None,
+            Self::Time(who) | Self::Outside(who) | Self::Unknown(who) => Some(who),
             Self::Processes(_, who) => Some(who),
         }
     }

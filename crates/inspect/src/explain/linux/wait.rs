@@ -41,6 +41,8 @@ pub(super) enum Wait {
     Vfork,
     /// A lock of a file.
     FileLock(i32),
+    /// The opening of this file.
+    Open(String),
     /// A call that is not known here, or whose end cannot be foreseen.
     Call(String),
 }
@@ -97,6 +99,7 @@ impl Wait {
             }
             libc::SYS_clone if args[0] & CLONE_VFORK != 0 => Self::Vfork,
             libc::SYS_clone3 if memory.word(args[0]).is_some_and(|flags| flags & CLONE_VFORK != 0) => Self::Vfork,
+            libc::SYS_openat => Self::Open(text(args[1], memory)),
             libc::SYS_flock => Self::FileLock(fd),
             libc::SYS_fcntl if matches!(args[1] as i32, libc::F_SETLKW | libc::F_OFD_SETLKW) => Self::FileLock(fd),
             _ => legacy(nr, args, memory).unwrap_or_else(|| Self::Call(name(nr))),
@@ -132,6 +135,7 @@ fn legacy(nr: i64, args: [u64; 6], memory: &mut Memory) -> Option<Wait> {
         libc::SYS_epoll_wait if (args[3] as i32) < 0 => Wait::Epoll(args[0] as i32),
         libc::SYS_epoll_wait => Wait::Timed("epoll_wait"),
         libc::SYS_vfork => Wait::Vfork,
+        libc::SYS_open => Wait::Open(text(args[0], memory)),
         _ => return None,
     })
 }
@@ -175,6 +179,19 @@ fn restarted(_pc: u64, _memory: &mut Memory) -> Option<i64> {
     None
 }
 
+/// A path in the memory of the process.
+fn text(address: u64, memory: &mut Memory) -> String {
+    let mut text = Vec::new();
+    for at in address..address.saturating_add(libc::PATH_MAX as u64) {
+        let mut byte = [0];
+        if !memory.read(at, &mut byte) || byte[0] == 0 {
+            break;
+        }
+        text.push(byte[0]);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 fn polled(call: &'static str, args: [u64; 6], memory: &mut Memory) -> Wait {
     if args[1] == 0 {
         return Wait::Signal(call);
@@ -216,7 +233,6 @@ const NAMES: &[(i64, &str)] = &[
     (libc::SYS_mq_timedsend, "mq_send"),
     (libc::SYS_io_getevents, "io_getevents"),
     (libc::SYS_io_uring_enter, "io_uring_enter"),
-    (libc::SYS_openat, "open"),
     (libc::SYS_ioctl, "ioctl"),
     (libc::SYS_fsync, "fsync"),
     (libc::SYS_fdatasync, "fdatasync"),
