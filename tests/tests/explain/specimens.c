@@ -229,6 +229,10 @@ static void many(void) {
     ready(); pthread_mutex_lock(&second);
 }
 
+static void sleep_some(void) { struct timespec pause = {0, 700000000}; nanosleep(&pause, NULL); }
+static void late(void) { ready(); sleep_some(); relock(); }
+static void ending(void) { ready(); sleep_some(); }
+
 /* Healthy ones. */
 static void nothing_on(int number) { (void)number; }
 static void healthy_sleep(void) { ready(); sleep(1000); }
@@ -294,7 +298,8 @@ static const struct { const char *name; void (*body)(void); } kinds[] = {
     KIND(handler_environment), KIND(handler_random), KIND(handler_pipe), KIND(lost_pipe), KIND(lost_eventfd),
     KIND(lost_socketpair), KIND(lost_epoll), KIND(lost_poll), KIND(lost_select), KIND(file_lock_itself),
     KIND(child_hangs), KIND(child_writes), KIND(shared_semaphore_lost), KIND(handler_spin),
-    KIND(cross_beside_a_ticker), KIND(handler_beside_a_server), KIND(many), KIND(healthy_sleep), KIND(healthy_pause),
+    KIND(cross_beside_a_ticker), KIND(handler_beside_a_server), KIND(many), KIND(late), KIND(ending),
+    KIND(healthy_sleep), KIND(healthy_pause),
     KIND(healthy_setitimer), KIND(healthy_timer_create), KIND(healthy_alarm_posts), KIND(healthy_timer_posts),
     KIND(unclear_term_posts), KIND(healthy_sigev_thread), KIND(healthy_sigwait), KIND(healthy_signalfd),
     KIND(healthy_server), KIND(healthy_epoll_server), KIND(healthy_udp), KIND(healthy_stdin), KIND(healthy_child),

@@ -62,6 +62,9 @@ pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Image
         if let Some(resource) = resource.as_mut().filter(|found| is_join(found, at, subjects, memory, maps)) {
             resource.kind = ResourceKind::ThreadExit;
         }
+        if let Some(resource) = resource.as_mut().filter(|found| is_mutex(found, at, subjects, memory, library)) {
+            resource.kind = ResourceKind::Mutex;
+        }
         subjects[at].report.waits_for = resource;
     }
     for at in 0..subjects.len() {
@@ -159,6 +162,21 @@ fn is_join(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mu
         && private_memory
         && others().any(|tid| tid == call.value)
         && memory.half_word(address) == Some(call.value)
+}
+
+/// Whether the wait is for a mutex of glibc although no name says so: the call is that of a lock, and the word at
+/// the place of the owner is the id of a living thread.
+fn is_mutex(resource: &Resource, at: usize, subjects: &[Subject], memory: &mut Memory, library: CLibrary) -> bool {
+    let Some(address) = resource.address.filter(|_| resource.kind == ResourceKind::Futex) else { return false };
+    let call = operation(subjects[at].syscall);
+    let nameless = subjects[at].report.frames.first().is_none_or(|frame| frame.symbol.is_none());
+    library == CLibrary::Glibc
+        && nameless
+        && call.plain
+        && call.private
+        && call.value == 2
+        && memory.half_word(address) == Some(2)
+        && library.mutex_owner(address, memory).is_some_and(|owner| subjects.iter().any(|other| other.inner == owner))
 }
 
 /// What a futex belongs to, by the functions that wait on it and by the call.
