@@ -40,6 +40,8 @@ static void on(int number, void (*handler)(int)) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
+    /* With SA_SIGINFO, the frame says who has sent the signal. */
+    if (number == SIGUSR1) action.sa_flags = SA_SIGINFO;
     sigaction(number, &action, NULL);
 }
 

@@ -141,8 +141,9 @@ impl fmt::Display for Evidence {
 pub struct SignalNote {
     /// The thread.
     pub tid: u32,
-    /// Its number.
-    pub number: i32,
+    /// Its number, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i32>,
     /// Its name.
     pub name: String,
     /// Where it came from: `sent by process 12 (sh)`.

@@ -1,7 +1,7 @@
 //! The text of an explanation, from the most important to the least: the sentence, since when and why for ever, the
 //! cycle, the signal, the rule, what is not known, and the stacks.
 
-use super::answer::{Answer, Since, Verdict};
+use super::answer::{Answer, SignalNote, Since, Verdict};
 use crate::diagnose::{Diagnosis, Frame, ThreadReport};
 use std::fmt::Write;
 
@@ -27,10 +27,9 @@ pub fn text(answer: &Answer, verbose: bool) -> String {
         .signals
         .iter()
         .map(|note| {
-            format!(
-                "{} ({}), {}; it interrupted thread {} at {}",
-                note.name, note.number, note.sender, note.tid, note.interrupted
-            )
+            let number = note.number.map_or_else(String::new, |number| format!(" ({number})"));
+            let SignalNote { name, sender, tid, interrupted, .. } = note;
+            format!("{name}{number}, {sender}; it interrupted thread {tid} at {interrupted}")
         })
         .collect();
     each(&mut text, "signal", &signals);

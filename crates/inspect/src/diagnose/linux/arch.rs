@@ -48,6 +48,11 @@ pub(crate) fn signal_info(sp: u64) -> u64 {
     sp.wrapping_add(selected::SIGINFO_AT)
 }
 
+/// Where the set of signals that were blocked before the signal frame at `sp` is.
+pub(super) fn blocked_before(sp: u64) -> u64 {
+    sp.wrapping_add(selected::MASK_AT)
+}
+
 /// The registers of a thread in a ptrace stop.
 ///
 /// # Errors
@@ -91,6 +96,7 @@ mod selected {
     pub(super) const SAVED_AT: u64 = 40;
     /// Behind `ucontext`: 40 bytes, `sigcontext` of 256, the mask of 8.
     pub(super) const SIGINFO_AT: u64 = 304;
+    pub(super) const MASK_AT: u64 = 296;
     /// r8..r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip.
     pub(super) const SAVED_WORDS: usize = 17;
 
@@ -168,6 +174,7 @@ mod selected {
     pub(super) const RESTORER: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4];
     pub(super) const SAVED_AT: u64 = 128 + 176 + 8;
     pub(super) const SIGINFO_AT: u64 = 0;
+    pub(super) const MASK_AT: u64 = 168;
     /// x0..x30, sp, pc.
     pub(super) const SAVED_WORDS: usize = 33;
     /// User addresses have at most 52 bits; what pointer authentication adds lies above, bit 55 aside.

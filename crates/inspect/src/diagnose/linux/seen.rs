@@ -34,6 +34,8 @@ pub(crate) struct Subject {
     pub registers: Option<Registers>,
     /// The registers that the innermost active signal handler interrupted.
     pub interrupted: Option<Registers>,
+    /// The signals that it blocks.
+    pub blocked: u64,
     /// The signals of its active handlers, the innermost first.
     pub signals: Vec<Signal>,
 }
@@ -156,7 +158,9 @@ fn introduce(pid: u32) -> Result<Vec<Subject>, DiagnoseError> {
         };
         let inner = inner(pid, tid).unwrap_or(tid);
         let syscall = syscall(pid, tid);
-        subjects.push(Subject { report, inner, syscall, registers: None, interrupted: None, signals: Vec::new() });
+        let blocked = procfs::thread_status(pid, tid).map_or(0, |status| status.blocked);
+        let signals = Vec::new();
+        subjects.push(Subject { report, inner, syscall, registers: None, interrupted: None, blocked, signals });
     }
     if subjects.is_empty() { Err(DiagnoseError::Gone(pid)) } else { Ok(subjects) }
 }

@@ -110,8 +110,8 @@ fn diagnose(view: &View) -> Result<(Diagnosis, Seen), Refused> {
     let pid = view.pid();
     let mut seen = seen::see(pid, &view.fragile()).map_err(|_| Refused::Gone(pid))?;
     for subject in &mut seen.subjects {
-        if subject.report.waits_for.is_none() {
-            subject.report.waits_for = waits_for(view, subject.report.tid);
+        if let Some(resource) = waits_for(view, subject.report.tid) {
+            subject.report.waits_for = Some(resource);
         }
     }
     let reports: Vec<ThreadReport> = seen.subjects.iter().map(|subject| subject.report.clone()).collect();

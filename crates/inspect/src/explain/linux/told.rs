@@ -43,14 +43,19 @@ pub(super) fn edges(threads: &[ThreadReport], about: &[u32]) -> Vec<Edge> {
 pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
     let mut notes = Vec::new();
     for subject in seen.subjects.iter().filter(|subject| about.contains(&subject.report.tid)) {
+        // What each handler has blocked is what was blocked before the handler that interrupted it.
+        let mut blocked = subject.blocked;
         for signal in &subject.signals {
+            let (number, is_told) = signal.number(blocked);
+            blocked = signal.blocked_before;
             let place = seen.images.place(signal.interrupted);
             let source = place.source().map(|source| format!(" ({source})")).unwrap_or_default();
+            let unknown = "sender not known: its handler was installed without SA_SIGINFO";
             notes.push(SignalNote {
                 tid: subject.report.tid,
-                number: signal.number,
-                name: name(signal.number),
-                sender: sender(*signal, subject.report.tid),
+                number,
+                name: number.map_or_else(|| "a signal that the frame does not name".to_owned(), name),
+                sender: if is_told { sender(*signal, subject.inner) } else { unknown.to_owned() },
                 interrupted: format!("{}{source}", place.name()),
             });
         }
@@ -66,20 +71,22 @@ pub(super) fn name(number: i32) -> String {
 
 /// Where a signal came from, by `si_code`.
 fn sender(signal: Signal, tid: u32) -> String {
-    let process = || match signal.words[0] {
+    let [number, code, one, _] = signal.info;
+    let (number, code) = (number as i32, code as i32);
+    let process = || match one {
         // A sender in another PID namespace has no number here.
         0 => "a process of another PID namespace".to_owned(),
         pid if pid == tid => format!("process {pid}, itself"),
         pid => named(pid),
     };
-    match signal.code {
+    match code {
         libc::SI_USER => format!("sent by {}, by kill", process()),
         libc::SI_TKILL => format!("sent by {}, by tgkill (raise, pthread_kill)", process()),
         libc::SI_QUEUE => format!("sent by {}, by sigqueue", process()),
-        libc::SI_TIMER => format!("sent by timer {} of timer_create", signal.words[0]),
-        libc::SI_KERNEL if signal.number == libc::SIGALRM => "sent by the kernel, for alarm or setitimer".to_owned(),
+        libc::SI_TIMER => format!("sent by timer {} of timer_create", one),
+        libc::SI_KERNEL if number == libc::SIGALRM => "sent by the kernel, for alarm or setitimer".to_owned(),
         libc::SI_KERNEL => "sent by the kernel".to_owned(),
-        code if code > 0 && signal.number == libc::SIGCHLD => format!("sent for the child {}", signal.words[0]),
+        code if code > 0 && number == libc::SIGCHLD => format!("sent for the child {}", one),
         code if code > 0 => format!("raised by the instruction itself (si_code {code})"),
         code => format!("si_code {code}"),
     }
