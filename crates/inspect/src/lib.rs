@@ -8,8 +8,12 @@
 //! | [`diagnose`](mod@diagnose) | stacks, owners, and one sentence with the reason |
 //! | [`process`] | a process in a group of its own, from its start to its end |
 //! | [`refusal`] | a call that this machine refused, with a remedy |
+//! | [`rules`] | what is known about functions: who waits, which lock, what a handler may call |
+//! | [`stacks`] | the stacks in a text, such as a bug report, and what they say about signal handlers |
 
 pub mod diagnose;
 pub mod hang;
 pub mod process;
 pub mod refusal;
+pub mod rules;
+pub mod stacks;
