@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod command;
 mod conform;
+mod explain;
 mod findings;
 mod interrupt;
 mod list;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
         args::Verb::Agree(args) => agree::run(&args),
         args::Verb::Conform(args) => conform::run(&args),
         args::Verb::Upstream(args) => upstream::run(&args),
+        args::Verb::Explain(args) => explain::run(&args),
         args::Verb::Replay(args) => replay::run(&args),
         args::Verb::List(args) => list::run(&args),
         args::Verb::Test(args) => test::run(&args),
