@@ -29,7 +29,7 @@ pub fn marker(function: &str, name: &Name, innermost: bool) -> Option<Marker> {
         __default_rt_sa_restorer_v2 __kernel_rt_sigreturn __kernel_sigreturn __vdso_rt_sigreturn \
         __kernel_sigtramp_rt64 __kernel_sigtramp64 __kernel_sigtramp32 __kernel_start_sigtramp_rt64 _sigtramp \
         __sigtramp sigacthandler __sigacthandler __sigtramp_siginfo_2 __sigtramp_sigcontext runtime.sigtramp \
-        runtime.sigtramp.abi0 runtime.sigtrampgo runtime.cgoSigtramp runtime.sigreturn__sigaction thr_sighandler \
+        runtime.sigtramp.abi0 runtime.sigtrampgo runtime.cgoSigtramp runtime.sighandler runtime.sigfwdgo runtime.sigreturn__sigaction thr_sighandler \
         __sigjmp_tramp _sigtramp_siginfo sigcode __sighandler __rt_sigreturn __sigreturn sigreturn_trampoline \
         rt_sigreturn runtime.sigreturn runtime.sigreturn.abi0"
     );

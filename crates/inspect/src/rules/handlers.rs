@@ -124,6 +124,19 @@ pub fn number(arguments: &str) -> Option<u64> {
     (1..=64).contains(&number).then_some(number)
 }
 
+/// Whether the function only runs in a signal handler: the sampling functions of profilers.
+pub fn runs_in_handlers_only(name: &Name) -> bool {
+    listed!(
+        name.path.as_str(),
+        "AsyncGetCallTrace forte_fill_call_trace_given_top Profiler::getJavaTraceAsync Profiler::recordSample \
+        PerfEvents::signalHandler Engine::getNativeTrace Profiler::getNativeTrace CpuProfiler::prof_handler \
+        ProfileHandler::SignalHandler runtime.sigprof runtime.sigprofNonGo v8::sampler::Sampler::DoSample \
+        v8::sampler::SignalHandler::HandleProfilerSignal v8::internal::SignalHandler::HandleProfilerSignal \
+        ITimer::signalHandler WallClock::signalHandler CTimer::signalHandler GC_suspend_handler suspend_signal_handler \
+        google::FailureSignalHandler hpcrun_sample_callpath vframeStreamForte::forte_next"
+    )
+}
+
 /// Whether the function exists to report a crash.
 pub fn reports(name: &Name) -> bool {
     let lower: String = name.path.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();

@@ -293,6 +293,8 @@ fn key_of(path: &str) -> String {
 
 /// The name inside a mangled symbol of the Itanium ABI or of Rust; only scopes and parameters that are simple.
 fn demangled(text: &str) -> Cow<'_, str> {
+    // Every symbol of bionic's linker begins so.
+    let text = text.strip_prefix("__dl_").filter(|rest| rest.starts_with('_') || *rest == "syscall").unwrap_or(text);
     let Some(start) = ["_ZN", "_Z", "__ZN", "__Z"].into_iter().find(|start| text.starts_with(start)) else {
         if text.starts_with("_R") && text.len() > 3 {
             let rust = format!("{:#}", rustc_demangle::demangle(text));

@@ -100,14 +100,15 @@ const C: Table<Wait> = &[
         futex_syscall4 syscall syscall6 internal_syscall internal_syscall_cancel syscall_cancel_arch \
         syscall_cancel_arch_end syscall_cancel kernel_vsyscall syscall_cp syscall_cp_asm syscall_cp_c \
         syscall_cp_end cp_end wait timedwait timedwait_cp ulock_wait ulock_wait2 umtx_op umtx_op_err \
-        umtx_wait lwp_park lwp_wait thrsleep thr_sleep mach_msg_trap mach_msg2_trap mach_msg_overwrite \
+        umtx_wait futex4_cp futex4 sys_futex futex_wait_time64 lwp_park lwp_wait thrsleep thr_sleep mach_msg_trap mach_msg2_trap mach_msg_overwrite \
         mach_msg mach_msg2_internal workq_kernreturn bsdthread_ctl futex_call fast_futex_wait do_sigwait \
         pthread_park lll_timedwait park_thread INT_sysenter KiFastSystemCallRet",
     ),
     (
         Wait::Lock,
         "\
-        lll_lock_wait_private lll_lock_wait lll_lock lll_timedlock_wait lll_robust_lock_wait \
+        lll_lock_wait_private lll_lock_wait lll_lock lll_mutex_lock_optimized pthread_mutex_lock_with_timeout \
+        pthread_rwlock_timedrdlock_full pthread_rwlock_wrlock_full64 lll_cond_wait lll_timedlock_wait lll_robust_lock_wait \
         lll_lock_elision lll_mutex_lock_wait lll_clocklock_wait psynch_mutexwait psynch_rw_wrlock \
         psynch_rw_rdlock psynch_rw_longrdlock pthread_mutex_lock pthread_mutex_lock_full \
         pthread_mutex_lock_wait pthread_mutex_lock_slow pthread_mutex_firstfit_lock_wait \

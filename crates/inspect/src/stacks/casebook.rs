@@ -139,5 +139,6 @@ pub fn sleeper(trace: &Trace) -> Option<(&'static str, Option<&'static str>)> {
             .frames
             .iter()
             .any(|frame| frame.name.path.starts_with("pthread_") || frame.name.path.starts_with("__pthread_"));
-    (waits && !deliberate).then_some(("the thread sleeps until a signal arrives", None))
+    let rooted = trace.frames.iter().rev().take(4).any(|frame| crate::rules::frames::is_root(&frame.name));
+    (waits && !deliberate && rooted).then_some(("the thread sleeps until a signal arrives", None))
 }

@@ -102,6 +102,9 @@ fn verdict(
     signal: Option<&Signal>,
     at: usize,
 ) -> (Verdict, Option<&'static str>) {
+    if at == 0 && dump.notices.unsafe_call {
+        return (Verdict::Unsafe, None);
+    }
     let design = frames.iter().any(|frame| !frame.is_unknown() && handlers::waits_by_design(&frame.name));
     if let Some(waiting) = waiting {
         let child_or_data = matches!(waiting.wait, Wait::Child | Wait::Input | Wait::Output);
@@ -128,14 +131,14 @@ fn verdict(
             _ => (Verdict::Reporter, None),
         };
     }
+    if frames.is_empty() && dump.notices.crashed && repeats(&dump.traces[index]) {
+        return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
+    }
     if fatal {
         return (Verdict::Reporter, None);
     }
     if at == 0 && dump.notices.no_signal_stack {
         return (Verdict::Faults, Some("the Go runtime stopped the program"));
-    }
-    if at == 0 && dump.notices.unsafe_call {
-        return (Verdict::Unsafe, None);
     }
     if at == 0 && dump.notices.crashed && is_crashed(dump, index) && !frames.is_empty() {
         return (Verdict::Faults, None);
@@ -145,6 +148,16 @@ fn verdict(
     }
     let calls = frames.iter().any(|frame| !frame.is_unknown() && safety::is_unsafe(&frame.name));
     (if calls || dump.notices.errno_spoiled { Verdict::Unsafe } else { Verdict::Runs }, None)
+}
+
+/// Whether the stack is a long row of signal frames with no handler between.
+fn repeats(trace: &Trace) -> bool {
+    trace
+        .frames
+        .iter()
+        .filter(|frame| frames::marker(&frame.function, &frame.name, false) == Some(frames::Marker::Shown))
+        .count()
+        >= 5
 }
 
 /// Whether this is the stack that crashed: marked by the tool, or the first one of a text that speaks of a crash.

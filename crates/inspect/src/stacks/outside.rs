@@ -56,7 +56,10 @@ pub fn reach(dump: &Dump) -> Answer {
     if stacks.is_empty() || !stacks.iter().any(|trace| is_named(trace)) {
         return unreadable(dump, &stacks);
     }
-    if let Some(trace) = stacks.iter().find(|trace| may_hide_handler(trace)) {
+    let whole = stacks.iter().any(|trace| {
+        !may_hide_handler(trace) && waiting::waiting(&trace.frames).is_some_and(|waiting| waiting.wait.is_held())
+    });
+    if let Some(trace) = stacks.iter().find(|trace| may_hide_handler(trace) && !whole) {
         let waiting = waiting::waiting(&trace.frames).map(|waiting| waiting.what()).unwrap_or_default();
         let mut answer = plain(
             dump,

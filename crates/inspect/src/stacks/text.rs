@@ -107,6 +107,11 @@ fn parts(line: &str) -> Option<String> {
 
 /// Without escapes of terminals and of HTML, without control characters.
 fn cleaned(line: &str) -> Cow<'_, str> {
+    if let Some(at) =
+        line.find("https://github.com/").filter(|at| line[..*at].trim_matches([' ', '\t', '>']).is_empty())
+    {
+        return Cow::Owned(without_link(line, at));
+    }
     let plain = line.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != b'&' && b != b'\\' && b < 0x7f));
     if plain {
         return Cow::Borrowed(line);
@@ -141,6 +146,17 @@ fn cleaned(line: &str) -> Cow<'_, str> {
         text = unescaped(&text);
     }
     Cow::Owned(text)
+}
+
+/// GitHub has made a link of `#7`: `https://github.com/a/b/pull/7  0x1 in f ()`.
+fn without_link(line: &str, at: usize) -> String {
+    let end = line[at..].find([' ', '\t']).map_or(line.len(), |end| at + end);
+    let number = line[at..end].rsplit('/').next().unwrap_or_default();
+    let linked = line[at..end].contains("/pull/") || line[at..end].contains("/issues/");
+    if !linked || number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+        return line.to_owned();
+    }
+    format!("{}#{number} {}", &line[..at], &line[end..])
 }
 
 fn unescaped(text: &str) -> String {
@@ -181,9 +197,51 @@ fn unescaped(text: &str) -> String {
     found
 }
 
+/// Without what a logger has put before a line: a time, a level, a container's name.
+fn without_prefix(line: &str) -> &str {
+    let start = line.trim_start();
+    let bytes = start.as_bytes();
+    let is_date = bytes.len() > 20
+        && bytes[..4].iter().all(u8::is_ascii_digit)
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && (bytes[10] == b' ' || bytes[10] == b'T')
+        && bytes[13] == b':';
+    if is_date && start.is_char_boundary(19) {
+        let rest =
+            start[19..].trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | 'Z' | '+' | ':'));
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let head: &str = rest.get(..rest.len().min(24)).unwrap_or(rest);
+        return head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+    }
+    // docker compose: `app-1     | `.
+    if let Some((name, rest)) = start.split_once(" | ") {
+        let name = name.trim_end();
+        if !name.is_empty()
+            && name.len() < 40
+            && name.ends_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        {
+            return rest;
+        }
+    }
+    // The journal: `[11810.0017] name[7]: `, `Nov 26 11:43:00 host name[7]: `.
+    if let Some(at) = start.get(..start.len().min(90)).and_then(|head| head.find("]: ")) {
+        let before = &start[..at];
+        let pid = before
+            .rfind('[')
+            .is_some_and(|open| before.len() > open + 1 && before[open + 1..].bytes().all(|b| b.is_ascii_digit()));
+        let time = before.matches(':').count() >= 2 || before.starts_with('[');
+        if pid && time {
+            return &start[at + 3..];
+        }
+    }
+    line
+}
+
 /// Without the marks of a quotation and without tags of HTML that surround a line.
 fn unquoted(line: &str) -> &str {
-    let mut line = line;
+    let mut line = without_prefix(line);
     loop {
         let start = line.trim_start_matches([' ', '\t']);
         let inner = if let Some(rest) = start.strip_prefix('>') {

@@ -102,7 +102,9 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
     let layers = &taken[finding.trace];
     let layer = &layers[finding.layer];
     let frames = &trace.frames[layer.handler.clone()];
-    let code = judge::code_below(trace, layers, finding.layer);
+    // Behind a gap, the next frame that is shown is not the interrupted one.
+    let gap = layer.interrupted > 0 && trace.gaps.contains(&(layer.interrupted - 1));
+    let code = if gap { &[] } else { judge::code_below(trace, layers, finding.layer) };
     let mut answer = Answer::new(finding.verdict, dump);
     answer.thread = Some(title(trace));
     answer.signal = finding.signal.as_ref().map(|signal| signal.name.clone());
@@ -127,7 +129,7 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
     if let (Verdict::Waits | Verdict::Runs, Some(waiting)) = (finding.verdict, &finding.waiting) {
         answer.waits_for = Some(waiting.what());
         let askers = frames.get(waiting.depth..).unwrap_or_default();
-        let below = &trace.frames[layer.interrupted.min(trace.frames.len())..];
+        let below = if gap { &[] } else { &trace.frames[layer.interrupted.min(trace.frames.len())..] };
         let hold = if waiting.wait.is_held() { waiting::holds(below, waiting, askers) } else { Hold::Unknown };
         let own = dump.notices.owners.as_slice();
         let itself = matches!(own, [owner] if trace.tid == Some(*owner)) && waiting.lock == Some(Lock::Program);
@@ -348,7 +350,7 @@ pub fn may_hide_handler(trace: &Trace) -> bool {
     }
     let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
     let unnamed = trace.frames.iter().skip(waiting.depth + 1).filter(|frame| frame.is_unknown()).count();
-    !rooted || unnamed > 0
+    !rooted || (unnamed > 0 && of_library)
 }
 
 /// Whether a function of the stack has a handler's name although no signal called it.

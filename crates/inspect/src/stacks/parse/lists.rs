@@ -28,7 +28,8 @@ pub fn glibc(text: &str) -> Option<TraceFrame> {
 
 /// glog: `@     0x7f01 f()`; abseil: `@ 0x7f01  16  f()`; `PC: @ 0x7f01 f()`.
 pub fn glog(text: &str) -> Option<TraceFrame> {
-    let rest = text.strip_prefix("PC: ").unwrap_or(text).strip_prefix("@ ")?.trim_start();
+    let at = text.find("@ ").filter(|at| *at == 0 || text[..*at].ends_with([' ', '\t']))?;
+    let rest = text[at + 2..].trim_start();
     let (address, rest) = scan::hex(rest).or_else(|| scan::bare_hex(rest).filter(|_| rest.len() > 12))?;
     let mut rest = rest.trim_start();
     // abseil's size of the frame.
@@ -37,6 +38,24 @@ pub fn glog(text: &str) -> Option<TraceFrame> {
     }
     let mut frame = scan::frame(rest, "");
     frame.address = Some(address);
+    Some(frame)
+}
+
+/// WinDbg: `03 00000002`f61fef80 00007ff8`0487b5f6 ntdll!RtlpEnterCriticalSectionContended+0x1a6`.
+pub fn windbg(text: &str) -> Option<TraceFrame> {
+    let mut words = text.split_whitespace();
+    let (number, one, two) = (words.next()?, words.next()?, words.next()?);
+    let address = |word: &str| word.len() == 17 && word.as_bytes()[8] == b'`';
+    let place = words.next()?;
+    if number.len() != 2 || !address(one) || !address(two) || !place.contains('!') {
+        return None;
+    }
+    let (module, function) = place.split_once('!')?;
+    let (function, offset) = scan::split_offset(function);
+    let mut frame = scan::frame(function, "");
+    frame.number = u32::from_str_radix(number, 16).ok();
+    frame.module = Some(module.to_owned());
+    frame.offset = offset;
     Some(frame)
 }
 

@@ -80,6 +80,9 @@ fn by_handler(text: &str, notices: &mut Notices) {
     };
     let described = || signals::in_text(text).or_else(|| signals::by_description(text).map(str::to_owned));
     // Go: `SIGSEGV: segmentation violation`, `[signal SIGSEGV: ...`; HotSpot: `#  SIGSEGV (0xb) at pc=`.
+    if let Some((number, _)) = text.strip_prefix("[signal ").and_then(scan::hex) {
+        return set(signals::by_number(number, notices.bsd), true);
+    }
     if text.starts_with("[signal SIG")
         || (text.starts_with("SIG") && text.contains(": ") && text.len() < 80 && !text.starts_with("SIGQUIT"))
     {

@@ -102,6 +102,17 @@ impl Reader {
         if trace.title.is_empty() {
             trace.title = "the thread".to_owned();
         }
+        // gdb prints the innermost frame before its prompt, and again in the stack.
+        let again = self.dump.traces.last().is_some_and(|last| {
+            last.frames.len() == 1
+                && last.title == trace.title
+                && trace.frames.len() > 1
+                && last.frames[0].name == trace.frames[0].name
+                && last.tool == trace.tool
+        });
+        if again {
+            self.dump.traces.pop();
+        }
         self.dump.traces.push(trace);
     }
 
@@ -162,7 +173,13 @@ impl Reader {
             if restarts && other || restarts && found != Tool::Valgrind {
                 self.end();
             }
+            let wraps = found == Tool::Gdb;
+            let number = frame.number.unwrap_or(0);
             self.push(frame, found);
+            if wraps {
+                let body = scan::decimal(text).map_or(text, |(_, body)| body.trim_start());
+                self.open = Some((number, body.to_owned(), 0));
+            }
             return true;
         }
         if lists::is_kernel(text) {
@@ -333,7 +350,9 @@ impl Reader {
             // A part of a graph without its header.
             let starts = text.strip_prefix("+ ").is_some_and(|rest| scan::decimal(rest).is_some())
                 && text.contains("  (in ")
-                || scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" Thread_"));
+                || scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" Thread_"))
+                || line.starts_with("                                        ")
+                    && scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" 0x") || rest.starts_with(" _"));
             if starts {
                 self.end();
                 let mut tree = Tree::default();
@@ -367,7 +386,17 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
     let first = text.as_bytes().first()?;
     let with = |tool: Tool| move |frame: TraceFrame| (frame, tool);
     match first {
-        b'@' | b'P' => lists::glog(text).map(with(Tool::Glog)),
+        b'@' => lists::glog(text).map(with(Tool::Glog)),
+        b'P' if text.starts_with("PC: @") => None,
+        _ if text.contains("    @ ") => lists::glog(text).map(with(Tool::Glog)),
+        b'#' if text.starts_with("# C  [") || text.starts_with("# V  [") => {
+            jvm::hs_err_frame(text[1..].trim_start()).map(with(Tool::HsErr))
+        }
+        b'<' if text.starts_with("<built-in method ") && tool == Some(Tool::Python) => text
+            .split_whitespace()
+            .nth(2)
+            .and_then(|name| python::spy_frame(&format!("{name} (threading.py)")))
+            .map(with(Tool::Python)),
         b'p' if text.starts_with("pc 0x") => lists::dart(text).map(with(Tool::Other)),
         b'=' => lists::valgrind(text).map(|(mut frame, first)| {
             frame.number = first.then_some(0);
@@ -379,9 +408,16 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
             jvm::hs_err_frame(text).map(with(Tool::HsErr))
         }
         b'F' => python::file_frame(text).map(with(Tool::Python)),
-        b'0'..=b'9' => go::delve_frame(text)
-            .map(with(Tool::Delve))
-            .or_else(|| apple::report_frame(text).map(with(Tool::Apple)))
+        b'0'..=b'9' if text.contains('`') && lists::windbg(text).is_some() => {
+            lists::windbg(text).map(with(Tool::Other))
+        }
+        b'0'..=b'9' => gdb_without_hash(text, tool)
+            .map(with(Tool::Gdb))
+            .or_else(|| {
+                go::delve_frame(text)
+                    .map(with(Tool::Delve))
+                    .or_else(|| apple::report_frame(text).map(with(Tool::Apple)))
+            })
             .or_else(|| lists::minidump(text).map(with(Tool::Minidump)))
             .or_else(|| {
                 lists::numbered(text)
@@ -402,6 +438,19 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
     .or_else(|| {
         (text.contains(" (") && line.len() < 400).then(|| lists::solaris(text)).flatten().map(with(Tool::Solaris))
     })
+}
+
+/// A frame of gdb whose `#` somebody has taken for markup.
+fn gdb_without_hash(text: &str, tool: Option<Tool>) -> Option<TraceFrame> {
+    let (number, body) = scan::decimal(text)?;
+    let body = body.strip_prefix(' ')?.trim_start();
+    let known = tool == Some(Tool::Gdb) && (body.contains(" (") || body.contains("signal handler called"));
+    let sure = body.starts_with("0x") && body.contains(" in ") && (body.contains(" (") || body.contains(") from "));
+    if !known && !sure || number > 100_000 {
+        return None;
+    }
+    let (frame, _) = hash::frame(u32::try_from(number).ok()?, body);
+    Some(frame)
 }
 
 /// A frame in the format of the thread that is being read.

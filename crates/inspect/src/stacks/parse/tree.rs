@@ -52,7 +52,8 @@ impl Tree {
             let name = thread[title.len()..].trim();
             self.thread = Some(Trace {
                 title: format!("thread {}", title.trim_end_matches(':')),
-                name: Some(name.trim_start_matches("DispatchQueue_").to_owned()).filter(|name| !name.is_empty()),
+                name: Some(name.split_once(": ").map_or(name, |(_, name)| name).to_owned())
+                    .filter(|name| !name.is_empty()),
                 tool: Some(Tool::Sample),
                 samples: Some(count),
                 ..Trace::default()
