@@ -1,14 +1,78 @@
 //! `explain --stacks FILE`: the stack dump of another tool, explained.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use sigproof_inspect::stacks::{self, Answer, Verdict};
 use sigproof_report::exit::Exit;
+use sigproof_report::write::{Format, Target};
 
 use crate::args::ExplainArgs;
-use crate::output;
+use crate::output::{self, Out};
+use crate::reports;
+use crate::trouble::Trouble;
 
 /// Explains the dump in `file`; `-` is the standard input.
-pub fn run(file: &Path, _args: &ExplainArgs) -> Exit {
-    output::complain(&format!("{}: stack dumps are not explained yet", file.display()));
-    Exit::Environment
+pub fn run(file: &Path, args: &ExplainArgs) -> Exit {
+    match perform(file, args) {
+        Ok(exit) => exit,
+        Err(trouble) => {
+            output::complain(&trouble.message);
+            trouble.exit
+        }
+    }
+}
+
+fn perform(file: &Path, args: &ExplainArgs) -> Result<Exit, Trouble> {
+    if let Some(target) = args.reports.iter().find(|target| target.format != Format::Json) {
+        let message = format!("explain writes json=PATH only, and no {:?}", target.format).to_lowercase();
+        return Err(Trouble::usage(message));
+    }
+    let out = match reports::stream(&args.reports) {
+        Ok(out) => out,
+        Err(exit) => return Ok(exit),
+    };
+    let answer = stacks::explain(&read(file)?);
+    let said = out.say(&answer.render());
+    Ok(exit(answer.verdict).worst(said).worst(write(&answer, &args.reports, out)))
+}
+
+/// The dump: as much of it as is explained, and one byte more, by which the explanation knows that it was cut.
+fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
+    let cannot = |error: io::Error| {
+        let remedy = "name a file that you may read, or - for the standard input";
+        Trouble::environment(format!("cannot read {}: {error}; {remedy}", file.display()))
+    };
+    let limit = stacks::LONGEST as u64 + 1;
+    let mut dump = Vec::new();
+    if file == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut dump).map_err(cannot)?;
+    } else {
+        File::open(file).and_then(|file| file.take(limit).read_to_end(&mut dump)).map_err(cannot)?;
+    }
+    Ok(dump)
+}
+
+/// 0: nothing is stuck in a handler; 1: something is wrong in one, and explained; 3: not enough to tell.
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::NoHandler | Verdict::NoThread | Verdict::ByDesign | Verdict::Reporter => Exit::AsExpected,
+        Verdict::Waits | Verdict::Runs | Verdict::Faults | Verdict::Unsafe => Exit::Unexpected,
+        Verdict::NotEnough => Exit::Inconclusive,
+    }
+}
+
+fn write(answer: &Answer, targets: &[Target], out: Out) -> Exit {
+    let text = answer.to_json() + "\n";
+    let write = |target: &Target| match target.write_text(&text) {
+        Ok(()) => {
+            target.path.as_ref().map_or(Exit::AsExpected, |path| out.say(&format!("report: {}\n", path.display())))
+        }
+        Err(error) => {
+            output::complain(&error.to_string());
+            Exit::Environment
+        }
+    };
+    targets.iter().map(write).fold(Exit::AsExpected, Exit::worst)
 }
