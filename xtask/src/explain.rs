@@ -42,10 +42,13 @@ fn perform(args: &ExplainArgs) -> Result<Exit, Trouble> {
         Ok(out) => out,
         Err(exit) => return Ok(exit),
     };
+    if let Some(file) = &args.core {
+        let answer = explain::explain_core(file).map_err(|refused| refusal(&refused))?;
+        return Ok(tell(&answer, args, out));
+    }
     match args.pid {
         Some(pid) => of_process(pid, args, out),
-        None if !args.command.is_empty() => command::run(args, out),
-        None => Err(Trouble::environment("core files are not explained yet".to_owned())),
+        None => command::run(args, out),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use libtest_mimic::{Arguments, Trial};
 
 mod command;
+mod core_files;
 mod input;
 mod kinds;
 mod specimen;
@@ -56,13 +57,19 @@ fn main() -> ExitCode {
     if let Some(why) = &lacks {
         println!("skipped: {} tests of explain: {why}", tests.len());
     }
+    let lacks_gcore = core_files::lacks();
+    if let (Some(why), None, false) = (&lacks_gcore, &lacks, arguments.list) {
+        println!("skipped: {} tests of core files: {why}", core_files::TESTS.len());
+    }
+    tests.extend(core_files::TESTS.iter().map(|(name, test)| (format!("core_files::{name}"), *test)));
     let trials = tests.into_iter().map(|(name, test)| {
+        let lacks = lacks.is_some() || name.starts_with("core_files::") && lacks_gcore.is_some();
         let kind = name.rsplit("::").next().unwrap_or_default().to_owned();
         let trial = Trial::test(name, move || {
             test(&kind);
             Ok(())
         });
-        trial.with_ignored_flag(lacks.is_some())
+        trial.with_ignored_flag(lacks)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // A static is not dropped.

@@ -72,6 +72,8 @@ pub enum Method {
     /// ptrace was refused for at least one thread: stack pointer and program counter come from `/proc`, and frames below code that keeps
     /// no frame pointer may be missing.
     Procfs,
+    /// They are those of a core file.
+    Core,
 }
 
 impl fmt::Display for Method {
@@ -79,6 +81,7 @@ impl fmt::Display for Method {
         f.pad(match self {
             Self::Ptrace => "ptrace",
             Self::Procfs => "/proc, ptrace was refused",
+            Self::Core => "core file",
         })
     }
 }

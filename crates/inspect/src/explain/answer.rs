@@ -51,6 +51,12 @@ pub struct Answer {
     /// Functions that a handler called and must not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// The casebook's entry with the same mechanism.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// Equal for equal hangs, over runs, builds and addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// What was inferred, and what was not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,

@@ -26,7 +26,7 @@ mod render;
 
 pub use answer::{Answer, Edge, Evidence, Process, Refused, SignalNote, Since, ThreadNote, Verdict};
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use elsewhere::explain;
+pub use elsewhere::{explain, explain_core};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::explain;
+pub use linux::{explain, explain_core};
 pub use render::text;

@@ -34,6 +34,12 @@ pub fn text(answer: &Answer, verbose: bool) -> String {
         .collect();
     each(&mut text, "signal", &signals);
     each(&mut text, "rule", &answer.rules);
+    if let Some(entry) = &answer.entry {
+        line(&mut text, "casebook", entry);
+    }
+    if let Some(fingerprint) = &answer.fingerprint {
+        line(&mut text, "print", &format!("{fingerprint}  (equal for equal hangs)"));
+    }
     each(&mut text, "limits", &answer.limits);
     if answer.verdict != Verdict::Stuck || verbose {
         does(&mut text, answer, verbose);

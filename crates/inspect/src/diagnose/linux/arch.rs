@@ -9,6 +9,7 @@
 //! Sources: the kernel's `rt_sigframe`, `ucontext` and `sigcontext` as user-space ABI.
 
 use super::memory::Memory;
+use crate::hang::procfs::Syscall;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
@@ -61,6 +62,17 @@ pub(crate) fn registers(tid: u32) -> nix::Result<Registers> {
     ptrace::getregs(Pid::from_raw(tid as i32)).map(|regs| selected::from_user(&regs))
 }
 
+/// The registers of a thread in a core file, and the system call that it was in: `bytes` are those of a
+/// `user_regs_struct`.
+pub(crate) fn in_core(bytes: &[u8]) -> Option<(Registers, Option<Syscall>)> {
+    if bytes.len() < size_of::<libc::user_regs_struct>() {
+        return None;
+    }
+    // SAFETY: a structure of integers, as long as the bytes at least, of which every value is valid.
+    let regs = unsafe { bytes.as_ptr().cast::<libc::user_regs_struct>().read_unaligned() };
+    Some((selected::from_user(&regs), selected::syscall(&regs)))
+}
+
 /// The longest call instruction.
 const CALL_BYTES: usize = 7;
 
@@ -85,7 +97,7 @@ pub(super) use selected::{Cache, UnwindRegisters, Unwinder, continue_at, link_re
 mod selected {
     //! x86_64.
 
-    use super::{CALL_BYTES, Call, Registers};
+    use super::{CALL_BYTES, Call, Registers, Syscall};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::x86_64::UnwinderX86_64<Cow<'static, [u8]>>;
@@ -151,6 +163,13 @@ mod selected {
         Registers { pc: words[16], sp: words[15], fp: words[10], general: words[..15].to_vec() }
     }
 
+    /// The call that a stopped thread goes back into.
+    pub(super) fn syscall(regs: &libc::user_regs_struct) -> Option<Syscall> {
+        let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
+        let nr = i64::try_from(regs.orig_rax).ok()?;
+        Some(Syscall::In { nr, args, sp: regs.rsp, pc: regs.rip })
+    }
+
     pub(crate) fn from_user(regs: &libc::user_regs_struct) -> Registers {
         let general = vec![
             regs.r8, regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15, regs.rdi, regs.rsi, regs.rbp,
@@ -164,7 +183,7 @@ mod selected {
 mod selected {
     //! aarch64.
 
-    use super::{CALL_BYTES, Call, Registers};
+    use super::{CALL_BYTES, Call, Registers, Syscall};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::aarch64::UnwinderAarch64<Cow<'static, [u8]>>;
@@ -209,6 +228,11 @@ mod selected {
 
     pub(crate) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
         Registers { pc: words[32], sp: words[31], fp: words[29], lr: words[30], general: words[..31].to_vec() }
+    }
+
+    /// The first argument has been overwritten by the result.
+    pub(super) fn syscall(_regs: &libc::user_regs_struct) -> Option<Syscall> {
+        None
     }
 
     pub(crate) fn from_user(regs: &libc::user_regs_struct) -> Registers {

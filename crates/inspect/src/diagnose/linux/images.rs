@@ -39,13 +39,22 @@ pub(crate) struct Images {
 
 impl Images {
     pub(crate) fn new(pid: u32, maps: &[Mapping], memory: &mut Memory) -> Self {
+        Self::by(maps, memory, |map, memory| file(pid, map, maps, memory))
+    }
+
+    /// Those of a core file: the files that it names, if they are still what they were.
+    pub(crate) fn of_core(maps: &[Mapping], memory: &mut Memory) -> Self {
+        Self::by(maps, memory, |map, memory| file_of_core(map, maps, memory))
+    }
+
+    fn by(maps: &[Mapping], memory: &mut Memory, file: impl Fn(&Mapping, &mut Memory) -> Option<Image>) -> Self {
         let executable = maps.iter().filter(|map| map.executable).map(|map| map.start..map.end).collect();
         let mut this = Self { images: Vec::new(), executable, eh_frame: Unwinder::new(), debug_frame: Unwinder::new() };
         for map in maps.iter().filter(|map| map.executable) {
             if this.images.iter().any(|image| image.range.contains(&map.start)) {
                 continue;
             }
-            let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(pid, map, maps, memory) };
+            let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(map, memory) };
             if let Some(image) = image {
                 this.eh_frame.add_module(module(&image));
                 if image.elf.debug_frame.is_some() {
@@ -191,6 +200,19 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
             below.or_else(|| elf::open_as(Path::new(&mapped), name, |_| true))?
         }
     };
+    placed(elf, map)
+}
+
+/// The file behind a mapping of a core file: its first bytes must be those that were mapped, where these are kept.
+fn file_of_core(map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Option<Image> {
+    let path = map.path.strip_prefix('/').map(|_| Path::new(&map.path))?;
+    let first = maps.iter().find(|other| other.path == map.path && other.offset == 0);
+    let mut head = [0; 64];
+    let known = first.is_some_and(|first| memory.read(first.start, &mut head));
+    placed(elf::open(path, |_| !known || head_of(path) == Some(head))?, map)
+}
+
+fn placed(elf: Arc<Elf>, map: &Mapping) -> Option<Image> {
     let bias = elf.bias(&(map.start..map.end), map.offset)?;
     // .bss has no file behind it, so the range comes from the segments, not from the mappings.
     let start = elf.segments.iter().map(|segment| segment.range.start).min()?.wrapping_add(bias);

@@ -17,12 +17,27 @@ pub(crate) struct Memory {
     pid: u32,
     /// The second way, where `process_vm_readv` is refused (seccomp filters do).
     file: Option<File>,
+    /// The memory of a core file instead.
+    core: Option<Segments>,
     pages: HashMap<u64, Option<Box<[u8]>>>,
 }
 
+/// Memory in files: where it was, and the bytes, fewer where the rest was zero or was left out.
+pub(crate) type Segments = Vec<(Range<u64>, &'static [u8])>;
+
 impl Memory {
     pub(crate) fn new(pid: u32) -> Self {
-        Self { pid, file: File::open(format!("/proc/{pid}/mem")).ok(), pages: HashMap::new() }
+        Self { pid, file: File::open(format!("/proc/{pid}/mem")).ok(), core: None, pages: HashMap::new() }
+    }
+
+    /// That of a core file: of overlapping segments, the first one counts.
+    pub(crate) fn of_core(segments: Segments) -> Self {
+        Self { pid: 0, file: None, core: Some(segments), pages: HashMap::new() }
+    }
+
+    /// Whether it is that of a process that runs here.
+    pub(crate) fn is_live(&self) -> bool {
+        self.core.is_none()
     }
 
     /// Fills `into` from `address` on; false if any byte of it cannot be read.
@@ -67,8 +82,21 @@ impl Memory {
 
     fn page(&mut self, start: u64) -> Option<&[u8]> {
         let (pid, file) = (self.pid, &self.file);
-        self.pages.entry(start).or_insert_with(|| read_page(pid, file.as_ref(), start)).as_deref()
+        let core = &self.core;
+        let read = || match core {
+            Some(segments) => in_core(segments, start),
+            None => read_page(pid, file.as_ref(), start),
+        };
+        self.pages.entry(start).or_insert_with(read).as_deref()
     }
+}
+
+fn in_core(segments: &Segments, start: u64) -> Option<Box<[u8]>> {
+    segments.iter().find_map(|(range, bytes)| {
+        let at = usize::try_from(start.checked_sub(range.start)?).ok()?;
+        let end = at.checked_add(PAGE as usize)?;
+        range.contains(&start).then(|| bytes.get(at..end)).flatten().map(Into::into)
+    })
 }
 
 fn read_page(pid: u32, file: Option<&File>, start: u64) -> Option<Box<[u8]>> {

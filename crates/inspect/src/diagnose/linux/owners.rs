@@ -51,7 +51,9 @@ pub(super) fn owner(
     if let Some(owner) = stored.and_then(|inner| subjects.iter().find(|subject| subject.inner == inner)) {
         return Some(Owner { tid: owner.report.tid, known: Known::Stored });
     }
-    let gone = |tid: &u32| (1..=PID_MAX).contains(tid) && !std::fs::exists(format!("/proc/{tid}")).unwrap_or(true);
+    let live = memory.is_live();
+    let lives = |tid: u32| live && std::fs::exists(format!("/proc/{tid}")).unwrap_or(true);
+    let gone = |tid: &u32| (1..=PID_MAX).contains(tid) && !lives(*tid);
     if let Some(tid) = stored.filter(gone)
         && resource.kind == ResourceKind::Mutex
     {

@@ -95,7 +95,7 @@ fn keep(subject: &Subject, maps: &[Mapping], memory: &mut Memory) {
 
 impl Seen {
     /// Walks the stacks, and finds out what each thread waits for.
-    pub(super) fn walk(&mut self, maps: &[Mapping]) {
+    pub(crate) fn walk(&mut self, maps: &[Mapping]) {
         let Self { subjects, memory, images, remarks, .. } = self;
         let mut caches = unwind::Caches::default();
         for subject in &mut *subjects {

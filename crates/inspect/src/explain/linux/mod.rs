@@ -19,12 +19,15 @@
 //! | `step` | one instruction at a time |
 //! | `view` | all threads, judged |
 //! | `closure` | the processes that wait for each other |
+//! | `core_file`, `core` | the threads and the memory of a core file, and the answer for it |
 //! | `partial` | threads that hang while others go on |
 //! | `spin` | whether a thread that runs goes round in a circle |
 //! | `stuck` | the answer for a process that is stuck |
 //! | `told` | signals and edges in words |
 
 mod closure;
+mod core;
+mod core_file;
 mod ender;
 mod holders;
 mod inject;
@@ -43,6 +46,7 @@ mod wait;
 use super::{Answer, Process, Refused, Verdict};
 use crate::hang::procfs;
 use closure::Closure;
+pub use core::explain_core;
 use holders::Holders;
 use std::io;
 use std::thread;
@@ -178,6 +182,8 @@ fn empty(process: Process, verdict: Verdict) -> Answer {
         cycle: Vec::new(),
         signals: Vec::new(),
         rules: Vec::new(),
+        entry: None,
+        fingerprint: None,
         limits: Vec::new(),
         threads: Vec::new(),
         next: None,

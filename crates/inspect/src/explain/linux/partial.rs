@@ -77,7 +77,7 @@ pub(super) fn find(view: &View) -> Option<Partial> {
 
 /// Whether the owner of what a thread waits for is certain: stored in the lock, or the code that the thread's own
 /// handler interrupted has the lock at hand.
-fn is_sure(thread: &ThreadReport) -> bool {
+pub(super) fn is_sure(thread: &ThreadReport) -> bool {
     let Some(owner) = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref()) else { return false };
     match owner.known {
         Known::Stored => true,

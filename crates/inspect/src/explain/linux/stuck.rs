@@ -52,7 +52,9 @@ pub(super) fn group(group: &[View]) -> Result<Answer, Refused> {
         return Ok(Answer { sentence, ..bare(view, Verdict::NotStuck) });
     } else if let Some(doubt) = doubt(view, diagnosis.kind) {
         limits.push(doubt);
-        verdict = Verdict::NotEnough;
+        if !is_python_deadlock(view, &diagnosis) {
+            verdict = Verdict::NotEnough;
+        }
     }
     let view = &group[0];
     let about = about(&diagnosis);
@@ -169,6 +171,7 @@ fn about(diagnosis: &Diagnosis) -> Vec<u32> {
 pub(super) fn fill(answer: &mut Answer, diagnosis: Diagnosis, seen: &Seen, about: &[u32]) {
     answer.cycle = told::edges(&diagnosis.threads, about);
     answer.signals = told::signals(seen, about);
+    told::rules(answer, &diagnosis.threads, about);
     let inferred = diagnosis.threads.iter().filter(|thread| about.contains(&thread.tid)).any(|thread| {
         let owner = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref());
         owner.is_some_and(|owner| owner.known != Known::Stored)
@@ -224,6 +227,15 @@ pub(super) fn waits_for_handler(handled: u64) -> String {
         "it handles {}: if a handler is meant to end the wait, it waits for that signal; if none is, it is stuck",
         told::names(handled)
     )
+}
+
+/// CPython handles SIGINT, which its main thread alone takes note of: several of its threads that all wait for locks
+/// of Python go on by none of the program's own doing.
+fn is_python_deadlock(view: &View, diagnosis: &Diagnosis) -> bool {
+    let locks = |thread: &ThreadReport| {
+        thread.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::PythonLock)
+    };
+    handled(view) == 1 << (libc::SIGINT - 1) && diagnosis.threads.len() > 1 && diagnosis.threads.iter().all(locks)
 }
 
 /// The signals that a handler would be called for, in a thread that does not block them.

@@ -4,7 +4,9 @@ use super::target::named;
 use crate::diagnose::linux::seen::Seen;
 use crate::diagnose::linux::signal::Signal;
 use crate::diagnose::{Known, ThreadReport};
-use crate::explain::{Edge, Evidence, SignalNote};
+use crate::explain::{Answer, Edge, Evidence, SignalNote};
+use crate::stacks;
+use std::fmt::Write;
 
 /// What each of the threads waits for, and whose that is.
 pub(super) fn edges(threads: &[ThreadReport], about: &[u32]) -> Vec<Edge> {
@@ -61,6 +63,32 @@ pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
         }
     }
     notes
+}
+
+/// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a stack that
+/// somebody has pasted, applied to these stacks.
+pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32]) {
+    let mut text = String::new();
+    for (n, thread) in threads.iter().filter(|thread| about.contains(&thread.tid)).enumerate() {
+        let _ = writeln!(text, "Thread {} (LWP {}):", n + 1, thread.tid);
+        for (n, frame) in thread.frames.iter().enumerate() {
+            let _ = match (&frame.symbol, &frame.object) {
+                _ if frame.signal_frame => writeln!(text, "#{n}  <signal handler called>"),
+                (Some(symbol), Some(object)) => {
+                    writeln!(text, "#{n}  {:#018x} in {symbol} () from /{object}", frame.pc)
+                }
+                (Some(symbol), None) => writeln!(text, "#{n}  {:#018x} in {symbol} ()", frame.pc),
+                (None, _) => writeln!(text, "#{n}  {:#018x} in ?? ()", frame.pc),
+            };
+        }
+    }
+    if !threads.iter().any(|thread| about.contains(&thread.tid) && thread.handler_depth() > 0) {
+        return;
+    }
+    let told = stacks::explain(text.as_bytes());
+    answer.rules.extend(told.rule);
+    answer.entry = told.casebook.map(str::to_owned);
+    answer.fingerprint = told.fingerprint.map(|fingerprint| fingerprint.to_string());
 }
 
 /// The name of a signal: `SIGUSR1`, or `signal 40`.
