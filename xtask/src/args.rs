@@ -12,6 +12,7 @@ use sigproof_step::engine::Kind;
 
 mod bench;
 mod conform;
+mod explain;
 mod help;
 mod shown;
 mod test;
@@ -19,6 +20,7 @@ mod upstream;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
+pub use explain::ExplainArgs;
 pub use shown::ShownArgs;
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;
@@ -56,6 +58,9 @@ pub enum Verb {
     /// Run reproducers inside the real runtimes of Go
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
     Upstream(UpstreamArgs),
+    /// Say why a process hangs: a running one, a core file, a command, or the stacks in a bug report
+    #[command(after_help = explain::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Repeat one execution: a counterexample of a model, or a signal at one boundary
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),

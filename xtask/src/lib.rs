@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod command;
 mod conform;
+mod explain;
 mod findings;
 mod interrupt;
 mod list;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         args::Verb::Agree(args) => session::run(&[], |session| agree::run(&args, session)),
         args::Verb::Conform(args) => session::run(&args.reports, |session| conform::run(&args, session)),
         args::Verb::Upstream(args) => session::run(&args.reports, |session| upstream::run(&args, session)),
+        args::Verb::Explain(args) => session::run(&args.reports, |session| explain::run(&args, session)),
         args::Verb::Replay(args) => session::run(&args.reports, |session| replay::run(&args, session)),
         args::Verb::List(args) => session::run(&[], |session| list::run(&args, session)),
         args::Verb::Test(args) => session::run(&args.reports, |session| test::run(&args, session)),

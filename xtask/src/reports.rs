@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use sigproof_report::exit::Exit;
-use sigproof_report::{Report, Technique, write::Target};
+use sigproof_report::write::{Format, Target};
+use sigproof_report::{Report, Technique};
 
 use crate::findings::{Stacks, View};
 use crate::output::{self, Out};
@@ -62,9 +63,31 @@ pub fn write_all(report: &Report, targets: &[Target], out: Out) -> Exit {
     targets.iter().map(|target| write(target, report, out)).fold(Exit::AsExpected, Exit::worst)
 }
 
+/// Writes this text to every place.
+pub fn write_text(text: &str, targets: &[Target], out: Out) -> Exit {
+    let written = |target: &Target| say(target, target.write_text(text), out);
+    targets.iter().map(written).fold(Exit::AsExpected, Exit::worst)
+}
+
+/// Refuses every format but JSON, for a verb whose answer is not a list of runs.
+///
+/// # Errors
+/// Another format was asked for.
+pub fn only_json(targets: &[Target]) -> Result<(), Trouble> {
+    let refused = |target: &Target| {
+        let format = format!("{:?}", target.format).to_lowercase();
+        Err(Trouble::usage(format!("this verb writes json=PATH only, and no {format}")))
+    };
+    targets.iter().find(|target| target.format != Format::Json).map_or(Ok(()), refused)
+}
+
 /// Writes one report, and says so.
 fn write(target: &Target, report: &Report, out: Out) -> Exit {
-    match target.write(report) {
+    say(target, target.write(report), out)
+}
+
+fn say<E: std::fmt::Display>(target: &Target, written: Result<(), E>, out: Out) -> Exit {
+    match written {
         Ok(()) => match &target.path {
             Some(path) => out.say(&format!("report: {}\n", path.display())),
             None => Exit::AsExpected,

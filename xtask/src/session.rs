@@ -11,6 +11,7 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
 use sigproof_report::write::Target;
 use sigproof_report::{Exit, Report, Run, Technique};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
@@ -138,6 +139,21 @@ impl Session<'_> {
             None => Exit::of_runs(&report.runs, asked).worst(written),
         };
         Ok(exit.into())
+    }
+
+    /// Writes the report of a verb whose answer is not a list of runs.
+    ///
+    /// # Errors
+    /// The answer cannot be rendered.
+    pub fn write_json(&self, answer: &impl Serialize) -> Result<Exit, Trouble> {
+        let text = serde_json::to_string_pretty(answer)
+            .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?;
+        Ok(self.write_text(&(text + "\n")))
+    }
+
+    /// Writes this text as every report.
+    pub fn write_text(&self, text: &str) -> Exit {
+        reports::write_text(text, self.reports, self.out)
     }
 
     /// Keeps runs that a false verb of a test has found.

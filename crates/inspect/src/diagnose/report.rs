@@ -72,6 +72,8 @@ pub enum Method {
     /// ptrace was refused for at least one thread: stack pointer and program counter come from `/proc`, and frames below code that keeps
     /// no frame pointer may be missing.
     Procfs,
+    /// They are those of a core file.
+    Core,
 }
 
 impl fmt::Display for Method {
@@ -79,6 +81,7 @@ impl fmt::Display for Method {
         f.pad(match self {
             Self::Ptrace => "ptrace",
             Self::Procfs => "/proc, ptrace was refused",
+            Self::Core => "core file",
         })
     }
 }
@@ -166,6 +169,24 @@ pub enum ResourceKind {
     ThreadExit,
     /// Any other futex.
     Futex,
+    /// `pthread_barrier_t`.
+    Barrier,
+    /// The initialiser of a `pthread_once_t`, or of a `Once` of Rust's.
+    Once,
+    /// A lock of the crate `parking_lot`.
+    ParkingLot,
+    /// A lock of Go's runtime.
+    GoLock,
+    /// Where a thread of Go's runtime waits for work.
+    GoNote,
+    /// A lock of CPython's module `threading`.
+    PythonLock,
+    /// CPython's global interpreter lock.
+    Gil,
+    /// The end of a child process.
+    Child,
+    /// A lock of a file.
+    FileLock,
     /// Data in, or room in, a pipe or eventfd.
     Descriptor,
     /// A signal.
@@ -175,7 +196,17 @@ pub enum ResourceKind {
 impl ResourceKind {
     /// Whether it is held by somebody and so has an owner, rather than being a message to come.
     pub fn is_held(self) -> bool {
-        matches!(self, Self::Mutex | Self::LibcLock | Self::StdLock | Self::RwLock)
+        matches!(
+            self,
+            Self::Mutex
+                | Self::LibcLock
+                | Self::StdLock
+                | Self::RwLock
+                | Self::Once
+                | Self::ParkingLot
+                | Self::GoLock
+                | Self::Gil
+        )
     }
 }
 
@@ -191,6 +222,15 @@ impl fmt::Display for ResourceKind {
             Self::Unpark => "unpark",
             Self::ThreadExit => "end of a thread",
             Self::Futex => "futex",
+            Self::Barrier => "barrier",
+            Self::Once => "one-time initialisation",
+            Self::ParkingLot => "parking_lot's lock",
+            Self::GoLock => "lock of Go's runtime",
+            Self::GoNote => "note of Go's runtime",
+            Self::PythonLock => "Python lock",
+            Self::Gil => "global interpreter lock",
+            Self::Child => "end of its child,",
+            Self::FileLock => "lock of file",
             Self::Descriptor => "descriptor",
             Self::Signal => "signal",
         })

@@ -25,6 +25,8 @@ pub enum Input {
     /// Empty.
     #[default]
     Nothing,
+    /// That of this process.
+    Inherited,
     /// A pipe, for [`super::Group::pipes`].
     Pipe,
     /// A tie: a pipe whose other end the group holds until the child is dead.
@@ -65,6 +67,11 @@ impl Streams {
         Self { input: Input::Nothing, output: Output::Inherited, errors: Errors::Inherited }
     }
 
+    /// For a command that reads, writes and complains where this process does.
+    pub fn attached() -> Self {
+        Self { input: Input::Inherited, ..Self::shown() }
+    }
+
     /// For a child that talks with this process through two pipes.
     pub fn piped() -> Self {
         Self { input: Input::Pipe, output: Output::Pipe, errors: Errors::Kept }
@@ -95,6 +102,7 @@ impl Streams {
         };
         let input = match self.input {
             Input::Nothing => Stdio::null(),
+            Input::Inherited => Stdio::inherit(),
             Input::Pipe | Input::Leash => Stdio::piped(),
             Input::File(file) => file.into(),
         };

@@ -9,12 +9,13 @@
 //! Sources: the kernel's `rt_sigframe`, `ucontext` and `sigcontext` as user-space ABI.
 
 use super::memory::Memory;
+use crate::hang::procfs::Syscall;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 /// The registers of one thread, or those that a signal frame saved.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Registers {
+pub(crate) struct Registers {
     pub pc: u64,
     pub sp: u64,
     pub fp: u64,
@@ -29,13 +30,13 @@ pub(super) struct Registers {
 const RESTORER_BYTES: usize = 9;
 
 /// Whether a return to `pc` ends a signal handler.
-pub(super) fn is_restorer(pc: u64, memory: &mut Memory) -> bool {
+pub(crate) fn is_restorer(pc: u64, memory: &mut Memory) -> bool {
     let mut code = [0; RESTORER_BYTES];
     memory.read(pc, &mut code) && code.starts_with(selected::RESTORER)
 }
 
 /// The registers that the signal frame at `sp` saved.
-pub(super) fn saved_registers(sp: u64, memory: &mut Memory) -> Option<Registers> {
+pub(crate) fn saved_registers(sp: u64, memory: &mut Memory) -> Option<Registers> {
     let mut words = [0; selected::SAVED_WORDS];
     for (n, word) in words.iter_mut().enumerate() {
         *word = memory.word(sp.wrapping_add(selected::SAVED_AT + 8 * n as u64))?;
@@ -43,12 +44,33 @@ pub(super) fn saved_registers(sp: u64, memory: &mut Memory) -> Option<Registers>
     Some(selected::from_saved(&words))
 }
 
+/// Where the `siginfo` of the signal frame at `sp` is.
+pub(crate) fn signal_info(sp: u64) -> u64 {
+    sp.wrapping_add(selected::SIGINFO_AT)
+}
+
+/// Where the set of signals that were blocked before the signal frame at `sp` is.
+pub(super) fn blocked_before(sp: u64) -> u64 {
+    sp.wrapping_add(selected::MASK_AT)
+}
+
 /// The registers of a thread in a ptrace stop.
 ///
 /// # Errors
 /// Those of ptrace.
-pub(super) fn registers(tid: u32) -> nix::Result<Registers> {
+pub(crate) fn registers(tid: u32) -> nix::Result<Registers> {
     ptrace::getregs(Pid::from_raw(tid as i32)).map(|regs| selected::from_user(&regs))
+}
+
+/// The registers of a thread in a core file, and the system call that it was in: `bytes` are those of a
+/// `user_regs_struct`.
+pub(crate) fn in_core(bytes: &[u8]) -> Option<(Registers, Option<Syscall>)> {
+    if bytes.len() < size_of::<libc::user_regs_struct>() {
+        return None;
+    }
+    // SAFETY: a structure of integers, as long as the bytes at least, of which every value is valid.
+    let regs = unsafe { bytes.as_ptr().cast::<libc::user_regs_struct>().read_unaligned() };
+    Some((selected::from_user(&regs), selected::syscall(&regs)))
 }
 
 /// The longest call instruction.
@@ -75,7 +97,7 @@ pub(super) use selected::{Cache, UnwindRegisters, Unwinder, continue_at, link_re
 mod selected {
     //! x86_64.
 
-    use super::{CALL_BYTES, Call, Registers};
+    use super::{CALL_BYTES, Call, Registers, Syscall};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::x86_64::UnwinderX86_64<Cow<'static, [u8]>>;
@@ -84,6 +106,9 @@ mod selected {
 
     pub(super) const RESTORER: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05];
     pub(super) const SAVED_AT: u64 = 40;
+    /// Behind `ucontext`: 40 bytes, `sigcontext` of 256, the mask of 8.
+    pub(super) const SIGINFO_AT: u64 = 304;
+    pub(super) const MASK_AT: u64 = 296;
     /// r8..r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip.
     pub(super) const SAVED_WORDS: usize = 17;
 
@@ -108,7 +133,7 @@ mod selected {
 
     /// `call rel32` is 5 bytes; `call` through a register or memory is 2 to 7, with 2 in the middle field of
     /// its second byte.
-    pub(super) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
+    pub(crate) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
         if code[2] == 0xe8 {
             let distance = i32::from_le_bytes([code[3], code[4], code[5], code[6]]);
             return Some(Call::Direct(pc.wrapping_add_signed(i64::from(distance))));
@@ -134,11 +159,18 @@ mod selected {
         }
     }
 
-    pub(super) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
+    pub(crate) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
         Registers { pc: words[16], sp: words[15], fp: words[10], general: words[..15].to_vec() }
     }
 
-    pub(super) fn from_user(regs: &libc::user_regs_struct) -> Registers {
+    /// The call that a stopped thread goes back into.
+    pub(super) fn syscall(regs: &libc::user_regs_struct) -> Option<Syscall> {
+        let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9];
+        let nr = i64::try_from(regs.orig_rax).ok()?;
+        Some(Syscall::In { nr, args, sp: regs.rsp, pc: regs.rip })
+    }
+
+    pub(crate) fn from_user(regs: &libc::user_regs_struct) -> Registers {
         let general = vec![
             regs.r8, regs.r9, regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15, regs.rdi, regs.rsi, regs.rbp,
             regs.rbx, regs.rdx, regs.rax, regs.rcx,
@@ -151,7 +183,7 @@ mod selected {
 mod selected {
     //! aarch64.
 
-    use super::{CALL_BYTES, Call, Registers};
+    use super::{CALL_BYTES, Call, Registers, Syscall};
     use std::borrow::Cow;
 
     pub(in super::super) type Unwinder = framehop::aarch64::UnwinderAarch64<Cow<'static, [u8]>>;
@@ -160,6 +192,8 @@ mod selected {
 
     pub(super) const RESTORER: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4];
     pub(super) const SAVED_AT: u64 = 128 + 176 + 8;
+    pub(super) const SIGINFO_AT: u64 = 0;
+    pub(super) const MASK_AT: u64 = 168;
     /// x0..x30, sp, pc.
     pub(super) const SAVED_WORDS: usize = 33;
     /// User addresses have at most 52 bits; what pointer authentication adds lies above, bit 55 aside.
@@ -182,7 +216,7 @@ mod selected {
     }
 
     /// `bl` and `blr` are 4 bytes.
-    pub(super) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
+    pub(crate) fn call(pc: u64, code: &[u8; CALL_BYTES]) -> Option<Call> {
         let word = u32::from_le_bytes([code[3], code[4], code[5], code[6]]);
         if word & 0xfc00_0000 == 0x9400_0000 {
             // A signed distance of 26 bits, in instructions.
@@ -192,11 +226,16 @@ mod selected {
         (word & 0xffff_fc1f == 0xd63f_0000).then_some(Call::Indirect)
     }
 
-    pub(super) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
+    pub(crate) fn from_saved(words: &[u64; SAVED_WORDS]) -> Registers {
         Registers { pc: words[32], sp: words[31], fp: words[29], lr: words[30], general: words[..31].to_vec() }
     }
 
-    pub(super) fn from_user(regs: &libc::user_regs_struct) -> Registers {
+    /// The first argument has been overwritten by the result.
+    pub(super) fn syscall(_regs: &libc::user_regs_struct) -> Option<Syscall> {
+        None
+    }
+
+    pub(crate) fn from_user(regs: &libc::user_regs_struct) -> Registers {
         Registers { pc: regs.pc, sp: regs.sp, fp: regs.regs[29], lr: regs.regs[30], general: regs.regs.to_vec() }
     }
 }

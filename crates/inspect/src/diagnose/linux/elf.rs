@@ -63,6 +63,11 @@ static CACHE: Mutex<Option<HashMap<Key, Option<Arc<Elf>>>>> = Mutex::new(None);
 
 /// The parsed object file at `path`, of whose regular-file inode `accept` must approve. `None` if it is no such thing.
 pub(super) fn open(path: &Path, accept: impl FnOnce(&fs::Metadata) -> bool) -> Option<Arc<Elf>> {
+    open_as(path, path.file_name()?.to_string_lossy().into_owned(), accept)
+}
+
+/// The same for a file that goes by another name than the path ends in.
+pub(super) fn open_as(path: &Path, name: String, accept: impl FnOnce(&fs::Metadata) -> bool) -> Option<Arc<Elf>> {
     // Asked before opening: opening a device may already do something.
     if !fs::metadata(path).ok()?.is_file() {
         return None;
@@ -80,12 +85,11 @@ pub(super) fn open(path: &Path, accept: impl FnOnce(&fs::Metadata) -> bool) -> O
     };
     // A poisoned cache is a cache: entries are put in whole.
     let mut cache = CACHE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    cache.get_or_insert_default().entry(key).or_insert_with(|| load(&file, path).map(Arc::new)).clone()
+    cache.get_or_insert_default().entry(key).or_insert_with(|| load(&file, name).map(Arc::new)).clone()
 }
 
-fn load(file: &File, path: &Path) -> Option<Elf> {
+fn load(file: &File, name: String) -> Option<Elf> {
     let bytes = map(file)?;
-    let name = path.file_name()?.to_string_lossy().into_owned();
     let own = object::File::parse(bytes).ok()?;
     let mut elf = parse(name, &own)?;
     let mut symbols = Symbols::default();
@@ -162,6 +166,11 @@ impl Elf {
     /// The function at `address`: name as in the table, and distance from its start.
     pub(super) fn function(&self, address: u64) -> Option<(&'static str, u64)> {
         self.functions.find(address)
+    }
+
+    /// Whether a function has this name.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        self.functions.0.iter().any(|entry| entry.name == name)
     }
 
     /// The variable at `address`.

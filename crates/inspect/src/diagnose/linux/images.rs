@@ -19,7 +19,7 @@ use std::path::Path;
 const VDSO_LIMIT: u64 = 1 << 20;
 
 /// One object file in the child.
-pub(super) struct Image {
+pub(crate) struct Image {
     /// Address in the child minus address in the file.
     bias: u64,
     /// All of its mappings.
@@ -28,7 +28,7 @@ pub(super) struct Image {
 }
 
 /// All object files in the child.
-pub(super) struct Images {
+pub(crate) struct Images {
     images: Vec<Image>,
     executable: Vec<Range<u64>>,
     /// By `.eh_frame`.
@@ -38,14 +38,23 @@ pub(super) struct Images {
 }
 
 impl Images {
-    pub(super) fn new(pid: u32, maps: &[Mapping], memory: &mut Memory) -> Self {
+    pub(crate) fn new(pid: u32, maps: &[Mapping], memory: &mut Memory) -> Self {
+        Self::by(maps, memory, |map, memory| file(pid, map, maps, memory))
+    }
+
+    /// Those of a core file: the files that it names, if they are still what they were.
+    pub(crate) fn of_core(maps: &[Mapping], memory: &mut Memory) -> Self {
+        Self::by(maps, memory, |map, memory| file_of_core(map, maps, memory))
+    }
+
+    fn by(maps: &[Mapping], memory: &mut Memory, file: impl Fn(&Mapping, &mut Memory) -> Option<Image>) -> Self {
         let executable = maps.iter().filter(|map| map.executable).map(|map| map.start..map.end).collect();
         let mut this = Self { images: Vec::new(), executable, eh_frame: Unwinder::new(), debug_frame: Unwinder::new() };
         for map in maps.iter().filter(|map| map.executable) {
             if this.images.iter().any(|image| image.range.contains(&map.start)) {
                 continue;
             }
-            let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(pid, map, maps, memory) };
+            let image = if map.path == "[vdso]" { vdso(map, memory) } else { file(map, memory) };
             if let Some(image) = image {
                 this.eh_frame.add_module(module(&image));
                 if image.elf.debug_frame.is_some() {
@@ -58,8 +67,18 @@ impl Images {
     }
 
     /// Whether code may run at `address`.
-    pub(super) fn is_code(&self, address: u64) -> bool {
+    pub(crate) fn is_code(&self, address: u64) -> bool {
         self.executable.iter().any(|range| range.contains(&address))
+    }
+
+    /// Whether an object file whose name begins like this is mapped.
+    pub(crate) fn has_object(&self, prefix: &str) -> bool {
+        self.images.iter().any(|image| image.elf.name.starts_with(prefix))
+    }
+
+    /// Whether the executable or a library has a function of this name.
+    pub(crate) fn has_function(&self, name: &str) -> bool {
+        self.images.iter().any(|image| image.elf.has_function(name))
     }
 
     /// The unwinder that has a table for the code at `address`.
@@ -78,7 +97,7 @@ impl Images {
     }
 
     /// The function at `address`: its name as in the table, and where it starts.
-    pub(super) fn function(&self, address: u64) -> Option<(&'static str, u64)> {
+    pub(crate) fn function(&self, address: u64) -> Option<(&'static str, u64)> {
         let image = self.find(address)?;
         let (name, offset) = image.elf.function(address.wrapping_sub(image.bias))?;
         Some((name, address.wrapping_sub(offset)))
@@ -86,7 +105,7 @@ impl Images {
 
     /// Whether functions that the object file at `address` does not export have names here; true where there
     /// is no object file.
-    pub(super) fn has_full_names(&self, address: u64) -> bool {
+    pub(crate) fn has_full_names(&self, address: u64) -> bool {
         self.find(address).is_none_or(|image| image.elf.full_names)
     }
 
@@ -95,7 +114,7 @@ impl Images {
     }
 
     /// The frames of the code at `pc`, inlined ones first. `is_return` says that `pc` is a return address: the call is before it.
-    pub(super) fn frames(&self, pc: u64, is_return: bool) -> Vec<Frame> {
+    pub(crate) fn frames(&self, pc: u64, is_return: bool) -> Vec<Frame> {
         let bare = Frame { pc, ..Frame::default() };
         let Some(image) = self.find(pc) else { return vec![bare] };
         let probe = pc.wrapping_sub(image.bias).wrapping_sub(u64::from(is_return));
@@ -121,7 +140,7 @@ impl Images {
     }
 
     /// What lies at `pc`, an instruction that is to be executed.
-    pub(super) fn place(&self, pc: u64) -> Place {
+    pub(crate) fn place(&self, pc: u64) -> Place {
         let Some(image) = self.find(pc) else { return Place { pc, object_offset: pc, ..Place::default() } };
         let object_offset = pc.wrapping_sub(image.bias);
         let (symbol, offset) = match image.elf.function(object_offset) {
@@ -136,7 +155,7 @@ impl Images {
     }
 
     /// The name of the static variable at `address`, with the distance from its start if there is one.
-    pub(super) fn variable(&self, address: u64) -> Option<String> {
+    pub(crate) fn variable(&self, address: u64) -> Option<String> {
         let image = self.find(address)?;
         let (name, offset) = image.elf.variable(address.wrapping_sub(image.bias))?;
         let name = demangled(name);
@@ -172,8 +191,28 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
         None if fs::read_link(&executable).is_ok_and(|target| target.to_str() == Some(&map.path)) => {
             open(Path::new(&executable))?
         }
-        None => return None,
+        None => {
+            // In a container, the path is one of its own root. The kernel's own link to the mapped file needs a capability.
+            let in_root = format!("/proc/{pid}/root{plain}");
+            let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", map.start, map.end);
+            let name = Path::new(plain).file_name()?.to_string_lossy().into_owned();
+            let below = if deleted { None } else { open(Path::new(&in_root)) };
+            below.or_else(|| elf::open_as(Path::new(&mapped), name, |_| true))?
+        }
     };
+    placed(elf, map)
+}
+
+/// The file behind a mapping of a core file: its first bytes must be those that were mapped, where these are kept.
+fn file_of_core(map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Option<Image> {
+    let path = map.path.strip_prefix('/').map(|_| Path::new(&map.path))?;
+    let first = maps.iter().find(|other| other.path == map.path && other.offset == 0);
+    let mut head = [0; 64];
+    let known = first.is_some_and(|first| memory.read(first.start, &mut head));
+    placed(elf::open(path, |_| !known || head_of(path) == Some(head))?, map)
+}
+
+fn placed(elf: Arc<Elf>, map: &Mapping) -> Option<Image> {
     let bias = elf.bias(&(map.start..map.end), map.offset)?;
     // .bss has no file behind it, so the range comes from the segments, not from the mappings.
     let start = elf.segments.iter().map(|segment| segment.range.start).min()?.wrapping_add(bias);

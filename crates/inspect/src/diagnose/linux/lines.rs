@@ -61,6 +61,9 @@ impl Lines {
 /// A symbol as its author wrote it, without the hash and without the arguments of its generics, which can be longer than all the rest:
 /// `<T as Trait>::f` keeps both names, `f<A, B>` and `f::<A, B>` become `f`. Anything else is unchanged.
 pub(super) fn demangled(name: &str) -> String {
+    if let Some(cpp) = of_cpp(name) {
+        return cpp;
+    }
     let full = format!("{:#}", rustc_demangle::demangle(name));
     let mut short = String::with_capacity(full.len());
     // The depth inside arguments that are left out, where `->` closes nothing.
@@ -80,6 +83,15 @@ pub(super) fn demangled(name: &str) -> String {
     }
     // What was left of `f::<A>`.
     short.replace("::::", "::").trim_end_matches("::").to_owned()
+}
+
+/// The name of a function of C++, without its parameters. `_ZN..17h<16 hex digits>E` is Rust's older form.
+fn of_cpp(name: &str) -> Option<String> {
+    if !name.starts_with("_Z") || rustc_demangle::try_demangle(name).is_ok() {
+        return None;
+    }
+    let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
+    cpp_demangle::Symbol::new(name).ok()?.demangle_with_options(&options).ok()
 }
 
 /// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for
@@ -154,6 +166,13 @@ mod tests {
     fn names_lose_their_hash() {
         assert_eq!(demangled("_ZN4core4hint9spin_loop17h0123456789abcdefE"), "core::hint::spin_loop");
         assert_eq!(demangled("pthread_mutex_lock"), "pthread_mutex_lock");
+    }
+
+    #[test]
+    fn names_of_cpp_lose_their_parameters() {
+        assert_eq!(demangled("_ZN5cache6lookupEi"), "cache::lookup");
+        assert_eq!(demangled("_ZNSt5mutex4lockEv"), "std::mutex::lock");
+        assert_eq!(demangled("_Znot_a_name"), "_Znot_a_name");
     }
 
     #[test]

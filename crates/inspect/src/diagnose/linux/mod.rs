@@ -13,47 +13,42 @@
 //! | `symbols` | which code is where in this process |
 //! | `unwind` | stacks |
 //! | `guess` | the next frame of code without an unwinding table |
-//! | `waits` | what a thread waits for, and whose it is |
+//! | `signal` | the signal of a signal frame |
+//! | `waits` | what a thread waits for |
+//! | `library_locks` | what a lock inside the C library guards |
+//! | `owners` | whose it is |
+//! | `seen` | the threads, their stacks and what they wait for, read while they are held still |
 //! | `verdict` | the kind of hang and the sentence |
 
-mod arch;
+pub(crate) mod arch;
 mod c_library;
 mod cfi;
 mod counters;
 mod elf;
 mod guess;
-mod images;
+pub(crate) mod images;
+mod library_locks;
 mod lines;
-mod memory;
-mod stop;
+pub(crate) mod memory;
+mod owners;
+pub(crate) mod seen;
+pub(crate) mod signal;
+pub(crate) mod stop;
 mod symbols;
 mod unwind;
-mod verdict;
+pub(crate) mod verdict;
 mod waits;
 
-use super::{DiagnoseError, Diagnosis, Method, ThreadReport};
+use super::{DiagnoseError, Diagnosis, ThreadReport};
 use crate::hang::Stuck;
-use crate::hang::procfs::{self, Syscall, parse_syscall, thread_ids, thread_stat};
-use arch::Registers;
+use crate::hang::procfs::{self, thread_stat};
 pub use counters::counters;
 use images::Images;
 use memory::Memory;
-use std::fs;
+pub(crate) use seen::{Seen, Subject};
 use std::thread;
 use std::time::Instant;
-use stop::Stopped;
 pub use symbols::Symbols;
-
-/// One thread while it is being looked at.
-struct Subject {
-    report: ThreadReport,
-    /// The system call it was blocked in before it was stopped, or else is stopped in.
-    syscall: Option<Syscall>,
-    /// Stack pointer and general registers, where known.
-    registers: Option<Registers>,
-    /// The registers that the innermost active signal handler interrupted.
-    interrupted: Option<Registers>,
-}
 
 /// Says why process `pid`, which [`Watch`](crate::hang::Watch) found to be `stuck`, is.
 ///
@@ -76,30 +71,7 @@ pub fn diagnose(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
 
 fn examine(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     let begun = Instant::now();
-    let mut remarks = Vec::new();
-    let mut subjects = introduce(pid)?;
-    // Memory is reached through a thread that lives: the leader may have ended.
-    let living = subjects.first().map_or(pid, |subject| subject.report.tid);
-    let maps = procfs::maps(living);
-    let mut memory = Memory::new(living);
-    let method = {
-        let stopped = Stopped::all(pid);
-        let method = fill_registers(pid, &mut subjects, &stopped, &mut remarks);
-        // Everything that is read from the child is read while it is held still.
-        let images = Images::new(living, &maps, &mut memory);
-        let mut caches = unwind::Caches::default();
-        for subject in &mut subjects {
-            if let Some(registers) = &subject.registers {
-                let stack = unwind::unwind(registers, &images, &mut caches, &mut memory);
-                subject.report.frames = stack.frames;
-                subject.report.cut_short = stack.cut_short;
-                subject.interrupted = stack.interrupted;
-            }
-        }
-        waits::find(&mut subjects, &mut memory, &images, &maps);
-        remarks.extend(nameless(&subjects, &images));
-        method
-    };
+    let Seen { subjects, method, remarks, .. } = seen::see(pid, &[])?;
     if subjects.iter().all(|subject| subject.registers.is_none()) {
         if thread_stat(pid, pid).is_none_or(|stat| stat.state == 'Z') {
             return Err(DiagnoseError::Gone(pid));
@@ -121,85 +93,4 @@ pub fn warm_up() {
     let mut memory = Memory::new(pid);
     let images = Images::new(pid, &procfs::maps(pid), &mut memory);
     images.frames(warm_up as *const () as u64, false);
-}
-
-/// What the stacks cannot say because an object file on them has exported names only, and the remedy.
-fn nameless(subjects: &[Subject], images: &Images) -> Option<String> {
-    let frames = subjects.iter().flat_map(|subject| &subject.report.frames);
-    let mut objects: Vec<&str> = frames
-        .filter(|frame| frame.symbol.is_none() && !images.has_full_names(frame.pc))
-        .filter_map(|frame| frame.object.as_deref())
-        .collect();
-    objects.sort_unstable();
-    objects.dedup();
-    if objects.is_empty() {
-        return None;
-    }
-    Some(format!(
-        "{}: only exported functions have names, and waits inside are told apart by their system calls; remedy: install libc6-dbg (Debian, \
-         Ubuntu) or the distribution's debug package",
-        objects.join(", ")
-    ))
-}
-
-/// The threads and what `/proc` says of them, before anything is stopped.
-fn introduce(pid: u32) -> Result<Vec<Subject>, DiagnoseError> {
-    let mut ids = Vec::new();
-    thread_ids(pid, &mut ids).map_err(|_| DiagnoseError::Gone(pid))?;
-    let mut subjects = Vec::new();
-    for tid in ids {
-        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/task/{tid}/{name}")).ok();
-        let Some(stat) = thread_stat(pid, tid) else { continue };
-        // A thread that has ended keeps its entry for a while, and has no stack.
-        if matches!(stat.state, 'Z' | 'X') {
-            continue;
-        }
-        let state = match stat.state {
-            'S' => "asleep".to_owned(),
-            'R' => "running".to_owned(),
-            letter => format!("state {letter}"),
-        };
-        let report = ThreadReport {
-            tid,
-            name: read("comm").unwrap_or_default().trim_end().to_owned(),
-            state,
-            waits_for: None,
-            frames: Vec::new(),
-            cut_short: None,
-        };
-        subjects.push(Subject { report, syscall: syscall(pid, tid), registers: None, interrupted: None });
-    }
-    if subjects.is_empty() { Err(DiagnoseError::Gone(pid)) } else { Ok(subjects) }
-}
-
-fn syscall(pid: u32, tid: u32) -> Option<Syscall> {
-    parse_syscall(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
-}
-
-/// Registers by ptrace, else stack pointer and program counter from `/proc`.
-fn fill_registers(pid: u32, subjects: &mut [Subject], stopped: &Stopped, remarks: &mut Vec<String>) -> Method {
-    let mut method = Method::Ptrace;
-    for subject in subjects {
-        let tid = subject.report.tid;
-        if stopped.stopped.contains(&tid) {
-            // A thread that was on its way back into its wait when it was first looked at shows that wait now.
-            if !matches!(subject.syscall, Some(Syscall::In { .. })) {
-                subject.syscall = syscall(pid, tid);
-            }
-            match arch::registers(tid) {
-                Ok(registers) => {
-                    subject.registers = Some(registers);
-                    continue;
-                }
-                Err(error) => remarks.push(format!("thread {tid}: no registers: {}", error.desc())),
-            }
-        } else if let Some((_, reason)) = stopped.refused.iter().find(|(other, _)| *other == tid) {
-            remarks.push(format!("thread {tid}: not stopped: {reason}"));
-        }
-        method = Method::Procfs;
-        if let Some(Syscall::In { sp, pc, .. } | Syscall::Outside { sp, pc }) = subject.syscall {
-            subject.registers = Some(Registers { pc, sp, ..Registers::default() });
-        }
-    }
-    method
 }

@@ -26,7 +26,7 @@ const ROUNDS: usize = 4;
 
 /// The threads of a child that are held still.
 #[derive(Debug)]
-pub(super) struct Stopped {
+pub(crate) struct Stopped {
     pid: u32,
     seized: Vec<u32>,
     pub stopped: Vec<u32>,
@@ -36,14 +36,14 @@ pub(super) struct Stopped {
 
 impl Stopped {
     /// Stops these threads of `pid`.
-    pub(super) fn only(pid: u32, tids: &[u32]) -> Self {
+    pub(crate) fn only(pid: u32, tids: &[u32]) -> Self {
         let mut this = Self { pid, seized: Vec::new(), stopped: Vec::new(), refused: Vec::new() };
         this.stop(tids, Instant::now() + STOP_BUDGET);
         this
     }
 
-    /// Stops every thread of `pid`.
-    pub(super) fn all(pid: u32) -> Self {
+    /// Stops every thread of `pid` but these.
+    pub(crate) fn all_but(pid: u32, spared: &[u32]) -> Self {
         let mut this = Self { pid, seized: Vec::new(), stopped: Vec::new(), refused: Vec::new() };
         let deadline = Instant::now() + STOP_BUDGET;
         let mut ids = Vec::new();
@@ -51,7 +51,11 @@ impl Stopped {
             if thread_ids(pid, &mut ids).is_err() {
                 break;
             }
-            ids.retain(|tid| !this.seized.contains(tid) && !this.refused.iter().any(|(other, _)| other == tid));
+            ids.retain(|tid| {
+                !spared.contains(tid)
+                    && !this.seized.contains(tid)
+                    && !this.refused.iter().any(|(other, _)| other == tid)
+            });
             if ids.is_empty() {
                 break;
             }

@@ -10,6 +10,7 @@ use super::cfi::Cfi;
 use super::guess;
 use super::images::Images;
 use super::memory::Memory;
+use super::signal::Signal;
 use crate::diagnose::Frame;
 use framehop::{FrameAddress, Unwinder as _};
 
@@ -22,6 +23,8 @@ pub(super) struct Stack {
     pub frames: Vec<Frame>,
     /// Registers saved by the innermost signal frame.
     pub interrupted: Option<Registers>,
+    /// The signals of the active handlers, the innermost first.
+    pub signals: Vec<Signal>,
     pub cut_short: Option<String>,
 }
 
@@ -38,6 +41,7 @@ pub(super) fn unwind(registers: &Registers, images: &Images, caches: &mut Caches
             let Some(saved) = arch::saved_registers(regs.sp(), memory) else {
                 return stack.cut("the signal frame cannot be read");
             };
+            stack.signals.extend(Signal::read(regs.sp(), saved.pc, memory));
             regs = arch::unwind_registers(&saved);
             address = FrameAddress::from_instruction_pointer(saved.pc);
             guessed = false;

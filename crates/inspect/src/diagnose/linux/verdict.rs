@@ -17,7 +17,7 @@ use crate::hang::Stuck;
 const DESCRIBED: usize = 3;
 
 /// What it comes down to.
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     pub kind: HangKind,
     pub sentence: String,
     /// The threads in the sentence, in order.
@@ -25,7 +25,7 @@ pub(super) struct Verdict {
 }
 
 /// Judges the threads of a stuck child.
-pub(super) fn reach(threads: &[ThreadReport], stuck: Stuck) -> Verdict {
+pub(crate) fn reach(threads: &[ThreadReport], stuck: Stuck) -> Verdict {
     if let Stuck::Spinning { tid } = stuck {
         return spinning(threads, tid);
     }
@@ -54,7 +54,7 @@ fn by_tid(threads: &[ThreadReport], tid: u32) -> Option<&ThreadReport> {
 }
 
 /// Each thread waits for at most one other, so a walk along owners either ends or comes round.
-fn shortest_cycle(threads: &[ThreadReport]) -> Option<Vec<&ThreadReport>> {
+pub(crate) fn shortest_cycle(threads: &[ThreadReport]) -> Option<Vec<&ThreadReport>> {
     let mut best: Option<Vec<&ThreadReport>> = None;
     for start in threads {
         let mut path = vec![start];
@@ -86,6 +86,9 @@ fn waits_sentence(thread: &ThreadReport, threads: &[ThreadReport]) -> String {
     text += &format!(", owned{inferred} by thread {}", owner.tid);
     if owner.tid == thread.tid {
         text += ", itself";
+    }
+    if by_tid(threads, owner.tid).is_none() {
+        text += ", which has ended";
     }
     if let Some(place) = by_tid(threads, owner.tid).and_then(|owner| place_of(owner.interrupted())) {
         text += &format!(", interrupted at {place}");
@@ -138,10 +141,11 @@ fn lost(threads: &[ThreadReport]) -> Verdict {
     let joins = |thread: &&ThreadReport| {
         thread.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::ThreadExit)
     };
-    let bystander = |thread: &&ThreadReport| owner(thread).is_some() || joins(thread);
+    let owned = |thread: &ThreadReport| owner(thread).is_some_and(|owner| by_tid(threads, owner.tid).is_some());
+    let bystander = |thread: &&ThreadReport| owned(thread) || joins(thread);
     let (waiting, sleeping): (Vec<_>, Vec<_>) = threads.iter().partition(bystander);
     let subjects = if sleeping.is_empty() { waiting } else { sleeping };
-    let mut parts: Vec<String> = subjects.iter().take(DESCRIBED).map(|thread| sleeps(thread)).collect();
+    let mut parts: Vec<String> = subjects.iter().take(DESCRIBED).map(|thread| sleeps(thread, threads)).collect();
     if subjects.len() > DESCRIBED {
         parts.push(format!("so do {} more", subjects.len() - DESCRIBED));
     }
@@ -149,10 +153,13 @@ fn lost(threads: &[ThreadReport]) -> Verdict {
     Verdict { kind: HangKind::LostWakeup, sentence, about: ids(&subjects) }
 }
 
-fn sleeps(thread: &ThreadReport) -> String {
+fn sleeps(thread: &ThreadReport, threads: &[ThreadReport]) -> String {
     let mut text = format!("{} sleeps for ever", title(thread));
     if let Some(resource) = &thread.waits_for {
         text += &format!(" on {}", resource.label());
+        if let Some(owner) = resource.owner.as_ref().filter(|owner| by_tid(threads, owner.tid).is_none()) {
+            text += &format!(", owned by thread {}, which has ended", owner.tid);
+        }
     }
     if let Some(place) = place_of(&thread.frames) {
         text += &format!(", at {place}");

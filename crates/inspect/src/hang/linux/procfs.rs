@@ -134,6 +134,8 @@ pub struct Mapping {
     pub end: u64,
     /// Whether code may run there.
     pub executable: bool,
+    /// Whether it may be written to.
+    pub writable: bool,
     /// `MAP_SHARED`: another process may have the same memory.
     pub shared: bool,
     /// Where it begins in the file, in bytes.
@@ -168,6 +170,7 @@ fn parse_mapping(line: &str) -> Option<Mapping> {
         start: hex(start)?,
         end: hex(end)?,
         executable: flags.as_bytes().get(2) == Some(&b'x'),
+        writable: flags.as_bytes().get(1) == Some(&b'w'),
         shared: flags.as_bytes().get(3) == Some(&b's'),
         offset: hex(offset)?,
         device: (hex(major)? as u32, hex(minor)? as u32),

@@ -1,0 +1,130 @@
+//! Edges of a cycle, and signals, in words.
+
+use super::target::named;
+use crate::diagnose::linux::seen::Seen;
+use crate::diagnose::linux::signal::Signal;
+use crate::diagnose::{Known, ThreadReport};
+use crate::explain::{Answer, Edge, Evidence, SignalNote};
+use crate::stacks;
+use std::fmt::Write;
+
+/// What each of the threads waits for, and whose that is.
+pub(super) fn edges(threads: &[ThreadReport], about: &[u32]) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    for thread in threads.iter().filter(|thread| about.contains(&thread.tid)) {
+        let Some(resource) = &thread.waits_for else { continue };
+        let inside = if thread.handler_depth() > 0 { ", in a signal handler" } else { "" };
+        let at = resource.address.map(|address| format!(" at {address:#x}")).unwrap_or_default();
+        let at = if resource.label().contains("0x") { String::new() } else { at };
+        let says = format!("thread {} waits for {}{at}{inside}", thread.tid, resource.label());
+        edges.push(Edge { says, evidence: Evidence::Kernel });
+        let Some(owner) = &resource.owner else {
+            let says = format!("who holds {} is not known", resource.label());
+            if resource.kind.is_held() {
+                edges.push(Edge { says, evidence: Evidence::Inferred });
+            }
+            continue;
+        };
+        let who = match threads.iter().find(|other| other.tid == owner.tid) {
+            Some(_) if owner.tid == thread.tid => format!("thread {}, itself,", owner.tid),
+            Some(_) => format!("thread {}", owner.tid),
+            None => format!("thread {}, which has ended,", owner.tid),
+        };
+        let evidence = match owner.known {
+            Known::Stored => Evidence::StoredInTheLock,
+            Known::InterruptedRegister => Evidence::InARegister,
+            Known::InterruptedStack => Evidence::OnTheStack,
+            _ => Evidence::Inferred,
+        };
+        edges.push(Edge { says: format!("{who} has it"), evidence });
+    }
+    edges
+}
+
+/// The signals whose handlers are active in these threads.
+pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
+    let mut notes = Vec::new();
+    for subject in seen.subjects.iter().filter(|subject| about.contains(&subject.report.tid)) {
+        // What each handler has blocked is what was blocked before the handler that interrupted it.
+        let mut blocked = subject.blocked;
+        for signal in &subject.signals {
+            let (number, is_told) = signal.number(blocked);
+            blocked = signal.blocked_before;
+            let place = seen.images.place(signal.interrupted);
+            let source = place.source().map(|source| format!(" ({source})")).unwrap_or_default();
+            let unknown = "sender not known: its handler was installed without SA_SIGINFO";
+            notes.push(SignalNote {
+                tid: subject.report.tid,
+                number,
+                name: number.map_or_else(|| "a signal that the frame does not name".to_owned(), name),
+                sender: if is_told { sender(*signal, subject.inner) } else { unknown.to_owned() },
+                interrupted: format!("{}{source}", place.name()),
+            });
+        }
+    }
+    notes
+}
+
+/// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a stack that
+/// somebody has pasted, applied to these stacks.
+pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32]) {
+    let mut text = String::new();
+    for (n, thread) in threads.iter().filter(|thread| about.contains(&thread.tid)).enumerate() {
+        let _ = writeln!(text, "Thread {} (LWP {}):", n + 1, thread.tid);
+        for (n, frame) in thread.frames.iter().enumerate() {
+            let _ = match (&frame.symbol, &frame.object) {
+                _ if frame.signal_frame => writeln!(text, "#{n}  <signal handler called>"),
+                (Some(symbol), Some(object)) => {
+                    writeln!(text, "#{n}  {:#018x} in {symbol} () from /{object}", frame.pc)
+                }
+                (Some(symbol), None) => writeln!(text, "#{n}  {:#018x} in {symbol} ()", frame.pc),
+                (None, _) => writeln!(text, "#{n}  {:#018x} in ?? ()", frame.pc),
+            };
+        }
+    }
+    if !threads.iter().any(|thread| about.contains(&thread.tid) && thread.handler_depth() > 0) {
+        return;
+    }
+    let told = stacks::explain(text.as_bytes());
+    answer.rules.extend(told.rule);
+    answer.entry = told.casebook.map(str::to_owned);
+    answer.fingerprint = told.fingerprint.map(|fingerprint| fingerprint.to_string());
+}
+
+/// The name of a signal: `SIGUSR1`, or `signal 40`.
+pub(super) fn name(number: i32) -> String {
+    let known = nix::sys::signal::Signal::try_from(number);
+    known.map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
+
+/// Where a signal came from, by `si_code`.
+fn sender(signal: Signal, tid: u32) -> String {
+    let [number, code, one, _] = signal.info;
+    let (number, code) = (number as i32, code as i32);
+    let process = || match one {
+        // A sender in another PID namespace has no number here.
+        0 => "a process of another PID namespace".to_owned(),
+        pid if pid == tid => format!("process {pid}, itself"),
+        pid => named(pid),
+    };
+    match code {
+        libc::SI_USER => format!("sent by {}, by kill", process()),
+        libc::SI_TKILL => format!("sent by {}, by tgkill (raise, pthread_kill)", process()),
+        libc::SI_QUEUE => format!("sent by {}, by sigqueue", process()),
+        libc::SI_TIMER => format!("sent by timer {} of timer_create", one),
+        libc::SI_KERNEL if number == libc::SIGALRM => "sent by the kernel, for alarm or setitimer".to_owned(),
+        libc::SI_KERNEL => "sent by the kernel".to_owned(),
+        code if code > 0 && number == libc::SIGCHLD => format!("sent for the child {}", one),
+        code if code > 0 => format!("raised by the instruction itself (si_code {code})"),
+        code => format!("si_code {code}"),
+    }
+}
+
+/// The signals of a set, by name.
+pub(super) fn names(set: u64) -> String {
+    let names: Vec<_> = (1..=64).filter(|number| set >> (number - 1) & 1 == 1).map(name).collect();
+    match names.len() {
+        0..=4 => names.join(", "),
+        n => format!("{} and {} more", names[..3].join(", "), n - 3),
+    }
+}

@@ -1,0 +1,86 @@
+//! `explain -- COMMAND`: what the command's end, its hang and an interruption come to.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use sigproof_tests::interrupt::{assert_none_started_by, started_by};
+use sigproof_tests::{Ran, finish, xtask};
+
+pub const TESTS: &[(&str, fn(&str))] = &[
+    ("one_that_hangs_is_explained_and_ended", one_that_hangs_is_explained_and_ended),
+    ("one_that_waits_for_a_hung_child", one_that_waits_for_a_hung_child),
+    ("one_that_ends", one_that_ends),
+    ("one_that_is_too_slow", one_that_is_too_slow),
+    ("one_that_does_not_start", one_that_does_not_start),
+    ("an_interruption_ends_it", an_interruption_ends_it),
+];
+
+/// Runs a command under `explain`; whatever it starts has `word` in its environment, and is gone afterwards.
+fn run(word: &str, arguments: &[&str]) -> Ran {
+    let (key, value) = word.split_once('=').expect("a variable");
+    let mut command = xtask(&[&["explain"], arguments].concat());
+    command.env(key, value).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = finish(command.spawn().expect("xtask starts"));
+    assert_none_started_by(word);
+    ran
+}
+
+fn path() -> String {
+    crate::specimens().to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn one_that_hangs_is_explained_and_ended(_: &str) {
+    let ran = run("SIGPROOF_EXPLAINED=hangs", &["--", &path(), "handler_mutex"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stdout.starts_with("ready\nstuck: "), "its output is passed on: {ran:#?}");
+    assert!(ran.stdout.contains("waits in a signal handler for mutex first"), "{ran:#?}");
+    assert!(ran.stderr.contains("the command hangs; it is ended after"), "{ran:#?}");
+}
+
+fn one_that_waits_for_a_hung_child(_: &str) {
+    let script = format!("'{}' cross; echo never", path());
+    let ran = run("SIGPROOF_EXPLAINED=child", &["--", "sh", "-c", &script]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stdout.contains("waits for its child") && !ran.stdout.contains("never"), "{ran:#?}");
+    assert!(ran.stdout.contains("mutex second"), "the child is explained too: {ran:#?}");
+}
+
+fn one_that_ends(_: &str) {
+    let ran = run("SIGPROOF_EXPLAINED=ends", &["--", "echo", "well"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "well\n", ""));
+    let ran = run("SIGPROOF_EXPLAINED=fails", &["--", "sh", "-c", "exit 5"]);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert!(ran.stderr.contains("the command exited with code 5"), "{ran:#?}");
+    let ran = run("SIGPROOF_EXPLAINED=dies", &["--", "sh", "-c", "kill -SEGV $$"]);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert!(ran.stderr.contains("SIGSEGV"), "{ran:#?}");
+}
+
+fn one_that_is_too_slow(_: &str) {
+    let ran = run("SIGPROOF_EXPLAINED=slow", &["--limit", "300ms", "--", "sleep", "1000"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stdout.starts_with("not stuck: ") && ran.stdout.contains("time limit"), "{ran:#?}");
+    assert!(ran.stderr.contains("did not end within its limit"), "{ran:#?}");
+}
+
+fn one_that_does_not_start(_: &str) {
+    let ran = run("SIGPROOF_EXPLAINED=not", &["--", "/nowhere/at-all"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert!(ran.stderr.contains("cannot start /nowhere/at-all"), "{ran:#?}");
+}
+
+fn an_interruption_ends_it(_: &str) {
+    let word = "SIGPROOF_EXPLAINED=interrupted";
+    let mut command = xtask(&["explain", "--", "sleep", "1000"]);
+    command.env("SIGPROOF_EXPLAINED", "interrupted").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("xtask starts");
+    let sleeps = || started_by(word).iter().any(|(_, line)| line.first().is_some_and(|name| name == "sleep"));
+    while !sleeps() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: no memory is involved; the child is ours and not reaped.
+    unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
+    assert_eq!(finish(child).code, Some(130));
+    assert_none_started_by(word);
+}
