@@ -52,7 +52,7 @@ pub fn is_relay(name: &Name) -> bool {
         name.path.as_str(),
         "\
         runtime.sigfwdgo runtime.sigfwd runtime.sigtrampgo runtime.sighandler runtime.sigtramp \
-        runtime.cgoSigtramp runtime.adjustSignalStack runtime.sigtramp.abi0 handle_signal thr_sighandler \
+        runtime.cgoSigtramp runtime.adjustSignalStack runtime.sigtramp.abi0 thr_sighandler \
         call_user_handler sigacthandler __sighndlr sigtramp_user signalHandler javaSignalHandler \
         JVM_handle_linux_signal JVM_handle_bsd_signal rtl_generic_sighandler sighandler \
         CallUserSignalHandler SignalAction chained_handler call_chained_handler jniSignalHandler \
