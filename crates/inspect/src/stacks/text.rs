@@ -1,5 +1,5 @@
-//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a tracker or a log
-//! has added.
+//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a
+//! tracker or a log has added.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ pub const LONGEST: usize = 256 << 20;
 /// The longest line that is read whole.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the letters of ASCII.
+/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the
+/// letters of ASCII.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
@@ -34,7 +35,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`) is taken apart.
+/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`)
+/// is taken apart.
 pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
     let mut clean = |line: &str| {
         let line = unquoted(line);
@@ -56,7 +58,8 @@ pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
     }
 }
 
-/// The line with a newline in each place where another line was joined to it; `None` if there is no such place.
+/// The line with a newline in each place where another line was joined to it; `None` if there is no such
+/// place.
 fn parts(line: &str) -> Option<String> {
     let bytes = line.as_bytes();
     if line.len() < 24 {

@@ -1,4 +1,5 @@
-//! What mails, trackers, logs and terminals do to a dump changes no answer, and no text makes the explanation fail.
+//! What mails, trackers, logs and terminals do to a dump changes no answer, and no text makes the
+//! explanation fail.
 
 use proptest::prelude::*;
 use sigproof_inspect::stacks::{Certainty, Verdict, explain};
@@ -51,7 +52,8 @@ fn a_deformed_dump_gets_the_same_answer() {
 
 #[test]
 fn a_dump_that_ends_early_never_turns_into_a_surer_one() {
-    // Cut behind each line, a dump may lose its answer; it must not be sure of a handler that the whole dump acquits.
+    // Cut behind each line, a dump may lose its answer; it must not be sure of a handler that the whole dump
+    // acquits.
     let acquitted = fixtures().into_iter().filter(|fixture| fixture.verdict.starts_with("no "));
     for fixture in acquitted {
         let lines: Vec<&str> = fixture.dump.lines().collect();
