@@ -26,10 +26,8 @@ pub fn words(name: &str) -> Vec<String> {
         let next_lower = chars.get(at + 1).is_some_and(|next| next.is_lowercase());
         let starts = c.is_uppercase()
             && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_lower));
-        if !c.is_alphanumeric() || starts {
-            if !word.is_empty() {
-                found.push(std::mem::take(&mut word));
-            }
+        if (!c.is_alphanumeric() || starts) && !word.is_empty() {
+            found.push(std::mem::take(&mut word));
         }
         if c.is_alphanumeric() {
             word.extend(c.to_lowercase());
@@ -141,7 +139,7 @@ pub fn runs_in_handlers_only(name: &Name) -> bool {
 pub fn reports(name: &Name) -> bool {
     let lower: String = name.path.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
     const PARTS: &str = "\
-        crash segv fatalsignal fatalerror sigfatal segfault faulthandler fatalhandler backtrace stacktrace \
+        criticalsignal crash segv fatalsignal fatalerror sigfatal segfault faulthandler fatalhandler backtrace stacktrace \
         stackdump dumpstack printtrace minidump breakpad sentry coredump bugreport reportanddie reportbug \
         deathtrap sigbus sigill sigfpe sigabrt postmortem drkonqi ossighandler abnormaltermination \
         unhandledsignal dumpcore terminatesignal faultsignal stacktrap handlesegv debuggersignal \

@@ -14,7 +14,7 @@
 //! | anything else | runs |
 
 use super::anatomy::{self, Layer};
-use super::dump::{Dump, Notices, Trace, TraceFrame};
+use super::dump::{Dump, Notices, Tool, Trace, TraceFrame};
 use super::verdict::Verdict;
 use super::waiting::{self, Waiting};
 use crate::rules::faults::{self, End};
@@ -41,8 +41,8 @@ pub struct Finding {
     pub fatal: bool,
 }
 
-/// The activations of handlers on a stack, each with what it does. A handler that a second signal interrupted only counts
-/// if it waits, or if it crashed.
+/// The activations of handlers on a stack, each with what it does. A handler that a second signal
+/// interrupted only counts if it waits, or if it crashed.
 pub fn findings(dump: &Dump, index: usize, layers: &[Layer]) -> Vec<Finding> {
     let trace = &dump.traces[index];
     let mut found: Vec<Finding> = Vec::new();
@@ -88,7 +88,8 @@ fn judge(dump: &Dump, index: usize, layers: &[Layer], at: usize) -> Finding {
         Some(_) => false,
         None => raised_here || named_reporter,
     };
-    let waiting = waiting::waiting(frames);
+    let unnamed = || waiting::unnamed(frames).filter(|_| !dump.notices.crashed);
+    let waiting = waiting::waiting(frames).or_else(unnamed);
     let (verdict, cause) = verdict(dump, index, frames, waiting.as_ref(), fatal, signal.as_ref(), at);
     Finding { verdict, trace: index, layer: at, waiting, cause, signal, fatal }
 }
@@ -131,11 +132,12 @@ fn verdict(
             _ => (Verdict::Reporter, None),
         };
     }
-    if frames.is_empty() && dump.notices.crashed && repeats(&dump.traces[index]) {
+    if frames.iter().all(TraceFrame::is_unknown) && repeats(&dump.traces[index]) {
         return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
     }
     if fatal {
-        return (Verdict::Reporter, None);
+        let crashes = at == 0 && dump.notices.crashed && crashes_itself(dump, index, frames);
+        return (if crashes { Verdict::Faults } else { Verdict::Reporter }, None);
     }
     if at == 0 && dump.notices.no_signal_stack {
         return (Verdict::Faults, Some("the Go runtime stopped the program"));
@@ -150,6 +152,17 @@ fn verdict(
     (if calls || dump.notices.errno_spoiled { Verdict::Unsafe } else { Verdict::Runs }, None)
 }
 
+/// Whether a debugger shows that the process ended inside the handler of a fault: in a function that reports
+/// nothing.
+fn crashes_itself(dump: &Dump, index: usize, frames: &[TraceFrame]) -> bool {
+    let debugger =
+        matches!(dump.traces[index].tool, Some(Tool::Gdb | Tool::Lldb | Tool::Coredump | Tool::EuStack | Tool::Apple));
+    let top = frames.iter().position(|frame| !frame.is_unknown());
+    let reports = frames[..frames.len().saturating_sub(1)].iter().any(|frame| handlers::reports(&frame.name));
+    let own = top.is_some_and(|top| top + 1 < frames.len() && !anatomy::is_library(&frames[top]));
+    debugger && is_crashed(dump, index) && own && !reports
+}
+
 /// Whether the stack is a long row of signal frames with no handler between.
 fn repeats(trace: &Trace) -> bool {
     trace
@@ -160,7 +173,8 @@ fn repeats(trace: &Trace) -> bool {
         >= 5
 }
 
-/// Whether this is the stack that crashed: marked by the tool, or the first one of a text that speaks of a crash.
+/// Whether this is the stack that crashed: marked by the tool, or the first one of a text that speaks of a
+/// crash.
 pub fn is_crashed(dump: &Dump, index: usize) -> bool {
     if dump.traces.iter().any(|trace| trace.crashed) {
         return dump.traces[index].crashed;
@@ -217,7 +231,10 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
             .split(',')
             .next()
             .and_then(|arg| {
-                arg.trim().trim_end_matches('?').strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                arg.trim()
+                    .trim_end_matches('?')
+                    .strip_prefix("0x")
+                    .and_then(|hex| u64::from_str_radix(hex, 16).ok().map(|number| number & 0xffff_ffff))
             })
             .filter(|number| (1..=64).contains(number))
     };
@@ -228,10 +245,10 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
         return signals::by_number(number, notices.bsd).map(|name| Signal { name, known: Known::Header });
     }
     // A handler of several signals has none of them in its name.
-    if let Some(frame) = anatomy::handler(trace, layer) {
-        if let Some(name) = signals::in_name(&frame.name.path) {
-            return Some(Signal { name, known: Known::Name });
-        }
+    if let Some(frame) = anatomy::handler(trace, layer)
+        && let Some(name) = signals::in_name(&frame.name.path)
+    {
+        return Some(Signal { name, known: Known::Name });
     }
     if let Some(name) = outermost().find_map(|frame| signals::in_name(frame.name.last())) {
         return Some(Signal { name, known: Known::Name });
@@ -243,7 +260,11 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
         return Some(Signal { name: "SIGABRT".to_owned(), known: Known::Raised });
     }
     let reporter = frames.iter().any(|frame| handlers::reports(&frame.name));
-    let header = notices.signal.as_ref().filter(|_| innermost_crash && (reporter || notices.reported_by_handler));
+    let samples = frames
+        .iter()
+        .any(|frame| handlers::runs_in_handlers_only(&frame.name) || frame.name.path.starts_with("runtime."));
+    let header =
+        notices.signal.as_ref().filter(|_| !samples && innermost_crash && (reporter || notices.reported_by_handler));
     header.map(|name| Signal { name: name.clone(), known: Known::Header })
 }
 

@@ -1,5 +1,5 @@
-//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a tracker or a log
-//! has added.
+//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a
+//! tracker or a log has added.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ pub const LONGEST: usize = 256 << 20;
 /// The longest line that is read whole.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the letters of ASCII.
+/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the
+/// letters of ASCII.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
@@ -34,22 +35,31 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`) is taken apart.
+/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`)
+/// is taken apart.
 pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
-    for line in text.split(['\n', '\r']) {
+    let mut clean = |line: &str| {
+        let line = unquoted(line);
+        match line.find("https://github.com/").filter(|at| line[..*at].trim().is_empty()) {
+            Some(at) => each(&without_link(line, at)),
+            None => each(line),
+        }
+    };
+    for line in text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
         let mut end = line.len().min(LONGEST_LINE);
         while !line.is_char_boundary(end) {
             end -= 1;
         }
         let line = cleaned(&line[..end]);
         match parts(&line) {
-            Some(lines) => lines.split('\n').for_each(|line| each(unquoted(line))),
-            None => each(unquoted(&line)),
+            Some(lines) => lines.split('\n').for_each(&mut clean),
+            None => clean(&line),
         }
     }
 }
 
-/// The line with a newline in each place where another line was joined to it; `None` if there is no such place.
+/// The line with a newline in each place where another line was joined to it; `None` if there is no such
+/// place.
 fn parts(line: &str) -> Option<String> {
     let bytes = line.as_bytes();
     if line.len() < 24 {
@@ -107,11 +117,6 @@ fn parts(line: &str) -> Option<String> {
 
 /// Without escapes of terminals and of HTML, without control characters.
 fn cleaned(line: &str) -> Cow<'_, str> {
-    if let Some(at) =
-        line.find("https://github.com/").filter(|at| line[..*at].trim_matches([' ', '\t', '>']).is_empty())
-    {
-        return Cow::Owned(without_link(line, at));
-    }
     let plain = line.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != b'&' && b != b'\\' && b < 0x7f));
     if plain {
         return Cow::Borrowed(line);

@@ -29,6 +29,8 @@ fn place(text: &str) -> TraceFrame {
         // A tracker took the backtick for its own.
         None => match text.find(".dylib") {
             Some(at) => (Some(&text[..at + 6]), text[at + 6..].trim()),
+            // A line that ends in the module's name.
+            None if !text.contains([' ', '+', ':', '(']) => (Some(text), ""),
             None => (None, text),
         },
     };
@@ -70,12 +72,12 @@ pub fn lldb_thread(line: &str) -> Option<Head> {
             || (reason.starts_with("signal ") && !reason.contains("SIGSTOP") && !reason.contains("SIGINT"));
     }
     // The thread's place stands in its header as well; it is the only frame if the dump ends here.
-    if let Some(at) = rest.find("0x").filter(|at| rest[*at..].contains('`')) {
-        if let Some((address, text)) = scan::hex(&rest[at..]) {
-            let mut frame = place(text.trim());
-            frame.address = Some(address);
-            head.place = Some(Box::new(frame));
-        }
+    if let Some(at) = rest.find("0x").filter(|at| rest[*at..].contains('`'))
+        && let Some((address, text)) = scan::hex(&rest[at..])
+    {
+        let mut frame = place(text.trim());
+        frame.address = Some(address);
+        head.place = Some(Box::new(frame));
     }
     Some(head)
 }
