@@ -28,6 +28,7 @@ pub const TESTS: &[(&str, fn(&str))] = &[
     ("watching_until_it_ends", watching_until_it_ends),
     ("a_report_says_the_same", a_report_says_the_same),
     ("equal_stacks_are_told_once", equal_stacks_are_told_once),
+    ("the_document_shows_what_is_printed", the_document_shows_what_is_printed),
 ];
 
 /// Fails with exit code 4, no answer, and these words.
@@ -209,4 +210,36 @@ fn equal_stacks_are_told_once(_: &str) {
     assert!(ran.stdout.len() < 4096, "{}", ran.stdout);
     let whole = explain(&[&specimen.pid().to_string(), "--verbose"]).stdout;
     assert_eq!(whole.matches("wait_beside").count(), 299, "{whole}");
+}
+
+/// Each line of the transcript in docs/explain.md is one of the output, but for numbers.
+fn the_document_shows_what_is_printed(_: &str) {
+    let document = fs::read_to_string(sigproof_tests::workspace().join("docs/explain.md")).expect("it is there");
+    let shown = document.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");
+    let plain = |text: &str| -> Vec<String> {
+        let digits = |line: &str| {
+            let words = line
+                .split(|c: char| !(c.is_ascii_hexdigit() || c == 'x'))
+                .zip(line.split_inclusive(|c: char| !(c.is_ascii_hexdigit() || c == 'x')));
+            words
+                .map(|(word, whole)| {
+                    if word.starts_with(|c: char| c.is_ascii_digit()) {
+                        whole.replacen(word, "N", 1)
+                    } else {
+                        whole.to_owned()
+                    }
+                })
+                .collect()
+        };
+        text.lines().map(digits).collect()
+    };
+    let specimen = Specimen::start("handler_mutex", &[]);
+    let ran = specimen.explain(1, &["mutex first"]);
+    let printed = plain(&ran.stdout);
+    for line in plain(shown) {
+        // Seconds, or milliseconds.
+        let line = line.replace("N.N s", "N").replace("N ms", "N");
+        let same = |other: &&String| other.replace("N.N s", "N").replace("N ms", "N") == line;
+        assert!(printed.iter().find(same).is_some(), "{line}\nis not in\n{}", ran.stdout);
+    }
 }

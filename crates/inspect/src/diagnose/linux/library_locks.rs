@@ -93,7 +93,7 @@ fn guarded_by(function: &str) -> Option<&'static str> {
         Some(beginning) => function.starts_with(beginning),
         None => function == *pattern,
     };
-    GUARDS.iter().find(|(_, functions)| functions.iter().any(|pattern| is(pattern))).map(|(guards, _)| *guards)
+    GUARDS.iter().find(|(_, functions)| functions.iter().any(is)).map(|(guards, _)| *guards)
 }
 
 /// Whether they wait for the lock of a stream.

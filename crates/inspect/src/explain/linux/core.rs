@@ -3,7 +3,7 @@
 //! Who outside could have ended a wait is not in a core file. So only what the locks themselves say is called
 //! stuck.
 
-use super::core_file::CoreFile;
+use super::core_file::{CoreFile, CoreThread};
 use super::partial::is_sure;
 use super::{empty, stuck, told};
 use crate::diagnose::linux::images::Images;
@@ -24,7 +24,7 @@ pub fn explain_core(path: &Path) -> Result<Answer, Refused> {
     let file = CoreFile::read(path).map_err(Refused::Core)?;
     let mut memory = Memory::of_core(file.memory);
     let images = Images::of_core(&file.maps, &mut memory);
-    let subjects = file.threads.into_iter().map(|(tid, registers, syscall)| Subject {
+    let subjects = file.threads.into_iter().map(|CoreThread { tid, registers, syscall, blocked }| Subject {
         report: ThreadReport {
             tid,
             name: file.name.clone(),
@@ -37,7 +37,7 @@ pub fn explain_core(path: &Path) -> Result<Answer, Refused> {
         syscall,
         registers: Some(registers),
         interrupted: None,
-        blocked: 0,
+        blocked,
         signals: Vec::new(),
     });
     let mut seen = Seen {

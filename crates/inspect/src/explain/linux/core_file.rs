@@ -31,8 +31,9 @@ const EXECUTABLE: u64 = 1;
 const WRITABLE: u64 = 2;
 /// Bytes of a program header.
 const HEADER: usize = 56;
-/// Where `elf_prstatus` has the signal, the thread's id and its registers, and `elf_prpsinfo` the name.
+/// Where `elf_prstatus` has the signal, the blocked signals, the thread's id and its registers, and `elf_prpsinfo` the name.
 const SIGNAL_AT: usize = 12;
+const BLOCKED_AT: usize = 24;
 const ID_AT: usize = 32;
 const REGISTERS_AT: usize = 112;
 const NAME_AT: usize = 40;
@@ -49,11 +50,21 @@ pub(super) struct CoreFile {
     /// Its `si_code`, and the address of a fault.
     pub info: Option<(i32, u64)>,
     /// The one that the signal ended comes first.
-    pub threads: Vec<(u32, Registers, Option<Syscall>)>,
+    pub threads: Vec<CoreThread>,
     pub maps: Vec<Mapping>,
     pub memory: Segments,
     /// How many bytes are missing at the end.
     pub missing: u64,
+}
+
+/// One thread.
+pub(super) struct CoreThread {
+    pub tid: u32,
+    pub registers: Registers,
+    /// The call that it was in.
+    pub syscall: Option<Syscall>,
+    /// The signals that it blocked.
+    pub blocked: u64,
 }
 
 impl CoreFile {
@@ -159,7 +170,8 @@ impl CoreFile {
             self.signal = number(note, SIGNAL_AT, 2).unwrap_or_default() as i32;
             self.pid = tid as u32;
         }
-        self.threads.push((tid as u32, registers, syscall));
+        let blocked = number(note, BLOCKED_AT, 8).unwrap_or_default();
+        self.threads.push(CoreThread { tid: tid as u32, registers, syscall, blocked });
     }
 
     /// The files: what was not written to is not in the core file, but in them.
@@ -169,6 +181,20 @@ impl CoreFile {
                 mapping.path.clone_from(path);
                 mapping.offset = offset + mapping.start.saturating_sub(*start);
                 mapping.inode = 1;
+            }
+            // gdb leaves out what the files have as well; the kernel keeps an empty segment for it.
+            if self.maps.iter().all(|mapping| mapping.end <= *start || *end <= mapping.start) {
+                self.maps.push(Mapping {
+                    start: *start,
+                    end: *end,
+                    executable: true,
+                    writable: false,
+                    shared: false,
+                    offset: *offset,
+                    device: (0, 0),
+                    inode: 1,
+                    path: path.clone(),
+                });
             }
             let Ok(bytes) = map(Path::new(path)) else { continue };
             if let Some(bytes) = usize::try_from(*offset).ok().and_then(|offset| bytes.get(offset..)) {

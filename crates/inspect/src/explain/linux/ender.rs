@@ -151,7 +151,9 @@ impl World<'_> {
     /// Holders of an object but for the process itself.
     fn held(&self, object: &str, counts: impl Fn(&Held) -> bool, which: &str) -> Ender {
         let all: Vec<&Held> = self.holders.of(object).iter().filter(|held| counts(held)).collect();
-        let mut others: Vec<u32> = all.iter().map(|held| held.pid).filter(|pid| *pid != self.pid).collect();
+        // A process that has started this explanation waits for it, and would not otherwise.
+        let counted = |pid: &u32| *pid != self.pid && *pid != std::process::id();
+        let mut others: Vec<u32> = all.iter().map(|held| held.pid).filter(counted).collect();
         others.dedup();
         if all.is_empty() && self.holders.some_hidden {
             // Without a holder of the other end the wait would have ended.
@@ -229,10 +231,15 @@ impl World<'_> {
 
     fn child(&self, which: Option<u32>) -> (String, Ender) {
         let alive = children(self.pid);
-        let waited: Vec<u32> = match which {
+        let mut waited: Vec<u32> = match which {
             Some(pid) => vec![pid],
             None => alive,
         };
+        let all = waited.len();
+        waited.retain(|pid| *pid != std::process::id());
+        if waited.is_empty() && all > 0 {
+            return ("waits for this explanation".to_owned(), Ender::Inside);
+        }
         let names: Vec<_> = waited.iter().take(3).map(|pid| named(*pid)).collect();
         match waited.len() {
             0 => ("waits for a child".to_owned(), Ender::Unknown("a child that is not shown".to_owned())),

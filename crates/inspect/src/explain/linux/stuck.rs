@@ -235,7 +235,12 @@ fn is_python_deadlock(view: &View, diagnosis: &Diagnosis) -> bool {
     let locks = |thread: &ThreadReport| {
         thread.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::PythonLock)
     };
-    handled(view) == 1 << (libc::SIGINT - 1) && diagnosis.threads.len() > 1 && diagnosis.threads.iter().all(locks)
+    let waits_for_us = |thread: &ThreadReport| {
+        let seen = view.threads.iter().find(|seen| seen.looked.tid == thread.tid);
+        seen.is_some_and(|seen| seen.does.contains("this explanation"))
+    };
+    let others: Vec<_> = diagnosis.threads.iter().filter(|thread| !waits_for_us(thread)).collect();
+    handled(view) == 1 << (libc::SIGINT - 1) && others.len() > 1 && others.into_iter().all(locks)
 }
 
 /// The signals that a handler would be called for, in a thread that does not block them.

@@ -106,7 +106,7 @@ mod tests {
             state: 'S',
         };
         let first = [thread(1, 1), thread(2, 1)];
-        assert!(moved(&first, &first).is_empty());
+        assert_eq!(moved(&first, &first), Vec::<u32>::new());
         assert_eq!(moved(&first, &[thread(1, 1), thread(2, 2)]), [2]);
         assert_eq!(moved(&first, &[thread(1, 1)]), [2]);
         assert_eq!(moved(&first, &[thread(1, 1), thread(2, 1), thread(3, 1)]), [3]);
