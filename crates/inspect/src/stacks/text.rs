@@ -184,7 +184,11 @@ fn unescaped(text: &str) -> String {
         };
         match (c, end) {
             (Some(c), Some(end)) => {
-                found.push(if c.is_control() { ' ' } else { c });
+                match c {
+                    '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => {}
+                    '\u{a0}' | '\u{2007}' | '\u{202f}' => found.push(' '),
+                    c => found.push(if c.is_control() { ' ' } else { c }),
+                }
                 rest = &rest[end + 1..];
             }
             _ => {

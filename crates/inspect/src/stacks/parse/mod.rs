@@ -11,6 +11,7 @@
 //! | `jvm` | hs_err, jstack |
 //! | `python` | py-spy, faulthandler, tracebacks |
 //! | `lists` | what programs print themselves: glibc, glog, Rust, Node, minidump_stackwalk, Julia, Valgrind, perf |
+//! | `plain` | a name and an offset without an address: app stores, Crystal |
 //! | `notices` | headers: signals, errors |
 //! | `reader` | the state from line to line |
 
@@ -25,6 +26,7 @@ mod ips;
 mod jvm;
 mod lists;
 mod notices;
+mod plain;
 pub(super) mod python;
 mod reader;
 mod scan;

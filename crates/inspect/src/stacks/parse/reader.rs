@@ -1,8 +1,8 @@
 //! The state from line to line: which thread is being read, in which order its frames come, what its frames lack.
 
 use super::python::Order;
-use super::tree::Tree;
-use super::{Head, apple, go, hash, heads, jvm, lists, notices, python, scan};
+use super::tree::{self, Tree};
+use super::{Head, apple, go, hash, heads, jvm, lists, notices, plain, python, scan};
 use crate::rules::frames;
 use crate::stacks::dump::{Dump, Tool, Trace, TraceFrame};
 
@@ -352,7 +352,8 @@ impl Reader {
                 && text.contains("  (in ")
                 || scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" Thread_"))
                 || line.starts_with("                                        ")
-                    && scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" 0x") || rest.starts_with(" _"));
+                    && scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" 0x") || rest.starts_with(" _"))
+                || line.starts_with("  ") && tree::is_node(text);
             if starts {
                 self.end();
                 let mut tree = Tree::default();
@@ -408,6 +409,11 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
             jvm::hs_err_frame(text).map(with(Tool::HsErr))
         }
         b'F' => python::file_frame(text).map(with(Tool::Python)),
+        b'[' if text.starts_with("[0x") && plain::bracketed(text).is_some() => {
+            plain::bracketed(text).map(with(Tool::Other))
+        }
+        b'u' if text.starts_with("unknown function (ip: ") => lists::julia(text).map(with(Tool::Julia)),
+        _ if text.ends_with(" (unknown line)") => lists::julia(text).map(with(Tool::Julia)),
         b'0'..=b'9' if text.contains('`') && lists::windbg(text).is_some() => {
             lists::windbg(text).map(with(Tool::Other))
         }
@@ -419,6 +425,7 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
                     .or_else(|| apple::report_frame(text).map(with(Tool::Apple)))
             })
             .or_else(|| lists::minidump(text).map(with(Tool::Minidump)))
+            .or_else(|| plain::numbered(text).map(with(Tool::Other)))
             .or_else(|| {
                 lists::numbered(text)
                     .filter(|(frame, _)| frame.address.is_some() || text.contains("::") || tool == Some(Tool::Rust))
