@@ -141,7 +141,7 @@ pub fn runs_in_handlers_only(name: &Name) -> bool {
 pub fn reports(name: &Name) -> bool {
     let lower: String = name.path.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
     const PARTS: &str = "\
-        crash segv fatalsignal fatalerror sigfatal segfault faulthandler fatalhandler backtrace stacktrace \
+        criticalsignal crash segv fatalsignal fatalerror sigfatal segfault faulthandler fatalhandler backtrace stacktrace \
         stackdump dumpstack printtrace minidump breakpad sentry coredump bugreport reportanddie reportbug \
         deathtrap sigbus sigill sigfpe sigabrt postmortem drkonqi ossighandler abnormaltermination \
         unhandledsignal dumpcore terminatesignal faultsignal stacktrap handlesegv debuggersignal \

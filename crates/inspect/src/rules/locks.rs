@@ -284,7 +284,7 @@ const C: Table<Lock> = &[
     (
         Lock::Unwinder,
         "\
-        Unwind_Find_FDE Unwind_Backtrace Unwind_RaiseException Unwind_Resume Unwind_ForcedUnwind \
+        Unwind_Find_FDE Unwind_Find_registered_FDE dwarf_step ULx86_64_tdep_trace fetch_proc_info find_reg_state Unwind_Backtrace Unwind_RaiseException Unwind_Resume Unwind_ForcedUnwind \
         uw_frame_state_for uw_init_context_1 uw_update_context unw_step unw_init_local ULx86_64_step \
         ULx86_64_dwarf_find_proc_info ULx86_64_init_local ULx86_64_dwarf_step UL_dwarf_find_proc_info \
         unw_get_proc_info unw_get_proc_name dwarf_find_proc_info backtrace backtrace_symbols_fd \
@@ -428,7 +428,8 @@ fn of_path(name: &Name) -> Option<Lock> {
     }
     if starts(&[
         "std::backtrace",
-        "backtrace::",
+        "backtrace::trace",
+        "backtrace::symbolize",
         "std::panicking::",
         "libunwind::",
         "unwindstack::",

@@ -24,7 +24,7 @@ const LONGEST: usize = 4096;
 impl Name {
     /// The name in `text`, which is what a tool prints for a function.
     pub fn of(text: &str) -> Self {
-        let text = cut(text.trim().trim_start_matches('*'), LONGEST);
+        let text = cut(text.trim().trim_matches('*'), LONGEST);
         let text = demangled(text);
         let text = without_decoration(&text);
         let (text, parameters) = without_parameters(text);

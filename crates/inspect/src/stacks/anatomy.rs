@@ -60,7 +60,9 @@ pub fn layers(trace: &Trace) -> Vec<Layer> {
 /// The function that the signal called, of a layer's frames.
 pub fn handler<'a>(trace: &'a Trace, layer: &Layer) -> Option<&'a TraceFrame> {
     let frames = &trace.frames[layer.handler.clone()];
-    let named = frames.iter().rev().find(|frame| !frame.is_unknown() && !frames::is_relay(&frame.name));
+    let placed = |frame: &&TraceFrame| !frame.is_unknown() || frame.module.is_some() && frame.offset.is_some();
+    let of_freebsd = |frame: &TraceFrame| frame.name.path == "handle_signal" && frame.library().contains("libthr");
+    let named = frames.iter().rev().find(|frame| placed(frame) && !of_freebsd(frame) && !frames::is_relay(&frame.name));
     named.or_else(|| frames.iter().rev().find(|frame| !frame.is_unknown()))
 }
 
@@ -117,11 +119,9 @@ fn mark(trace: &Trace, at: usize) -> Option<Mark> {
         Some(Marker::Shown) => return Some(Mark::Shown),
         // `sigaction` that a handler calls stands above, not below, the handler: what it calls is never a handler.
         Some(Marker::Misnamed) => {
-            let inner = &trace.frames[at - 1];
-            let called = faults::of(&inner.name).is_some()
-                || waits::of(&inner.name).is_some()
-                || locks::of(&inner.name).is_some();
-            return (!called && !inner.is_in_libc()).then_some(Mark::Unnamed);
+            // With debug symbols a tool names the restorer itself, and prints arguments and sources of the others.
+            let described = !frame.args.is_empty() || frame.source.is_some();
+            return (!described && !is_library(&trace.frames[at - 1])).then_some(Mark::Unnamed);
         }
         None => {}
     }
@@ -144,11 +144,11 @@ const INTERPRETERS: &[&str] = &[
 
 /// Where glibc's restorer lies in libc or libpthread of common distributions, without a symbol.
 const RESTORERS: &[u64] = &[
-    0x42520, 0x45330, 0x3f040, 0x3ebf0, 0x43170, 0x3ef70, 0x36400, 0x4df30, 0x54d90, 0x3e730, 0x38d50, 0x3bf90,
-    0x3c050, 0x43090, 0x54db0, 0x3ef60, 0x3ef20, 0x3ef10, 0x43060, 0x46210, 0x38d60, 0x3dd80, 0x3bd60, 0x42990,
-    0x4bf50, 0x35f50, 0x354b0, 0x36280, 0x33060, 0x37840, 0x3e3f0, 0x4a3a0, 0x40790, 0xf890, 0xf8d0, 0x12730, 0x12890,
-    0x12980, 0x12b20, 0x12cf0, 0x13140, 0x14420, 0x14140, 0x153c0, 0x113e0, 0x11390, 0x10330, 0xf5d0, 0xf630, 0xf130,
-    0xf6d0, 0x128a0, 0x12dd0, 0x12c20,
+    0x42520, 0x45330, 0x3e6f0, 0x3f040, 0x3ebf0, 0x43170, 0x3ef70, 0x36400, 0x4df30, 0x54d90, 0x3e730, 0x38d50,
+    0x3bf90, 0x3c050, 0x43090, 0x54db0, 0x3ef60, 0x3ef20, 0x3ef10, 0x43060, 0x46210, 0x38d60, 0x3dd80, 0x3bd60,
+    0x42990, 0x4bf50, 0x35f50, 0x354b0, 0x36280, 0x33060, 0x37840, 0x3e3f0, 0x4a3a0, 0x40790, 0xf890, 0xf8d0, 0x12730,
+    0x12890, 0x12980, 0x12b20, 0x12cf0, 0x13140, 0x14420, 0x14140, 0x153c0, 0x113e0, 0x11390, 0x10330, 0xf5d0, 0xf630,
+    0xf130, 0xf6d0, 0x128a0, 0x12dd0, 0x12c20,
 ];
 
 /// A frame without a name that must be a signal frame.
@@ -163,12 +163,16 @@ fn is_unnamed_restorer(trace: &Trace, at: usize) -> bool {
         // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells that it is cut.
         return trace.frames.get(at + 1).is_some();
     }
-    let outermost = trace.frames.len() - at <= 2;
+    let rest = &trace.frames[at + 1..];
+    let outermost = rest.iter().all(|frame| frames::is_root(&frame.name) || frame.is_unknown() && frame.is_in_libc());
     let offset = frame.offset.is_some_and(|offset| RESTORERS.contains(&offset));
     let library = frame.library();
     let threads = library.starts_with("libc.") || library.starts_with("libc-") || library.starts_with("libpthread");
-    let handler = !inner.is_unknown() && (looks_like_handler(inner) || handlers::reports(&inner.name));
-    threads && !inner.is_in_libc() && (offset || handler) && (!outermost || offset)
+    let reports = trace.frames[..at].iter().any(|frame| !frame.is_unknown() && handlers::reports(&frame.name));
+    let handler = reports || !inner.is_unknown() && looks_like_handler(inner);
+    // Such a function is entered from the program and calls nothing of it.
+    let below = trace.frames.get(at + 1).is_some_and(|next| !next.is_unknown() && frames::calls_nothing(&next.name));
+    threads && !inner.is_in_libc() && (offset || handler || below) && (!outermost || offset || below)
 }
 
 fn looks_like_handler(frame: &TraceFrame) -> bool {

@@ -88,7 +88,8 @@ fn judge(dump: &Dump, index: usize, layers: &[Layer], at: usize) -> Finding {
         Some(_) => false,
         None => raised_here || named_reporter,
     };
-    let waiting = waiting::waiting(frames);
+    let unnamed = || waiting::unnamed(frames).filter(|_| !dump.notices.crashed);
+    let waiting = waiting::waiting(frames).or_else(unnamed);
     let (verdict, cause) = verdict(dump, index, frames, waiting.as_ref(), fatal, signal.as_ref(), at);
     Finding { verdict, trace: index, layer: at, waiting, cause, signal, fatal }
 }
@@ -131,7 +132,7 @@ fn verdict(
             _ => (Verdict::Reporter, None),
         };
     }
-    if frames.is_empty() && dump.notices.crashed && repeats(&dump.traces[index]) {
+    if frames.iter().all(TraceFrame::is_unknown) && repeats(&dump.traces[index]) {
         return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
     }
     if fatal && !(at == 0 && dump.notices.wrong_signal_stack) {
@@ -217,7 +218,10 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
             .split(',')
             .next()
             .and_then(|arg| {
-                arg.trim().trim_end_matches('?').strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                arg.trim()
+                    .trim_end_matches('?')
+                    .strip_prefix("0x")
+                    .and_then(|hex| u64::from_str_radix(hex, 16).ok().map(|number| number & 0xffff_ffff))
             })
             .filter(|number| (1..=64).contains(number))
     };
@@ -243,7 +247,11 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
         return Some(Signal { name: "SIGABRT".to_owned(), known: Known::Raised });
     }
     let reporter = frames.iter().any(|frame| handlers::reports(&frame.name));
-    let header = notices.signal.as_ref().filter(|_| innermost_crash && (reporter || notices.reported_by_handler));
+    let samples = frames
+        .iter()
+        .any(|frame| handlers::runs_in_handlers_only(&frame.name) || frame.name.path.starts_with("runtime."));
+    let header =
+        notices.signal.as_ref().filter(|_| !samples && innermost_crash && (reporter || notices.reported_by_handler));
     header.map(|name| Signal { name: name.clone(), known: Known::Header })
 }
 

@@ -1,12 +1,15 @@
 //! The answer where no stack shows a handler.
 
+use std::collections::HashSet;
+
 use super::answer::{Answer, Certainty};
 use super::casebook;
 use super::dump::{Dump, Trace, TraceFrame};
-use super::verdict::{Verdict, handler_by_name_only, is_named, may_hide_handler, title};
+use super::verdict::{Verdict, handler_by_name_only, is_named, may_hide_handler, shape, title};
 use super::waiting;
 use crate::rules::fingerprint::{Awaited, Fingerprint, Mechanism};
-use crate::rules::safety;
+use crate::rules::locks::{self, Lock};
+use crate::rules::{frames, safety};
 
 /// More sleepers than this are counted, not described.
 const DESCRIBED: usize = 3;
@@ -14,6 +17,8 @@ const DESCRIBED: usize = 3;
 /// The answer for a dump without a handler on a stack.
 pub fn reach(dump: &Dump) -> Answer {
     let stacks: Vec<&Trace> = dump.traces.iter().filter(|trace| !trace.history && !trace.frames.is_empty()).collect();
+    let mut shapes = HashSet::new();
+    let distinct: Vec<&Trace> = stacks.iter().filter(|trace| shapes.insert(shape(trace))).copied().collect();
     let notices = &dump.notices;
     if notices.no_signal_stack {
         let mut answer =
@@ -33,7 +38,7 @@ pub fn reach(dump: &Dump) -> Answer {
     if notices.unsafe_call || notices.errno_spoiled {
         return by_sanitizer(dump, &stacks);
     }
-    if notices.reported_by_handler && !stacks.iter().any(|trace| may_hide_handler(trace)) {
+    if notices.reported_by_handler && !distinct.iter().any(|trace| may_hide_handler(trace)) {
         let signal = notices.signal.clone();
         let mut answer = plain(
             dump,
@@ -47,7 +52,7 @@ pub fn reach(dump: &Dump) -> Answer {
         return answer;
     }
     if let Some((trace, (what, entry))) =
-        stacks.iter().find_map(|trace| casebook::sleeper(trace).map(|found| (*trace, found)))
+        distinct.iter().find_map(|trace| casebook::sleeper(trace).map(|found| (*trace, found)))
     {
         let mut answer = plain(dump, Verdict::NoThread, Mechanism::LostWakeup, what);
         answer.thread = Some(title(trace));
@@ -66,13 +71,13 @@ pub fn reach(dump: &Dump) -> Answer {
         answer.tell(dump);
         return answer;
     }
-    if stacks.is_empty() || !stacks.iter().any(|trace| is_named(trace)) {
+    if stacks.is_empty() || !distinct.iter().any(|trace| is_named(trace)) {
         return unreadable(dump, &stacks);
     }
-    let whole = stacks.iter().any(|trace| {
+    let whole = distinct.iter().any(|trace| {
         !may_hide_handler(trace) && waiting::waiting(&trace.frames).is_some_and(|waiting| waiting.wait.is_held())
     });
-    if let Some(trace) = stacks.iter().find(|trace| may_hide_handler(trace) && !whole) {
+    if let Some(trace) = distinct.iter().find(|trace| may_hide_handler(trace) && !whole) {
         let waiting = waiting::waiting(&trace.frames).map(|waiting| waiting.what()).unwrap_or_default();
         let mut answer = plain(
             dump,
@@ -87,12 +92,19 @@ pub fn reach(dump: &Dump) -> Answer {
         answer.tell(dump);
         return answer;
     }
+    if let Some(trace) = distinct.iter().find(|trace| notices.crashed && unwinds(trace)) {
+        let why = "the process ends in an unwinder, whose caller the dump does not show: a profiler's handler, or the program";
+        let mut answer = plain(dump, Verdict::NotEnough, Mechanism::Other, why);
+        answer.add_missing(trace);
+        answer.tell(dump);
+        return answer;
+    }
     let mut answer = plain(dump, Verdict::NoHandler, Mechanism::Other, "");
     describe(&stacks, &mut answer);
     if notices.crashed {
         crash(dump, &stacks, &mut answer);
     }
-    if let Some(frame) = stacks.iter().find_map(|trace| handler_by_name_only(trace)) {
+    if let Some(frame) = distinct.iter().find_map(|trace| handler_by_name_only(trace)) {
         answer.notes.push(format!("{} has a handler's name, but no signal called it: the program did", frame.label()));
     }
     if stacks.len() == 1 {
@@ -103,6 +115,13 @@ pub fn reach(dump: &Dump) -> Answer {
     }
     answer.tell(dump);
     answer
+}
+
+/// A stack that is cut inside an unwinder.
+fn unwinds(trace: &Trace) -> bool {
+    let unwinder = |frame: &TraceFrame| locks::of(&frame.name).is_some_and(|(lock, _)| lock == Lock::Unwinder);
+    let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
+    !rooted && trace.frames.iter().take(6).any(unwinder)
 }
 
 fn plain(dump: &Dump, verdict: Verdict, mechanism: Mechanism, why: &str) -> Answer {
@@ -126,9 +145,8 @@ fn by_sanitizer(dump: &Dump, stacks: &[&Trace]) -> Answer {
         answer.handler = named.last().map(TraceFrame::label).or(answer.handler);
         if let Some(frame) = trace.frames.iter().find(library).filter(|_| !dump.notices.errno_spoiled) {
             answer.rule = Some(format!("{} is not async-signal-safe: {}", frame.label(), safety::RULE));
-            answer.casebook = crate::rules::locks::of(&frame.name)
-                .filter(|(lock, _)| *lock == crate::rules::locks::Lock::Heap)
-                .map(|_| "allocator-in-handler");
+            answer.casebook =
+                locks::of(&frame.name).filter(|(lock, _)| *lock == Lock::Heap).map(|_| "allocator-in-handler");
             answer.fingerprint = Some(Fingerprint::of(Mechanism::UnsafeCall, None, Some(&frame.name.key), None));
         }
         answer.thread = Some(title(trace));

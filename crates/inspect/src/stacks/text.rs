@@ -36,15 +36,22 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 
 /// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`) is taken apart.
 pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
-    for line in text.split(['\n', '\r']) {
+    let mut clean = |line: &str| {
+        let line = unquoted(line);
+        match line.find("https://github.com/").filter(|at| line[..*at].trim().is_empty()) {
+            Some(at) => each(&without_link(line, at)),
+            None => each(line),
+        }
+    };
+    for line in text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
         let mut end = line.len().min(LONGEST_LINE);
         while !line.is_char_boundary(end) {
             end -= 1;
         }
         let line = cleaned(&line[..end]);
         match parts(&line) {
-            Some(lines) => lines.split('\n').for_each(|line| each(unquoted(line))),
-            None => each(unquoted(&line)),
+            Some(lines) => lines.split('\n').for_each(&mut clean),
+            None => clean(&line),
         }
     }
 }
@@ -107,11 +114,6 @@ fn parts(line: &str) -> Option<String> {
 
 /// Without escapes of terminals and of HTML, without control characters.
 fn cleaned(line: &str) -> Cow<'_, str> {
-    if let Some(at) =
-        line.find("https://github.com/").filter(|at| line[..*at].trim_matches([' ', '\t', '>']).is_empty())
-    {
-        return Cow::Owned(without_link(line, at));
-    }
     let plain = line.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != b'&' && b != b'\\' && b < 0x7f));
     if plain {
         return Cow::Borrowed(line);
@@ -217,6 +219,13 @@ fn without_prefix(line: &str) -> &str {
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let head: &str = rest.get(..rest.len().min(24)).unwrap_or(rest);
         return head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+    }
+    // Xorg and the kernel: `[   91.440] `.
+    if let Some((time, rest)) = start.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        let time = time.trim_start();
+        if time.contains('.') && time.bytes().all(|b| b.is_ascii_digit() || b == b'.') && rest.starts_with('(') {
+            return rest;
+        }
     }
     // docker compose: `app-1     | `.
     if let Some((name, rest)) = start.split_once(" | ") {

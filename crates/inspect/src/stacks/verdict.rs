@@ -1,6 +1,8 @@
 //! From the stacks of a dump to one answer.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::anatomy::{self, Layer, Mark};
 use super::answer::{Answer, Certainty, Line};
@@ -62,8 +64,18 @@ impl fmt::Display for Verdict {
 
 /// The answer for a dump.
 pub fn reach(dump: &Dump) -> Answer {
-    let taken: Vec<Vec<Layer>> =
-        dump.traces.iter().map(|trace| if trace.history { Vec::new() } else { anatomy::layers(trace) }).collect();
+    // Threads of a pool have equal stacks: one of them is taken apart.
+    let mut taken: Vec<Vec<Layer>> = Vec::with_capacity(dump.traces.len());
+    let mut known: HashMap<u64, usize> = HashMap::new();
+    for (index, trace) in dump.traces.iter().enumerate() {
+        let first = *known.entry(shape(trace)).or_insert(index);
+        let layers = match taken.get(first) {
+            Some(layers) => layers.clone(),
+            None if trace.history => Vec::new(),
+            None => anatomy::layers(trace),
+        };
+        taken.push(layers);
+    }
     let mut findings: Vec<Finding> = Vec::new();
     for (index, layers) in taken.iter().enumerate() {
         if !layers.is_empty() {
@@ -77,6 +89,19 @@ pub fn reach(dump: &Dump) -> Answer {
         Some(best) => in_handler(dump, &taken, &findings, best),
         None => super::outside::reach(dump),
     }
+}
+
+/// Equal for stacks of the same functions, called in the same way.
+pub fn shape(trace: &Trace) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for frame in &trace.frames {
+        let named = frame.args.split('=').next().unwrap_or_default();
+        (&frame.function, named, handlers::number(&frame.args).is_some(), &frame.module, frame.number.is_some())
+            .hash(&mut hasher);
+        (frame.offset, frame.address == Some(0), frame.source.is_some()).hash(&mut hasher);
+    }
+    (trace.history, trace.tool, &trace.gaps).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Which of several findings the answer is about.
@@ -112,6 +137,10 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
     answer.handler = anatomy::handler(trace, layer).map(TraceFrame::label);
     answer.interrupted = code.iter().find(|frame| !frame.is_unknown()).map(TraceFrame::label);
     let mut certain = layer.mark.is_shown();
+    if finding.waiting.as_ref().is_some_and(|waiting| frames[..waiting.depth].iter().all(TraceFrame::is_unknown)) {
+        certain = false;
+        answer.notes.push("the innermost frames have no names: that they wait is an inference".to_owned());
+    }
     match layer.mark {
         Mark::Unnamed => {
             answer.notes.push("the signal frame has no name in the dump: its place below the handler tells".to_owned())
@@ -129,7 +158,7 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
     if let (Verdict::Waits | Verdict::Runs, Some(waiting)) = (finding.verdict, &finding.waiting) {
         answer.waits_for = Some(waiting.what());
         let askers = frames.get(waiting.depth..).unwrap_or_default();
-        let below = if gap { &[] } else { &trace.frames[layer.interrupted.min(trace.frames.len())..] };
+        let below = &trace.frames[layer.interrupted.min(trace.frames.len())..];
         let hold = if waiting.wait.is_held() { waiting::holds(below, waiting, askers) } else { Hold::Unknown };
         let own = dump.notices.owners.as_slice();
         let itself = matches!(own, [owner] if trace.tid == Some(*owner)) && waiting.lock == Some(Lock::Program);
@@ -340,16 +369,25 @@ pub fn is_named(trace: &Trace) -> bool {
         || trace.tool == Some(Tool::Python) && named > 0
 }
 
+/// So many functions of the program between a lock and a handler are not met in reports.
+const DEEP: usize = 8;
+
 /// A stack that waits for a lock of a library, has no marker, and could hide one: it is cut, or has frames without names.
 pub fn may_hide_handler(trace: &Trace) -> bool {
     let Some(waiting) = waiting::waiting(&trace.frames) else { return false };
-    let of_library =
-        waiting.lock.is_some_and(|lock| !matches!(lock, Lock::Program | Lock::Interpreter | Lock::Go | Lock::Apple));
-    if !waiting.wait.is_held() || !of_library {
+    let opaque = waiting.lock.is_none_or(|lock| matches!(lock, Lock::Interpreter | Lock::Go | Lock::Apple));
+    if !waiting.wait.is_held() || opaque {
         return false;
     }
+    let of_library = waiting.lock != Some(Lock::Program);
     let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
-    let unnamed = trace.frames.iter().skip(waiting.depth + 1).filter(|frame| frame.is_unknown()).count();
+    let outer = || trace.frames.iter().skip(waiting.depth + 1);
+    let unnamed = outer().filter(|frame| frame.is_unknown()).count();
+    // A handler stands near its wait for a lock of the program: so many of the program's functions in a row are no handler's.
+    let deep = outer().filter(|frame| !frame.is_unknown() && !anatomy::is_library(frame)).count() >= DEEP;
+    if !of_library && deep && unnamed == 0 && trace.gaps.is_empty() {
+        return false;
+    }
     !rooted || (unnamed > 0 && of_library)
 }
 

@@ -36,6 +36,15 @@ impl Waiting {
     }
 }
 
+/// What the innermost of these frames wait for, where libc has no names: only the function that called it has.
+pub fn unnamed(frames: &[TraceFrame]) -> Option<Waiting> {
+    let depth = frames.iter().take_while(|frame| frame.is_unknown() && frame.is_in_libc()).count();
+    let asker = frames.get(depth).filter(|_| depth > 0)?;
+    let allocates = asker.name.last().to_ascii_lowercase().contains("alloc");
+    let lock = locks::of(&asker.name).map(|(lock, _)| lock).or(allocates.then_some(Lock::Heap))?;
+    Some(Waiting { wait: Wait::Lock, lock: Some(lock), addresses: Vec::new(), depth, asleep: true })
+}
+
 /// What the innermost of these frames wait for.
 pub fn waiting(frames: &[TraceFrame]) -> Option<Waiting> {
     let mut found: Option<Wait> = None;

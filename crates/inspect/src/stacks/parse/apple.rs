@@ -29,6 +29,8 @@ fn place(text: &str) -> TraceFrame {
         // A tracker took the backtick for its own.
         None => match text.find(".dylib") {
             Some(at) => (Some(&text[..at + 6]), text[at + 6..].trim()),
+            // A line that ends in the module's name.
+            None if !text.contains([' ', '+', ':', '(']) => (Some(text), ""),
             None => (None, text),
         },
     };

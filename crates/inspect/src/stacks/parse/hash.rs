@@ -94,9 +94,16 @@ fn without_build_id(text: &str) -> &str {
     text.find("<BuildId").map_or(text, |at| text[..at].trim_end())
 }
 
+/// What a person has written behind a frame: `<- signal handler`.
+fn without_remark(text: &str) -> &str {
+    let marks = ["  <-", " <--", " <==", "  //", "  # ", "  ; "];
+    let at = marks.iter().filter_map(|mark| text.find(mark)).filter(|at| *at > 0).min();
+    at.map_or(text, |at| text[..at].trim_end())
+}
+
 /// What stands behind the number and the address.
 fn function(text: &str, is_gdb: bool) -> (TraceFrame, Tool) {
-    let text = without_build_id(text);
+    let text = without_build_id(without_remark(text));
     // gdb: ` from /lib/x.so` or ` at file.c:12`.
     if let Some((before, module)) = text.rsplit_once(" from ").filter(|(before, _)| before.trim_end().ends_with(')')) {
         let mut frame = with_arguments(before);

@@ -6,8 +6,13 @@ use crate::stacks::dump::{Tool, TraceFrame};
 
 /// `/usr/lib/libc.so.6(malloc+0x1f) [0x7f01]`, `./app(+0x1f)[0x7f01]`, `(EE) 0: /usr/bin/X (f+0x1f) [0x7f01]`.
 pub fn glibc(text: &str) -> Option<TraceFrame> {
-    let at = text.rfind("[0x")?;
-    let (address, _) = scan::hex(&text[at + 1..])?;
+    // A mail may have moved Xorg's address to the next line.
+    let of_xorg = text.starts_with("(EE) ") && text.ends_with(')') && text.contains("+0x");
+    let at = text.rfind("[0x").or(of_xorg.then_some(text.len()))?;
+    let address = scan::hex(text.get(at + 1..).unwrap_or_default()).map(|(address, _)| address);
+    if address.is_none() && !of_xorg {
+        return None;
+    }
     let before = text[..at].trim_end();
     let (module, inner) = match scan::last_group(before) {
         Some((module, inner)) => (module.trim_end(), inner),
@@ -22,7 +27,7 @@ pub fn glibc(text: &str) -> Option<TraceFrame> {
     let mut frame = scan::frame(function, "");
     frame.module = Some(module.to_owned());
     frame.offset = offset;
-    frame.address = Some(address);
+    frame.address = address;
     Some(frame)
 }
 
@@ -81,7 +86,9 @@ pub fn numbered(text: &str) -> Option<(TraceFrame, Tool)> {
         _ => (rest, None),
     };
     let (rest, module) = match rest.split_once(" in ") {
-        Some((before, module)) if module.starts_with(['/', '.']) => (before, Some(module)),
+        Some((before, module)) if module.starts_with(['/', '.']) || tool == Tool::Other && scan::is_word(module) => {
+            (before, Some(module))
+        }
         _ => (rest, module),
     };
     let mut frame = scan::frame(rest, "");

@@ -107,15 +107,28 @@ fn by_handler(text: &str, notices: &mut Notices) {
     if let Some((number, rest, at)) = numbered {
         let known = rest.starts_with([')', ' ', ';', ',', '.', ':']) || rest.is_empty();
         let prints = at == 0
-            || ["got ", "caught ", "received ", "] ", "fatal ", "Fatal ", "Received ", "Caught ", "mysqld got ", "by "]
-                .iter()
-                .any(|before| text[..at].ends_with(before));
+            || [
+                "got ",
+                "caught ",
+                "received ",
+                "] ",
+                "fatal ",
+                "Fatal ",
+                "Received ",
+                "Caught ",
+                "mysqld got ",
+                "critical ",
+                "deadly ",
+                "by ",
+            ]
+            .iter()
+            .any(|before| text[..at].ends_with(before));
         if known && prints {
             return set(signals::in_text(text).or_else(|| signals::by_number(number, notices.bsd)), true);
         }
     }
     if text.starts_with("Fatal Python error:")
-        || text.starts_with("*** SIG")
+        || text.contains("*** SIG")
         || text.starts_with("Received signal")
         || text.contains("Caught signal")
         || text.contains("caught signal")

@@ -65,6 +65,7 @@ impl Reader {
 
     fn begin(&mut self, head: Head, order: Order) {
         self.end();
+        self.dump.notices.crashed |= head.crashed;
         self.outermost_first = order == Order::OutermostFirst;
         self.place = head.place;
         self.current = Some(Trace {
@@ -433,7 +434,10 @@ fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(Tr
         _ => None,
     }
     .or_else(|| {
-        (text.contains("[0x") && text.contains(']')).then(|| lists::glibc(text)).flatten().map(with(Tool::Glibc))
+        ((text.contains("[0x") && text.contains(']')) || text.starts_with("(EE) "))
+            .then(|| lists::glibc(text))
+            .flatten()
+            .map(with(Tool::Glibc))
     })
     .or_else(|| {
         (text.contains("+0x") || text.contains("(/"))
@@ -452,7 +456,9 @@ fn gdb_without_hash(text: &str, tool: Option<Tool>) -> Option<TraceFrame> {
     let (number, body) = scan::decimal(text)?;
     let body = body.strip_prefix(' ')?.trim_start();
     let known = tool == Some(Tool::Gdb) && (body.contains(" (") || body.contains("signal handler called"));
-    let sure = body.starts_with("0x") && body.contains(" in ") && (body.contains(" (") || body.contains(") from "));
+    let begins = number == 0 && body.contains(" (") && (body.contains(") at ") || body.contains(") from "));
+    let sure =
+        begins || body.starts_with("0x") && body.contains(" in ") && (body.contains(" (") || body.contains(") from "));
     if !known && !sure || number > 100_000 {
         return None;
     }

@@ -1,5 +1,8 @@
 //! Small readers of text that several formats share.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::rules::name::Name;
 use crate::stacks::dump::TraceFrame;
 
@@ -85,11 +88,31 @@ pub fn is_source(text: &str) -> bool {
         && (file.contains('.') || file.contains('/') || line.len() == digits)
 }
 
+/// Names that are kept; a dump of many threads prints the same ones again and again.
+const KEPT: usize = 20_000;
+
+fn name_of(function: &str) -> Name {
+    thread_local! {
+        static NAMES: RefCell<HashMap<String, Name>> = RefCell::new(HashMap::new());
+    }
+    NAMES.with_borrow_mut(|names| {
+        if let Some(name) = names.get(function) {
+            return name.clone();
+        }
+        if names.len() >= KEPT {
+            names.clear();
+        }
+        let name = Name::of(function);
+        names.insert(function.to_owned(), name.clone());
+        name
+    })
+}
+
 /// A frame whose texts are cut to a length that is enough for any name.
 pub fn frame(function: &str, args: &str) -> TraceFrame {
     let function = shorter(function.trim());
     TraceFrame {
-        name: Name::of(function),
+        name: name_of(function),
         function: function.to_owned(),
         args: shorter(args.trim()).to_owned(),
         ..TraceFrame::default()
