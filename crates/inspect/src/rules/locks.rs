@@ -131,7 +131,7 @@ const INSIDE_HEAP: Table<()> = &[(
     tiny_free_scan_madvise_free tiny_malloc_should_clear small_malloc_should_clear \
     tiny_free_reattach_region tiny_free_detach_region large_malloc free_large chunk_alloc chunk_free \
     malloc_extend_top je_arena_extent_split do_check_free_chunk do_check_chunk do_check_inuse_chunk \
-    largebin_insert",
+    largebin_insert alloc_slot alloc_group nontrivial_free free_group",
 )];
 
 fn is_inside_heap(key: &str) -> bool {
@@ -181,7 +181,7 @@ const C: Table<Lock> = &[
     (
         Lock::Heap,
         "\
-        malloc calloc realloc free cfree memalign posix_memalign aligned_alloc valloc pvalloc mid_memalign \
+        malloc_impl malloc calloc realloc free cfree memalign posix_memalign aligned_alloc valloc pvalloc mid_memalign \
         memalign_hook_ini reallocarray strdup strndup asprintf vasprintf vasprintf_internal malloc_trim \
         malloc_usable_size mallinfo mallinfo2 malloc_info malloc_stats mallopt arena_get arena_get2 \
         arena_get_retry tcache_init tcache_malloc_init ptmalloc_init malloc_hook_ini realloc_hook_ini \

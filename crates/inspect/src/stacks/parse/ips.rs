@@ -8,7 +8,7 @@ use crate::stacks::dump::{Dump, Tool, Trace, TraceFrame};
 
 /// The threads of a report, if the text is one. Prose around it is skipped.
 pub fn parse(text: &str) -> Option<Dump> {
-    if !text.contains("\"usedImages\"") && !text.contains("\"threads\"") {
+    if !["\"usedImages\"", "\"threads\"", "\"imageOffset\""].iter().any(|key| text.contains(key)) {
         return None;
     }
     let starts = text.match_indices('{').map(|(at, _)| at).filter(|at| {
