@@ -1,8 +1,8 @@
 //! A short text that is equal for equal hangs, over runs, builds and addresses.
 //!
-//! It has no address, no line, no offset and no argument: the mechanism, what is waited for, the function of the
-//! handler that waits, and what the interrupted code held. `self-deadlock/heap/in:malloc/heap` is a handler that waits in
-//! `malloc` for the heap that the interrupted code holds.
+//! It has no address, no line, no offset and no argument: the mechanism, what is waited for, the function of
+//! the handler that waits, and what the interrupted code held. `self-deadlock/heap/in:malloc/heap` is a
+//! handler that waits in `malloc` for the heap that the interrupted code holds.
 
 use std::fmt;
 
@@ -87,8 +87,8 @@ impl Awaited {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of a mechanism. `called` is the library function in the handler that waits or faults, by its name
-    /// in the tables; `held` is the lock class of the code that holds what is waited for.
+    /// The fingerprint of a mechanism. `called` is the library function in the handler that waits or faults,
+    /// by its name in the tables; `held` is the lock class of the code that holds what is waited for.
     pub fn of(mechanism: Mechanism, awaited: Option<Awaited>, called: Option<&str>, held: Option<Lock>) -> Self {
         let mut text = mechanism.word().to_owned();
         text.push('/');

@@ -1,7 +1,8 @@
 //! The names of signal frames and of stack roots, and the functions that call nothing of the program.
 //!
-//! Sources: gdb and its documentation ("<signal handler called>"), glibc (`sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c`:
-//! `__restore_rt`), the Linux vDSO (`__kernel_rt_sigreturn` on arm64, `__kernel_sigreturn` on x86 and PowerPC), musl
+//! Sources: gdb and its documentation ("<signal handler called>"), glibc
+//! (`sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c`: `__restore_rt`), the Linux vDSO
+//! (`__kernel_rt_sigreturn` on arm64, `__kernel_sigreturn` on x86 and PowerPC), musl
 //! (`src/signal/x86_64/restore.s`: `__restore_rt`), Apple's libplatform (`_sigtramp`), FreeBSD's libthr
 //! (`thr_sighandler`), illumos' libc (`sigacthandler`), Go (`runtime.sigtramp`), HotSpot, the sanitizers.
 
@@ -11,7 +12,8 @@ use super::table::listed;
 /// How surely a frame is a signal frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Marker {
-    /// A symbol that tools print for the restorer when the libc has no debug symbols: the nearest symbol before it.
+    /// A symbol that tools print for the restorer when the libc has no debug symbols: the nearest symbol
+    /// before it.
     Misnamed,
     /// The frame is a signal frame.
     Shown,

@@ -26,10 +26,8 @@ pub fn words(name: &str) -> Vec<String> {
         let next_lower = chars.get(at + 1).is_some_and(|next| next.is_lowercase());
         let starts = c.is_uppercase()
             && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_lower));
-        if !c.is_alphanumeric() || starts {
-            if !word.is_empty() {
-                found.push(std::mem::take(&mut word));
-            }
+        if (!c.is_alphanumeric() || starts) && !word.is_empty() {
+            found.push(std::mem::take(&mut word));
         }
         if c.is_alphanumeric() {
             word.extend(c.to_lowercase());

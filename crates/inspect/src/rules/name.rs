@@ -1,8 +1,8 @@
 //! A function's name in the spelling of the tables.
 //!
-//! Tools print one function in many ways: `__GI___libc_malloc`, `malloc@@GLIBC_2.2.5`, `__interceptor_malloc`,
-//! `_IO_new_file_write`, `std::vec::Vec<T,A>::push::h0123456789abcdef`, `_ZN3Log5writeEi`. [`Name::of`] removes
-//! what a compiler, a linker or a tool has added.
+//! Tools print one function in many ways: `__GI___libc_malloc`, `malloc@@GLIBC_2.2.5`,
+//! `__interceptor_malloc`, `_IO_new_file_write`, `std::vec::Vec<T,A>::push::h0123456789abcdef`,
+//! `_ZN3Log5writeEi`. [`Name::of`] removes what a compiler, a linker or a tool has added.
 
 use std::borrow::Cow;
 
@@ -112,10 +112,11 @@ fn without_decoration(text: &str) -> &str {
             text = &text[..at];
         }
     }
-    if let Some((before, hash)) = text.rsplit_once("::h") {
-        if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) {
-            text = before;
-        }
+    if let Some((before, hash)) = text.rsplit_once("::h")
+        && hash.len() == 16
+        && hash.bytes().all(|b| b.is_ascii_hexdigit())
+    {
+        text = before;
     }
     loop {
         let Some((before, last)) = text.rsplit_once('.') else { return text };
@@ -130,8 +131,8 @@ fn without_decoration(text: &str) -> &str {
     }
 }
 
-/// Splits `f(int, char*)` into `f` and `int, char*`. The parentheses of `operator()`, of `(anonymous namespace)`,
-/// of lambdas and of Go's receivers `(*T)` belong to the name.
+/// Splits `f(int, char*)` into `f` and `int, char*`. The parentheses of `operator()`, of `(anonymous
+/// namespace)`, of lambdas and of Go's receivers `(*T)` belong to the name.
 fn without_parameters(text: &str) -> (&str, Option<String>) {
     let bytes = text.as_bytes();
     let mut angle = 0_i32;
@@ -291,7 +292,8 @@ fn key_of(path: &str) -> String {
     key.to_owned()
 }
 
-/// The name inside a mangled symbol of the Itanium ABI or of Rust; only scopes and parameters that are simple.
+/// The name inside a mangled symbol of the Itanium ABI or of Rust; only scopes and parameters that are
+/// simple.
 fn demangled(text: &str) -> Cow<'_, str> {
     // Every symbol of bionic's linker begins so.
     let text = text.strip_prefix("__dl_").filter(|rest| rest.starts_with('_') || *rest == "syscall").unwrap_or(text);

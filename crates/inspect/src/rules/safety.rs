@@ -1,7 +1,8 @@
 //! The functions that a signal handler may call, and functions known to be unsafe there.
 //!
-//! Source: POSIX.1-2017, System Interfaces 2.4.3 (the table of async-signal-safe functions), with the additions of
-//! signal-safety(7) of the Linux manual: `memcpy` and other string functions of Technical Corrigendum 2.
+//! Source: POSIX.1-2017, System Interfaces 2.4.3 (the table of async-signal-safe functions), with the
+//! additions of signal-safety(7) of the Linux manual: `memcpy` and other string functions of Technical
+//! Corrigendum 2.
 
 use std::sync::OnceLock;
 
@@ -41,8 +42,8 @@ const UNSAFE: Table<()> = &[(
     pthread_getspecific pthread_setspecific pthread_rwlock_rdlock pthread_rwlock_wrlock nanosleep",
 )];
 
-/// Whether POSIX or signal-safety(7) lists the function as async-signal-safe. `fork` is listed, but takes locks in
-/// glibc, so POSIX.1-2024 removed it.
+/// Whether POSIX or signal-safety(7) lists the function as async-signal-safe. `fork` is listed, but takes
+/// locks in glibc, so POSIX.1-2024 removed it.
 pub fn is_safe(name: &Name) -> bool {
     static WORDS: OnceLock<Words<()>> = OnceLock::new();
     WORDS.get_or_init(|| words(SAFE)).contains_key(name.key.as_str())

@@ -1,8 +1,8 @@
 //! The functions that wait, and what for.
 //!
-//! Sources: the symbol tables and sources of glibc 2.12 to 2.43 (`nptl/`, `sysdeps/`), LinuxThreads, musl 1.2,
-//! bionic, Apple's Libc, libpthread and libplatform, FreeBSD's libthr, illumos' libc, Go's `runtime`, Rust's std,
-//! parking_lot, abseil, tcmalloc, jemalloc, V8, HotSpot, CPython.
+//! Sources: the symbol tables and sources of glibc 2.12 to 2.43 (`nptl/`, `sysdeps/`), LinuxThreads, musl
+//! 1.2, bionic, Apple's Libc, libpthread and libplatform, FreeBSD's libthr, illumos' libc, Go's `runtime`,
+//! Rust's std, parking_lot, abseil, tcmalloc, jemalloc, V8, HotSpot, CPython.
 
 use std::sync::OnceLock;
 
@@ -226,7 +226,8 @@ fn of_go(name: &str) -> Option<Wait> {
     WORDS.get_or_init(|| words(GO)).get(name).copied()
 }
 
-/// Functions of Go's runtime, without `runtime.`. `semasleep` stands below locks and below notes, so its caller decides.
+/// Functions of Go's runtime, without `runtime.`. `semasleep` stands below locks and below notes, so its
+/// caller decides.
 const GO: Table<Wait> = &[
     (
         Wait::Kernel,

@@ -1,9 +1,9 @@
-//! One stack taken apart at its signal frames: the innermost handler, what it interrupted (which may be a handler as
-//! well), and so on down to the code that no signal called.
+//! One stack taken apart at its signal frames: the innermost handler, what it interrupted (which may be a
+//! handler as well), and so on down to the code that no signal called.
 //!
-//! A signal frame has a marker. Where a tool or a tracker has lost it, three things tell: a frame without a name in libc
-//! below a handler, a function that looks like a handler above nothing or above a frame without a name, and a function of
-//! the program above a library function that calls nothing of the program.
+//! A signal frame has a marker. Where a tool or a tracker has lost it, three things tell: a frame without a
+//! name in libc below a handler, a function that looks like a handler above nothing or above a frame without
+//! a name, and a function of the program above a library function that calls nothing of the program.
 
 use std::ops::Range;
 
@@ -73,7 +73,8 @@ fn marks(trace: &Trace) -> Vec<(Range<usize>, Mark)> {
     for (at, frame) in frames.iter().enumerate() {
         let Some(mark) = mark(trace, at) else { continue };
         match found.last_mut() {
-            // The parts of one signal frame: Go's trampolines, the system's, and a frame without an address between.
+            // The parts of one signal frame: Go's trampolines, the system's, and a frame without an address
+            // between.
             Some((range, known))
                 if range.end == at
                     || (range.end + 1 == at
@@ -117,9 +118,11 @@ fn mark(trace: &Trace, at: usize) -> Option<Mark> {
     }
     match frames::marker(&frame.function, &frame.name, at == 0) {
         Some(Marker::Shown) => return Some(Mark::Shown),
-        // `sigaction` that a handler calls stands above, not below, the handler: what it calls is never a handler.
+        // `sigaction` that a handler calls stands above, not below, the handler: what it calls is never a
+        // handler.
         Some(Marker::Misnamed) => {
-            // With debug symbols a tool names the restorer itself, and prints arguments and sources of the others.
+            // With debug symbols a tool names the restorer itself, and prints arguments and sources of the
+            // others.
             let described = !frame.args.is_empty() || frame.source.is_some();
             return (!described && !is_library(&trace.frames[at - 1])).then_some(Mark::Unnamed);
         }

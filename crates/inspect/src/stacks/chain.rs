@@ -19,7 +19,8 @@ pub struct Chain {
     pub shown: bool,
 }
 
-/// The other thread that holds what the handler of thread `own` waits for. `interrupted` is the code below that handler.
+/// The other thread that holds what the handler of thread `own` waits for. `interrupted` is the code below
+/// that handler.
 pub fn find(
     dump: &Dump,
     taken: &[Vec<Layer>],

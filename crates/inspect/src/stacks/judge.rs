@@ -14,7 +14,7 @@
 //! | anything else | runs |
 
 use super::anatomy::{self, Layer};
-use super::dump::{Dump, Notices, Trace, TraceFrame};
+use super::dump::{Dump, Notices, Tool, Trace, TraceFrame};
 use super::verdict::Verdict;
 use super::waiting::{self, Waiting};
 use crate::rules::faults::{self, End};
@@ -41,8 +41,8 @@ pub struct Finding {
     pub fatal: bool,
 }
 
-/// The activations of handlers on a stack, each with what it does. A handler that a second signal interrupted only counts
-/// if it waits, or if it crashed.
+/// The activations of handlers on a stack, each with what it does. A handler that a second signal
+/// interrupted only counts if it waits, or if it crashed.
 pub fn findings(dump: &Dump, index: usize, layers: &[Layer]) -> Vec<Finding> {
     let trace = &dump.traces[index];
     let mut found: Vec<Finding> = Vec::new();
@@ -136,7 +136,8 @@ fn verdict(
         return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
     }
     if fatal && !(at == 0 && dump.notices.wrong_signal_stack) {
-        return (Verdict::Reporter, None);
+        let crashes = at == 0 && dump.notices.crashed && crashes_itself(dump, index, frames);
+        return (if crashes { Verdict::Faults } else { Verdict::Reporter }, None);
     }
     if at == 0 && (dump.notices.no_signal_stack || dump.notices.wrong_signal_stack) {
         return (Verdict::Faults, Some("the Go runtime stopped the program"));
@@ -151,6 +152,17 @@ fn verdict(
     (if calls || dump.notices.errno_spoiled { Verdict::Unsafe } else { Verdict::Runs }, None)
 }
 
+/// Whether a debugger shows that the process ended inside the handler of a fault: in a function that reports
+/// nothing.
+fn crashes_itself(dump: &Dump, index: usize, frames: &[TraceFrame]) -> bool {
+    let debugger =
+        matches!(dump.traces[index].tool, Some(Tool::Gdb | Tool::Lldb | Tool::Coredump | Tool::EuStack | Tool::Apple));
+    let top = frames.iter().position(|frame| !frame.is_unknown());
+    let reports = frames[..frames.len().saturating_sub(1)].iter().any(|frame| handlers::reports(&frame.name));
+    let own = top.is_some_and(|top| top + 1 < frames.len() && !anatomy::is_library(&frames[top]));
+    debugger && is_crashed(dump, index) && own && !reports
+}
+
 /// Whether the stack is a long row of signal frames with no handler between.
 fn repeats(trace: &Trace) -> bool {
     trace
@@ -161,7 +173,8 @@ fn repeats(trace: &Trace) -> bool {
         >= 5
 }
 
-/// Whether this is the stack that crashed: marked by the tool, or the first one of a text that speaks of a crash.
+/// Whether this is the stack that crashed: marked by the tool, or the first one of a text that speaks of a
+/// crash.
 pub fn is_crashed(dump: &Dump, index: usize) -> bool {
     if dump.traces.iter().any(|trace| trace.crashed) {
         return dump.traces[index].crashed;
@@ -232,10 +245,10 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
         return signals::by_number(number, notices.bsd).map(|name| Signal { name, known: Known::Header });
     }
     // A handler of several signals has none of them in its name.
-    if let Some(frame) = anatomy::handler(trace, layer) {
-        if let Some(name) = signals::in_name(&frame.name.path) {
-            return Some(Signal { name, known: Known::Name });
-        }
+    if let Some(frame) = anatomy::handler(trace, layer)
+        && let Some(name) = signals::in_name(&frame.name.path)
+    {
+        return Some(Signal { name, known: Known::Name });
     }
     if let Some(name) = outermost().find_map(|frame| signals::in_name(frame.name.last())) {
         return Some(Signal { name, known: Known::Name });

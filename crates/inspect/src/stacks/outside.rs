@@ -139,10 +139,10 @@ fn by_sanitizer(dump: &Dump, stacks: &[&Trace]) -> Answer {
         let library = |frame: &&TraceFrame| !frame.is_unknown() && safety::is_unsafe(&frame.name);
         let outer = trace.frames.iter().find(|frame| !frame.is_unknown() && !super::anatomy::is_library(frame));
         answer.handler = outer.map(TraceFrame::label);
-        let named = trace.frames.iter().filter(|frame| {
+        let mut named = trace.frames.iter().filter(|frame| {
             !frame.is_unknown() && crate::rules::handlers::likeness(&frame.name, &frame.args).is_some()
         });
-        answer.handler = named.last().map(TraceFrame::label).or(answer.handler);
+        answer.handler = named.next_back().map(TraceFrame::label).or(answer.handler);
         if let Some(frame) = trace.frames.iter().find(library).filter(|_| !dump.notices.errno_spoiled) {
             answer.rule = Some(format!("{} is not async-signal-safe: {}", frame.label(), safety::RULE));
             answer.casebook =

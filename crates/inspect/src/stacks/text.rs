@@ -1,5 +1,5 @@
-//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a tracker or a log
-//! has added.
+//! From bytes to lines as the tool printed them: without the quoting, escapes and colours that a mail, a
+//! tracker or a log has added.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ pub const LONGEST: usize = 256 << 20;
 /// The longest line that is read whole.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the letters of ASCII.
+/// The text in `bytes`: UTF-8, UTF-16 with or without a byte order mark, or any other encoding with the
+/// letters of ASCII.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
@@ -34,7 +35,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`) is taken apart.
+/// Calls `each` for every line, cleaned. A line that holds several (`#012` of syslog, `\n` of JSON, `<br>`)
+/// is taken apart.
 pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
     let mut clean = |line: &str| {
         let line = unquoted(line);
@@ -56,7 +58,8 @@ pub fn for_each_line(text: &str, mut each: impl FnMut(&str)) {
     }
 }
 
-/// The line with a newline in each place where another line was joined to it; `None` if there is no such place.
+/// The line with a newline in each place where another line was joined to it; `None` if there is no such
+/// place.
 fn parts(line: &str) -> Option<String> {
     let bytes = line.as_bytes();
     if line.len() < 24 {
@@ -218,14 +221,11 @@ fn without_prefix(line: &str) -> &str {
             start[19..].trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | 'Z' | '+' | ':'));
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let head: &str = rest.get(..rest.len().min(24)).unwrap_or(rest);
-        return head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+        let rest = head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+        return without_seconds(rest).unwrap_or(rest);
     }
-    // Xorg and the kernel: `[   91.440] `.
-    if let Some((time, rest)) = start.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
-        let time = time.trim_start();
-        if time.contains('.') && time.bytes().all(|b| b.is_ascii_digit() || b == b'.') && rest.starts_with('(') {
-            return rest;
-        }
+    if let Some(rest) = without_seconds(start) {
+        return rest;
     }
     // docker compose: `app-1     | `.
     if let Some((name, rest)) = start.split_once(" | ") {
@@ -252,6 +252,14 @@ fn without_prefix(line: &str) -> &str {
     line
 }
 
+/// Without Xorg's time, in seconds: `[   91.440] (EE) `.
+fn without_seconds(start: &str) -> Option<&str> {
+    let (time, rest) = start.strip_prefix('[')?.split_once("] ")?;
+    let time = time.trim_start();
+    let seconds = time.contains('.') && time.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    (seconds && rest.starts_with('(')).then_some(rest)
+}
+
 /// Without the marks of a quotation and without tags of HTML that surround a line.
 fn unquoted(line: &str) -> &str {
     let mut line = without_prefix(line);
@@ -266,7 +274,7 @@ fn unquoted(line: &str) -> &str {
         } else {
             break;
         };
-        line = inner;
+        line = without_prefix(inner);
     }
     for tag in TAGS {
         line = line.trim_end().strip_suffix(tag).unwrap_or(line);

@@ -372,7 +372,8 @@ pub fn is_named(trace: &Trace) -> bool {
 /// So many functions of the program between a lock and a handler are not met in reports.
 const DEEP: usize = 8;
 
-/// A stack that waits for a lock of a library, has no marker, and could hide one: it is cut, or has frames without names.
+/// A stack that waits for a lock of a library, has no marker, and could hide one: it is cut, or has frames
+/// without names.
 pub fn may_hide_handler(trace: &Trace) -> bool {
     let Some(waiting) = waiting::waiting(&trace.frames) else { return false };
     let opaque = waiting.lock.is_none_or(|lock| matches!(lock, Lock::Interpreter | Lock::Go | Lock::Apple));

@@ -36,7 +36,8 @@ impl Waiting {
     }
 }
 
-/// What the innermost of these frames wait for, where libc has no names: only the function that called it has.
+/// What the innermost of these frames wait for, where libc has no names: only the function that called it
+/// has.
 pub fn unnamed(frames: &[TraceFrame]) -> Option<Waiting> {
     let depth = frames.iter().take_while(|frame| frame.is_unknown() && frame.is_in_libc()).count();
     let asker = frames.get(depth).filter(|_| depth > 0)?;
@@ -202,7 +203,8 @@ pub enum Hold {
     Unknown,
 }
 
-/// Whether `code`, innermost first, holds what `waiting` waits for. `askers` are the frames of the waiter behind its wait.
+/// Whether `code`, innermost first, holds what `waiting` waits for. `askers` are the frames of the waiter
+/// behind its wait.
 pub fn holds(code: &[TraceFrame], waiting: &Waiting, askers: &[TraceFrame]) -> Hold {
     let Some(lock) = waiting.lock.filter(|_| waiting.wait.is_held()) else { return Hold::Unknown };
     if let Some(own) = self::waiting(code).filter(|own| own.asleep && own.wait.is_held() && own.lock == Some(lock)) {

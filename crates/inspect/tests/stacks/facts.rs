@@ -1,4 +1,5 @@
-//! What an answer names beside its verdict: thread, signal, lock, holder, place, rule, fingerprint, and what is missing.
+//! What an answer names beside its verdict: thread, signal, lock, holder, place, rule, fingerprint, and what
+//! is missing.
 
 use sigproof_inspect::stacks::{Answer, explain};
 

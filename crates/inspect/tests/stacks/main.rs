@@ -1,7 +1,8 @@
-//! Dumps of many tools with the answers that they must get, and the same dumps as mails and trackers deform them.
+//! Dumps of many tools with the answers that they must get, and the same dumps as mails and trackers deform
+//! them.
 //!
-//! A fixture begins with `=== name | verdict | casebook`. A `?` behind the verdict: the answer must say "likely", and
-//! must not say so without it. The casebook's `-` is none. All dumps are of our own making.
+//! A fixture begins with `=== name | verdict | casebook`. A `?` behind the verdict: the answer must say
+//! "likely", and must not say so without it. The casebook's `-` is none. All dumps are of our own making.
 
 use sigproof_inspect::stacks::{Answer, Certainty, Verdict, explain};
 

@@ -72,12 +72,12 @@ pub fn lldb_thread(line: &str) -> Option<Head> {
             || (reason.starts_with("signal ") && !reason.contains("SIGSTOP") && !reason.contains("SIGINT"));
     }
     // The thread's place stands in its header as well; it is the only frame if the dump ends here.
-    if let Some(at) = rest.find("0x").filter(|at| rest[*at..].contains('`')) {
-        if let Some((address, text)) = scan::hex(&rest[at..]) {
-            let mut frame = place(text.trim());
-            frame.address = Some(address);
-            head.place = Some(Box::new(frame));
-        }
+    if let Some(at) = rest.find("0x").filter(|at| rest[*at..].contains('`'))
+        && let Some((address, text)) = scan::hex(&rest[at..])
+    {
+        let mut frame = place(text.trim());
+        frame.address = Some(address);
+        head.place = Some(Box::new(frame));
     }
     Some(head)
 }

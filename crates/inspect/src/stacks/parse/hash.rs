@@ -1,5 +1,5 @@
-//! Frames that begin with `#N`: gdb, pstack, eu-stack, systemd-coredump, the sanitizers, Android, LLVM, Chromium,
-//! backward-cpp.
+//! Frames that begin with `#N`: gdb, pstack, eu-stack, systemd-coredump, the sanitizers, Android, LLVM,
+//! Chromium, backward-cpp.
 
 use super::scan;
 use crate::stacks::dump::{Tool, TraceFrame};
@@ -67,6 +67,8 @@ fn read(body: &str) -> (TraceFrame, Tool) {
         Some((address, rest)) => (Some(address), rest.trim_start()),
         None => (None, body),
     };
+    // A person has left the address out: `#0  ... in f ()`.
+    let rest = rest.strip_prefix("... ").unwrap_or(rest);
     let is_gdb = rest.starts_with("in ");
     let rest = rest.strip_prefix("in ").unwrap_or(rest).trim();
     let (mut frame, tool) = function(rest, is_gdb);
@@ -164,14 +166,14 @@ fn with_arguments(text: &str) -> TraceFrame {
 
 /// `f(int) /path/x.cc:12:3`, as the sanitizers print it; `f - 1` or `f+0x12 - /lib/x.so` of eu-stack.
 fn with_source(text: &str) -> (TraceFrame, bool) {
-    if let Some((before, last)) = text.rsplit_once(char::is_whitespace) {
-        if scan::is_source(last) || (last.starts_with('/') && last.len() > 1) || last == "<null>" {
-            let (before, offset) = scan::split_offset(before.trim_end().trim_end_matches(" -"));
-            let mut frame = scan::frame(if last == "<null>" && before.is_empty() { "" } else { before }, "");
-            frame.offset = offset;
-            frame.source = Some(last.to_owned());
-            return (frame, true);
-        }
+    if let Some((before, last)) = text.rsplit_once(char::is_whitespace)
+        && (scan::is_source(last) || (last.starts_with('/') && last.len() > 1) || last == "<null>")
+    {
+        let (before, offset) = scan::split_offset(before.trim_end().trim_end_matches(" -"));
+        let mut frame = scan::frame(if last == "<null>" && before.is_empty() { "" } else { before }, "");
+        frame.offset = offset;
+        frame.source = Some(last.to_owned());
+        return (frame, true);
     }
     let text = text.rsplit_once(" - ").filter(|(_, last)| last.len() < 4).map_or(text, |(before, _)| before);
     let (function, offset) = scan::split_offset(text);

@@ -55,7 +55,8 @@ fn thread(text: &str) -> Option<(Head, Order)> {
     }
     let (number, rest) = scan::decimal(rest)?;
     let title = format!("thread {number}");
-    // gdb: `Thread 10 (Thread 0x7f (LWP 4001) "name"):`, `Thread 1 (process 12):`, `Thread 1 (Thread 0x7f (LWP 12)):`.
+    // gdb: `Thread 10 (Thread 0x7f (LWP 4001) "name"):`, `Thread 1 (process 12):`, `Thread 1 (Thread 0x7f
+    // (LWP 12)):`.
     if rest.starts_with(" (Thread ") || rest.starts_with(" (LWP ") || rest.starts_with(" (process ") {
         if !rest.trim_end().ends_with(':')
             && !rest.trim_end().ends_with(')')
@@ -100,7 +101,8 @@ fn delve_head(text: &str) -> Option<Head> {
     (rest.starts_with(':') || rest.starts_with(" -")).then(|| Head::new(format!("goroutine {number}"), Tool::Delve))
 }
 
-/// Solaris: `-----------------  lwp# 1 / thread# 1  -----`; jhsdb: `----------------- 4711 -----------------`.
+/// Solaris: `-----------------  lwp# 1 / thread# 1  -----`; jhsdb: `----------------- 4711
+/// -----------------`.
 fn lwp(text: &str) -> Option<Head> {
     let inner = text.trim_matches('-').trim();
     if text.len() < inner.len() + 10 {

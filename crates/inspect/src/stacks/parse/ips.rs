@@ -5,12 +5,28 @@ use serde_json::Value;
 use super::scan;
 use crate::rules::signals;
 use crate::stacks::dump::{Dump, Tool, Trace, TraceFrame};
+use crate::stacks::text;
 
-/// The threads of a report, if the text is one. Prose around it is skipped.
+/// The threads of a report, if the text is one or has a part of one. Prose around it is skipped.
 pub fn parse(text: &str) -> Option<Dump> {
-    if !["\"usedImages\"", "\"threads\"", "\"imageOffset\""].iter().any(|key| text.contains(key)) {
+    if !["\"usedImages\"", "\"threads\"", "\"imageOffset\"", "&quot;imageOffset&quot;"]
+        .iter()
+        .any(|key| text.contains(key))
+    {
         return None;
     }
+    whole(text).or_else(|| {
+        // A mail quotes JSON as well, and a log puts times before its lines.
+        let mut lines = String::with_capacity(text.len());
+        text::for_each_line(text, |line| {
+            lines.push_str(line);
+            lines.push('\n');
+        });
+        whole(&lines).or_else(|| cut(&lines))
+    })
+}
+
+fn whole(text: &str) -> Option<Dump> {
     let starts = text.match_indices('{').map(|(at, _)| at).filter(|at| {
         *at == 0
             || text[..*at].trim_end_matches([' ', '\t', '>']).ends_with(['\n', '\r', '}'])
@@ -24,7 +40,7 @@ pub fn parse(text: &str) -> Option<Dump> {
             }
         }
     }
-    cut(text)
+    None
 }
 
 /// More threads of a part than this are not read.

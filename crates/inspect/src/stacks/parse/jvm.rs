@@ -4,8 +4,8 @@ use super::Head;
 use super::scan;
 use crate::stacks::dump::{Tool, TraceFrame};
 
-/// `C  [libc.so.6+0x1f]  malloc+0x1`, `V  [libjvm.so+0x2]  f(int)+0x3`, `j  a.B.c()V+4`, `J 12 c2 a.B.c()V (1 bytes) @ 0x1`,
-/// `v  ~StubRoutines::call_stub`, `C  0x0000`.
+/// `C  [libc.so.6+0x1f]  malloc+0x1`, `V  [libjvm.so+0x2]  f(int)+0x3`, `j  a.B.c()V+4`, `J 12 c2 a.B.c()V
+/// (1 bytes) @ 0x1`, `v  ~StubRoutines::call_stub`, `C  0x0000`.
 pub fn hs_err_frame(text: &str) -> Option<TraceFrame> {
     let mut chars = text.chars();
     let kind = chars.next()?;
@@ -55,7 +55,8 @@ fn java(method: &str) -> TraceFrame {
     frame
 }
 
-/// `"main" #1 prio=5 os_prio=0 tid=0x1 nid=0x2 waiting on condition [0x3]`; ART's `"main" prio=5 tid=1 Native`.
+/// `"main" #1 prio=5 os_prio=0 tid=0x1 nid=0x2 waiting on condition [0x3]`; ART's `"main" prio=5 tid=1
+/// Native`.
 pub fn jstack_head(text: &str) -> Option<Head> {
     let rest = text.strip_prefix('"')?;
     let (name, rest) = rest.rsplit_once('"')?;

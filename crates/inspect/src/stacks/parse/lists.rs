@@ -1,10 +1,12 @@
-//! Formats of one line a frame that programs print themselves: glibc's `backtrace_symbols`, glog and abseil, Rust, Node,
-//! Xorg, boost, minidump_stackwalk, Julia, Valgrind, perf, the kernel, Solaris, Dart, folded stacks.
+//! Formats of one line a frame that programs print themselves: glibc's `backtrace_symbols`, glog and abseil,
+//! Rust, Node, Xorg, boost, minidump_stackwalk, Julia, Valgrind, perf, the kernel, Solaris, Dart, folded
+//! stacks.
 
 use super::scan;
 use crate::stacks::dump::{Tool, TraceFrame};
 
-/// `/usr/lib/libc.so.6(malloc+0x1f) [0x7f01]`, `./app(+0x1f)[0x7f01]`, `(EE) 0: /usr/bin/X (f+0x1f) [0x7f01]`.
+/// `/usr/lib/libc.so.6(malloc+0x1f) [0x7f01]`, `./app(+0x1f)[0x7f01]`, `(EE) 0: /usr/bin/X (f+0x1f)
+/// [0x7f01]`.
 pub fn glibc(text: &str) -> Option<TraceFrame> {
     // A mail may have moved Xorg's address to the next line.
     let of_xorg = text.starts_with("(EE) ") && text.ends_with(')') && text.contains("+0x");
@@ -64,7 +66,8 @@ pub fn windbg(text: &str) -> Option<TraceFrame> {
     Some(frame)
 }
 
-/// Rust, Node: `  12: 0x55d0 - std::rt::lang_start`, ` 1: 0xb090e0 node::Abort() [node]`; boost: ` 3# f at a.cc:3`.
+/// Rust, Node: `  12: 0x55d0 - std::rt::lang_start`, ` 1: 0xb090e0 node::Abort() [node]`; boost: ` 3# f at
+/// a.cc:3`.
 pub fn numbered(text: &str) -> Option<(TraceFrame, Tool)> {
     let (number, rest) = scan::decimal(text)?;
     let (rest, tool) = match (rest.strip_prefix(": "), rest.strip_prefix("# ")) {
@@ -172,7 +175,8 @@ pub fn valgrind(line: &str) -> Option<(TraceFrame, bool)> {
     Some((frame, first))
 }
 
-/// perf script: `7f01aa f+0x1f (/usr/lib/libc.so.6)`; bpftrace: `f+31 (/lib/x.so)`, `f+0x1f`; `jhsdb jstack --mixed`: `0x7f01 f + 0x1f`.
+/// perf script: `7f01aa f+0x1f (/usr/lib/libc.so.6)`; bpftrace: `f+31 (/lib/x.so)`, `f+0x1f`; `jhsdb jstack
+/// --mixed`: `0x7f01 f + 0x1f`.
 pub fn perf(text: &str) -> Option<TraceFrame> {
     let (address, rest) = match scan::hex(text).or_else(|| scan::bare_hex(text).filter(|_| text.len() > 8)) {
         Some((address, rest)) if rest.starts_with([' ', '\t']) => (Some(address), rest.trim()),

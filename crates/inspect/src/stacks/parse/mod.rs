@@ -13,17 +13,21 @@
 //! | `lists` | what programs print themselves: glibc, glog, Rust, Node, minidump_stackwalk, Julia, Valgrind, perf |
 //! | `plain` | a name and an offset without an address: app stores, Crystal |
 //! | `notices` | headers: signals, errors |
+//! | `line` | which of these a line without `#N` is |
+//! | `gaps` | what a stack does not show |
 //! | `reader` | the state from line to line |
 
 use crate::stacks::dump::{Dump, Tool, TraceFrame};
 use crate::stacks::text;
 
 mod apple;
+mod gaps;
 mod go;
 mod hash;
 mod heads;
 mod ips;
 mod jvm;
+mod line;
 mod lists;
 mod notices;
 mod plain;

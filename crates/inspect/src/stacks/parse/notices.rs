@@ -21,6 +21,10 @@ pub fn read(line: &str, notices: &mut Notices) {
     if text.starts_with("Found one Java-level deadlock") {
         notices.java_deadlock = true;
     }
+    if ["core was dumped", "core dumped", "Core was generated", "dumped core"].iter().any(|words| text.contains(words))
+    {
+        notices.crashed = true;
+    }
     let lower_signal = text.contains("signal") || text.contains("Signal");
     if !lower_signal
         && !text.contains("SIG")
@@ -99,7 +103,8 @@ fn by_handler(text: &str, notices: &mut Notices) {
     if (text.starts_with('#') && text.contains(" at pc=")) || text.starts_with("siginfo:") {
         return set(signals::in_text(text), true);
     }
-    // Julia: `signal (11): Segmentation fault`; Android: `signal 11 (SIGSEGV), code 1`; MySQL, ClickHouse, LLVM: `got signal 11`.
+    // Julia: `signal (11): Segmentation fault`; Android: `signal 11 (SIGSEGV), code 1`; MySQL, ClickHouse,
+    // LLVM: `got signal 11`.
     let numbered = ["signal (", "signal ", "Signal ", "SIG("].iter().find_map(|start| {
         let at = text.find(start)?;
         scan::decimal(&text[at + start.len()..]).map(|(number, rest)| (number, rest, at))
@@ -175,10 +180,11 @@ fn owner(text: &str, notices: &mut Notices) {
     let mut rest = text;
     while let Some(at) = rest.find("__owner = ") {
         rest = &rest[at + 10..];
-        if let Some((owner, _)) = scan::decimal(rest).filter(|(owner, _)| *owner != 0) {
-            if !notices.owners.contains(&owner) && notices.owners.len() < 16 {
-                notices.owners.push(owner);
-            }
+        if let Some((owner, _)) = scan::decimal(rest).filter(|(owner, _)| *owner != 0)
+            && !notices.owners.contains(&owner)
+            && notices.owners.len() < 16
+        {
+            notices.owners.push(owner);
         }
     }
 }

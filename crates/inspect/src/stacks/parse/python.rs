@@ -14,8 +14,8 @@ pub enum Order {
     OutermostFirst,
 }
 
-/// `Thread 0x7F (idle): "MainThread"`, `Thread 4001 (active+gil): "main"`, `Thread 0x7f (most recent call first):`,
-/// `Traceback (most recent call last):`.
+/// `Thread 0x7F (idle): "MainThread"`, `Thread 4001 (active+gil): "main"`, `Thread 0x7f (most recent call
+/// first):`, `Traceback (most recent call last):`.
 pub fn head(text: &str) -> Option<(Head, Order)> {
     if text.starts_with("Traceback (most recent call last)") {
         return Some((Head::new("the traceback".to_owned(), Tool::Python), Order::OutermostFirst));

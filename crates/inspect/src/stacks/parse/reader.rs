@@ -1,9 +1,11 @@
-//! The state from line to line: which thread is being read, in which order its frames come, what its frames lack.
+//! The state from line to line: which thread is being read, in which order its frames come, what its frames
+//! lack.
 
+use super::gaps::numbers;
+use super::line::listed;
 use super::python::Order;
 use super::tree::{self, Tree};
-use super::{Head, apple, go, hash, heads, jvm, lists, notices, plain, python, scan};
-use crate::rules::frames;
+use super::{Head, apple, go, hash, heads, lists, notices, scan};
 use crate::stacks::dump::{Dump, Tool, Trace, TraceFrame};
 
 /// Of a stack that is deeper, the frames between are left out.
@@ -124,7 +126,8 @@ impl Reader {
         }
         self.frames += 1;
         let trace = self.current.get_or_insert_with(Trace::default);
-        // A tool that gives its own name is not replaced by what its frames look like, but gdb's frames tell more.
+        // A tool that gives its own name is not replaced by what its frames look like, but gdb's frames tell
+        // more.
         if trace.tool.is_none() || trace.tool == Some(Tool::Other) {
             trace.tool = Some(tool);
         }
@@ -145,17 +148,17 @@ impl Reader {
 
     /// Whether the line is a frame; it is taken.
     fn frame(&mut self, line: &str, text: &str) -> bool {
-        if line.contains("frame #") {
-            if let Some(frame) = apple::lldb_frame(line) {
-                self.open = None;
-                let continues =
-                    self.current.as_ref().is_some_and(|trace| trace.frames.is_empty() || frame.number != Some(0));
-                if !continues {
-                    self.end();
-                }
-                self.push(frame, Tool::Lldb);
-                return true;
+        if line.contains("frame #")
+            && let Some(frame) = apple::lldb_frame(line)
+        {
+            self.open = None;
+            let continues =
+                self.current.as_ref().is_some_and(|trace| trace.frames.is_empty() || frame.number != Some(0));
+            if !continues {
+                self.end();
             }
+            self.push(frame, Tool::Lldb);
+            return true;
         }
         if let Some((number, body)) = hash::numbered(line) {
             return self.hash_frame(number, body);
@@ -171,7 +174,7 @@ impl Reader {
                 _ => false,
             };
             let other = found == Tool::Valgrind && frame.number == Some(0);
-            if restarts && other || restarts && found != Tool::Valgrind {
+            if restarts && (other || found != Tool::Valgrind) {
                 self.end();
             }
             let wraps = found == Tool::Gdb;
@@ -212,7 +215,7 @@ impl Reader {
         if !next && !hash::is_surely_frame(body) {
             return false;
         }
-        if body.is_empty() && !last.is_some_and(|last| number == last + 1) {
+        if body.is_empty() && last.is_none_or(|last| number != last + 1) {
             return false;
         }
         if begun && last.is_none_or(|last| number < last || (number == 0 && last == 0)) {
@@ -262,18 +265,19 @@ impl Reader {
         // The source below a function: Go, delve, Rust.
         if matches!(trace.tool, Some(Tool::Go | Tool::Delve | Tool::Rust)) {
             let place = text.strip_prefix("at ").unwrap_or(text);
-            if let Some((source, pc)) = go::place(place) {
-                if let Some(last) = trace.frames.last_mut() {
-                    last.source = Some(source);
-                    last.address = last.address.or(pc);
-                    return true;
-                }
+            if let Some((source, pc)) = go::place(place)
+                && let Some(last) = trace.frames.last_mut()
+            {
+                last.source = Some(source);
+                last.address = last.address.or(pc);
+                return true;
             }
-            if text.starts_with("at ") && scan::is_source(place) {
-                if let Some(last) = trace.frames.last_mut() {
-                    last.source = Some(place.to_owned());
-                    return true;
-                }
+            if text.starts_with("at ")
+                && scan::is_source(place)
+                && let Some(last) = trace.frames.last_mut()
+            {
+                last.source = Some(place.to_owned());
+                return true;
             }
         }
         false
@@ -377,140 +381,5 @@ impl Reader {
         let (traces, cut) = tree.finish();
         self.dump.cut |= cut;
         self.dump.traces.extend(traces);
-    }
-}
-
-/// The formats of one line a frame. Those that prose could be taken for need a thread of their kind.
-fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option<(TraceFrame, Tool)> {
-    if let Some(frame) = tool.and_then(|tool| of_tool(text, tool, blank)) {
-        return Some((frame, tool.unwrap_or(Tool::Other)));
-    }
-    let first = text.as_bytes().first()?;
-    let with = |tool: Tool| move |frame: TraceFrame| (frame, tool);
-    match first {
-        b'@' => lists::glog(text).map(with(Tool::Glog)),
-        b'P' if text.starts_with("PC: @") => None,
-        _ if text.contains("    @ ") => lists::glog(text).map(with(Tool::Glog)),
-        b'#' if text.starts_with("# C  [") || text.starts_with("# V  [") => {
-            jvm::hs_err_frame(text[1..].trim_start()).map(with(Tool::HsErr))
-        }
-        b'<' if text.starts_with("<built-in method ") && tool == Some(Tool::Python) => text
-            .split_whitespace()
-            .nth(2)
-            .and_then(|name| python::spy_frame(&format!("{name} (threading.py)")))
-            .map(with(Tool::Python)),
-        b'p' if text.starts_with("pc 0x") => lists::dart(text).map(with(Tool::Other)),
-        b'=' => lists::valgrind(text).map(|(mut frame, first)| {
-            frame.number = first.then_some(0);
-            (frame, Tool::Valgrind)
-        }),
-        b'C' | b'V' | b'v' | b'j' | b'J' | b'A'
-            if text.contains("+0x") || text.contains("  0x") || text.contains('~') || text.contains("()") =>
-        {
-            jvm::hs_err_frame(text).map(with(Tool::HsErr))
-        }
-        b'F' => python::file_frame(text).map(with(Tool::Python)),
-        b'[' if text.starts_with("[0x") && plain::bracketed(text).is_some() => {
-            plain::bracketed(text).map(with(Tool::Other))
-        }
-        b'u' if text.starts_with("unknown function (ip: ") => lists::julia(text).map(with(Tool::Julia)),
-        _ if text.ends_with(" (unknown line)") => lists::julia(text).map(with(Tool::Julia)),
-        b'0'..=b'9' if text.contains('`') && lists::windbg(text).is_some() => {
-            lists::windbg(text).map(with(Tool::Other))
-        }
-        b'0'..=b'9' => gdb_without_hash(text, tool)
-            .map(with(Tool::Gdb))
-            .or_else(|| {
-                go::delve_frame(text)
-                    .map(with(Tool::Delve))
-                    .or_else(|| apple::report_frame(text).map(with(Tool::Apple)))
-            })
-            .or_else(|| lists::minidump(text).map(with(Tool::Minidump)))
-            .or_else(|| plain::numbered(text).map(with(Tool::Other)))
-            .or_else(|| {
-                lists::numbered(text)
-                    .filter(|(frame, _)| frame.address.is_some() || text.contains("::") || tool == Some(Tool::Rust))
-            }),
-        _ => None,
-    }
-    .or_else(|| {
-        ((text.contains("[0x") && text.contains(']')) || text.starts_with("(EE) "))
-            .then(|| lists::glibc(text))
-            .flatten()
-            .map(with(Tool::Glibc))
-    })
-    .or_else(|| {
-        (text.contains("+0x") || text.contains("(/"))
-            .then(|| lists::perf(text))
-            .flatten()
-            .filter(|_| !lists::is_kernel(text))
-            .map(with(Tool::Perf))
-    })
-    .or_else(|| {
-        (text.contains(" (") && line.len() < 400).then(|| lists::solaris(text)).flatten().map(with(Tool::Solaris))
-    })
-}
-
-/// A frame of gdb whose `#` somebody has taken for markup.
-fn gdb_without_hash(text: &str, tool: Option<Tool>) -> Option<TraceFrame> {
-    let (number, body) = scan::decimal(text)?;
-    let body = body.strip_prefix(' ')?.trim_start();
-    let known = tool == Some(Tool::Gdb) && (body.contains(" (") || body.contains("signal handler called"));
-    let begins = number == 0 && body.contains(" (") && (body.contains(") at ") || body.contains(") from "));
-    let sure =
-        begins || body.starts_with("0x") && body.contains(" in ") && (body.contains(" (") || body.contains(") from "));
-    if !known && !sure || number > 100_000 {
-        return None;
-    }
-    let (frame, _) = hash::frame(u32::try_from(number).ok()?, body);
-    Some(frame)
-}
-
-/// A frame in the format of the thread that is being read.
-fn of_tool(text: &str, tool: Tool, blank: bool) -> Option<TraceFrame> {
-    match tool {
-        Tool::Go if !blank => go::frame(text),
-        Tool::Python => python::file_frame(text).or_else(|| python::spy_frame(text).filter(|_| !blank)),
-        Tool::Jstack => jvm::at_frame(text).or_else(|| lists::perf(text)),
-        Tool::Julia => lists::julia(text),
-        Tool::Rust => lists::numbered(text).map(|(frame, _)| frame),
-        Tool::Minidump => lists::minidump(text),
-        Tool::HsErr => jvm::hs_err_frame(text),
-        _ => None,
-    }
-}
-
-/// What the numbers of the frames tell: gaps, and whether the stack reaches its root.
-fn numbers(trace: &mut Trace) {
-    for (at, pair) in trace.frames.windows(2).enumerate() {
-        let (Some(one), Some(next)) = (pair[0].number, pair[1].number) else { continue };
-        if next > one + 1 {
-            if !trace.gaps.contains(&at) {
-                trace.gaps.push(at);
-            }
-            trace.missing.push(match next - one {
-                2 => format!("frame {} is not shown", one + 1),
-                _ => format!("frames {} to {} are not shown", one + 1, next - 1),
-            });
-        }
-    }
-    if let Some(first) = trace.frames.first().and_then(|frame| frame.number).filter(|first| *first > 0) {
-        let innermost_one = matches!(trace.tool, Some(Tool::Rust | Tool::Other)) && first == 1;
-        if !innermost_one {
-            trace.missing.push(format!("the frames before frame {first} are not shown"));
-        }
-    }
-    let unnumbered_gaps =
-        trace.gaps.iter().filter(|at| trace.frames.get(**at).is_some_and(|frame| frame.number.is_none())).count();
-    if unnumbered_gaps > 0 {
-        trace.missing.push("frames are left out".to_owned());
-    }
-    let complete = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
-    if !complete && !trace.frames.is_empty() && !trace.history {
-        let last = trace.frames.last().and_then(|frame| frame.number);
-        trace.missing.push(match last {
-            Some(last) => format!("the frames after frame {last}: the stack ends before its root"),
-            None => "the outermost frames: the stack ends before its root".to_owned(),
-        });
     }
 }

@@ -38,7 +38,8 @@ pub fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// Splits off the last group of parentheses: `f(int) (x=1)` is `f(int) ` and `x=1`. `None` if the text does not end with one.
+/// Splits off the last group of parentheses: `f(int) (x=1)` is `f(int) ` and `x=1`. `None` if the text does
+/// not end with one.
 pub fn last_group(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_end();
     if !text.ends_with(')') {

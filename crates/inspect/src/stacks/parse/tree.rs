@@ -1,5 +1,5 @@
-//! The call graphs of macOS `sample` and spindump: outermost first, indented, with counts. Each path from the root to a
-//! leaf becomes a stack, innermost first.
+//! The call graphs of macOS `sample` and spindump: outermost first, indented, with counts. Each path from
+//! the root to a leaf becomes a stack, innermost first.
 
 use super::scan;
 use crate::stacks::dump::{Tool, Trace, TraceFrame};
@@ -91,11 +91,12 @@ impl Tree {
 
     /// A node that has samples of its own beside its children is a leaf as well.
     fn pop(&mut self) {
-        if let Some(node) = self.path.last() {
-            if node.below > 0 && node.count > node.below {
-                let own = node.count - node.below;
-                self.emit(own);
-            }
+        if let Some(node) = self.path.last()
+            && node.below > 0
+            && node.count > node.below
+        {
+            let own = node.count - node.below;
+            self.emit(own);
         }
         self.path.pop();
     }
