@@ -4,6 +4,7 @@ mod bench;
 mod conform;
 mod console;
 mod documents;
+mod explain_stacks;
 mod help;
 mod interrupt;
 mod memory;

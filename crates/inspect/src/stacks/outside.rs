@@ -144,7 +144,7 @@ fn by_sanitizer(dump: &Dump, stacks: &[&Trace]) -> Answer {
         });
         answer.handler = named.next_back().map(TraceFrame::label).or(answer.handler);
         if let Some(frame) = trace.frames.iter().find(library).filter(|_| !dump.notices.errno_spoiled) {
-            answer.rule = Some(format!("{} is not async-signal-safe: {}", frame.label(), safety::RULE));
+            answer.rule = Some(format!("{} is not async-signal-safe: {}", frame.name.key, safety::RULE));
             answer.casebook =
                 locks::of(&frame.name).filter(|(lock, _)| *lock == Lock::Heap).map(|_| "allocator-in-handler");
             answer.fingerprint = Some(Fingerprint::of(Mechanism::UnsafeCall, None, Some(&frame.name.key), None));

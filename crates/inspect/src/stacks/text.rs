@@ -227,6 +227,13 @@ fn without_prefix(line: &str) -> &str {
     if let Some(rest) = without_seconds(start) {
         return rest;
     }
+    // Xorg and the kernel: `[ 42277.724] `.
+    if let Some((time, rest)) = start.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        let time = time.trim();
+        if time.len() < 20 && time.contains('.') && time.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return without_pid(rest);
+        }
+    }
     // docker compose: `app-1     | `.
     if let Some((name, rest)) = start.split_once(" | ") {
         let name = name.trim_end();
@@ -238,7 +245,12 @@ fn without_prefix(line: &str) -> &str {
             return rest;
         }
     }
-    // The journal: `[11810.0017] name[7]: `, `Nov 26 11:43:00 host name[7]: `.
+    without_pid(line)
+}
+
+/// Without what the journal has put before a line: `Nov 26 11:43:00 host name[7]: `.
+fn without_pid(line: &str) -> &str {
+    let start = line.trim_start();
     if let Some(at) = start.get(..start.len().min(90)).and_then(|head| head.find("]: ")) {
         let before = &start[..at];
         let pid = before

@@ -298,7 +298,7 @@ fn rule(finding: &Finding, frames: &[TraceFrame]) -> Option<String> {
         return None;
     }
     if let Some(frame) = judge::unsafe_call(frames) {
-        return Some(format!("{} is not async-signal-safe: {}", frame.label(), safety::RULE));
+        return Some(format!("{} is not async-signal-safe: {}", frame.name.key, safety::RULE));
     }
     let waits = finding.waiting.as_ref().is_some_and(|waiting| waiting.wait.is_held());
     waits.then(|| format!("a handler must not take a lock that the code it interrupts may hold: {}", safety::RULE))

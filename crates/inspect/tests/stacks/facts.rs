@@ -89,3 +89,11 @@ fn another_thread_in_a_handler_is_mentioned() {
     assert_eq!(answer.thread.as_deref(), Some("thread 1"));
     assert!(answer.notes.iter().any(|note| note.contains("thread 2 is in a handler as well")), "{answer:?}");
 }
+
+#[test]
+fn the_documents_transcript_is_what_the_command_prints() {
+    let document = include_str!("../../../../docs/explain-stacks.md");
+    let blocks: Vec<&str> = document.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [dump, printed] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    assert_eq!(explain(dump.as_bytes()).render(), *printed);
+}
