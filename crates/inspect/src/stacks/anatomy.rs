@@ -212,7 +212,12 @@ fn lost(trace: &Trace) -> Option<(Range<usize>, Mark)> {
                 // A chain of frames without names up to the root says nothing.
                 let named_below =
                     frames[at + 2..].iter().any(|frame| !frame.is_unknown() && !frames::is_root(&frame.name));
-                if handler && (named_below || !rooted) {
+                // Such a function was entered from the program and calls nothing of it.
+                let leaf = next.module.is_none()
+                    && frames
+                        .get(at + 2)
+                        .is_some_and(|below| !below.is_unknown() && frames::calls_nothing(&below.name));
+                if handler && (named_below || !rooted) || leaf {
                     return Some((at + 1..at + 2, Mark::Unnamed));
                 }
             }
