@@ -74,7 +74,7 @@ pub fn is_root(name: &Name) -> bool {
         "\
         main libc_start_main libc_start_main_impl libc_start_call_main start_call_main start_main start \
         start_thread clone clone3 thread_start pthread_start pthread_body GI_clone libc_start_main_stage2 \
-        pthread_create_start runtime.goexit runtime.mstart runtime.mstart0 runtime.mstart1 runtime.rt0_go \
+        pthread_create_start runtime.goexit runtime.sysmon runtime.mstart runtime.mstart0 runtime.mstart1 runtime.rt0_go \
         runtime.main runtime.gcBgMarkWorker runtime.goexit.abi0 runtime.mcall runtime.mstart.abi0 \
         runtime.mstart_stub module bootstrap thread_native_entry java_start start_wqthread wqthread \
         libc_init RtlUserThreadStart BaseThreadInitThunk lwp_start thr_setup thrp_setup process_initialize \

@@ -135,7 +135,7 @@ const INSIDE_HEAP: Table<()> = &[(
     tiny_free_scan_madvise_free tiny_malloc_should_clear small_malloc_should_clear \
     tiny_free_reattach_region tiny_free_detach_region large_malloc free_large chunk_alloc chunk_free \
     malloc_extend_top je_arena_extent_split do_check_free_chunk do_check_chunk do_check_inuse_chunk \
-    largebin_insert",
+    largebin_insert alloc_slot alloc_group nontrivial_free free_group",
 )];
 
 fn is_inside_heap(key: &str) -> bool {

@@ -163,8 +163,8 @@ fn is_unnamed_restorer(trace: &Trace, at: usize) -> bool {
     let empty =
         frame.function.is_empty() && frame.module.is_none() && frame.address.is_none() && frame.number.is_some();
     if empty {
-        // A browser takes `<signal handler called>` for a tag.
-        return true;
+        // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells that it is cut.
+        return trace.frames.get(at + 1).is_some();
     }
     let rest = &trace.frames[at + 1..];
     let outermost = rest.iter().all(|frame| frames::is_root(&frame.name) || frame.is_unknown() && frame.is_in_libc());
@@ -212,7 +212,12 @@ fn lost(trace: &Trace) -> Option<(Range<usize>, Mark)> {
                 // A chain of frames without names up to the root says nothing.
                 let named_below =
                     frames[at + 2..].iter().any(|frame| !frame.is_unknown() && !frames::is_root(&frame.name));
-                if handler && (named_below || !rooted) {
+                // Such a function was entered from the program and calls nothing of it.
+                let leaf = next.module.is_none()
+                    && frames
+                        .get(at + 2)
+                        .is_some_and(|below| !below.is_unknown() && frames::calls_nothing(&below.name));
+                if handler && (named_below || !rooted) || leaf {
                     return Some((at + 1..at + 2, Mark::Unnamed));
                 }
             }

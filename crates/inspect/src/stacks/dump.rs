@@ -195,6 +195,10 @@ pub struct Notices {
     pub reported_by_handler: bool,
     /// Go: a signal arrived on a thread without a signal stack.
     pub no_signal_stack: bool,
+    /// Go: a signal arrived on a thread's ordinary stack, since somebody has installed the handler without SA_ONSTACK.
+    pub wrong_signal_stack: bool,
+    /// A JVM names a deadlock of its monitors.
+    pub java_deadlock: bool,
     /// A signal whose number the text gives for a runtime's own reason.
     pub arrived: Option<u64>,
     /// `__owner` of a mutex that the text prints, each once.

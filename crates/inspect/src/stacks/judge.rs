@@ -138,11 +138,11 @@ fn verdict(
     if frames.iter().all(TraceFrame::is_unknown) && repeats(&dump.traces[index]) {
         return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
     }
-    if fatal {
+    if fatal && !(at == 0 && dump.notices.wrong_signal_stack) {
         let crashes = at == 0 && dump.notices.crashed && crashes_itself(dump, index, frames);
         return (if crashes { Verdict::Faults } else { Verdict::Reporter }, None);
     }
-    if at == 0 && dump.notices.no_signal_stack {
+    if at == 0 && (dump.notices.no_signal_stack || dump.notices.wrong_signal_stack) {
         return (Verdict::Faults, Some("the Go runtime stopped the program"));
     }
     if at == 0 && dump.notices.crashed && is_crashed(dump, index) && !frames.is_empty() {

@@ -28,6 +28,13 @@ pub fn reach(dump: &Dump) -> Answer {
         answer.tell(dump);
         return answer;
     }
+    if notices.wrong_signal_stack {
+        let why = "the signal arrived on the thread's ordinary stack: code outside Go has installed the handler without SA_ONSTACK";
+        let mut answer = plain(dump, Verdict::Faults, Mechanism::Fault, why);
+        answer.signal = notices.arrived.and_then(|number| crate::rules::signals::by_number(number, notices.bsd));
+        answer.tell(dump);
+        return answer;
+    }
     if notices.unsafe_call || notices.errno_spoiled {
         return by_sanitizer(dump, &stacks);
     }
@@ -55,6 +62,12 @@ pub fn reach(dump: &Dump) -> Answer {
             answer.notes.push("one stack cannot tell a lost wake-up from the thread's normal sleep".to_owned());
         }
         answer.add_missing(trace);
+        answer.tell(dump);
+        return answer;
+    }
+    if stacks.is_empty() && notices.java_deadlock {
+        let why = "the JVM names a deadlock of Java monitors, which signals do not take";
+        let mut answer = plain(dump, Verdict::NoHandler, Mechanism::Other, why);
         answer.tell(dump);
         return answer;
     }

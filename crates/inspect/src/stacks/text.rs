@@ -190,7 +190,8 @@ fn unescaped(text: &str) -> String {
         match (c, end) {
             (Some(c), Some(end)) => {
                 match c {
-                    '\u{200b}'..='\u{200f}' | '\u{feff}' => {}
+                    '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => {}
+                    '\u{a0}' | '\u{2007}' | '\u{202f}' => found.push(' '),
                     c => found.push(if c.is_control() { ' ' } else { c }),
                 }
                 rest = &rest[end + 1..];
@@ -220,7 +221,11 @@ fn without_prefix(line: &str) -> &str {
             start[19..].trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | 'Z' | '+' | ':'));
         let rest = rest.strip_prefix(' ').unwrap_or(rest);
         let head: &str = rest.get(..rest.len().min(24)).unwrap_or(rest);
-        return head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+        let rest = head.find(": > ").map_or(rest, |at| &rest[at + 4..]);
+        return without_seconds(rest).unwrap_or(rest);
+    }
+    if let Some(rest) = without_seconds(start) {
+        return rest;
     }
     // Xorg and the kernel: `[ 42277.724] `.
     if let Some((time, rest)) = start.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
@@ -259,6 +264,14 @@ fn without_pid(line: &str) -> &str {
     line
 }
 
+/// Without Xorg's time, in seconds: `[   91.440] (EE) `.
+fn without_seconds(start: &str) -> Option<&str> {
+    let (time, rest) = start.strip_prefix('[')?.split_once("] ")?;
+    let time = time.trim_start();
+    let seconds = time.contains('.') && time.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    (seconds && rest.starts_with('(')).then_some(rest)
+}
+
 /// Without the marks of a quotation and without tags of HTML that surround a line.
 fn unquoted(line: &str) -> &str {
     let mut line = without_prefix(line);
@@ -273,7 +286,7 @@ fn unquoted(line: &str) -> &str {
         } else {
             break;
         };
-        line = inner;
+        line = without_prefix(inner);
     }
     // A list of strings: `" #0 0x1 f (x+0x1)"`.
     let inner = line.trim().strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));

@@ -369,6 +369,9 @@ pub fn is_named(trace: &Trace) -> bool {
         || trace.tool == Some(Tool::Python) && named > 0
 }
 
+/// So many functions of the program between a lock and a handler are not met in reports.
+const DEEP: usize = 8;
+
 /// A stack that waits for a lock of a library, has no marker, and could hide one: it is cut, or has frames
 /// without names.
 pub fn may_hide_handler(trace: &Trace) -> bool {
@@ -379,7 +382,13 @@ pub fn may_hide_handler(trace: &Trace) -> bool {
     }
     let of_library = waiting.lock != Some(Lock::Program);
     let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
-    let unnamed = trace.frames.iter().skip(waiting.depth + 1).filter(|frame| frame.is_unknown()).count();
+    let outer = || trace.frames.iter().skip(waiting.depth + 1);
+    let unnamed = outer().filter(|frame| frame.is_unknown()).count();
+    // A handler stands near its wait for a lock of the program: so many of the program's functions in a row are no handler's.
+    let deep = outer().filter(|frame| !frame.is_unknown() && !anatomy::is_library(frame)).count() >= DEEP;
+    if !of_library && deep && unnamed == 0 && trace.gaps.is_empty() {
+        return false;
+    }
     !rooted || (unnamed > 0 && of_library)
 }
 

@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("linux.txt", include_str!("linux.txt")),
     ("formats.txt", include_str!("formats.txt")),
     ("traps.txt", include_str!("traps.txt")),
+    ("reports.txt", include_str!("reports.txt")),
 ];
 
 /// A dump and its right answer.

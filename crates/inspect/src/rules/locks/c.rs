@@ -8,7 +8,7 @@ pub(super) const C: Table<Lock> = &[
     (
         Lock::Heap,
         "\
-        malloc calloc realloc free cfree memalign posix_memalign aligned_alloc valloc pvalloc mid_memalign \
+        malloc_impl malloc calloc realloc free cfree memalign posix_memalign aligned_alloc valloc pvalloc mid_memalign \
         memalign_hook_ini reallocarray strdup strndup asprintf vasprintf vasprintf_internal malloc_trim \
         malloc_usable_size mallinfo mallinfo2 malloc_info malloc_stats mallopt arena_get arena_get2 \
         arena_get_retry tcache_init tcache_malloc_init ptmalloc_init malloc_hook_ini realloc_hook_ini \

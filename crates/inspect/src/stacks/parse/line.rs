@@ -1,6 +1,6 @@
 //! One line, one frame: which format a line without `#N` has.
 
-use super::{apple, go, hash, jvm, lists, python, scan};
+use super::{apple, go, hash, jvm, lists, plain, python, scan};
 use crate::stacks::dump::{Tool, TraceFrame};
 
 /// The formats of one line a frame. Those that prose could be taken for need a thread of their kind.
@@ -33,6 +33,11 @@ pub fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option
             jvm::hs_err_frame(text).map(with(Tool::HsErr))
         }
         b'F' => python::file_frame(text).map(with(Tool::Python)),
+        b'[' if text.starts_with("[0x") && plain::bracketed(text).is_some() => {
+            plain::bracketed(text).map(with(Tool::Other))
+        }
+        b'u' if text.starts_with("unknown function (ip: ") => lists::julia(text).map(with(Tool::Julia)),
+        _ if text.ends_with(" (unknown line)") => lists::julia(text).map(with(Tool::Julia)),
         b'0'..=b'9' if text.contains('`') && lists::windbg(text).is_some() => {
             lists::windbg(text).map(with(Tool::Other))
         }
@@ -44,6 +49,7 @@ pub fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option
                     .or_else(|| apple::report_frame(text).map(with(Tool::Apple)))
             })
             .or_else(|| lists::minidump(text).map(with(Tool::Minidump)))
+            .or_else(|| plain::numbered(text).map(with(Tool::Other)))
             .or_else(|| {
                 lists::numbered(text)
                     .filter(|(frame, _)| frame.address.is_some() || text.contains("::") || tool == Some(Tool::Rust))

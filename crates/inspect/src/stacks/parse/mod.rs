@@ -11,6 +11,7 @@
 //! | `jvm` | hs_err, jstack |
 //! | `python` | py-spy, faulthandler, tracebacks |
 //! | `lists` | what programs print themselves: glibc, glog, Rust, Node, minidump_stackwalk, Julia, Valgrind, perf |
+//! | `plain` | a name and an offset without an address: app stores, Crystal |
 //! | `notices` | headers: signals, errors |
 //! | `line` | which of these a line without `#N` is |
 //! | `gaps` | what a stack does not show |
@@ -29,6 +30,7 @@ mod jvm;
 mod line;
 mod lists;
 mod notices;
+mod plain;
 pub(super) mod python;
 mod reader;
 mod scan;

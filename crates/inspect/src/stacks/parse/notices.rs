@@ -18,6 +18,9 @@ pub fn read(line: &str, notices: &mut Notices) {
         notices.bsd = true;
     }
     sanitizer(text, notices);
+    if text.starts_with("Found one Java-level deadlock") {
+        notices.java_deadlock = true;
+    }
     if ["core was dumped", "core dumped", "Core was generated", "dumped core"].iter().any(|words| text.contains(words))
     {
         notices.crashed = true;
@@ -31,15 +34,20 @@ pub fn read(line: &str, notices: &mut Notices) {
     {
         return;
     }
-    if let Some(rest) = text
-        .strip_prefix("signal ")
-        .filter(|rest| rest.contains("received on thread with no signal stack") || rest.contains("arrived on"))
-    {
+    if let Some(rest) = text.strip_prefix("signal ").filter(|rest| {
+        rest.contains("received on thread with no signal stack")
+            || rest.contains("arrived on")
+            || rest.contains("handler not on signal stack")
+    }) {
         notices.arrived = scan::decimal(rest).map(|(number, _)| number);
         notices.no_signal_stack = rest.contains("no signal stack");
+        notices.wrong_signal_stack = rest.contains("not on signal stack");
         notices.headline = Some(text.to_owned());
         notices.crashed = true;
         return;
+    }
+    if text.contains("non-Go code set up signal handler without SA_ONSTACK") {
+        notices.wrong_signal_stack = true;
     }
     if text.contains("non-Go code disabled sigaltstack") {
         notices.no_signal_stack = true;

@@ -4,7 +4,7 @@
 use super::gaps::numbers;
 use super::line::listed;
 use super::python::Order;
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use super::{Head, apple, go, hash, heads, lists, notices, scan};
 use crate::stacks::dump::{Dump, Tool, Trace, TraceFrame};
 
@@ -357,7 +357,8 @@ impl Reader {
                 && text.contains("  (in ")
                 || scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" Thread_"))
                 || line.starts_with("                                        ")
-                    && scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" 0x") || rest.starts_with(" _"));
+                    && scan::decimal(text).is_some_and(|(_, rest)| rest.starts_with(" 0x") || rest.starts_with(" _"))
+                || line.starts_with("  ") && tree::is_node(text);
             if starts {
                 self.end();
                 let mut tree = Tree::default();

@@ -170,9 +170,27 @@ fn frame(text: &str) -> TraceFrame {
     frame
 }
 
+/// Whether the line can be nothing else than a node of spindump: `43  f + 68 (app + 1098) [0x1]`.
+pub fn is_node(text: &str) -> bool {
+    let Some((_, rest)) = scan::decimal(text.trim_start_matches('*')) else { return false };
+    let Some(rest) = rest.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else { return false };
+    // Intervals of samples may follow: ` 1-43`.
+    let Some((before, address)) = rest.rsplit_once(") [0x") else { return false };
+    let Some((_, place)) = before.rsplit_once(" (") else { return false };
+    address.contains(']') && scan::split_offset(place).1.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_of_spindump_is_known_without_its_header() {
+        assert!(is_node("43  on_segv + 68 (app + 1098188) [0x1cc] 1-43"));
+        assert!(is_node("*7  ??? (kernel + 60) [0xff] 1-7"));
+        assert!(!is_node("43 of them (app + 1098188) [0x1cc]"));
+        assert!(!is_node("2  libfoo.so  0x1 f + 2"));
+    }
 
     #[test]
     fn each_path_is_a_stack_innermost_first() {
