@@ -1,5 +1,6 @@
 //! `explain -- COMMAND`: what the command's end, its hang and an interruption come to.
 
+use crate::Check;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use sigproof_tests::interrupt::{assert_none_started_by, started_by};
 use sigproof_tests::{Ran, finish, xtask};
 
-pub const TESTS: &[(&str, fn(&str))] = &[
+pub const TESTS: &[(&str, Check)] = &[
     ("one_that_hangs_is_explained_and_ended", one_that_hangs_is_explained_and_ended),
     ("one_that_waits_for_a_hung_child", one_that_waits_for_a_hung_child),
     ("one_that_ends", one_that_ends),

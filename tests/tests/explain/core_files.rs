@@ -1,12 +1,13 @@
 //! Core files: of processes that hang, as `gcore` makes them, and of one that died.
 
+use crate::Check;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::specimen::{Specimen, explain};
 
-pub const TESTS: &[(&str, fn(&str))] = &[
+pub const TESTS: &[(&str, Check)] = &[
     ("a_core_file_says_what_the_process_says", a_core_file_says_what_the_process_says),
     ("a_core_file_that_is_cut_off", a_core_file_that_is_cut_off),
     ("what_is_no_core_file", what_is_no_core_file),

@@ -1,5 +1,6 @@
 //! Processes that may not be looked at, or are not as expected; and that each goes on as before.
 
+use crate::Check;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -13,7 +14,7 @@ use sigproof_tests::{PATIENCE, xtask};
 
 use crate::specimen::{Specimen, explain};
 
-pub const TESTS: &[(&str, fn(&str))] = &[
+pub const TESTS: &[(&str, Check)] = &[
     ("no_such_process", no_such_process),
     ("a_thread_of_the_kernel", a_thread_of_the_kernel),
     ("a_zombie", a_zombie),

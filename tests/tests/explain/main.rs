@@ -14,6 +14,9 @@ mod input;
 mod kinds;
 mod specimen;
 
+/// A test, which gets its own name.
+type Check = fn(&str);
+
 /// Tests that run at a time, unless `--test-threads` says otherwise: each looks at the whole system.
 const THREADS: usize = 2;
 
@@ -50,8 +53,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let lacks = if arguments.list { None } else { compile().err() };
-    let mut tests: Vec<(String, fn(&str))> = Vec::new();
-    tests.extend(kinds::TESTS.iter().map(|kind| (format!("kinds::{}", kind.name), kinds::test as fn(&str))));
+    let mut tests: Vec<(String, Check)> = Vec::new();
+    tests.extend(kinds::TESTS.iter().map(|kind| (format!("kinds::{}", kind.name), kinds::test as Check)));
     tests.extend(input::TESTS.iter().map(|(name, test)| (format!("input::{name}"), *test)));
     tests.extend(command::TESTS.iter().map(|(name, test)| (format!("command::{name}"), *test)));
     if let Some(why) = &lacks {
