@@ -1,5 +1,5 @@
-//! Black-box tests of the command line live in `tests/tests`; this library holds what they share: the real binary, built once, and
-//! runs of it that cannot hang the tests.
+//! Black-box tests of the command line live in `tests/tests`; this library holds what they share: the real
+//! binary, built once, and runs of it that cannot hang the tests.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -92,8 +92,8 @@ pub fn json(arguments: &[&str]) -> (Ran, serde_json::Value) {
     (ran, report)
 }
 
-/// Whose turn it is to sweep: a sweep keeps to one processor. A test that fails leaves nothing behind that would
-/// matter to the next one.
+/// Whose turn it is to sweep: a sweep keeps to one processor. A test that fails leaves nothing behind that
+/// would matter to the next one.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

@@ -18,8 +18,8 @@ pub fn refused_with_flag(command: &mut Command, call: libc::c_long, bits: u32, e
     install(command, &[(call, Some(bits))], errno);
 }
 
-/// Runs `body` in a thread to which the kernel refuses new threads, as it does at the limit of `ulimit -u`. The
-/// processes that `body` starts inherit that. Other threads do not.
+/// Runs `body` in a thread to which the kernel refuses new threads, as it does at the limit of `ulimit -u`.
+/// The processes that `body` starts inherit that. Other threads do not.
 ///
 /// # Panics
 /// The filter cannot be set, or `body` panics.

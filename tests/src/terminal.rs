@@ -40,14 +40,15 @@ pub fn read_all(mut outer: File) -> thread::JoinHandle<String> {
     })
 }
 
-/// Runs a command to its end with its standard output on a terminal of so many columns. The terminal's line ends are those
-/// of a file.
+/// Runs a command to its end with its standard output on a terminal of so many columns. The terminal's line
+/// ends are those of a file.
 pub fn on_terminal(mut command: Command, columns: u16) -> Ran {
     let (inner, outer) = terminal();
     resize(&inner, columns);
     // A program that asks its controlling terminal for the size must not get that of the tests.
     let detach = || {
-        // SAFETY: the call takes no pointer; a child that was just forked leads no process group, so it does not fail.
+        // SAFETY: the call takes no pointer; a child that was just forked leads no process group, so it does
+        // not fail.
         match unsafe { libc::setsid() } {
             -1 => Err(std::io::Error::last_os_error()),
             _ => Ok(()),

@@ -140,7 +140,8 @@ pub struct StressArgs {
 pub struct ModelArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own bound
+    /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own
+    /// bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
     /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
@@ -149,7 +150,8 @@ pub struct ModelArgs {
     /// One delivery more than the default, and one preemption more
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses it
+    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses
+    /// it
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
     /// Time for the whole run, such as 90s or 10m
@@ -180,7 +182,8 @@ pub struct StepArgs {
     /// Only this boundary, counted from 0, of a single window
     #[arg(long, value_name = "N")]
     pub k: Option<usize>,
-    /// Print the map of every window; by default of at most 4 chosen windows, and of those that are vulnerable and must not be
+    /// Print the map of every window; by default of at most 4 chosen windows, and of those that are
+    /// vulnerable and must not be
     #[arg(long)]
     pub map: bool,
     /// Windows swept at a time; by default one for each processor
@@ -224,7 +227,8 @@ pub struct AgreeArgs {
 /// The arguments of `replay`.
 #[derive(Args, Clone, Debug)]
 pub struct ReplayArgs {
-    /// The token of a counterexample, MODEL@PLAN@CHOICES; or of a sweep, CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
+    /// The token of a counterexample, MODEL@PLAN@CHOICES; or of a sweep,
+    /// CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
     /// How much of each finding to print.

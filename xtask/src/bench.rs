@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the benchmarks of `sigproof-oracle`, runs them, and prints tables of the results.
+//! `cargo xtask bench`: builds the benchmarks of `sigproof-oracle`, runs them, and prints tables of the
+//! results.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,8 +1,9 @@
 //! The text below the table: the findings, why something was skipped, and a summary in one line.
 //!
-//! How much of a finding is printed depends on how many setups were chosen, see [`View`]. Most findings of a whole run are expected of
-//! the broken variants, and many are alike: each gets its sentence and the command that repeats it, and the first of each outcome gets
-//! its stacks. An unexpected finding always has its stacks.
+//! How much of a finding is printed depends on how many setups were chosen, see [`View`]. Most findings of a
+//! whole run are expected of the broken variants, and many are alike: each gets its sentence and the command
+//! that repeats it, and the first of each outcome gets its stacks. An unexpected finding always has its
+//! stacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -17,7 +18,8 @@ mod stacks;
 
 use stacks::Layout;
 
-/// Up to this number of setups or windows, each finding is printed with its stacks, and each window with its map.
+/// Up to this number of setups or windows, each finding is printed with its stacks, and each window with its
+/// map.
 pub const FEW: usize = 4;
 
 /// So many frames on each side of a signal are printed.
@@ -42,8 +44,9 @@ pub enum Stacks {
     Whole,
     /// What matters of every finding.
     Each,
-    /// What matters of every unexpected finding, and of the first expected finding of each outcome. Expected findings of a case
-    /// that say the same are printed once; those of a fixed variant are left out, since the table has their outcome.
+    /// What matters of every unexpected finding, and of the first expected finding of each outcome. Expected
+    /// findings of a case that say the same are printed once; those of a fixed variant are left out, since
+    /// the table has their outcome.
     First,
 }
 
@@ -71,7 +74,8 @@ impl View {
     }
 }
 
-/// The findings of every run, the reason of every run that is not as expected, maps of windows, and what was skipped.
+/// The findings of every run, the reason of every run that is not as expected, maps of windows, and what was
+/// skipped.
 pub fn render(report: &Report, view: View) -> String {
     let mut text = String::new();
     let mut alike = Alike::of(report, view);

@@ -1,5 +1,5 @@
-//! Signals to the command line itself: the first one asks the command to stop and to print what it has. The second
-//! one kills every child and exits.
+//! Signals to the command line itself: the first one asks the command to stop and to print what it has. The
+//! second one kills every child and exits.
 //!
 //! | signal | what this process does with it |
 //! |---|---|

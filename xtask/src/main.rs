@@ -1,4 +1,5 @@
-//! The executable `cargo xtask`. Everything is in the library, which compiles beside the crates that it calls.
+//! The executable `cargo xtask`. Everything is in the library, which compiles beside the crates that it
+//! calls.
 
 use std::process::ExitCode;
 

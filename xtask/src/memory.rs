@@ -1,7 +1,7 @@
 //! Want of memory in this process: a message and the exit code of an environment that lacks something.
 //!
-//! Rust's answer is an abort, which looks like a bug of ours. A worker and a sweep keep it: their parent knows
-//! it by its words and by SIGABRT.
+//! Rust's answer is an abort, which looks like a bug of ours. A worker and a sweep keep it: their parent
+//! knows it by its words and by SIGABRT.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! `cargo xtask model`: builds the models, explores them in processes, and prints the results.
 //!
-//! One process a model, several at a time: coroutines in threads of one process would wait for each other in the kernel, which maps
-//! and unmaps their stacks.
+//! One process a model, several at a time: coroutines in threads of one process would wait for each other in
+//! the kernel, which maps and unmaps their stacks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,8 +58,8 @@ fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
 
 /// Explores the chosen models; returns their runs, in order, and the trouble that ended the exploration.
 ///
-/// Each model gets a share of the remaining budget, so that a few large models do not use up all of it. A model that ran out of its
-/// share is explored again while a larger share is left for it.
+/// Each model gets a share of the remaining budget, so that a few large models do not use up all of it. A
+/// model that ran out of its share is explored again while a larger share is left for it.
 fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
     let progress = Progress::start();
     let until = args.budget.map(|budget| Instant::now() + budget);

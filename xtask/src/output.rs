@@ -1,6 +1,7 @@
 //! The streams for people: colours, widths and write errors.
 //!
-//! A closed pipe (`| head`) is no error. Any other write error, such as a full disk, gives exit code 4, never a panic.
+//! A closed pipe (`| head`) is no error. Any other write error, such as a full disk, gives exit code 4, never
+//! a panic.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 

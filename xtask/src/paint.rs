@@ -1,7 +1,8 @@
-//! Colours of verdicts and outcomes. A colour repeats what the word says, so text without colours loses nothing.
+//! Colours of verdicts and outcomes. A colour repeats what the word says, so text without colours loses
+//! nothing.
 //!
-//! Everything that is printed through [`Out::say`](crate::output::Out::say) may be styled: `say` removes the styles where the
-//! stream shows no colours.
+//! Everything that is printed through [`Out::say`](crate::output::Out::say) may be styled: `say` removes the
+//! styles where the stream shows no colours.
 
 use anstyle::{AnsiColor, Style};
 use sigproof_report::Verdict;

@@ -14,8 +14,9 @@ pub fn jobs(asked: Option<NonZero<usize>>) -> usize {
     asked.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
-/// Gives each of `count` things to `work`, so many at a time, until there are none left or it is to stop. The first trouble is given
-/// back, and ends it. Each thread has something of its own, as `begin` makes it, for all that it works on.
+/// Gives each of `count` things to `work`, so many at a time, until there are none left or it is to stop. The
+/// first trouble is given back, and ends it. Each thread has something of its own, as `begin` makes it, for
+/// all that it works on.
 pub fn each<T>(
     jobs: usize,
     count: usize,

@@ -1,7 +1,7 @@
 //! The progress of a run on the standard error: bars on a terminal, lines elsewhere.
 //!
-//! One thread owns the display and all its state; the harness's threads send it events. So nothing is locked, and a status line
-//! appears also while no event comes.
+//! One thread owns the display and all its state; the harness's threads send it events. So nothing is locked,
+//! and a status line appears also while no event comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -1,13 +1,15 @@
-//! `cargo xtask sanitize`: the tests of the unsafe code once more, built with a sanitizer. It needs a nightly compiler; without one
-//! it says what is missing and exits with 4.
+//! `cargo xtask sanitize`: the tests of the unsafe code once more, built with a sanitizer. It needs a nightly
+//! compiler; without one it says what is missing and exits with 4.
 //!
-//! - `address` runs all tests of the crates that signals interrupt, and the unit tests of the crates that run and inspect processes: AddressSanitizer, with
-//!   LeakSanitizer where the platform has it. Handlers run where the signal hits, as always.
-//! - `thread` runs the tests of `profbuf` and `osnote` that send no signals, with a standard library that is instrumented too. TSan
-//!   delays an asynchronous signal until the thread makes a call that TSan knows to block; a raw `FUTEX_WAIT` is none
-//!   (<https://github.com/llvm/llvm-project/issues/83844>). A test with signals hangs now and then, or shows an order of events that
-//!   no real program has; tests are left out by words in their names ([`SIGNALS`]). Races between a handler and its own thread are
-//!   thus not found here, but by the stress.
+//! - `address` runs all tests of the crates that signals interrupt, and the unit tests of the crates that run
+//!   and inspect processes: AddressSanitizer, with LeakSanitizer where the platform has it. Handlers run
+//!   where the signal hits, as always.
+//! - `thread` runs the tests of `profbuf` and `osnote` that send no signals, with a standard library that is
+//!   instrumented too. TSan delays an asynchronous signal until the thread makes a call that TSan knows to
+//!   block; a raw `FUTEX_WAIT` is none (<https://github.com/llvm/llvm-project/issues/83844>). A test with
+//!   signals hangs now and then, or shows an order of events that no real program has; tests are left out by
+//!   words in their names ([`SIGNALS`]). Races between a handler and its own thread are thus not found here,
+//!   but by the stress.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -55,7 +55,8 @@ fn notes() -> Vec<Name> {
     names(sigproof_casebook::REGISTRY.notes().iter().map(|backend| (backend.name, false)))
 }
 
-/// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its setups ran.
+/// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its
+/// setups ran.
 pub fn asked_for(run: &Run, choice: &ChoiceArgs, all: &[Run]) -> bool {
     let note_named = run.setup.note.as_ref().is_some_and(|note| choice.notes.contains(note));
     let mut of_case = all.iter().filter(|other| other.setup.case == run.setup.case);
@@ -82,7 +83,8 @@ pub fn selection(
     })
 }
 
-/// The names that the patterns choose, each once, in the order in which they are known. No patterns choose nothing.
+/// The names that the patterns choose, each once, in the order in which they are known. No patterns choose
+/// nothing.
 ///
 /// # Errors
 /// The first pattern that chooses nothing.

@@ -1,4 +1,5 @@
-//! `cargo xtask step`: child processes sweep windows, with a real signal at every instruction boundary; this file prints the results.
+//! `cargo xtask step`: child processes sweep windows, with a real signal at every instruction boundary; this
+//! file prints the results.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -139,7 +140,8 @@ fn patience(probes: &[Probe], engine: Kind) -> Option<String> {
     ))
 }
 
-/// Sweeps the chosen windows, a process for each thread; what they came to, in their order, and what went wrong beside.
+/// Sweeps the chosen windows, a process for each thread; what they came to, in their order, and what went
+/// wrong beside.
 fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
     let progress = Progress::start();
     progress.event(progress::Event::Planned { count: chosen.len(), thing: "window" });

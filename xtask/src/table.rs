@@ -99,7 +99,8 @@ const UPSTREAM: &[Column] = &[
     VERDICT,
 ];
 
-/// Those of stress on a terminal that is too narrow for them: the setup is one column, and the report has what is expected.
+/// Those of stress on a terminal that is too narrow for them: the setup is one column, and the report has
+/// what is expected.
 const NARROW_STRESS: &[Column] = &[
     CASE,
     column("setup", Layout::Plain, |run| run.setup.setup()),
@@ -130,7 +131,8 @@ fn columns_within(technique: Technique, lines: &[Line], width: Option<u16>) -> V
     }
 }
 
-/// The width of a table in which no cell is broken: a space on either side of each cell, and one between two columns.
+/// The width of a table in which no cell is broken: a space on either side of each cell, and one between two
+/// columns.
 fn natural_width(columns: &[Column], lines: &[Line]) -> usize {
     let cells = |column: &Column| lines.iter().map(|line| cell(line, column).len()).max().unwrap_or(0);
     let width: usize = columns.iter().map(|column| cells(column).max(column.name.len()) + 3).sum();
@@ -172,7 +174,8 @@ fn explored(run: &Run) -> Option<&Explored> {
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
-/// The table of these runs of a technique, as `out` can show it: cells are broken over lines only to fit a terminal.
+/// The table of these runs of a technique, as `out` can show it: cells are broken over lines only to fit a
+/// terminal.
 pub fn render(technique: Technique, runs: &[Run], rows: Rows, out: Out) -> String {
     rendered(technique, &fold::lines(runs, rows), out.width(), out.is_coloured())
 }

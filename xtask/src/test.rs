@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all tests; then the quick models, every sweep and a short stress in this process, and whether these
-//! three agree; then, if Go runtimes are found, a short comparison with them.
+//! `cargo xtask test`: all tests; then the quick models, every sweep and a short stress in this process, and
+//! whether these three agree; then, if Go runtimes are found, a short comparison with them.
 
 use sigproof_report::{Exit, Run};
 

@@ -1,5 +1,5 @@
-//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb. Cargo builds a program
-//! when its verb asks it.
+//! The programs of `sigproof-workbench`. Each needs a library that is slow to build, for one verb. Cargo
+//! builds a program when its verb asks it.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! Numbered, checksummed records, and their accounts.
 //!
-//! The writing side numbers each record and seals it; the reading side checks the seal and that numbers only grow. At the end every
-//! number must be accounted for: `written == delivered + counted as lost`, or the outcome is `corrupt record`.
+//! The writing side numbers each record and seals it; the reading side checks the seal and that numbers only
+//! grow. At the end every number must be accounted for: `written == delivered + counted as lost`, or the
+//! outcome is `corrupt record`.
 //!
 //! [`Ledger::next`] runs in signal handlers: an atomic add and some arithmetic.
 

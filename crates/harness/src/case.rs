@@ -19,8 +19,8 @@ pub trait Case: Sync {
     /// Where it was reported and mended.
     fn upstream(&self) -> &'static [&'static str];
 
-    /// The ways to run it over these notes. Their expectations follow from the capabilities of the notes wherever
-    /// they can, so that a new note is covered the day it is registered.
+    /// The ways to run it over these notes. Their expectations follow from the capabilities of the notes
+    /// wherever they can, so that a new note is covered the day it is registered.
     fn setups(&self, notes: Backends) -> Vec<Setup>;
 
     /// Runs one attempt, in a process of its own.
@@ -55,7 +55,8 @@ pub trait Case: Sync {
         &[Platform::Linux, Platform::Darwin, Platform::Bsd]
     }
 
-    /// Whether it is driven by signals that are aimed at a window; if so, a fixed variant has to see enough of them there.
+    /// Whether it is driven by signals that are aimed at a window; if so, a fixed variant has to see enough
+    /// of them there.
     fn aimed(&self) -> bool {
         true
     }

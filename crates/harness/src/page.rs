@@ -1,13 +1,15 @@
 //! The page of memory that a child shares with its parent.
 //!
-//! It is an unlinked temporary file that the child gets as its standard input and both map, so it needs no name, no clean-up and no
-//! descriptor passing, on any Unix; and what the child wrote to it survives whatever becomes of the child.
+//! It is an unlinked temporary file that the child gets as its standard input and both map, so it needs no
+//! name, no clean-up and no descriptor passing, on any Unix; and what the child wrote to it survives whatever
+//! becomes of the child.
 //!
-//! Every field is an atomic: the handlers of the child write some of them, and the parent reads them at any time. The parent believes
-//! nothing in it: a word out of range is an outcome ([`sigproof_report::Outcome::Crash`]), not a surprise.
+//! Every field is an atomic: the handlers of the child write some of them, and the parent reads them at any
+//! time. The parent believes nothing in it: a word out of range is an outcome
+//! ([`sigproof_report::Outcome::Crash`]), not a surprise.
 //!
-//! Orderings: `state` is stored with release after the verdict's fields and loaded with acquire before them; the rest are counters that
-//! nothing else depends on, and relaxed.
+//! Orderings: `state` is stored with release after the verdict's fields and loaded with acquire before them;
+//! the rest are counters that nothing else depends on, and relaxed.
 
 use std::fs::File;
 use std::io;
@@ -243,7 +245,8 @@ impl Shared {
     pub fn create() -> io::Result<(Self, File)> {
         let file = temporary_file()?;
         file.set_len(size_of::<Page>() as u64).map_err(|error| no_temporary_file(&error))?;
-        // A file with holes is a promise; on a full disk the first store to such a page is a SIGBUS. Writing it now makes it an error.
+        // A file with holes is a promise; on a full disk the first store to such a page is a SIGBUS. Writing
+        // it now makes it an error.
         io::Write::write_all(&mut &file, &vec![0; size_of::<Page>()]).map_err(|error| no_temporary_file(&error))?;
         let map = MmapOptions::new().len(size_of::<Page>()).map_raw(&file);
         let shared = Self { map: map.map_err(|error| Refusal::new("a shared mapping (mmap)", &error))? };
@@ -268,8 +271,9 @@ impl Shared {
 
     /// The page.
     pub fn page(&self) -> &Page {
-        // SAFETY: the mapping is at least as long as a `Page` (both constructors), page-aligned, mapped while `self` lives, and every
-        // field of a `Page` is an atomic, for which any bit pattern is valid and concurrent access by the other process is defined.
+        // SAFETY: the mapping is at least as long as a `Page` (both constructors), page-aligned, mapped while
+        // `self` lives, and every field of a `Page` is an atomic, for which any bit pattern is valid and
+        // concurrent access by the other process is defined.
         unsafe { &*self.map.as_ptr().cast::<Page>() }
     }
 

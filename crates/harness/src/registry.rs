@@ -37,8 +37,8 @@ impl Registry {
         Self { windows, ..self }
     }
 
-    /// With one more note: every case, model and window that takes a note then runs over it as well. The list of
-    /// notes lives until the process ends.
+    /// With one more note: every case, model and window that takes a note then runs over it as well. The list
+    /// of notes lives until the process ends.
     #[must_use]
     pub fn with_note(self, note: &'static Backend) -> Self {
         let all: Vec<_> = self.notes.iter().chain([note]).collect();

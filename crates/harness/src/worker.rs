@@ -1,8 +1,9 @@
 //! The child's side of one attempt.
 //!
-//! A worker is this same executable, started anew: one attempt, one process. It gets its order as an argument and the shared page as its
-//! standard input, writes the outcome on the page, and exits. It does not outlive its parent: on Linux the kernel sees to that
-//! (`PR_SET_PDEATHSIG`), elsewhere a thread that waits for the end of a pipe which the parent holds as the child's standard output.
+//! A worker is this same executable, started anew: one attempt, one process. It gets its order as an argument
+//! and the shared page as its standard input, writes the outcome on the page, and exits. It does not outlive
+//! its parent: on Linux the kernel sees to that (`PR_SET_PDEATHSIG`), elsewhere a thread that waits for the
+//! end of a pipe which the parent holds as the child's standard output.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -102,7 +103,8 @@ fn run(registry: &Registry, mut args: impl Iterator<Item = OsString>) -> io::Res
     let text =
         args.next().ok_or_else(|| invalid("started without an order; it is not meant to be started by hand".into()))?;
     let order: Order = serde_json::from_str(&text.to_string_lossy()).map_err(|e| invalid(format!("bad order: {e}")))?;
-    // SAFETY: descriptor 0 is open (the parent made it the page) and owned by nothing else in this process, which never reads its input.
+    // SAFETY: descriptor 0 is open (the parent made it the page) and owned by nothing else in this process,
+    // which never reads its input.
     let input = unsafe { File::from_raw_fd(0) };
     let page = Shared::open(&input)?.leak();
     core::mem::forget(input);

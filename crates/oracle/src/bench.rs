@@ -1,8 +1,8 @@
-//! What the benchmarks are told and tell ([`sigproof_inspect::process::lines`]): an [`Order`] goes in, [`Event`]s come out; and the few
-//! statistics that both sides need.
+//! What the benchmarks are told and tell ([`sigproof_inspect::process::lines`]): an [`Order`] goes in,
+//! [`Event`]s come out; and the few statistics that both sides need.
 //!
-//! The measuring itself is in `benches/profbuf` of this crate, a program with a profile of its own; `cargo xtask bench` builds it, runs
-//! it, and makes tables of what it tells.
+//! The measuring itself is in `benches/profbuf` of this crate, a program with a profile of its own; `cargo
+//! xtask bench` builds it, runs it, and makes tables of what it tells.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::driver::Driver;
 /// Words of the data ring, for every contender.
 pub const RING: usize = 1 << 14;
 
-/// Slots of the tag ring, for every contender that has one: more than the records of the smallest depth that fit.
+/// Slots of the tag ring, for every contender that has one: more than the records of the smallest depth that
+/// fit.
 pub const TAGS: usize = 1 << 12;
 
 /// Header words of each record.
@@ -285,7 +286,8 @@ impl Dialect for Benching {
     type Event = Event;
 }
 
-/// What the program says that draws charts: it gets lines, and tells their picture as SVG, or why there is none.
+/// What the program says that draws charts: it gets lines, and tells their picture as SVG, or why there is
+/// none.
 #[derive(Debug)]
 pub enum Drawing {}
 
@@ -296,7 +298,8 @@ impl Dialect for Drawing {
     type Event = Result<String, String>;
 }
 
-/// The argument with which the program reads an order. Without it, the program is one of cargo's usual benches.
+/// The argument with which the program reads an order. Without it, the program is one of cargo's usual
+/// benches.
 pub const ORDERED: &str = "--ordered";
 
 /// What a run tells.
@@ -337,8 +340,8 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// The quantile of these numbers, 0.5 being the median; `None` of none. Between two numbers it is the nearer one, but for the median, which
-/// is their mean.
+/// The quantile of these numbers, 0.5 being the median; `None` of none. Between two numbers it is the nearer
+/// one, but for the median, which is their mean.
 #[must_use]
 pub fn quantile(numbers: &[f64], part: f64) -> Option<f64> {
     let mut sorted = numbers.to_vec();

@@ -1,7 +1,8 @@
 //! Building the driver: `go build` with an overlay that adds one file to package runtime.
 //!
-//! The sources are part of this executable, and are written out for each build; Go's own build cache, in the same folder, makes that
-//! cheap, and notices when somebody has edited the runtime, which is what the users of this do.
+//! The sources are part of this executable, and are written out for each build; Go's own build cache, in the
+//! same folder, makes that cheap, and notices when somebody has edited the runtime, which is what the users
+//! of this do.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -78,7 +79,8 @@ pub enum BuildError {
     },
 }
 
-/// Where drivers are built by default: beside the folder that this executable is in, which is in the target folder.
+/// Where drivers are built by default: beside the folder that this executable is in, which is in the target
+/// folder.
 pub fn folder() -> PathBuf {
     let exe = std::env::current_exe().ok();
     // Executables are in target/debug, those of tests in target/debug/deps.
@@ -98,8 +100,8 @@ impl Driver {
         build(toolchain, folder, None, stop)
     }
 
-    /// Builds it for another platform, of which it is only to be known that it compiles and links there: as Go calls the system and the
-    /// architecture.
+    /// Builds it for another platform, of which it is only to be known that it compiles and links there: as
+    /// Go calls the system and the architecture.
     ///
     /// # Errors
     /// [`BuildError`].

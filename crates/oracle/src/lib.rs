@@ -7,8 +7,9 @@
 //!                └──────────────── requests ────────────────────┘   compared word by word
 //! ```
 //!
-//! An overlay adds one file to package runtime, which makes its profiling buffer reachable; a small program around it, the *driver*,
-//! does what it is asked to on a pipe. Both are in the folder `go` of this crate, and neither contains anything of Go's.
+//! An overlay adds one file to package runtime, which makes its profiling buffer reachable; a small program
+//! around it, the *driver*, does what it is asked to on a pipe. Both are in the folder `go` of this crate,
+//! and neither contains anything of Go's.
 //!
 //! | module | holds |
 //! |---|---|

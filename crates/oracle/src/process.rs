@@ -1,7 +1,7 @@
 //! A running driver: frames of words go in, frames of words come out, and what it says when it dies is kept.
 //!
-//! One thread writes requests and another one reads answers, so neither side of the pipes waits for the other to make
-//! room. The frames are binary: a comparison exchanges several million of them a second.
+//! One thread writes requests and another one reads answers, so neither side of the pipes waits for the other
+//! to make room. The frames are binary: a comparison exchanges several million of them a second.
 
 use std::io::{self, Read, Write};
 use std::process::Command;
@@ -155,8 +155,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// An interruption from the terminal goes to a whole process group. A driver in this one would die of it in the
-    /// midst of a comparison, and that looks like a disagreement.
+    /// An interruption from the terminal goes to a whole process group. A driver in this one would die of it
+    /// in the midst of a comparison, and that looks like a disagreement.
     #[test]
     fn a_driver_is_not_in_our_process_group_and_is_gone_with_what_it_has_started() {
         let folder = tempfile::tempdir().unwrap();

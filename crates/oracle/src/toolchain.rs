@@ -1,7 +1,8 @@
 //! Which Go toolchains are at hand.
 //!
-//! Those that are named; else those of the variable [`VARIABLE`]; else all that are found where Go's installers and distributions put
-//! them. A toolchain must have its sources, since a part of the runtime is compiled anew.
+//! Those that are named; else those of the variable [`VARIABLE`]; else all that are found where Go's
+//! installers and distributions put them. A toolchain must have its sources, since a part of the runtime is
+//! compiled anew.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -125,7 +126,8 @@ impl Toolchain {
 /// The toolchains named, in the order of their versions; all that are found, if none is named.
 ///
 /// # Errors
-/// [`ToolchainError::Not`] for one that was named, here or in [`VARIABLE`], and is none; [`ToolchainError::None`] if none was found.
+/// [`ToolchainError::Not`] for one that was named, here or in [`VARIABLE`], and is none;
+/// [`ToolchainError::None`] if none was found.
 pub fn find(named: &[PathBuf]) -> Result<Vec<Toolchain>, ToolchainError> {
     let listed: Vec<_> = env::var_os(VARIABLE).map(|list| env::split_paths(&list).collect()).unwrap_or_default();
     let named: Vec<_> = if named.is_empty() { listed } else { named.to_vec() };
@@ -142,7 +144,8 @@ pub fn find(named: &[PathBuf]) -> Result<Vec<Toolchain>, ToolchainError> {
     if by_root.is_empty() { Err(ToolchainError::None) } else { Ok(by_root.into_values().collect()) }
 }
 
-/// Where installers put toolchains: what `go` on the PATH belongs to, then the usual folders. Each once, existing or not.
+/// Where installers put toolchains: what `go` on the PATH belongs to, then the usual folders. Each once,
+/// existing or not.
 fn usual_places() -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = of_the_path().into_iter().collect();
     places.push("/usr/local/go".into());

@@ -1,8 +1,8 @@
 //! What a note is as a backend: what it can do, and on which platform.
 //!
-//! A backend of this crate is one file in `notes/`, which states its capabilities in a constant `BACKEND`, and one
-//! line in [`Backends::BUILT_IN`](crate::Backends::BUILT_IN). A test compares the two.
-//! A backend that this platform lacks stays in the list: its `make` returns [`NoteError::Unsupported`].
+//! A backend of this crate is one file in `notes/`, which states its capabilities in a constant `BACKEND`,
+//! and one line in [`Backends::BUILT_IN`](crate::Backends::BUILT_IN). A test compares the two. A backend that
+//! this platform lacks stays in the list: its `make` returns [`NoteError::Unsupported`].
 
 use core::fmt;
 
@@ -83,8 +83,9 @@ pub struct Backend {
     /// Makes a fresh, cleared note.
     ///
     /// # Errors
-    /// [`NoteError::Unsupported`] where the platform lacks it, [`NoteError::DuplicateSetup`] for a second instance of a kind that exists once,
-    /// [`NoteError::DescriptorsExhausted`], or what else the system reports.
+    /// [`NoteError::Unsupported`] where the platform lacks it, [`NoteError::DuplicateSetup`] for a second
+    /// instance of a kind that exists once, [`NoteError::DescriptorsExhausted`], or what else the system
+    /// reports.
     pub make: fn() -> Result<Box<dyn Note>, NoteError>,
 }
 

@@ -1,19 +1,21 @@
 //! Pipes that no child inherits by accident, and the lock that this takes where the system does not help.
 //!
-//! Between `pipe` and the `fcntl` that sets close-on-exec, a fork in another thread copies both ends into a child, which keeps them across
-//! exec: then the reader never sees end-of-file, and descriptors leak (rust-lang/rust#95584).
+//! Between `pipe` and the `fcntl` that sets close-on-exec, a fork in another thread copies both ends into a
+//! child, which keeps them across exec: then the reader never sees end-of-file, and descriptors leak
+//! (rust-lang/rust#95584).
 //!
 //! | recipe | how | where |
 //! |---|---|---|
 //! | [`Pipe2`] | the kernel makes them close-on-exec | Linux, BSDs, macOS from 27 on (looked up at run time) |
 //! | [`ForkLock`] | `pipe` and `fcntl` inside a section that excludes forks | everywhere, if every fork of the process takes [`fork_guard`] |
 //!
-//! The lock is a read-write lock, used upside down: makers of descriptors are its *readers*, for any number of them may be between
-//! their two calls at once; a fork is its *writer*, for it must find no thread there. Two forks exclude each other as well, which the lock makes
-//! unavoidable and which costs little.
+//! The lock is a read-write lock, used upside down: makers of descriptors are its *readers*, for any number
+//! of them may be between their two calls at once; a fork is its *writer*, for it must find no thread there.
+//! Two forks exclude each other as well, which the lock makes unavoidable and which costs little.
 //!
-//! Limits: the lock binds only those who take it: a fork by a foreign library slips through. Not async-signal-safe. In the child of a fork
-//! the lock is held by a thread that does not exist there: the child may only exec or exit, or drop the guard that it has inherited.
+//! Limits: the lock binds only those who take it: a fork by a foreign library slips through. Not
+//! async-signal-safe. In the child of a fork the lock is held by a thread that does not exist there: the
+//! child may only exec or exit, or drop the guard that it has inherited.
 
 use core::fmt;
 use std::sync::PoisonError;
@@ -82,7 +84,8 @@ pub fn best() -> &'static dyn PipeRecipe {
 /// A pipe made by `recipe`, its write end non-blocking: a handler may write to it.
 ///
 /// # Errors
-/// [`NoteError::DescriptorsExhausted`]; [`NoteError::Unsupported`] where the system lacks what the recipe needs.
+/// [`NoteError::DescriptorsExhausted`]; [`NoteError::Unsupported`] where the system lacks what the recipe
+/// needs.
 pub fn pipe_with(recipe: &dyn PipeRecipe) -> Result<PipeEnds, NoteError> {
     let ends = recipe.make()?;
     ends.write.borrow().set_nonblocking(true)?;
@@ -106,9 +109,11 @@ pub struct ForkGuard(#[expect(dead_code, reason = "held, not read")] RwLockWrite
 #[must_use = "forks are allowed again when the guard is dropped"]
 pub struct DescriptorGuard(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'static, ()>);
 
-/// Every fork of a process that uses [`ForkLock`] takes this before it forks, and drops it in the parent after.
+/// Every fork of a process that uses [`ForkLock`] takes this before it forks, and drops it in the parent
+/// after.
 pub fn fork_guard() -> ForkGuard {
-    // Poisoned means that a thread panicked with the lock held; there is no data that it could have left broken.
+    // Poisoned means that a thread panicked with the lock held; there is no data that it could have left
+    // broken.
     ForkGuard(forks().write().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -1,6 +1,8 @@
-//! The end of a timed sleep, fixed when it begins: however often the sleeper is woken for nothing, it sleeps only for what is left.
+//! The end of a timed sleep, fixed when it begins: however often the sleeper is woken for nothing, it sleeps
+//! only for what is left.
 //!
-//! The mistake that this type is there to prevent is golang/go#27250: a wait that restarts with the full time-out at each spurious wake-up.
+//! The mistake that this type is there to prevent is golang/go#27250: a wait that restarts with the full
+//! time-out at each spurious wake-up.
 
 use core::time::Duration;
 

@@ -1,7 +1,8 @@
-//! What the notes over descriptors have in common: a word that says what happened, and a doorbell that is rung and answered.
+//! What the notes over descriptors have in common: a word that says what happened, and a doorbell that is
+//! rung and answered.
 //!
-//! The doorbell only makes the sleeper look; the word decides. (A bell that carries the message itself loses it when it is full:
-//! xgo-dev/llgo#2456.)
+//! The doorbell only makes the sleeper look; the word decides. (A bell that carries the message itself loses
+//! it when it is full: xgo-dev/llgo#2456.)
 //!
 //! | bits of the word | set by | cleared by |
 //! |---|---|---|
@@ -10,17 +11,19 @@
 //! | `TAKEN` | the sleeper, when it has answered the ring of this `WOKEN` | `clear` |
 //!
 //! Invariants:
-//! 1. `WOKEN` is set by a fetch-or, whose old value tells of a second wake-up; only the first one rings. So between two clears there is at
-//!    most one ring, and a ring comes after its `WOKEN`.
+//! 1. `WOKEN` is set by a fetch-or, whose old value tells of a second wake-up; only the first one rings. So
+//!    between two clears there is at most one ring, and a ring comes after its `WOKEN`.
 //! 2. A sleeper that answers a ring and finds no `WOKEN` has heard a stray one, and listens on.
-//! 3. A sleeper that gives up removes `SLEEPER` by a compare-and-swap from "sleeping and not woken"; if that fails, the ring has come or will, and
-//!    it answers it. So nothing is left in the bell.
-//! 4. A bell that is full is a bell that is ringing: there is something to answer, and the answer finds `WOKEN`.
+//! 3. A sleeper that gives up removes `SLEEPER` by a compare-and-swap from "sleeping and not woken"; if that
+//!    fails, the ring has come or will, and it answers it. So nothing is left in the bell.
+//! 4. A bell that is full is a bell that is ringing: there is something to answer, and the answer finds
+//!    `WOKEN`.
 //! 5. `clear` answers a ring that no sleeper has answered.
 //!
-//! Orderings: the fetch-or of `wakeup` releases the waker's work; the sleeper acquires it once it has answered the bell. That it then finds
-//! `WOKEN` rests on the bell: a write is seen before the read that gets it, by the locks of the kernel. POSIX does not promise that
-//! (POSIX.1-2017, 4.12), and every self-pipe needs it.
+//! Orderings: the fetch-or of `wakeup` releases the waker's work; the sleeper acquires it once it has
+//! answered the bell. That it then finds `WOKEN` rests on the bell: a write is seen before the read that gets
+//! it, by the locks of the kernel. POSIX does not promise that (POSIX.1-2017, 4.12), and every self-pipe
+//! needs it.
 //!
 //! Limits: if the bell itself is broken (its error is reported by both sides), a sleeper may sleep on.
 
@@ -49,7 +52,8 @@ pub trait Doorbell: Fill + Send + Sync {
     /// Whether [`answer`](Doorbell::answer) can time out.
     const TIMED: bool;
 
-    /// Rings. Async-signal-safe: it must not block. A bell with no room left is ringing already, which is success.
+    /// Rings. Async-signal-safe: it must not block. A bell with no room left is ringing already, which is
+    /// success.
     ///
     /// # Errors
     /// What the system reports.
@@ -91,7 +95,8 @@ impl<B: Doorbell> DoorbellNote<B> {
     }
 
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
-        // Relaxed: it only tells of a second sleeper. What the waker has done is acquired once the bell has been answered.
+        // Relaxed: it only tells of a second sleeper. What the waker has done is acquired once the bell has
+        // been answered.
         if self.word.fetch_or(SLEEPER, Ordering::Relaxed) & SLEEPER != 0 {
             return Err(NoteError::TwoSleepers);
         }
@@ -141,7 +146,8 @@ impl<B: Doorbell> Note for DoorbellNote<B> {
             // Invariant 5. An error here is one that the next sleep reports.
             let _ = self.bell.hush();
         }
-        // Release: pairs with the fetch-or in `wakeup`: what was done before the clear is seen by the next waker.
+        // Release: pairs with the fetch-or in `wakeup`: what was done before the clear is seen by the next
+        // waker.
         self.word.store(0, Ordering::Release);
     }
 
@@ -158,7 +164,8 @@ impl<B: Doorbell> Note for DoorbellNote<B> {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         let _errno = ErrnoGuard::new();
-        // Release: the waker's work, to the sleeper's acquire. Acquire: pairs with the store in `clear`. Invariant 1.
+        // Release: the waker's work, to the sleeper's acquire. Acquire: pairs with the store in `clear`.
+        // Invariant 1.
         if self.word.fetch_or(WOKEN, Ordering::AcqRel) & WOKEN != 0 {
             return Err(NoteError::DoubleWakeup);
         }

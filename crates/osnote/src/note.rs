@@ -26,7 +26,8 @@ pub enum NoteError {
     TwoSleepers,
     /// A single-instance note was set up a second time.
     DuplicateSetup,
-    /// The primitive let the sleeper go as woken, but no thread has woken this note: an earlier wake-up was left behind in the primitive.
+    /// The primitive let the sleeper go as woken, but no thread has woken this note: an earlier wake-up was
+    /// left behind in the primitive.
     OutOfSync,
     /// End-of-file: the other end of the descriptor that the note sleeps on is closed.
     Closed,
@@ -85,14 +86,14 @@ impl From<OsError> for NoteError {
 
 /// A one-shot event.
 ///
-/// Between two [`clear`](Note::clear)s there is at most one wake-up and at most one sleeper. A wake-up before the sleep makes the
-/// sleep return at once. Spurious wake-ups of the primitive below never surface.
+/// Between two [`clear`](Note::clear)s there is at most one wake-up and at most one sleeper. A wake-up before
+/// the sleep makes the sleep return at once. Spurious wake-ups of the primitive below never surface.
 ///
-/// Whether `wakeup` may be called in a signal handler is said by the backend's [`crate::Backend::wakeup`]; where it may, it keeps
-/// `errno`.
+/// Whether `wakeup` may be called in a signal handler is said by the backend's [`crate::Backend::wakeup`];
+/// where it may, it keeps `errno`.
 pub trait Note: Send + Sync {
-    /// Re-arms the note. Only while no thread sleeps on it and no wake-up is under way; one whose sleeper has returned does not count, though
-    /// its last instructions may still be to come.
+    /// Re-arms the note. Only while no thread sleeps on it and no wake-up is under way; one whose sleeper has
+    /// returned does not count, though its last instructions may still be to come.
     fn clear(&self);
 
     /// Sleeps until woken.
@@ -103,8 +104,8 @@ pub trait Note: Send + Sync {
 
     /// Sleeps until woken or until `timeout` is over, whatever spurious wake-ups come between.
     ///
-    /// A sleeper that gives up has unregistered: a wake-up that races with it either makes this return [`Woken::ByWakeup`] or stays
-    /// for the next sleep, and leaves nothing behind in the primitive.
+    /// A sleeper that gives up has unregistered: a wake-up that races with it either makes this return
+    /// [`Woken::ByWakeup`] or stays for the next sleep, and leaves nothing behind in the primitive.
     ///
     /// # Errors
     /// [`NoteError::Unsupported`] where the backend has no timed sleep; else as [`Note::sleep`].

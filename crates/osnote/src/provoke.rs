@@ -7,7 +7,8 @@ use crate::note::NoteError;
 /// A disturbance from below that a note must bear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provocation {
-    /// The primitive wakes its sleeper although no thread has woken the note, as every primitive is allowed to.
+    /// The primitive wakes its sleeper although no thread has woken the note, as every primitive is allowed
+    /// to.
     SpuriousWake,
     /// What a wake-up is written into is filled, so that the next write finds no room.
     FullDoorbell,
@@ -33,7 +34,8 @@ pub trait Provoke {
     /// Disturbs the primitive. Not async-signal-safe.
     ///
     /// # Errors
-    /// [`NoteError::Unsupported`] where the primitive cannot be disturbed so; else what the primitive reports.
+    /// [`NoteError::Unsupported`] where the primitive cannot be disturbed so; else what the primitive
+    /// reports.
     fn provoke(&self, provocation: Provocation) -> Result<(), NoteError>;
 }
 

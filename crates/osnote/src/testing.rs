@@ -1,4 +1,5 @@
-//! Hooks for tests, models and reproducers. No client of a note needs them, so they are in no public document.
+//! Hooks for tests, models and reproducers. No client of a note needs them, so they are in no public
+//! document.
 //!
 //! | hook | what it does |
 //! |---|---|
@@ -16,8 +17,8 @@ use crate::doorbell::DoorbellNote;
 use crate::note::{Note, NoteError};
 use crate::notes::signote::{SigNote, Slot, SlotBell, pack};
 
-/// Disturbs the primitive below a note on purpose. A correct note bears it: neither its sleeper nor its waker notices.
-/// Not async-signal-safe.
+/// Disturbs the primitive below a note on purpose. A correct note bears it: neither its sleeper nor its waker
+/// notices. Not async-signal-safe.
 ///
 /// # Errors
 /// [`NoteError::Unsupported`] where the note cannot be provoked so; else what its primitive reports.
@@ -25,15 +26,16 @@ pub fn provoke(note: &(impl Note + ?Sized), provocation: Provocation) -> Result<
     note.testing().ok_or(provocation.unsupported())?.provoke(provocation)
 }
 
-/// As [`set_up_in`](crate::notes::signote::set_up_in), but takes over a slot that is taken: what a second set-up of the
-/// `sigNote` must not do. A sleeper on the first note then sleeps on a pipe that no waker writes to.
+/// As [`set_up_in`](crate::notes::signote::set_up_in), but takes over a slot that is taken: what a second
+/// set-up of the `sigNote` must not do. A sleeper on the first note then sleeps on a pipe that no waker
+/// writes to.
 ///
 /// # Errors
 /// [`NoteError::DescriptorsExhausted`], or what else the system reports.
 ///
 /// # Safety
-/// A note that replaces another lives until no call of the other is running: such a call uses the descriptors of the
-/// replacing note.
+/// A note that replaces another lives until no call of the other is running: such a call uses the descriptors
+/// of the replacing note.
 pub unsafe fn set_up_replacing(slot: &'static Slot) -> Result<SigNote, NoteError> {
     let own = cloexec::pipe_with(cloexec::best())?;
     // Release: as in `Slot::install`.

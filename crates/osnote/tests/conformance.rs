@@ -1,5 +1,5 @@
-//! The conformance suite, first part: what the contract of a note promises, for every registered backend. Races and signals have files of
-//! their own.
+//! The conformance suite, first part: what the contract of a note promises, for every registered backend.
+//! Races and signals have files of their own.
 
 mod support;
 

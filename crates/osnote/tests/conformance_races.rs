@@ -1,4 +1,5 @@
-//! The conformance suite, second part: a timed sleep that gives up while it is being woken, for every registered backend.
+//! The conformance suite, second part: a timed sleep that gives up while it is being woken, for every
+//! registered backend.
 
 mod support;
 
@@ -16,8 +17,8 @@ const ROUNDS: i32 = 2000;
 struct Aim {
     rounds: i32,
     timeout: Duration,
-    /// The waker's first delay, in nanoseconds, and by how much it changes from round to round. Below zero the
-    /// sleeper is delayed instead.
+    /// The waker's first delay, in nanoseconds, and by how much it changes from round to round. Below zero
+    /// the sleeper is delayed instead.
     start: i64,
     step: i64,
     /// How much is added to it at random.
@@ -30,10 +31,11 @@ const AIMS: [Aim; 2] = [
     Aim { rounds: 500, timeout: Duration::from_micros(20), start: 60_000, step: 500, jitter: 4000 },
 ];
 
-/// Whichever comes first, the wake-up is there exactly once: in this sleep or for the next one, and nothing stays behind.
+/// Whichever comes first, the wake-up is there exactly once: in this sleep or for the next one, and nothing
+/// stays behind.
 ///
-/// The delays follow the outcome (the waker comes later after a wake-up, earlier after a time-out), so that most rounds are close
-/// calls on any machine, and both outcomes occur.
+/// The delays follow the outcome (the waker comes later after a wake-up, earlier after a time-out), so that
+/// most rounds are close calls on any machine, and both outcomes occur.
 fn race(backend: &Backend, note: &dyn Note, aim: &Aim) {
     let (start, done, delay) = (Gate::new(), Gate::new(), AtomicU64::new(0));
     let mut outcomes = [0_u32; 2];
@@ -117,7 +119,8 @@ fn no_wake_up_is_lost_whenever_it_comes() {
             for round in 1..=ROUNDS {
                 start.open(round);
                 note.sleep().unwrap();
-                // Not waiting for the waker to be out of `wakeup`: its sleeper has returned, so the note may be cleared.
+                // Not waiting for the waker to be out of `wakeup`: its sleeper has returned, so the note may
+                // be cleared.
                 note.clear();
                 done.wait(round);
             }

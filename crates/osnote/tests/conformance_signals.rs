@@ -1,4 +1,5 @@
-//! The conformance suite, third part: real signals at the sleeper, and real handlers that wake, for every registered backend.
+//! The conformance suite, third part: real signals at the sleeper, and real handlers that wake, for every
+//! registered backend.
 
 mod support;
 
@@ -115,7 +116,8 @@ extern "C" fn wake(_signo: libc::c_int) {
     }
 }
 
-/// The situation of golang/go#61768: the handler that wakes has interrupted the sleeper itself, at any point of its sleep.
+/// The situation of golang/go#61768: the handler that wakes has interrupted the sleeper itself, at any point
+/// of its sleep.
 #[test]
 fn a_handler_wakes_the_sleeper_that_it_has_interrupted() {
     on_signal(libc::SIGUSR2, wake);

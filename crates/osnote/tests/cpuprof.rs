@@ -1,4 +1,5 @@
-//! The profile log without signals: rates, the on/off/read-to-the-end protocol, foreign stacks, counts of losses, the read mode.
+//! The profile log without signals: rates, the on/off/read-to-the-end protocol, foreign stacks, counts of
+//! losses, the read mode.
 
 use std::sync::OnceLock;
 use std::time::Duration;

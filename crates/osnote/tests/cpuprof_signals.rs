@@ -1,4 +1,5 @@
-//! The profile log under real SIGPROFs: both locks, hit on purpose inside their critical sections, and storms of on and off.
+//! The profile log under real SIGPROFs: both locks, hit on purpose inside their critical sections, and storms
+//! of on and off.
 
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,8 @@ extern "C" fn on_signal(_: libc::c_int) {
     errno::set(entry);
 }
 
-/// One test at a time: handler and timer are the process's. The handler does what `hook` says until the next test.
+/// One test at a time: handler and timer are the process's. The handler does what `hook` says until the next
+/// test.
 fn handle(hook: impl Fn() + Send + Sync + 'static) -> MutexGuard<'static, ()> {
     static SERIAL: Mutex<()> = Mutex::new(());
     let serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +62,8 @@ fn timer(micros: libc::suseconds_t) {
     assert_eq!(unsafe { libc::setitimer(libc::ITIMER_PROF, &value, ptr::null_mut()) }, 0);
 }
 
-/// For the rest of the process, since a signal may come late; and reachable from a static, which is no leak to a leak checker.
+/// For the rest of the process, since a signal may come late; and reachable from a static, which is no leak
+/// to a leak checker.
 fn keep<T: Sync + 'static>(value: T) -> &'static T {
     static KEPT: Mutex<Vec<&'static dyn Sync>> = Mutex::new(Vec::new());
     let kept: &'static T = Box::leak(Box::new(value));
@@ -68,7 +71,8 @@ fn keep<T: Sync + 'static>(value: T) -> &'static T {
     kept
 }
 
-/// The signal comes inside the critical section: (deliveries during it, sections entered during it, sections entered in all).
+/// The signal comes inside the critical section: (deliveries during it, sections entered during it, sections
+/// entered in all).
 fn hit_inside<L: SignalLock>() -> (u64, u64, u64) {
     let (delivered, entered) = (keep(AtomicU64::new(0)), keep(AtomicU64::new(0)));
     let lock: &'static L = keep(L::new(libc::SIGPROF).unwrap());
@@ -110,7 +114,8 @@ impl<L: SignalLock> Practice for Hit<L> {
     }
 }
 
-/// What the handler's sample became that came while the log was being switched off, and the losses that the profile reports.
+/// What the handler's sample became that came while the log was being switched off, and the losses that the
+/// profile reports.
 fn hit_while_switching_off<L: SignalLock>() -> (Added, Vec<(Lost, u64)>) {
     let settings = Settings { words: 1024, tags: 64, ..Settings::new(libc::SIGPROF) };
     let prof: &'static CpuProf<Hit<L>> = keep(CpuProf::new(&notes::pipe::BACKEND, settings).unwrap());
@@ -161,8 +166,8 @@ struct Told {
     errors: AtomicU64,
 }
 
-/// On and off, again and again, while signals come: flat out from another thread to the one that switches, from a timer to whoever runs.
-/// Then the accounts must agree.
+/// On and off, again and again, while signals come: flat out from another thread to the one that switches,
+/// from a timer to whoever runs. Then the accounts must agree.
 fn storm<L: SignalLock>(backend_name: &str) {
     let settings =
         Settings { words: 128, tags: 16, poll: std::time::Duration::from_micros(100), ..Settings::new(libc::SIGPROF) };
@@ -236,7 +241,8 @@ fn storm<L: SignalLock>(backend_name: &str) {
     assert_eq!(get(&told.errors), 0, "wake-ups that failed");
     assert_eq!(SPOILED.load(SeqCst), 0, "errno spoiled");
     assert!(get(&told.stored) > 0);
-    // A foreign stack may be dropped later, on its way into the buffer, and so may a report (for one of those that it reports).
+    // A foreign stack may be dropped later, on its way into the buffer, and so may a report (for one of those
+    // that it reports).
     let added = get(&told.stored) + get(&told.kept) + get(&told.buffer) + get(&told.foreign) + get(&told.busy);
     assert_eq!(samples + lost.iter().sum::<u64>(), added);
     assert!(samples >= get(&told.stored));

@@ -79,7 +79,8 @@ fn nothing_is_left_in_the_bell_after_a_race() {
             }
         });
         for round in 1..=2000 {
-            // Every fourth without a time-out at all, and from the zero one to one that is too long for the waker's delay.
+            // Every fourth without a time-out at all, and from the zero one to one that is too long for the
+            // waker's delay.
             let timeout = Duration::from_micros(u64::try_from(round % 4).unwrap() * 20);
             start.open(round);
             let woken = note.sleep_timeout(timeout).unwrap();

@@ -1,5 +1,5 @@
-//! The conformance suite, fourth part: a process without a free descriptor. In a binary of its own, and alone in it: the limit is the
-//! process's.
+//! The conformance suite, fourth part: a process without a free descriptor. In a binary of its own, and alone
+//! in it: the limit is the process's.
 
 use sigproof_osnote::{Backends, Instances, NoteError};
 

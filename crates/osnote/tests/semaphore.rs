@@ -1,4 +1,5 @@
-//! Semaphores and the key-word note over them: one addition, one taking; the provided sleep; the loops that cases replace; the storage.
+//! Semaphores and the key-word note over them: one addition, one taking; the provided sleep; the loops that
+//! cases replace; the storage.
 
 mod support;
 
@@ -110,7 +111,8 @@ fn sleeping_in_intervals_lasts_until_woken() {
     assert!(start.elapsed() >= timeout);
 }
 
-/// The wake-up comes exactly between two intervals: the loop ends by its test, and must still take what was added.
+/// The wake-up comes exactly between two intervals: the loop ends by its test, and must still take what was
+/// added.
 #[test]
 fn a_wake_up_between_two_intervals_leaves_no_count() {
     static NOTE: LazyLock<SemaNote<Counting, WakesItself>> = LazyLock::new(SemaNote::new);
@@ -132,7 +134,8 @@ fn a_wake_up_between_two_intervals_leaves_no_count() {
     }
 }
 
-/// What the case note-interval-sleep rebuilds: asked the wrong way, the loop ends at once, unwoken, and the next wake-up is left behind.
+/// What the case note-interval-sleep rebuilds: asked the wrong way, the loop ends at once, unwoken, and the
+/// next wake-up is left behind.
 #[test]
 fn a_loop_that_tests_for_clear_returns_unwoken_and_the_leftover_is_reported() {
     enum TestsForClear {}

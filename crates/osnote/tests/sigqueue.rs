@@ -1,4 +1,5 @@
-//! The signal queue without signals, and then with real ones: nothing that was enabled is lost, over every note that a handler may wake.
+//! The signal queue without signals, and then with real ones: nothing that was enabled is lost, over every
+//! note that a handler may wake.
 
 mod support;
 
@@ -121,7 +122,8 @@ fn waiting_until_idle_waits_for_a_send_in_flight() {
     assert_eq!(ERRORS.load(Ordering::SeqCst), 0);
 }
 
-/// Ordinary threads as senders: with notes of every kind, each number that was sent is received after it was sent.
+/// Ordinary threads as senders: with notes of every kind, each number that was sent is received after it was
+/// sent.
 #[test]
 fn threads_lose_nothing() {
     static NO_HOLD: AtomicBool = AtomicBool::new(false);
@@ -185,7 +187,8 @@ extern "C" fn handler(signo: libc::c_int) {
     }
 }
 
-/// Two kinds of signal at the receiver itself, which they interrupt wherever it is, and at a bystander. After each one its number must be received.
+/// Two kinds of signal at the receiver itself, which they interrupt wherever it is, and at a bystander. After
+/// each one its number must be received.
 #[test]
 fn real_signals_lose_nothing() {
     const STOP: i32 = 64;
@@ -222,7 +225,8 @@ fn real_signals_lose_nothing() {
             let bystander = support::ThreadId::current();
             let mut jitter = Jitter(9);
             for round in 1..=ROUNDS {
-                // Both at once, so that a handler may interrupt the other, and the receiver the other's announcement.
+                // Both at once, so that a handler may interrupt the other, and the receiver the other's
+                // announcement.
                 for signo in SIGNALS {
                     POSTED[signo as usize].store(round, Ordering::SeqCst);
                     let target = if (round + signo as u64).is_multiple_of(3) { bystander } else { receiving.id() };

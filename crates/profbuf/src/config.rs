@@ -7,13 +7,15 @@ use crate::error::ConfigError;
 pub struct Config {
     /// Header words of each record, `H`. A write may give fewer; the rest is zero.
     pub header: usize,
-    /// At least this many data words. Raised to `2 + H + 1`, the size of an overflow record; then less than 2^28.
+    /// At least this many data words. Raised to `2 + H + 1`, the size of an overflow record; then less than
+    /// 2^28.
     pub words: usize,
     /// At least this many tags, so at most this many records (rounded up) unread at a time. Less than 2^28.
     pub tags: usize,
 }
 
-/// A position in both rings: how many data words and how many tags have passed through, ever, modulo their wrap.
+/// A position in both rings: how many data words and how many tags have passed through, ever, modulo their
+/// wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Data words, modulo 2^32.
@@ -51,7 +53,8 @@ impl Config {
 }
 
 impl Layout {
-    /// Words of a record with `stack` stack words; of a stack that lies in memory: fewer than 2^60, and a header has fewer than 2^28.
+    /// Words of a record with `stack` stack words; of a stack that lies in memory: fewer than 2^60, and a
+    /// header has fewer than 2^28.
     #[inline]
     pub(crate) fn record(self, stack: usize) -> usize {
         self.header.wrapping_add(2).wrapping_add(stack)

@@ -58,7 +58,8 @@ pub enum CloseError<E> {
 pub enum ReadError<E> {
     /// The sleep failed. The buffer is as it was; another read may follow.
     Wake(E),
-    /// The rings make no sense: somebody wrote over them, or two writers wrote at a time. Every further read says so again.
+    /// The rings make no sense: somebody wrote over them, or two writers wrote at a time. Every further read
+    /// says so again.
     Malformed {
         /// What is wrong.
         fault: Malformed,

@@ -1,7 +1,8 @@
 //! A lock-free profiling buffer: one writer that may be a signal handler, one reader that is ordinary code.
 //!
-//! The writer never blocks, allocates, locks, panics or makes a system call of its own; what it cannot store it counts, and the count
-//! comes out of the reader as a record in its place in the order. Records come out in the order written, each once.
+//! The writer never blocks, allocates, locks, panics or makes a system call of its own; what it cannot store
+//! it counts, and the count comes out of the reader as a record in its place in the order. Records come out
+//! in the order written, each once.
 //!
 //! # Shape
 //!
@@ -12,9 +13,9 @@
 //!  tags  ----+-----------------+-------------------+------------------------------   30-bit count of tags
 //! ```
 //!
-//! A record is `2 + H + S` consecutive words: its length, a time stamp, `H` header words, `S` stack words. A record that does not fit
-//! before the end of the data ring starts at index 0, and a 0 where its length would have been says so. Each record has a tag, in a
-//! ring of its own.
+//! A record is `2 + H + S` consecutive words: its length, a time stamp, `H` header words, `S` stack words. A
+//! record that does not fit before the end of the data ring starts at index 0, and a 0 where its length would
+//! have been says so. Each record has a tag, in a ring of its own.
 //!
 //! | shared word | written by | holds |
 //! |---|---|---|
@@ -26,20 +27,23 @@
 //!
 //! # Invariants
 //!
-//! 1. `r <= next <= w <= r + length` for data and for tags, modulo their wrap. Only the writer advances the counts of `w`, only the
-//!    reader stores `r`.
-//! 2. Words and tag slots in `[r, w)` belong to the reader, the others to the writer. Ownership moves to the reader with the
-//!    commit to `w` and back with the store to `r`.
+//! 1. `r <= next <= w <= r + length` for data and for tags, modulo their wrap. Only the writer advances the
+//!    counts of `w`, only the reader stores `r`.
+//! 2. Words and tag slots in `[r, w)` belong to the reader, the others to the writer. Ownership moves to the
+//!    reader with the commit to `w` and back with the store to `r`.
 //! 3. A tag slot that belongs to the writer is [`Tag::NONE`].
-//! 4. No record is committed while an overflow is pending: the writer first takes the overflow and commits it as a record.
-//! 5. READER_SLEEPING is set only by the reader, in a compare-and-swap from a `w` that holds nothing to read; WRITE_EXTRA is set only
-//!    by the writer and cleared only by the reader. So a reader sleeps only if nothing was published since it looked.
+//! 4. No record is committed while an overflow is pending: the writer first takes the overflow and commits it
+//!    as a record.
+//! 5. READER_SLEEPING is set only by the reader, in a compare-and-swap from a `w` that holds nothing to read;
+//!    WRITE_EXTRA is set only by the writer and cleared only by the reader. So a reader sleeps only if
+//!    nothing was published since it looked.
 //! 6. Under a sound [`WakePolicy`] whoever clears READER_SLEEPING is the one who wakes the reader, once.
 //!
 //! # Modes
 //!
-//! The type of a buffer says how its reader comes to know of something: it is woken as a [`WakePolicy`] says, or it is [`Polled`].
-//! The atomic operations of each call, with a plain load or store where nothing else is said:
+//! The type of a buffer says how its reader comes to know of something: it is woken as a [`WakePolicy`] says,
+//! or it is [`Polled`]. The atomic operations of each call, with a plain load or store where nothing else is
+//! said:
 //!
 //! | operation | reader may sleep | [`Polled`] |
 //! |---|---|---|
@@ -55,9 +59,10 @@
 //!
 //! # Limits
 //!
-//! - A generation is 32 bits: a thread that sleeps between its look at the pending overflow and its compare-and-swap through exactly
-//!   2^32 transitions and then finds the same count would be fooled.
-//! - [`Record::overflow`] tells an overflow record by its look; see there what a writer must do to be unmistakable.
+//! - A generation is 32 bits: a thread that sleeps between its look at the pending overflow and its
+//!   compare-and-swap through exactly 2^32 transitions and then finds the same count would be fooled.
+//! - [`Record::overflow`] tells an overflow record by its look; see there what a writer must do to be
+//!   unmistakable.
 //! - Whether a wake-up may happen in a signal handler is for the [`Wake`] to say, not for this crate.
 //!
 //! # Use
@@ -130,7 +135,8 @@ pub fn new<W: Wake, P: WakePolicy>(config: Config, wake: W) -> Result<Ends<W, P>
     ends(config, Counts::default(), wake)
 }
 
-/// Makes a buffer, with both counts at zero, whose reader polls. It has no note. Its writer makes no system call and wakes no thread.
+/// Makes a buffer, with both counts at zero, whose reader polls. It has no note. Its writer makes no system
+/// call and wakes no thread.
 ///
 /// ```
 /// use sigproof_profbuf::{Config, Read, Tag};

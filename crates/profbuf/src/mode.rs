@@ -1,6 +1,8 @@
-//! How the reader comes to know that there is something: it is woken as a [`WakePolicy`] says, or it looks now and then: [`Polled`].
+//! How the reader comes to know that there is something: it is woken as a [`WakePolicy`] says, or it looks
+//! now and then: [`Polled`].
 //!
-//! The type decides, so that what a mode does not need is not even compiled into it: see the table in the crate's documentation.
+//! The type decides, so that what a mode does not need is not even compiled into it: see the table in the
+//! crate's documentation.
 
 use core::convert::Infallible;
 
@@ -12,8 +14,8 @@ pub trait Mode: sealed::Mode {}
 impl<P: WakePolicy> Mode for P {}
 impl Mode for Polled {}
 
-/// The reader polls; it cannot sleep, so no thread wakes it, and no thread but the writer writes the write word. For a writer that is a signal
-/// handler where no note may be woken from one.
+/// The reader polls; it cannot sleep, so no thread wakes it, and no thread but the writer writes the write
+/// word. For a writer that is a signal handler where no note may be woken from one.
 #[derive(Clone, Copy, Debug)]
 pub enum Polled {}
 

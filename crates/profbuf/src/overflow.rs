@@ -8,11 +8,12 @@
 //! The word holds the count in its low half, a generation in its high half.
 //!
 //! Invariants:
-//! 1. Only the writer leaves "none"; writer and reader race for leaving "pending", and the compare-and-swap has one winner.
-//! 2. The generation changes at each transition, so a compare-and-swap from a value that was seen succeeds only if the overflow seen
-//!    was neither taken nor added to since.
-//! 3. The time is written only in state "none", so a time read after a pending word belongs to it if the compare-and-swap from that
-//!    very word succeeds.
+//! 1. Only the writer leaves "none"; writer and reader race for leaving "pending", and the compare-and-swap
+//!    has one winner.
+//! 2. The generation changes at each transition, so a compare-and-swap from a value that was seen succeeds
+//!    only if the overflow seen was neither taken nor added to since.
+//! 3. The time is written only in state "none", so a time read after a pending word belongs to it if the
+//!    compare-and-swap from that very word succeeds.
 
 use sigproof_shim::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -65,19 +66,21 @@ impl Overflow {
     /// Looks.
     #[inline]
     pub(crate) fn look(&self) -> Seen {
-        // Acquire: pairs with the Release store in `add`, through the read-modify-writes after it, so that the time of a pending
-        // overflow is visible; and, in the writer, with the Release of the reader's `take`, so that the writer's store of the next
-        // time cannot reach the reader's load of this one.
+        // Acquire: pairs with the Release store in `add`, through the read-modify-writes after it, so that
+        // the time of a pending overflow is visible; and, in the writer, with the Release of the reader's
+        // `take`, so that the writer's store of the next time cannot reach the reader's load of this one.
         Seen(self.word.load(Ordering::Acquire))
     }
 
-    /// Counts one dropped record. Writer only. Retries at most once: the reader changes a pending word only by taking it.
+    /// Counts one dropped record. Writer only. Retries at most once: the reader changes a pending word only
+    /// by taking it.
     #[inline]
     pub(crate) fn add(&self, now: i64) {
         let mut seen = self.look();
         loop {
             if !seen.pending() {
-                // Relaxed: published by the store below. The reader does not touch the word now (invariant 1), so a store will do.
+                // Relaxed: published by the store below. The reader does not touch the word now (invariant
+                // 1), so a store will do.
                 self.time.store(now, Ordering::Relaxed);
                 // Release: pairs with `look`.
                 self.word.store(seen.turned(1), Ordering::Release);
@@ -86,7 +89,8 @@ impl Overflow {
             if seen.count() == u32::MAX {
                 return;
             }
-            // Success Relaxed: nothing new to publish, and the release sequence of the store above goes on. Failure Acquire: as `look`.
+            // Success Relaxed: nothing new to publish, and the release sequence of the store above goes on.
+            // Failure Acquire: as `look`.
             match self.word.compare_exchange(seen.0, seen.0.wrapping_add(1), Ordering::Relaxed, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => seen = Seen(now),
@@ -100,10 +104,11 @@ impl Overflow {
         if !seen.pending() {
             return None;
         }
-        // Relaxed: `look` acquired it. It cannot be that of a later overflow, if the exchange succeeds: see there.
+        // Relaxed: `look` acquired it. It cannot be that of a later overflow, if the exchange succeeds: see
+        // there.
         let time = self.time.load(Ordering::Relaxed);
-        // Success Release: pairs with the Acquire of `look` in the writer's `add`, whose store to `time` so comes after our load.
-        // Acquire is not needed: all that is used was acquired by `look`.
+        // Success Release: pairs with the Acquire of `look` in the writer's `add`, whose store to `time` so
+        // comes after our load. Acquire is not needed: all that is used was acquired by `look`.
         self.word.compare_exchange(seen.0, seen.turned(0), Ordering::Release, Ordering::Relaxed).ok()?;
         Some(Lost { count: seen.count(), time })
     }

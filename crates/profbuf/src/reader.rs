@@ -2,7 +2,8 @@
 //!
 //! # One look
 //!
-//! A look samples, in this order: closed, the pending overflow, `w`. The order is what makes the conclusions sound:
+//! A look samples, in this order: closed, the pending overflow, `w`. The order is what makes the conclusions
+//! sound:
 //!
 //! | seen | conclusion | because |
 //! |---|---|---|
@@ -12,13 +13,14 @@
 //! | none of these, WRITE_EXTRA | look again, the flag cleared | something may have been published after it was sampled |
 //! | nothing at all | nothing, or sleep | a later publication makes the announcement fail |
 //!
-//! The loop goes round only if the writer has done something meanwhile. Where the reader polls there is no flag: what is published after
-//! it was sampled is for the next look.
+//! The loop goes round only if the writer has done something meanwhile. Where the reader polls there is no
+//! flag: what is published after it was sampled is for the next look.
 //!
 //! # One walk
 //!
-//! A commit moves both counts of `w` at once, so what lies together up to `w` is as many records as there are tags, and need not be walked
-//! through to be given: [`Records`] checks each length as it comes to it. Only where a ring ends in between are the records counted first.
+//! A commit moves both counts of `w` at once, so what lies together up to `w` is as many records as there are
+//! tags, and need not be walked through to be given: [`Records`] checks each length as it comes to it. Only
+//! where a ring ends in between are the records counted first.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -38,8 +40,8 @@ use crate::word::{WRITE_EXTRA, Word};
 /// What a read does when there is nothing, in a buffer whose reader may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadMode {
-    /// Sleep on the note until there is something. Unusable where the writer is a signal handler and waking the note is not
-    /// async-signal-safe.
+    /// Sleep on the note until there is something. Unusable where the writer is a signal handler and waking
+    /// the note is not async-signal-safe.
     Blocking,
     /// Return [`Read::Empty`]. Never announces a sleep, so the writer never wakes anybody.
     NonBlocking,
@@ -74,9 +76,11 @@ pub struct Reader<W: Wake, M: Mode = EveryRecord> {
     next: Word,
     /// Room for the overflow record that the reader makes itself.
     synthesised: Box<[u64]>,
-    /// A sleep failed after the writer had seen the announcement: there is a wake-up to be collected before the next announcement.
+    /// A sleep failed after the writer had seen the announcement: there is a wake-up to be collected before
+    /// the next announcement.
     wake_owed: bool,
-    /// The index of the first invalid record of the last read, as its iterator found it; else [`Records::SOUND`].
+    /// The index of the first invalid record of the last read, as its iterator found it; else
+    /// [`Records::SOUND`].
     fault: AtomicUsize,
     mode: PhantomData<fn() -> M>,
 }
@@ -91,7 +95,8 @@ enum Found {
 }
 
 impl<W: Wake, P: WakePolicy> Reader<W, P> {
-    /// [`poll`](Reader::poll) in mode non-blocking; in mode blocking the same, but that it sleeps on the note until there is something.
+    /// [`poll`](Reader::poll) in mode non-blocking; in mode blocking the same, but that it sleeps on the note
+    /// until there is something.
     ///
     /// # Errors
     /// [`ReadError::Wake`] if the sleep failed; [`ReadError::Malformed`] if the rings make no sense.
@@ -141,22 +146,26 @@ impl<W: Wake, M: Mode> Reader<W, M> {
         })
     }
 
-    /// Releases what the last read returned, then returns what comes next: the records that lie together in the ring, with as many
-    /// tags; or, once the ring is empty, the pending overflow as a record of its own; or the end of the file.
+    /// Releases what the last read returned, then returns what comes next: the records that lie together in
+    /// the ring, with as many tags; or, once the ring is empty, the pending overflow as a record of its own;
+    /// or the end of the file.
     ///
     /// Gives [`Read::Empty`] if there is nothing. Never announces a sleep, so the writer never wakes anybody.
     ///
-    /// The room of what is returned is free for the writer at the next read only. One at a time, and not in a signal handler.
+    /// The room of what is returned is free for the writer at the next read only. One at a time, and not in a
+    /// signal handler.
     ///
     /// # Errors
-    /// [`ReadError::Malformed`] if the rings make no sense, or if the last read's iterator has come to something that is no record.
+    /// [`ReadError::Malformed`] if the rings make no sense, or if the last read's iterator has come to
+    /// something that is no record.
     pub fn poll(&mut self) -> Result<Read<'_>, ReadError<W::Error>> {
         self.release()?;
         let found = self.look();
         self.give(found)
     }
 
-    /// A blocking read that polls: [`poll`](Self::poll), with `pause` between one look and the next. Never gives [`Read::Empty`]. For notes that a signal handler must not wake.
+    /// A blocking read that polls: [`poll`](Self::poll), with `pause` between one look and the next. Never
+    /// gives [`Read::Empty`]. For notes that a signal handler must not wake.
     ///
     /// # Errors
     /// [`ReadError::Malformed`] if the rings make no sense.
@@ -184,7 +193,8 @@ impl<W: Wake, M: Mode> Reader<W, M> {
         }
     }
 
-    /// Gives back what the last read returned, its tag slots cleared; unless a record of it was found to be none.
+    /// Gives back what the last read returned, its tag slots cleared; unless a record of it was found to be
+    /// none.
     fn release(&mut self) -> Result<(), ReadError<W::Error>> {
         // Relaxed: whoever iterated had borrowed this reader.
         let index = self.fault.load(Ordering::Relaxed);
@@ -196,7 +206,8 @@ impl<W: Wake, M: Mode> Reader<W, M> {
             return Ok(());
         }
         self.shared.data.touch(self.released.data() as usize, data.unsigned_abs());
-        // SAFETY: the slots are in `[r, w)`, so they are the reader's (invariant 2 of the crate); what was returned is no longer borrowed.
+        // SAFETY: the slots are in `[r, w)`, so they are the reader's (invariant 2 of the crate); what was
+        // returned is no longer borrowed.
         unsafe { self.shared.tags.clear(self.released.tags(), tags.unsigned_abs()) };
         self.shared.release(self.next);
         self.released = self.next;
@@ -260,8 +271,8 @@ impl<W: Wake, M: Mode> Reader<W, M> {
             return Err(malformed(Malformed::TagsOutOfStep, index));
         }
 
-        // SAFETY: `[next, w)` is the reader's (invariant 2 of the crate), acquired with `w`, and stays so until the next read, when the
-        // result's borrow of `self` has ended.
+        // SAFETY: `[next, w)` is the reader's (invariant 2 of the crate), acquired with `w`, and stays so
+        // until the next read, when the result's borrow of `self` has ended.
         let mut words = unsafe { self.shared.data.slice(index, unread) };
         let mut first = index;
         let mut skip = 0;

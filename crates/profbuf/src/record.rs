@@ -95,8 +95,8 @@ impl<'a> Records<'a> {
         self.left == 0
     }
 
-    /// The record that begins with the words left, and those after it, if it is one: of a length that it can have, and with nothing after the
-    /// last.
+    /// The record that begins with the words left, and those after it, if it is one: of a length that it can
+    /// have, and with nothing after the last.
     #[inline]
     fn split(&self, left: usize) -> Option<(&'a [u64], &'a [u64])> {
         let length = usize::try_from(*self.words.first()?).ok()?;
@@ -117,7 +117,8 @@ impl<'a> Iterator for Records<'a> {
             self.left = 0;
             return None;
         };
-        // SAFETY: the slot is among those of `new`'s contract: `left` was at least 1, and goes down as `tag` goes up.
+        // SAFETY: the slot is among those of `new`'s contract: `left` was at least 1, and goes down as `tag`
+        // goes up.
         let tag = self.tags.map_or(Tag::NONE, |tags| unsafe { tags.get(self.tag) });
         self.words = rest;
         self.tag = self.tag.wrapping_add(1);
@@ -179,11 +180,12 @@ impl<'a> Record<'a> {
         self.words
     }
 
-    /// How many records were dropped here, if this is an overflow record; at least 1, and 2^32-1 means "that many, or more".
+    /// How many records were dropped here, if this is an overflow record; at least 1, and 2^32-1 means "that
+    /// many, or more".
     ///
-    /// An overflow record is told by its look: no tag, a header of zeros (an empty one included), one stack word. A writer whose own
-    /// records could look like that cannot be told apart: let it put something other than zero into a header word or the tag, or never
-    /// write one-word stacks.
+    /// An overflow record is told by its look: no tag, a header of zeros (an empty one included), one stack
+    /// word. A writer whose own records could look like that cannot be told apart: let it put something other
+    /// than zero into a header word or the tag, or never write one-word stacks.
     pub fn overflow(&self) -> Option<u32> {
         match self.stack() {
             &[count] if self.tag == Tag::NONE && self.header().iter().all(|&word| word == 0) => {

@@ -1,13 +1,15 @@
 //! The storage of the two rings, and who may touch which part of it.
 //!
-//! Plain memory behind a pointer, so that what is written and cleared together is copied as a whole, and the reader can hand words out as
-//! slices. [`Marks`] beside it tell a model checker below the shim of each access; otherwise they are nothing.
+//! Plain memory behind a pointer, so that what is written and cleared together is copied as a whole, and the
+//! reader can hand words out as slices. [`Marks`] beside it tell a model checker below the shim of each
+//! access; otherwise they are nothing.
 //!
-//! No index is trusted: what is not inside a [`Place`], which is in bounds by the invariant of `room`, is reduced by the ring's length,
-//! a power of two. So no access is out of bounds, and none can panic.
+//! No index is trusted: what is not inside a [`Place`], which is in bounds by the invariant of `room`, is
+//! reduced by the ring's length, a power of two. So no access is out of bounds, and none can panic.
 //!
-//! A signal handler may copy: `memcpy` and `memset`, which the compiler may call for it, are async-signal-safe in POSIX.1-2024, and were
-//! so in POSIX.1-2008 from its second corrigendum on (signal-safety(7)).
+//! A signal handler may copy: `memcpy` and `memset`, which the compiler may call for it, are
+//! async-signal-safe in POSIX.1-2024, and were so in POSIX.1-2008 from its second corrigendum on
+//! (signal-safety(7)).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -36,7 +38,8 @@ pub(crate) struct Ring<T> {
     marks: Marks,
 }
 
-// SAFETY: it owns its values, which have no affinity to a thread; who may access which is the contract of its methods.
+// SAFETY: it owns its values, which have no affinity to a thread; who may access which is the contract of its
+// methods.
 unsafe impl<T: Send> Send for Ring<T> {}
 // SAFETY: as above; every access through `&self` is `unsafe`.
 unsafe impl<T: Send> Sync for Ring<T> {}
@@ -106,16 +109,18 @@ impl<T: Copy> Ring<T> {
 }
 
 impl Ring<u64> {
-    /// Stores a record: its length, its time, a header of `header` words, of which those not given are zero, and its stack.
+    /// Stores a record: its length, its time, a header of `header` words, of which those not given are zero,
+    /// and its stack.
     ///
     /// # Safety
-    /// The place is what `Room` gives in a ring of this length for a record of exactly so many words (so at least as many header words
-    /// as are given); it belongs to the writer (invariant 2 of the crate), and the caller is it.
+    /// The place is what `Room` gives in a ring of this length for a record of exactly so many words (so at
+    /// least as many header words as are given); it belongs to the writer (invariant 2 of the crate), and the
+    /// caller is it.
     #[inline]
     pub(crate) unsafe fn record(&self, place: Place, time: i64, header: usize, given: &[u64], stack: &[u64]) {
         self.marks.write(place.at..place.at.wrapping_add(place.words));
-        // SAFETY: `[at, at + words)` is in bounds by the invariant of `room`, and 2 + header + stack words long by this function's
-        // contract; exclusive by it, too, so that what is copied from lies elsewhere.
+        // SAFETY: `[at, at + words)` is in bounds by the invariant of `room`, and 2 + header + stack words
+        // long by this function's contract; exclusive by it, too, so that what is copied from lies elsewhere.
         unsafe {
             let base = self.base.add(place.at);
             base.write(place.words as u64);
@@ -162,7 +167,8 @@ unsafe fn copy(from: &[u64], to: NonNull<u64>) {
             to.add($at).cast::<[u64; $words]>().write(from.add($at).cast::<[u64; $words]>().read())
         };
     }
-    // SAFETY: by this function's contract; each block is one of the `length` words. The second of two may overlap the first.
+    // SAFETY: by this function's contract; each block is one of the `length` words. The second of two may
+    // overlap the first.
     unsafe {
         match length {
             0 => {}

@@ -1,7 +1,7 @@
 //! Where the next record goes, if anywhere.
 //!
-//! Invariant: `at <= length`, and the `free` words are those from `at` on, around the end of the ring, at most `length`. So each place lies
-//! in the ring, whatever the words made of it.
+//! Invariant: `at <= length`, and the `free` words are those from `at` on, around the end of the ring, at
+//! most `length`. So each place lies in the ring, whatever the words made of it.
 
 use crate::config::Layout;
 use crate::word::Word;
@@ -18,8 +18,8 @@ pub(crate) struct Room {
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Words left unused before the end of the ring. If any, the first of them gets the rewind marker; it is free like the rest of
-    /// them, since they are part of what the record takes up.
+    /// Words left unused before the end of the ring. If any, the first of them gets the rewind marker; it is
+    /// free like the rest of them, since they are part of what the record takes up.
     pub(crate) skip: usize,
     /// The index of the record's first word.
     pub(crate) at: usize,
@@ -40,15 +40,15 @@ impl Room {
         }
     }
 
-    /// Whether there is room for two records, in this order. If so, there is for the second alone, too: what it then skips, the two
-    /// would have filled or skipped.
+    /// Whether there is room for two records, in this order. If so, there is for the second alone, too: what
+    /// it then skips, the two would have filled or skipped.
     #[inline]
     pub(crate) fn fits_both(mut self, first: usize, second: usize) -> bool {
         self.place(first).is_some() && self.place(second).is_some()
     }
 
-    /// The place of a record of so many words before the end of the ring, not up to it, so that the count of words does not wrap; `None` if
-    /// there is no room, or none there.
+    /// The place of a record of so many words before the end of the ring, not up to it, so that the count of
+    /// words does not wrap; `None` if there is no room, or none there.
     #[inline]
     pub(crate) fn ahead(&self, words: usize) -> Option<Place> {
         let fits = words < self.length.wrapping_sub(self.at) && words <= self.free && self.tags > 0;
@@ -57,8 +57,9 @@ impl Room {
 
     /// Takes room for a record of so many words, contiguous and with a tag; `None` if there is none.
     ///
-    /// A record that does not fit before the end of the ring takes the words up to there, too: then at least one is left there for the
-    /// marker, unless the record before it ended exactly at the end, when there is neither a skip nor a marker.
+    /// A record that does not fit before the end of the ring takes the words up to there, too: then at least
+    /// one is left there for the marker, unless the record before it ended exactly at the end, when there is
+    /// neither a skip nor a marker.
     #[inline]
     pub(crate) fn place(&mut self, words: usize) -> Option<Place> {
         // Not below zero, by the invariant.

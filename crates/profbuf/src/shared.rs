@@ -7,8 +7,9 @@
 //! | `settle` | reader | clears WRITE_EXTRA | never called |
 //! | `announce`, `withdraw` | reader | sets, clears READER_SLEEPING | never called |
 //!
-//! All are read-modify-writes where the reader may sleep, so every Release among them is seen by every Acquire that comes later on `w`.
-//! Where it polls, `w` is written by the writer alone, each time with Release: the same holds.
+//! All are read-modify-writes where the reader may sleep, so every Release among them is seen by every
+//! Acquire that comes later on `w`. Where it polls, `w` is written by the writer alone, each time with
+//! Release: the same holds.
 //!
 //! What the writer writes lies on other cache lines than what the reader writes.
 
@@ -91,15 +92,18 @@ impl<W: Wake> Shared<W> {
     /// Up to where the reader has released.
     #[inline]
     pub(crate) fn released(&self) -> Word {
-        // Acquire: pairs with the Release of `release`: the reader is done with what it gave back before we write over it.
+        // Acquire: pairs with the Release of `release`: the reader is done with what it gave back before we
+        // write over it.
         Word(self.r.load(Ordering::Acquire))
     }
 
-    /// Hands the words and tags just written to the reader: all up to position `next`. The error is that of the wake-up.
+    /// Hands the words and tags just written to the reader: all up to position `next`. The error is that of
+    /// the wake-up.
     #[inline]
     pub(crate) fn commit<M: Mode>(&self, next: Word) -> Result<(), W::Error> {
         if !M::SLEEPS {
-            // Release: pairs with the Acquire of `reader_view`, for the words and tags written before. A store: no other thread writes `w`.
+            // Release: pairs with the Acquire of `reader_view`, for the words and tags written before. A
+            // store: no other thread writes `w`.
             self.written.w.store(next.0, Ordering::Release);
             return Ok(());
         }
@@ -107,18 +111,19 @@ impl<W: Wake> Shared<W> {
             // The reader changes nothing but flags.
             |old| next.flagged_as(old),
             |new| {
-                // Relaxed: the reader stored `r` before it announced its sleep, which `update` has acquired; it sleeps, so this is exact.
+                // Relaxed: the reader stored `r` before it announced its sleep, which `update` has acquired;
+                // it sleeps, so this is exact.
                 let r = Word(self.r.load(Ordering::Relaxed));
                 M::on_commit(usize::try_from(new.ahead_of(r).0).unwrap_or(0), self.layout.words)
             },
         )
     }
 
-    /// Tells the reader of an overflow or of the end of the file, if it may sleep; one that polls finds either by itself. The error is
-    /// that of the wake-up.
+    /// Tells the reader of an overflow or of the end of the file, if it may sleep; one that polls finds
+    /// either by itself. The error is that of the wake-up.
     ///
-    /// Writes `w` even if WRITE_EXTRA is set already: the reader that clears it, or that announces its sleep, must come either before
-    /// this, and is woken, or after, and acquires what was published.
+    /// Writes `w` even if WRITE_EXTRA is set already: the reader that clears it, or that announces its sleep,
+    /// must come either before this, and is woken, or after, and acquires what was published.
     #[inline]
     pub(crate) fn publish<M: Mode>(&self) -> Result<(), W::Error> {
         if !M::SLEEPS {
@@ -129,12 +134,12 @@ impl<W: Wake> Shared<W> {
 
     /// Changes `w`, and with it deals with a reader that has announced its sleep.
     ///
-    /// Tries at most thrice in a row: between two changes by the writer the reader can clear WRITE_EXTRA once and announce its sleep
-    /// once. (Once more if its sleep fails and it withdraws.)
+    /// Tries at most thrice in a row: between two changes by the writer the reader can clear WRITE_EXTRA once
+    /// and announce its sleep once. (Once more if its sleep fails and it withdraws.)
     #[inline]
     fn update(&self, change: impl Fn(Word) -> Word, decide: impl Fn(Word) -> Decision) -> Result<(), W::Error> {
-        // Acquire, here and at failure: pairs with the Release of `announce`, for the policy's look at `r`, and so that the note's
-        // `clear` comes before our `wakeup`.
+        // Acquire, here and at failure: pairs with the Release of `announce`, for the policy's look at `r`,
+        // and so that the note's `clear` comes before our `wakeup`.
         let mut old = Word(self.written.w.load(Ordering::Acquire));
         loop {
             let mut new = change(old);
@@ -146,8 +151,9 @@ impl<W: Wake> Shared<W> {
                     new = new.without(READER_SLEEPING);
                 }
             }
-            // Success Release: pairs with the Acquire loads of `reader_view` and `settle`, for the words, tags, overflow or end of
-            // file written before. What was read is what the load before has acquired.
+            // Success Release: pairs with the Acquire loads of `reader_view` and `settle`, for the words,
+            // tags, overflow or end of file written before. What was read is what the load before has
+            // acquired.
             match self.written.w.compare_exchange(old.0, new.0, Ordering::Release, Ordering::Acquire) {
                 Ok(_) if wake => return self.wake.wakeup(),
                 Ok(_) => return Ok(()),
@@ -163,7 +169,8 @@ impl<W: Wake> Shared<W> {
         if self.written.closed.load(Ordering::Relaxed) {
             return false;
         }
-        // Release: pairs with the Acquire of `ended`: who sees the end sees all that was written or counted before it.
+        // Release: pairs with the Acquire of `ended`: who sees the end sees all that was written or counted
+        // before it.
         self.written.closed.store(true, Ordering::Release);
         true
     }
@@ -187,22 +194,23 @@ impl<W: Wake> Shared<W> {
     /// Where the writer is.
     #[inline]
     pub(crate) fn reader_view(&self) -> Word {
-        // Acquire: pairs with the Release of `commit` and `update`: the words and tags up to there are visible.
+        // Acquire: pairs with the Release of `commit` and `update`: the words and tags up to there are
+        // visible.
         Word(self.written.w.load(Ordering::Acquire))
     }
 
     /// Gives back all up to `next`.
     #[inline]
     pub(crate) fn release(&self, next: Word) {
-        // Release: pairs with the Acquire of `released`: our reads of the words and our clearing of the tags come before the
-        // writer's next use of them.
+        // Release: pairs with the Acquire of `released`: our reads of the words and our clearing of the tags
+        // come before the writer's next use of them.
         self.r.store(next.0, Ordering::Release);
     }
 
     /// Clears WRITE_EXTRA, if nothing else has happened since `seen`.
     pub(crate) fn settle(&self, seen: Word) {
-        // Acquire: pairs with the Release of `update` in every `publish` before it. The caller looks again either way, so a failure
-        // needs no ordering.
+        // Acquire: pairs with the Release of `update` in every `publish` before it. The caller looks again
+        // either way, so a failure needs no ordering.
         let _ =
             self.written.w.compare_exchange(seen.0, seen.without(WRITE_EXTRA).0, Ordering::Acquire, Ordering::Relaxed);
     }
@@ -210,7 +218,8 @@ impl<W: Wake> Shared<W> {
     /// Announces the reader's sleep, if nothing has happened since `seen`.
     pub(crate) fn announce(&self, seen: Word) -> bool {
         let announced = seen.with(READER_SLEEPING);
-        // Release: pairs with the Acquire of `update`, for the note's `clear` and the store of `r`. At failure the caller looks again.
+        // Release: pairs with the Acquire of `update`, for the note's `clear` and the store of `r`. At
+        // failure the caller looks again.
         self.written.w.compare_exchange(seen.0, announced.0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 

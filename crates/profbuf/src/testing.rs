@@ -1,4 +1,5 @@
-//! Hooks for tests, models and reproducers. No client of a buffer needs them, so they are in no public document.
+//! Hooks for tests, models and reproducers. No client of a buffer needs them, so they are in no public
+//! document.
 //!
 //! | hook | what it does |
 //! |---|---|
@@ -30,8 +31,8 @@ pub fn polled_at(config: Config, counts: Counts) -> Result<Ends<NoNote, Polled>,
     ends(config, counts, NoNote::new())
 }
 
-/// Makes an unused buffer one that has dropped `count` records, the first of them at `time`. No effect on a buffer with
-/// a pending overflow.
+/// Makes an unused buffer one that has dropped `count` records, the first of them at `time`. No effect on a
+/// buffer with a pending overflow.
 pub fn preset_lost<W: Wake, M: Mode>(writer: &mut Writer<W, M>, count: u32, time: i64) {
     let overflow = writer.shared.overflow();
     if !overflow.look().pending() {
@@ -45,7 +46,8 @@ pub fn free_tags_are_empty<W: Wake, M: Mode>(writer: &mut Writer<W, M>) -> bool 
     let mut slot = shared.position();
     let used = usize::try_from(slot.ahead_of(shared.released()).1).unwrap_or(usize::MAX);
     (used..shared.layout.tags).all(|_| {
-        // SAFETY: the slot is not in `[r, w)`, so it is the writer's (invariant 2 of the crate), and `&mut` is that.
+        // SAFETY: the slot is not in `[r, w)`, so it is the writer's (invariant 2 of the crate), and `&mut`
+        // is that.
         let tag = unsafe { shared.tags.get(slot.tags()) };
         slot = slot.advanced(0, 1);
         tag == Tag::NONE

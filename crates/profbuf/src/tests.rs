@@ -111,7 +111,8 @@ fn the_count_of_dropped_records_saturates_until_taken() {
     assert_eq!((record.overflow(), record.time()), (Some(1), 9));
 }
 
-/// The race of writer and reader for one overflow: the loser of the compare-and-swap gets nothing, also if the count is the same again.
+/// The race of writer and reader for one overflow: the loser of the compare-and-swap gets nothing, also if
+/// the count is the same again.
 #[test]
 fn an_overflow_is_taken_once_and_never_by_a_stale_look() {
     let overflow = Overflow::new();
@@ -222,7 +223,8 @@ fn spoiled_counts_are_loud_in_the_reader_and_quiet_in_the_writer(
     }
 }
 
-/// The window between the reader's look and its announcement: whatever the writer does there makes the announcement fail.
+/// The window between the reader's look and its announcement: whatever the writer does there makes the
+/// announcement fail.
 #[rstest]
 #[case::nothing("", true)]
 #[case::stored("stored", false)]
@@ -283,8 +285,8 @@ fn the_flag_is_cleared_before_a_read_concludes_that_there_is_nothing() {
 }
 
 proptest::proptest! {
-    /// A write word that no thread has written, over rings that no thread has written to: the reader says what is wrong with it, as
-    /// often as it is asked, and no record comes out.
+    /// A write word that no thread has written, over rings that no thread has written to: the reader says
+    /// what is wrong with it, as often as it is asked, and no record comes out.
     #[test]
     fn a_wrong_write_word_gives_an_error_and_no_record(start: u32, ahead in -40_i64..=40, ahead_tags in -10_i64..=10, extra: bool) {
         let (_, mut reader, shared) = make(Counts { data: start, tags: start & 0x3fff_ffff });

@@ -7,7 +7,8 @@
 //! | 33 | WRITE_EXTRA (write word only) |
 //! | 34..64 | tags, modulo 2^30 |
 //!
-//! The tags are on top so that their carry falls out; a carry out of the data would run into the flags, so the data are added apart.
+//! The tags are on top so that their carry falls out; a carry out of the data would run into the flags, so
+//! the data are added apart.
 
 use crate::config::Counts;
 
@@ -83,7 +84,8 @@ impl Word {
         Self(self.0 & !flag)
     }
 
-    /// How many data words and tags lie between `earlier` and `self`, which is not before it; if it is, more than any ring has.
+    /// How many data words and tags lie between `earlier` and `self`, which is not before it; if it is, more
+    /// than any ring has.
     #[inline]
     pub(crate) fn since(self, earlier: Self) -> (usize, usize) {
         let data = self.data().wrapping_sub(earlier.data());
@@ -98,7 +100,8 @@ impl Word {
     }
 }
 
-/// `x - y` of two counts, sign-extended from 30 bits: exact for both widths as long as they are less than 2^29 apart.
+/// `x - y` of two counts, sign-extended from 30 bits: exact for both widths as long as they are less than
+/// 2^29 apart.
 #[inline]
 fn difference(x: u32, y: u32) -> isize {
     (((x.wrapping_sub(y) << 2) as i32) >> 2) as isize

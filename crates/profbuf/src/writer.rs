@@ -1,7 +1,8 @@
 //! The writer: what a signal handler calls.
 //!
-//! Nothing here blocks, allocates, locks, panics, calls the system or touches a thread-local; the one thing that may is the
-//! [`Wake::wakeup`] that the writer calls. No index is trusted (see `ring`), and all arithmetic on counts wraps by design.
+//! Nothing here blocks, allocates, locks, panics, calls the system or touches a thread-local; the one thing
+//! that may is the [`Wake::wakeup`] that the writer calls. No index is trusted (see `ring`), and all
+//! arithmetic on counts wraps by design.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -46,16 +47,17 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         Self { shared, mode: PhantomData }
     }
 
-    /// Appends a record: a time (nanoseconds, by convention), a tag, up to `H` header words (the rest is zero) and any number of stack
-    /// words. Wakes a sleeping reader as the policy says, if there is one.
+    /// Appends a record: a time (nanoseconds, by convention), a tag, up to `H` header words (the rest is
+    /// zero) and any number of stack words. Wakes a sleeping reader as the policy says, if there is one.
     ///
-    /// The record is dropped and counted if it does not fit, or if an overflow is pending and the two do not both fit.
+    /// The record is dropped and counted if it does not fit, or if an overflow is pending and the two do not
+    /// both fit.
     ///
     /// Async-signal-safe if [`Wake::wakeup`] is; wait-free but for that.
     ///
     /// # Errors
-    /// [`WriteError::HeaderTooLong`] and [`WriteError::Closed`] for misuse; [`WriteError::Wake`] if the wake-up failed, the record
-    /// having been dealt with.
+    /// [`WriteError::HeaderTooLong`] and [`WriteError::Closed`] for misuse; [`WriteError::Wake`] if the
+    /// wake-up failed, the record having been dealt with.
     #[inline]
     pub fn write(
         &mut self,
@@ -74,9 +76,10 @@ impl<W: Wake, M: Mode> Writer<W, M> {
     /// As [`write`](Self::write).
     ///
     /// # Safety
-    /// Of all calls of `write`, `write_shared`, `close` and `close_shared` on this buffer, each must end before the next begins, and
-    /// happen before it (as a lock's release and acquire give it). In particular a handler that calls this must not interrupt
-    /// another such call on its own thread: block its signal around those, or let it try a lock and go away.
+    /// Of all calls of `write`, `write_shared`, `close` and `close_shared` on this buffer, each must end
+    /// before the next begins, and happen before it (as a lock's release and acquire give it). In particular
+    /// a handler that calls this must not interrupt another such call on its own thread: block its signal
+    /// around those, or let it try a lock and go away.
     #[inline(always)]
     pub unsafe fn write_shared(
         &self,
@@ -85,7 +88,8 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         header: &[u64],
         stack: &[u64],
     ) -> Result<Written, WriteError<W::Error>> {
-        // One header word is what most profiles have: then none is to be padded, and what is compiled into the caller is short.
+        // One header word is what most profiles have: then none is to be padded, and what is compiled into
+        // the caller is short.
         if header.len() != 1 || self.shared.layout.header != 1 {
             // SAFETY: passed on.
             return unsafe { self.write_any(time, tag, header, stack) };
@@ -203,8 +207,9 @@ impl<W: Wake, M: Mode> Writer<W, M> {
     /// Writes and commits a record at its place. Returns how the wake-up went.
     ///
     /// # Safety
-    /// `place` is free and what `Room` gives for position `w`, which is the current one, and for a record of these fields, the header of
-    /// which is not too long; `next` is the position after it; the caller is the only writer (the contract of `write_shared`).
+    /// `place` is free and what `Room` gives for position `w`, which is the current one, and for a record of
+    /// these fields, the header of which is not too long; `next` is the position after it; the caller is the
+    /// only writer (the contract of `write_shared`).
     #[inline(always)]
     unsafe fn append(
         &self,
@@ -215,8 +220,8 @@ impl<W: Wake, M: Mode> Writer<W, M> {
         fields: Fields<'_>,
     ) -> Result<(), W::Error> {
         let shared = &*self.shared;
-        // SAFETY: all of it lies in the free place, so it belongs to the writer (invariant 2 of the crate). The place is for that many
-        // words by this function's contract.
+        // SAFETY: all of it lies in the free place, so it belongs to the writer (invariant 2 of the crate).
+        // The place is for that many words by this function's contract.
         unsafe {
             if place.skip > 0 {
                 shared.data.put(w.data(), 0);
@@ -232,7 +237,8 @@ impl<W: Wake, M: Mode> Writer<W, M> {
     /// Async-signal-safe if [`Wake::wakeup`] is.
     ///
     /// # Errors
-    /// [`CloseError::AlreadyClosed`] for the second call; [`CloseError::Wake`] if the wake-up failed, the buffer being closed.
+    /// [`CloseError::AlreadyClosed`] for the second call; [`CloseError::Wake`] if the wake-up failed, the
+    /// buffer being closed.
     pub fn close(&mut self) -> Result<(), CloseError<W::Error>> {
         // SAFETY: `&mut self` is the exclusion that is asked for.
         unsafe { self.close_shared() }
@@ -254,7 +260,8 @@ impl<W: Wake, M: Mode> Writer<W, M> {
 }
 
 impl<W: Wake, M: Mode> Drop for Writer<W, M> {
-    /// Closes, so that no reader waits for a writer that is gone. An error of that wake-up is lost; `close` reports it.
+    /// Closes, so that no reader waits for a writer that is gone. An error of that wake-up is lost; `close`
+    /// reports it.
     fn drop(&mut self) {
         let _ = self.close();
     }

@@ -78,7 +78,8 @@ fn room(
     assert_eq!(count, expected);
 }
 
-/// A ring of 16 words, H = 0: `first` stack words are written, then read (and, if `released`, given back), then `second` are written.
+/// A ring of 16 words, H = 0: `first` stack words are written, then read (and, if `released`, given back),
+/// then `second` are written.
 #[rstest]
 #[case::fits_to_the_very_end(8, true, 4, Written::Stored)]
 #[case::rewinds_into_released_room(8, true, 5, Written::Stored)]
@@ -111,7 +112,8 @@ fn rewind(#[case] first: usize, #[case] released: bool, #[case] second: usize, #
     }
 }
 
-/// 16 words, records of 4: four fit. `w` writes the next number, `W` one that can never fit, `r` reads. Overflows show as negative.
+/// 16 words, records of 4: four fit. `w` writes the next number, `W` one that can never fit, `r` reads.
+/// Overflows show as negative.
 #[rstest]
 #[case::made_by_the_reader("wwwwww r r w r", &[0, 1, 2, 3, -2, 6])]
 #[case::not_accepted_while_the_ring_is_held("wwwww r w r", &[0, 1, 2, 3, -2])]

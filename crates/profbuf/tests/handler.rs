@@ -1,7 +1,7 @@
 //! The write path in a real signal handler: no allocation, no change of errno, and nothing lost.
 //!
-//! The allocator of this binary counts what is allocated and freed while the handler runs. The handler is entered by SIGPROF from an
-//! interval timer, at whatever the reading thread is doing, allocating included.
+//! The allocator of this binary counts what is allocated and freed while the handler runs. The handler is
+//! entered by SIGPROF from an interval timer, at whatever the reading thread is doing, allocating included.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
@@ -63,8 +63,8 @@ impl Wake for Flag {
     }
 }
 
-/// The thread that reads. The handler does its work there only: a timer's signal may be taken by any thread of the test runner, and two
-/// writers at a time are misuse.
+/// The thread that reads. The handler does its work there only: a timer's signal may be taken by any thread
+/// of the test runner, and two writers at a time are misuse.
 static READER: AtomicUsize = AtomicUsize::new(0);
 const SENTINEL: i32 = 12_345;
 static WRITER: AtomicPtr<Writer<Flag, EveryRecord>> = AtomicPtr::new(std::ptr::null_mut());
@@ -87,7 +87,8 @@ extern "C" fn on_signal(_: libc::c_int) {
     errno::set(SENTINEL);
     let writer = WRITER.load(SeqCst);
     if !writer.is_null() {
-        // SAFETY: set once to a writer that is never freed. Only this handler writes, on one thread, its signal masked while it runs.
+        // SAFETY: set once to a writer that is never freed. Only this handler writes, on one thread, its
+        // signal masked while it runs.
         let written = unsafe { (*writer).write_shared(1, Tag(2), &[3], &[4, 5, 6]) };
         match written {
             Ok(Written::Stored) => STORED.fetch_add(1, SeqCst),
@@ -111,7 +112,8 @@ extern "C" fn on_signal(_: libc::c_int) {
 }
 
 fn install() {
-    // SAFETY: a zeroed sigaction is valid, its handler a function of the right type; no other test of this binary installs one.
+    // SAFETY: a zeroed sigaction is valid, its handler a function of the right type; no other test of this
+    // binary installs one.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as usize;

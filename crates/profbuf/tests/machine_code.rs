@@ -1,4 +1,5 @@
-//! What a stored record costs in atomic read-modify-writes, counted in the machine code itself: none where the reader polls.
+//! What a stored record costs in atomic read-modify-writes, counted in the machine code itself: none where
+//! the reader polls.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -43,7 +44,8 @@ fn instructions(word: &str) -> Vec<Instruction> {
     Decoder::with_ip(64, code, symbol.address(), DecoderOptions::NONE).iter().collect()
 }
 
-/// Those that read, change and write memory as one: with a `lock` before them, or `xchg`, which has one anyway.
+/// Those that read, change and write memory as one: with a `lock` before them, or `xchg`, which has one
+/// anyway.
 fn atomic(instructions: &[Instruction]) -> usize {
     let in_memory = |i: &Instruction| (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Memory);
     instructions.iter().filter(|i| i.has_lock_prefix() || (i.mnemonic() == Mnemonic::Xchg && in_memory(i))).count()

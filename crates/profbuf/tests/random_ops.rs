@@ -1,6 +1,8 @@
-//! Random operations against the plain model: every record, every count of dropped ones, every batch and every wake-up is predicted.
+//! Random operations against the plain model: every record, every count of dropped ones, every batch and
+//! every wake-up is predicted.
 //!
-//! A blocking read of an empty buffer runs the operations that follow it inside its sleep, up to the next read.
+//! A blocking read of an empty buffer runs the operations that follow it inside its sleep, up to the next
+//! read.
 
 mod support;
 

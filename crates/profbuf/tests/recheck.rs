@@ -1,5 +1,5 @@
-//! The windows around the reader's sleep, hit deterministically: what the writer does happens inside the note's sleep, on the reader's
-//! own thread.
+//! The windows around the reader's sleep, hit deterministically: what the writer does happens inside the
+//! note's sleep, on the reader's own thread.
 
 mod support;
 
@@ -37,7 +37,8 @@ fn read<P: WakePolicy>(reader: &mut Reader<Scripted, P>) -> Option<(u64, u64)> {
     }
 }
 
-/// What happens during one sleep, by stack size (99 never fits, 1 takes a quarter of the ring): the number of wake-ups.
+/// What happens during one sleep, by stack size (99 never fits, 1 takes a quarter of the ring): the number of
+/// wake-ups.
 #[rstest]
 #[case::one(&[1], 1, 0)]
 #[case::two(&[1, 1], 1, 1)]
@@ -65,7 +66,8 @@ fn wakeups_in_one_sleep(#[case] stacks: &'static [usize], #[case] every: u32, #[
     run::<HalfFull>(stacks, half);
 }
 
-/// Go up to 1.24: the reader sleeps, a drop is published (first wake-up, announcement kept), a record is committed (second).
+/// Go up to 1.24: the reader sleeps, a drop is published (first wake-up, announcement kept), a record is
+/// committed (second).
 #[test]
 fn keeping_the_flag_wakes_twice_and_clearing_it_does_not() {
     fn second_write<P: WakePolicy>() -> Result<Written, WriteError<Trouble>> {
@@ -164,7 +166,8 @@ fn a_failed_sleep_withdraws_the_announcement() {
     assert_eq!(read(&mut reader), Some((1, 0)));
 }
 
-/// A sleep fails after the writer has woken it: that wake-up is collected before the next announcement, so there are never two.
+/// A sleep fails after the writer has woken it: that wake-up is collected before the next announcement, so
+/// there are never two.
 #[test]
 fn a_failed_sleep_that_was_woken_owes_a_wakeup() {
     let (writer, mut reader, note) = make::<EveryRecord>();
@@ -180,7 +183,8 @@ fn a_failed_sleep_that_was_woken_owes_a_wakeup() {
     assert_eq!(read(&mut reader), Some((2, 0)));
     assert_eq!((note.pending(), note.sleeps()), (1, 1));
 
-    // Nothing there: the first sleep collects the old wake-up (it returns at once). It is not announced, so a write in it does not wake.
+    // Nothing there: the first sleep collects the old wake-up (it returns at once). It is not announced, so a
+    // write in it does not wake.
     let (held, n) = (Arc::clone(&writer), note.clone());
     note.on_sleep(move || {
         assert_eq!(n.pending(), 1);

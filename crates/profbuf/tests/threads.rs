@@ -1,4 +1,5 @@
-//! A writer flat out against a reader that really sleeps: no double wake-up, no lost one, and the accounts agree.
+//! A writer flat out against a reader that really sleeps: no double wake-up, no lost one, and the accounts
+//! agree.
 //!
 //! A lost wake-up shows as a hang, which the test runner's own time limit ends.
 
@@ -98,8 +99,8 @@ fn close_races_with_the_last_look() {
     }
 }
 
-/// The writer publishes one thing just when the reader goes to look, a little later each time: the window between the reader's look and
-/// its sleep. A lost wake-up leaves both waiting.
+/// The writer publishes one thing just when the reader goes to look, a little later each time: the window
+/// between the reader's look and its sleep. A lost wake-up leaves both waiting.
 #[rstest]
 #[case::stored(1)]
 #[case::dropped(99)]

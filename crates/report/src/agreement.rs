@@ -1,8 +1,8 @@
 //! Three independent ways to the same truth: do they agree on what is possible?
 //!
-//! For each setup of each case, the bad outcomes that stress, the models and the sweeps have seen are compared. An outcome that one of them has seen
-//! and another one, which ran, has not is a *disagreement*: one of the three is wrong, or looks at something else. It is told with
-//! all witnesses.
+//! For each setup of each case, the bad outcomes that stress, the models and the sweeps have seen are
+//! compared. An outcome that one of them has seen and another one, which ran, has not is a *disagreement*:
+//! one of the three is wrong, or looks at something else. It is told with all witnesses.
 //!
 //! | not compared | why |
 //! |---|---|

@@ -13,8 +13,8 @@
 //! name. A setup that this *machine* refused (a system call, a file, memory) is 4 in any case, for it ran
 //! nowhere, and the user can change that.
 //!
-//! Where several apply, the worst is given: 1, then 4, then 3, then 0. Wrong usage is found before anything runs, and an
-//! interruption is what the user asked for last, so neither competes.
+//! Where several apply, the worst is given: 1, then 4, then 3, then 0. Wrong usage is found before anything
+//! runs, and an interruption is what the user asked for last, so neither competes.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -79,8 +79,9 @@ impl Exit {
         })
     }
 
-    /// What these runs amount to. `asked` tells whether a run was asked for by name: only then is it an error that it was skipped,
-    /// and so is a report in which nothing ran at all. No runs are inconclusive: nothing was told.
+    /// What these runs amount to. `asked` tells whether a run was asked for by name: only then is it an error
+    /// that it was skipped, and so is a report in which nothing ran at all. No runs are inconclusive: nothing
+    /// was told.
     pub fn of_runs(runs: &[Run], asked: impl Fn(&Run) -> bool) -> Self {
         let all_skipped = !runs.is_empty() && runs.iter().all(|run| run.verdict == Verdict::Skipped);
         let each = runs.iter().map(|run| match run.verdict {

@@ -1,4 +1,5 @@
-//! The report in the words of JUnit: a case is a test suite, a technique with a setup (and its window, if it has one) is a test.
+//! The report in the words of JUnit: a case is a test suite, a technique with a setup (and its window, if it
+//! has one) is a test.
 //!
 //! | verdict | test |
 //! |---|---|

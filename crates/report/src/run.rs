@@ -91,7 +91,8 @@ impl Run {
         (self.verdict, self.reason) = grade(&self.expected, &self.observed, looked);
     }
 
-    /// Adds a finding, unless one of its outcome is there already; the first one becomes [`Run::diagnosis`]. Whether it was added.
+    /// Adds a finding, unless one of its outcome is there already; the first one becomes [`Run::diagnosis`].
+    /// Whether it was added.
     pub fn add_finding(&mut self, finding: Finding) -> bool {
         if self.findings().any(|f| f.outcome == finding.outcome) {
             return false;

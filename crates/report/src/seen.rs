@@ -1,5 +1,5 @@
-//! What only one technique reports of a run. In JSON, `technique` names the technique, and its fields lie beside
-//! the fields that every run has; none of them has the name of another.
+//! What only one technique reports of a run. In JSON, `technique` names the technique, and its fields lie
+//! beside the fields that every run has; none of them has the name of another.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,7 +100,8 @@ pub struct Step {
     /// The map as text, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<String>,
-    /// How the boundary that a token names was found, if not where the token says. Only for a single boundary.
+    /// How the boundary that a token names was found, if not where the token says. Only for a single
+    /// boundary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<String>,
     /// The map as data; not for a single boundary.
@@ -194,7 +195,8 @@ pub struct Spot {
     pub instruction: String,
 }
 
-/// Consecutive boundaries in the same function. Code of an inlined function counts for the function that holds it.
+/// Consecutive boundaries in the same function. Code of an inlined function counts for the function that
+/// holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// The function, or the object file if the function has no name there.

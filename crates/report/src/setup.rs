@@ -57,8 +57,8 @@ impl SetupId {
         rest.into_iter().flatten().fold(self.variant.to_string(), |label, part| label + "/" + part)
     }
 
-    /// Reads what [`Display`](fmt::Display) writes. A lone word may be a flavour or a note, and only the caller
-    /// knows the notes: hence no `FromStr`.
+    /// Reads what [`Display`](fmt::Display) writes. A lone word may be a flavour or a note, and only the
+    /// caller knows the notes: hence no `FromStr`.
     ///
     /// # Errors
     /// [`NoSetup`]: the text has too few or too many parts, an empty part, or no variant.

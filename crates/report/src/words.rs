@@ -1,6 +1,7 @@
 //! Enumerations whose values are words: in reports, on the command line, and in messages between processes.
 
-/// Defines such an enumeration (the crate that calls it needs serde): `ALL`, `as_str`, `Display`, `FromStr` and serde agree on one word for each value.
+/// Defines such an enumeration (the crate that calls it needs serde): `ALL`, `as_str`, `Display`, `FromStr`
+/// and serde agree on one word for each value.
 #[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {

@@ -1,7 +1,8 @@
 //! A cell whose accesses have a beginning and an end.
 //!
-//! The closures are the point: a model checker can tell that two accesses overlap, or that a signal handler re-entered one, only if
-//! it sees both ends. The shape is loom's `UnsafeCell`. Memory that is copied as a whole has [`Marks`] instead.
+//! The closures are the point: a model checker can tell that two accesses overlap, or that a signal handler
+//! re-entered one, only if it sees both ends. The shape is loom's `UnsafeCell`. Memory that is copied as a
+//! whole has [`Marks`] instead.
 
 use core::ops::Range;
 
@@ -29,7 +30,8 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// Tells a model checker of accesses to an array that is no array of cells: one that is copied, or lent as a slice. Here nothing at all.
+/// Tells a model checker of accesses to an array that is no array of cells: one that is copied, or lent as a
+/// slice. Here nothing at all.
 #[derive(Debug)]
 pub struct Marks(());
 

@@ -1,11 +1,11 @@
 //! The only crate that names std's atomics, the operating system's primitives, or loom.
 //!
-//! Everything above it (profbuf, osnote, the harness) takes its atomics, cells and system calls from here, so that another
-//! implementation of the same names can be put below the same sources. There are two:
+//! Everything above it (profbuf, osnote, the harness) takes its atomics, cells and system calls from here, so
+//! that another implementation of the same names can be put below the same sources. There are two:
 //!
 //! - the real one, in [`native`], at no cost;
-//! - with `--cfg loom`, a simulated one, in `simulated`: loom's atomics with a signal point before each operation, and a simulated
-//!   kernel. What it can and cannot see is said in [`model`].
+//! - with `--cfg loom`, a simulated one, in `simulated`: loom's atomics with a signal point before each
+//!   operation, and a simulated kernel. What it can and cannot see is said in [`model`].
 //!
 //! | module | holds |
 //! |---|---|
@@ -17,8 +17,8 @@
 //! | [`native`] | the real ones of these, also where the others are simulated |
 //! | [`model`] | the door to the model checker |
 //!
-//! `no_std` but for the models: profbuf sits on it and must not be able to reach for an allocator-backed or lazily initialised thing
-//! by accident.
+//! `no_std` but for the models: profbuf sits on it and must not be able to reach for an allocator-backed or
+//! lazily initialised thing by accident.
 
 #![cfg_attr(not(loom), no_std)]
 

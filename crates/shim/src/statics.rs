@@ -1,7 +1,8 @@
-//! Macros for what a model has differently: constructors that run at compile time, statics of the process, statics of a thread, a lock
-//! that `core` does not have.
+//! Macros for what a model has differently: constructors that run at compile time, statics of the process,
+//! statics of a thread, a lock that `core` does not have.
 
-/// Defines functions that are `const`, but for models, whose atomics are registered with the checker when they are made.
+/// Defines functions that are `const`, but for models, whose atomics are registered with the checker when
+/// they are made.
 #[cfg(not(loom))]
 #[macro_export]
 macro_rules! const_fn {
@@ -10,7 +11,8 @@ macro_rules! const_fn {
     };
 }
 
-/// Defines functions that are `const`, but for models, whose atomics are registered with the checker when they are made.
+/// Defines functions that are `const`, but for models, whose atomics are registered with the checker when
+/// they are made.
 #[cfg(loom)]
 #[macro_export]
 macro_rules! const_fn {
@@ -19,8 +21,9 @@ macro_rules! const_fn {
     };
 }
 
-/// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In a model each execution has
-/// one, made when it is first asked for: let the first thread ask before it starts others, or the making orders them.
+/// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In
+/// a model each execution has one, made when it is first asked for: let the first thread ask before it starts
+/// others, or the making orders them.
 #[cfg(not(loom))]
 #[macro_export]
 macro_rules! process_static {
@@ -33,8 +36,9 @@ macro_rules! process_static {
     };
 }
 
-/// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In a model each execution has
-/// one, made when it is first asked for: let the first thread ask before it starts others, or the making orders them.
+/// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In
+/// a model each execution has one, made when it is first asked for: let the first thread ask before it starts
+/// others, or the making orders them.
 #[cfg(loom)]
 #[macro_export]
 macro_rules! process_static {
@@ -52,8 +56,8 @@ macro_rules! process_static {
 
 /// Declares per-thread statics with the syntax of `std::thread_local!`. For crates that have std.
 ///
-/// Not async-signal-safe: the first touch in a thread may allocate and registers a destructor. Nothing that a signal handler reaches may
-/// use it (rust-lang/rust#133698 is what happens otherwise).
+/// Not async-signal-safe: the first touch in a thread may allocate and registers a destructor. Nothing that a
+/// signal handler reaches may use it (rust-lang/rust#133698 is what happens otherwise).
 #[cfg(not(loom))]
 #[macro_export]
 macro_rules! per_thread {
@@ -71,7 +75,8 @@ macro_rules! per_thread {
     };
 }
 
-/// Brings `RwLock` and its guards into scope: std's; `RwLock<()>` is what a model has, too. For crates that have std.
+/// Brings `RwLock` and its guards into scope: std's; `RwLock<()>` is what a model has, too. For crates that
+/// have std.
 #[cfg(not(loom))]
 #[macro_export]
 macro_rules! use_rw_lock {

@@ -1,7 +1,8 @@
 //! Following a path step by step, though the vDSO makes a turn again.
 //!
-//! The vDSO reads a clock as a sequence lock's reader does: it starts again if the kernel has written meanwhile. Who goes at the pace of single steps meets
-//! that often. The *path* is the one without such turns; a turn leads back to a boundary that was passed in the same stretch of vDSO code.
+//! The vDSO reads a clock as a sequence lock's reader does: it starts again if the kernel has written
+//! meanwhile. Who goes at the pace of single steps meets that often. The *path* is the one without such
+//! turns; a turn leads back to a boundary that was passed in the same stretch of vDSO code.
 //!
 //! All of it may run in a signal handler: it compares numbers.
 

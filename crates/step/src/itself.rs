@@ -1,4 +1,5 @@
-//! Stepping oneself: the processor traps after every instruction while its trap flag is set, and the handler of that trap counts.
+//! Stepping oneself: the processor traps after every instruction while its trap flag is set, and the handler
+//! of that trap counts.
 //!
 //! | trap | the handler |
 //! |---|---|
@@ -6,12 +7,13 @@
 //! | after an instruction | writes the boundary down, or sends the signal if it is the one, and clears the flag |
 //! | the second mark | clears the flag |
 //!
-//! The signal is blocked while the trap's handler runs, and so delivered as that returns: at the boundary, as if the handler had not been there.
+//! The signal is blocked while the trap's handler runs, and so delivered as that returns: at the boundary, as
+//! if the handler had not been there.
 //!
 //! The handler may interrupt anything: it calls nothing but `gettid` and `tgkill`, and writes to atomics.
 //!
-//! Limits: a return from a system call traps one instruction late, so the boundary right after each call is not reached; a window that
-//! blocks SIGTRAP kills its process.
+//! Limits: a return from a system call traps one instruction late, so the boundary right after each call is
+//! not reached; a window that blocks SIGTRAP kills its process.
 
 use core::ops::Range;
 use std::io;
@@ -33,8 +35,8 @@ static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// Where on the path the target is.
 static AT: AtomicU64 = AtomicU64::new(0);
 
-/// Lets this process step itself: its target then sends itself `signal` where the slate says, and counts it in
-/// `armed` before.
+/// Lets this process step itself: its target then sends itself `signal` where the slate says, and counts it
+/// in `armed` before.
 ///
 /// # Errors
 /// Those of `sigaction`.
@@ -42,7 +44,8 @@ pub fn install(armed: &'static AtomicU64, signal: libc::c_int, slate: &'static S
     ARMED.store(core::ptr::from_ref(armed).cast_mut(), Ordering::Release);
     SIGNAL.store(signal, Ordering::Release);
     SLATE.store(core::ptr::from_ref(slate).cast_mut(), Ordering::Release);
-    // SAFETY: a zeroed sigaction is valid; `on_trap` has the signature that SA_SIGINFO asks for; the mask is initialised.
+    // SAFETY: a zeroed sigaction is valid; `on_trap` has the signature that SA_SIGINFO asks for; the mask is
+    // initialised.
     let result = unsafe {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_trap as *const () as usize;

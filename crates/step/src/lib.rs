@@ -8,8 +8,8 @@
 //!    └──► token    one boundary, to be replayed
 //! ```
 //!
-//! A [`Subject`] runs a piece of code between two [marks](mark), again and again. Its *path* is the sequence of
-//! instruction boundaries from one mark to the other when no signal comes, those of libc and of the vDSO
+//! A [`Subject`] runs a piece of code between two [marks](mark), again and again. Its *path* is the sequence
+//! of instruction boundaries from one mark to the other when no signal comes, those of libc and of the vDSO
 //! included. A *sweep* runs the subject once for each boundary of the path, delivers a signal there, resumes
 //! every thread, and grades the result. Nothing depends on luck or timing.
 //!
@@ -69,8 +69,8 @@ pub enum Interrupted {
 /// What is swept: how a process of it begins, what the process notes, and what its end means.
 ///
 /// The engines fork the sweeping process, which has one thread, and call [`perform`](Subject::perform) in the
-/// child. There, a thread of its own, the target, registers with the [slate](Slate), waits for [`GO_ON`], and runs
-/// the piece of code between two [marks](mark) until it is told to stop.
+/// child. There, a thread of its own, the target, registers with the [slate](Slate), waits for [`GO_ON`], and
+/// runs the piece of code between two [marks](mark) until it is told to stop.
 pub trait Subject {
     /// The name of the piece of code in tokens: `CASE/SETUP@WINDOW`.
     fn label(&self) -> String;
@@ -138,16 +138,16 @@ pub trait Notes: Sync + fmt::Debug {
 
 /// One instruction boundary on a path.
 ///
-/// An engine counts boundaries from the path's beginning and compares program counter and stack depth at the one where it
-/// stops. So two iterations of a loop are told apart by their place on the path.
-/// Limit: an execution that makes one iteration more, or one less, than the recording and is inside the loop when its
+/// An engine counts boundaries from the path's beginning and compares program counter and stack depth at the
+/// one where it stops. So two iterations of a loop are told apart by their place on the path. Limit: an
+/// execution that makes one iteration more, or one less, than the recording and is inside the loop when its
 /// count is reached is not recognised as astray. Its signal comes one iteration early or late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
     /// The instruction that comes next; for a sleeper, the one after its system call.
     pub pc: u64,
-    /// How deep the stack is, in bytes below where it was at the path's first boundary: each child has its stack
-    /// elsewhere.
+    /// How deep the stack is, in bytes below where it was at the path's first boundary: each child has its
+    /// stack elsewhere.
     pub depth: u64,
     /// Not before that instruction, but asleep in the system call before it.
     pub asleep: bool,

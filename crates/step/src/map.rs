@@ -6,7 +6,8 @@
 //! | `text` | the map for people |
 //! | [`instruction`] | one instruction as text |
 //!
-//! A map holds names and distances only, no address: two sweeps of one build give equal maps wherever the kernel puts their code.
+//! A map holds names and distances only, no address: two sweeps of one build give equal maps wherever the
+//! kernel puts their code.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,8 @@ pub mod instruction;
 mod tests;
 mod text;
 
-/// The strip's character for a boundary whose turn did not come: the sweep was ended, or asked for one boundary only.
+/// The strip's character for a boundary whose turn did not come: the sweep was ended, or asked for one
+/// boundary only.
 pub const NOT_TRIED: char = '-';
 
 /// A sweep, folded.
@@ -82,7 +84,8 @@ fn is_vulnerable(judged: &Judged) -> bool {
 }
 
 impl Map {
-    /// The map of a sweep of the window `label` ([`Subject::label`](crate::Subject::label)), in which what lies where is known to `places`.
+    /// The map of a sweep of the window `label` ([`Subject::label`](crate::Subject::label)), in which what
+    /// lies where is known to `places`.
     pub fn of(label: &str, swept: &Swept, places: &dyn Places) -> Self {
         let Swept { path, judged } = swept;
         let judged = &judged[..judged.len().min(path.len())];

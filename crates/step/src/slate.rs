@@ -1,8 +1,8 @@
-//! What the sweeping process and its child tell each other beyond the child's [notes](crate::Notes): memory that
-//! both have mapped.
+//! What the sweeping process and its child tell each other beyond the child's [notes](crate::Notes): memory
+//! that both have mapped.
 //!
-//! Every field is an atomic and relaxed, but where the code says otherwise: the two sides take turns, and each turn is a ptrace stop, a signal or a
-//! system call, which order more than they need.
+//! Every field is an atomic and relaxed, but where the code says otherwise: the two sides take turns, and
+//! each turn is a ptrace stop, a signal or a system call, which order more than they need.
 
 use std::io;
 use std::num::NonZero;
@@ -81,7 +81,8 @@ impl Slate {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice disturbs nothing.
         let memory = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_SHARED) }?;
-        // SAFETY: as large as a Slate, page-aligned, zeroed, never unmapped; every field is an atomic, for which zero is a value.
+        // SAFETY: as large as a Slate, page-aligned, zeroed, never unmapped; every field is an atomic, for
+        // which zero is a value.
         Ok(unsafe { memory.cast::<Self>().as_ref() })
     }
 

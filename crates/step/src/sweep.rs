@@ -1,13 +1,15 @@
 //! All boundaries of a path, one after the other, and the verdict.
 //!
 //! 1. The engine records the path until two recordings agree.
-//! 2. The engine delivers a signal at each boundary, each in an execution of its own. An execution that takes another
-//!    path is repeated and counted.
-//! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the handler's own path; the first one then comes
-//!    at the beginning, at the end, and wherever the target sleeps.
+//! 2. The engine delivers a signal at each boundary, each in an execution of its own. An execution that takes
+//!    another path is repeated and counted.
+//! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the
+//!    handler's own path; the first one then comes at the beginning, at the end, and wherever the target
+//!    sleeps.
 //! 4. The engine visits the first boundary of each vulnerable range once more and diagnoses a hang there.
 //!
-//! If the diagnosis gives another outcome than the quick look, the whole range is visited again with a diagnosis.
+//! If the diagnosis gives another outcome than the quick look, the whole range is visited again with a
+//! diagnosis.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -74,8 +76,8 @@ pub struct Seen {
     pub nested: Vec<Nested>,
     /// Why there were no two signals, where there should have been.
     pub without_nested: Option<String>,
-    /// The first signal's boundaries whose handler could not be stepped through, and why: no second signal was
-    /// sent there.
+    /// The first signal's boundaries whose handler could not be stepped through, and why: no second signal
+    /// was sent there.
     pub unrecorded: Vec<(usize, String)>,
     /// The only boundary that was visited, if not all were, and what had to be done to find it.
     pub only: Option<Located>,
@@ -207,7 +209,8 @@ impl<'s> Sweeper<'s> {
         let mut before: Vec<engine::Recorded> = Vec::new();
         let mut trouble = Trouble::Astray("the path is another each time".to_owned());
         for _ in 0..RECORDINGS {
-            // The path is that of a fresh child, which a boundary that is not reached in an older one is tried in.
+            // The path is that of a fresh child, which a boundary that is not reached in an older one is
+            // tried in.
             self.engine.renew();
             match self.engine.record() {
                 Ok(recorded) if before.iter().any(|other| other.path == recorded.path) => {

@@ -1,10 +1,11 @@
-//! What differs between targets: the instruction that marks a window, and the name that the kernel has for a thread.
+//! What differs between targets: the instruction that marks a window, and the name that the kernel has for a
+//! thread.
 
 /// A trap instruction. Who steps the window stops here; no other thread ever gets here.
 #[inline(always)]
 pub fn mark() {
-    // SAFETY: the engine that runs this has seen to it that the trap is taken: a tracer, or a handler. The trap changes no register, and
-    // what it orders is as for any opaque call.
+    // SAFETY: the engine that runs this has seen to it that the trap is taken: a tracer, or a handler. The
+    // trap changes no register, and what it orders is as for any opaque call.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         core::arch::asm!("int3");

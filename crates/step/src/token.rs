@@ -1,4 +1,5 @@
-//! The text that names one boundary, `LABEL@kK@OBJECT+0xOFF@SYMBOL+0xOFF#N`, without a character that a shell minds.
+//! The text that names one boundary, `LABEL@kK@OBJECT+0xOFF@SYMBOL+0xOFF#N`, without a character that a shell
+//! minds.
 //!
 //! | part | says |
 //! |---|---|
@@ -8,8 +9,9 @@
 //! | `SYMBOL+0xOFF` | the function and the distance from its start; may be absent |
 //! | `#N` | on the path this is the N-th boundary, from 1, with this address and this kind of sleep |
 //!
-//! `K` is enough for the build that made the token. The rest finds the boundary again after a rebuild, and tells when it is another.
-//! Letters, digits and `_ : . + , / = -` stand for themselves; other bytes of a name are `%` and two hexadecimal digits.
+//! `K` is enough for the build that made the token. The rest finds the boundary again after a rebuild, and
+//! tells when it is another. Letters, digits and `_ : . + , / = -` stand for themselves; other bytes of a
+//! name are `%` and two hexadecimal digits.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -73,7 +75,8 @@ fn candidates(path: &[Boundary], asleep: bool, places: &dyn Places) -> Vec<Candi
 }
 
 impl Token {
-    /// Whether a text is meant as such a token, good or bad, rather than as one of a model, which has three parts.
+    /// Whether a text is meant as such a token, good or bad, rather than as one of a model, which has three
+    /// parts.
     pub fn looks_like(text: &str) -> bool {
         let mut parts = text.split('@').skip(2);
         let k = parts.next().and_then(|part| part.strip_prefix('k'));
@@ -91,8 +94,9 @@ impl Token {
         Self { label: label.to_owned(), k, asleep, object, object_offset, symbol, offset, occurrence }
     }
 
-    /// Looks for the boundary on a path, which may be that of another build: at the same index, or else by its place and its occurrence,
-    /// or else what is nearest in the same function. `None`: the path does not go there any more.
+    /// Looks for the boundary on a path, which may be that of another build: at the same index, or else by
+    /// its place and its occurrence, or else what is nearest in the same function. `None`: the path does not
+    /// go there any more.
     pub fn locate(&self, path: &[Boundary], places: &dyn Places) -> Option<Located> {
         let candidates = candidates(path, self.asleep, places);
         let as_told = |found: &Candidate| (found.k, found.occurrence) == (self.k, self.occurrence);

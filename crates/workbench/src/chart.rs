@@ -1,5 +1,5 @@
-//! The picture of `cargo xtask bench --write`: the cost of a record over the depth of its stack. It holds no fonts; the
-//! viewer has them.
+//! The picture of `cargo xtask bench --write`: the cost of a record over the depth of its stack. It holds no
+//! fonts; the viewer has them.
 
 use plotters::prelude::*;
 use sigproof_oracle::bench::{Kind, Line};

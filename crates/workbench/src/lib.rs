@@ -1,5 +1,5 @@
-//! What a single verb of the command line needs, and needs a library for that is slow to build. Each is a program: cargo
-//! builds it when that verb runs it, so that no other verb waits for that.
+//! What a single verb of the command line needs, and needs a library for that is slow to build. Each is a
+//! program: cargo builds it when that verb runs it, so that no other verb waits for that.
 //!
 //! | program | verb | library |
 //! |---|---|---|

@@ -1,4 +1,5 @@
-//! The benchmarks, in runs so short that nothing but the ways of the numbers is tried; and what is said where there is no Go.
+//! The benchmarks, in runs so short that nothing but the ways of the numbers is tried; and what is said where
+//! there is no Go.
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;

@@ -1,4 +1,5 @@
-//! What a user sees on a terminal: colours and their switches, stacks that are cut, a run of many setups on two screens.
+//! What a user sees on a terminal: colours and their switches, stacks that are cut, a run of many setups on
+//! two screens.
 
 use rstest::rstest;
 use sigproof_tests::terminal::on_terminal;
@@ -9,7 +10,8 @@ const HANG: [&str; 5] = ["stress", "selftest-cross-deadlock", "selftest-exit", "
 
 const GREEN: &str = "as-expected\u{1b}[39m";
 
-/// A command on a terminal of so many columns, with these variables; without those that the caller's shell may have.
+/// A command on a terminal of so many columns, with these variables; without those that the caller's shell
+/// may have.
 fn shown(arguments: &[&str], columns: u16, variables: &[(&str, &str)]) -> Ran {
     let mut command = xtask(arguments);
     for name in ["CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {

@@ -10,8 +10,8 @@ use rstest::rstest;
 pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
 use sigproof_tests::interrupt::{await_nothing, command_lines, started_by};
 
-/// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed process is
-/// seen a moment after the kill.
+/// Waits until no child of this run is left: they carry its marker in their orders. The end of a killed
+/// process is seen a moment after the kill.
 fn assert_no_workers(seed: &str) {
     await_none("workers are left", |line| {
         line.iter().any(|w| w == "__worker") && line.iter().any(|w| w.contains(&format!("\"seed\":{seed}")))
@@ -31,7 +31,8 @@ fn await_none(what: &str, is_one: impl Fn(&[String]) -> bool) {
     await_nothing(what, || command_lines().into_iter().filter(|(_, line)| is_one(line)).collect());
 }
 
-/// Sends a signal to a stress whose first setup is done and whose second one takes the better part of an hour.
+/// Sends a signal to a stress whose first setup is done and whose second one takes the better part of an
+/// hour.
 fn interrupted(seed: &str, report: &str, send: impl FnOnce(Pid)) -> (Option<i32>, String, String) {
     let arguments = ["stress", "selftest-exit", "selftest-slow", "--rounds", "100000", "--attempts", "1"];
     interrupted_after("[1/2]", &[&arguments[..], &["--jobs", "1", "--seed", seed, "--report", report]].concat(), send)
@@ -96,7 +97,8 @@ fn an_interrupted_exploration_leaves_nothing(#[case] send: fn(Pid), #[case] code
     assert_none_started_by(&mark);
 }
 
-/// The command of others is a cargo that ignores every signal that can be ignored, and would take half an hour.
+/// The command of others is a cargo that ignores every signal that can be ignored, and would take half an
+/// hour.
 #[rstest]
 #[case::once(&[Signal::SIGINT])]
 #[case::twice(&[Signal::SIGINT, Signal::SIGTERM])]

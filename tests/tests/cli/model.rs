@@ -189,8 +189,8 @@ fn executions_are_counted_once() {
     assert_eq!(run_of["exhausted"], true);
 }
 
-/// The plan without a signal, and the first of three with one, which fails. The other two may be under way by then; the five plans
-/// of the next level, of which two more would fail, are not begun.
+/// The plan without a signal, and the first of three with one, which fails. The other two may be under way by
+/// then; the five plans of the next level, of which two more would fail, are not begun.
 #[test]
 fn a_search_ends_at_the_first_forbidden_outcome() {
     let (ran, report) = json(&["model", "selftest-forbidden", "--jobs", "1"]);

@@ -186,7 +186,8 @@ fn a_standard_output_that_takes_nothing_is_told_and_is_no_panic() {
     assert!(ran.stderr.contains("cannot write to the standard output"), "{}", ran.stderr);
 }
 
-/// The control of the next test: the same run writes escapes where the standard error is a terminal, and still none to its output.
+/// The control of the next test: the same run writes escapes where the standard error is a terminal, and
+/// still none to its output.
 #[test]
 fn a_terminal_gets_escapes() {
     let (inner, outer) = terminal();

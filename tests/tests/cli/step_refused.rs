@@ -1,5 +1,5 @@
-//! Sweeps where the machine refuses something: a system call, as ptrace is in many containers (here by a seccomp
-//! filter); a thread; a look at a child.
+//! Sweeps where the machine refuses something: a system call, as ptrace is in many containers (here by a
+//! seccomp filter); a thread; a look at a child.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::fs;
@@ -60,8 +60,8 @@ fn a_process_that_sweeps_for_another_parent_ends_at_once() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
 }
 
-/// What the machine refuses to a sweep is no verdict on its window: the call, its error and a remedy are told.
-/// What a sweep can do without changes nothing.
+/// What the machine refuses to a sweep is no verdict on its window: the call, its error and a remedy are
+/// told. What a sweep can do without changes nothing.
 #[rstest]
 #[case::leash(&[libc::SYS_prctl], 4, &["prctl", "not permitted", "seccomp"])]
 #[case::reaping(&[libc::SYS_wait4], 4, &["wait4", "not permitted", "seccomp"])]
@@ -82,7 +82,8 @@ fn a_refused_call_is_no_verdict(#[case] calls: &[libc::c_long], #[case] code: i3
     assert!(!ran.stdout.contains("--delivery"), "a remedy for another technique: {}", ran.stdout);
 }
 
-/// At the limit of `ulimit -u` the target's thread cannot be made: the child reports it, and does not wait for it.
+/// At the limit of `ulimit -u` the target's thread cannot be made: the child reports it, and does not wait
+/// for it.
 #[test]
 fn a_target_that_cannot_be_started_is_told_by_its_cause() {
     let mut command = xtask(&["__step", "0", &std::process::id().to_string()]);

@@ -1,6 +1,6 @@
-//! Runs in a PID namespace that sees the `/proc` of its host, as some containers do. Where no such namespace can
-//! be made, each test is reported as ignored, and the reason is said: that is known only when the tests run, so
-//! this binary has a `main` of its own.
+//! Runs in a PID namespace that sees the `/proc` of its host, as some containers do. Where no such namespace
+//! can be made, each test is reported as ignored, and the reason is said: that is known only when the tests
+//! run, so this binary has a `main` of its own.
 //!
 //! A test is a function and a line in [`TESTS`]. One without its line is dead code, which is a warning.
 

@@ -94,7 +94,8 @@ pub fn a_sweep_whose_process_is_killed_once_is_made_again() {
     assert_eq!((&run["verdict"], &run["injected"]), (&"as-expected".into(), &run["boundaries"]), "{run:#}");
 }
 
-/// The terminal, for example, stops a process that has left the foreground; that is no request to end the run.
+/// The terminal, for example, stops a process that has left the foreground; that is no request to end the
+/// run.
 pub fn a_sweep_whose_copy_is_interrupted_once_is_made_again() {
     let ran = swept_and_ended(1, "8006", copy, Signal::SIGINT);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stderr, ran.stdout);

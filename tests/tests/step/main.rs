@@ -22,8 +22,8 @@ use sweeps::*;
 enum Needs {
     /// An engine, whichever.
     Any,
-    /// An engine that traces: it looks into handlers, holds threads, and reaches the boundary behind a system call.
-    /// Where ptrace is refused, a thread that spins cannot be looked at either.
+    /// An engine that traces: it looks into handlers, holds threads, and reaches the boundary behind a system
+    /// call. Where ptrace is refused, a thread that spins cannot be looked at either.
     Tracing,
     /// This one.
     Engine(Kind),

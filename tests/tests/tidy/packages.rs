@@ -6,8 +6,8 @@ use sigproof_tests::workspace;
 
 use crate::{assert_none, code, sources, texts};
 
-/// Which crate of the workspace may depend on which, and in tests as well. Only `xtask` and the black-box tests
-/// see everything.
+/// Which crate of the workspace may depend on which, and in tests as well. Only `xtask` and the black-box
+/// tests see everything.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("shim", &[]),
     ("report", &[]),
@@ -52,8 +52,8 @@ fn a_crate_depends_on_what_it_may() {
     assert_none("a crate depends on what the table allows", &found);
 }
 
-/// Packages that no verb needs to begin: those of `sigproof-workbench`, of tests, of models, and formats that nothing
-/// here reads.
+/// Packages that no verb needs to begin: those of `sigproof-workbench`, of tests, of models, and formats that
+/// nothing here reads.
 const NOT_FOR_THE_COMMAND_LINE: &[&str] =
     &["criterion", "insta", "loom", "macho-unwind-info", "pe-unwind-info", "plotters"];
 

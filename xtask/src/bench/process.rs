@@ -21,7 +21,8 @@ use crate::{command, output, units};
 /// How many lines of criterion's text are shown if something goes wrong.
 const LAST: usize = 20;
 
-/// Builds it, and says where it is. For tests it is made of what they are made of: their profile, and the features of the whole workspace.
+/// Builds it, and says where it is. For tests it is made of what they are made of: their profile, and the
+/// features of the whole workspace.
 pub fn build(pace: Pace, stop: &AtomicBool) -> Result<PathBuf, Trouble> {
     output::tell("building the benchmarks (about a minute, the first time)");
     let chosen: &[_] = match pace {

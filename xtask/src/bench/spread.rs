@@ -34,7 +34,8 @@ impl Spread {
     }
 }
 
-/// As the tables have it: the median, and the least and the most in brackets unless they read the same. With a precision: that many places.
+/// As the tables have it: the median, and the least and the most in brackets unless they read the same. With
+/// a precision: that many places.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = f.precision().unwrap_or(1);

@@ -1,4 +1,5 @@
-//! The steps of `cargo xtask ci`, in their order. A step that is added here runs in `.ci/run` and in the workflow as well.
+//! The steps of `cargo xtask ci`, in their order. A step that is added here runs in `.ci/run` and in the
+//! workflow as well.
 
 /// A step: its name, and what it takes.
 pub struct Step {
@@ -12,7 +13,8 @@ pub struct Step {
 pub enum Kind {
     /// A cargo command.
     Cargo(Cargo),
-    /// The workflows of `.github`, by actionlint. Skipped where there is none, unless the user names this step.
+    /// The workflows of `.github`, by actionlint. Skipped where there is none, unless the user names this
+    /// step.
     Workflows,
     /// `cargo xtask sanitize address`. Skipped where the machine lacks what it needs, unless the user
     /// names this step.

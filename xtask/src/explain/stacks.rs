@@ -17,7 +17,8 @@ pub fn run(file: &Path, session: &Session<'_>) -> Result<Exit, Trouble> {
     Ok(exit(answer.verdict).worst(said).worst(session.write_text(&(answer.to_json() + "\n"))))
 }
 
-/// The dump: as much of it as is explained, and one byte more, by which the explanation knows that it was cut.
+/// The dump: as much of it as is explained, and one byte more, by which the explanation knows that it was
+/// cut.
 fn read(file: &Path) -> Result<Vec<u8>, Trouble> {
     let cannot = |error: io::Error| {
         let remedy = "name a file that you may read, or - for the standard input";

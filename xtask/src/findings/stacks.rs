@@ -1,13 +1,16 @@
-//! The stacks of a finding, cut to what matters. The cut works on the finding's details, which are a [`Diagnosis`] or the traceback
-//! of a Go runtime, not on its text. Of a traceback, each stack is cut to its innermost frames. Of a diagnosis are cut:
+//! The stacks of a finding, cut to what matters. The cut works on the finding's details, which are a
+//! [`Diagnosis`] or the traceback of a Go runtime, not on its text. Of a traceback, each stack is cut to its
+//! innermost frames. Of a diagnosis are cut:
 //!
 //! 1. Threads: those that the diagnosis is about, see [`involved`]. All others are one line.
-//! 2. Frames that call the case's attempt: the harness and the start of the program or of the thread. They are cut first.
+//! 2. Frames that call the case's attempt: the harness and the start of the program or of the thread. They
+//!    are cut first.
 //! 3. Functions of the standard library that were inlined: iterators, atomics.
 //! 4. Frames: the innermost ones of each side of a signal stay; the rest is a number.
 //! 5. Paths of modules in the names of functions whose source line is printed.
 //!
-//! The expected findings of a run of many setups have the frames of each side in one line, see [`Layout::Joined`].
+//! The expected findings of a run of many setups have the frames of each side in one line, see
+//! [`Layout::Joined`].
 
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -33,12 +36,13 @@ fn traceback(finding: &Finding) -> Option<&str> {
 pub enum Layout {
     /// A line for each frame.
     Lines,
-    /// A line for each side of a signal; names without the paths of their modules, sources without their folders, the sentence
-    /// included.
+    /// A line for each side of a signal; names without the paths of their modules, sources without their
+    /// folders, the sentence included.
     Joined,
 }
 
-/// The text of a finding with at most `side` frames on each side of a signal. A text without stacks stays whole.
+/// The text of a finding with at most `side` frames on each side of a signal. A text without stacks stays
+/// whole.
 pub fn cut(finding: &Finding, side: usize, layout: Layout) -> String {
     if let Some(traceback) = traceback(finding) {
         return trim_to(traceback, side);
@@ -95,8 +99,9 @@ fn render(diagnosis: &Diagnosis, side: usize, layout: Layout) -> String {
     text
 }
 
-/// The threads that a diagnosis is about. The first one is always of them. Of a lost wake-up: those that wait for no other
-/// thread, as many as the sentence describes. Of anything else: those that the first one waits for, one through the other.
+/// The threads that a diagnosis is about. The first one is always of them. Of a lost wake-up: those that wait
+/// for no other thread, as many as the sentence describes. Of anything else: those that the first one waits
+/// for, one through the other.
 fn involved(diagnosis: &Diagnosis) -> Vec<&ThreadReport> {
     let threads = &diagnosis.threads;
     if diagnosis.kind == HangKind::LostWakeup {
@@ -198,7 +203,8 @@ fn brief(frame: &Frame) -> String {
     }
 }
 
-/// How many of the outermost frames are not the case's: those that called its attempt, or else what started the thread.
+/// How many of the outermost frames are not the case's: those that called its attempt, or else what started
+/// the thread.
 fn callers(frames: &[Frame]) -> usize {
     let is_attempt = |frame: &Frame| frame.symbol.as_ref().is_some_and(|name| name.ends_with("::case::Case>::attempt"));
     let outermost = frames.iter().position(is_attempt).or_else(|| frames.iter().rposition(Frame::is_ours));
@@ -219,7 +225,8 @@ fn short(frame: &Frame) -> Frame {
     Frame { symbol, ..frame.clone() }
 }
 
-/// `PthreadSemaphore::wakeup` of `<a::b::PthreadSemaphore as c::Semaphore>::wakeup`, `CpuProf::add` of `a::b::CpuProf::add`.
+/// `PthreadSemaphore::wakeup` of `<a::b::PthreadSemaphore as c::Semaphore>::wakeup`, `CpuProf::add` of
+/// `a::b::CpuProf::add`.
 fn without_modules(name: &str) -> String {
     let (of, rest) = match name.strip_prefix('<').and_then(|name| name.split_once('>')) {
         Some((of, rest)) => (of.split(" as ").next().unwrap_or(of), rest),

@@ -54,7 +54,8 @@ pub fn example() -> Report {
     }
 }
 
-/// A report of sweeps: vulnerable as it must be, and as it must not; one that was not swept, and one that died.
+/// A report of sweeps: vulnerable as it must be, and as it must not; one that was not swept, and one that
+/// died.
 pub fn swept() -> Report {
     let named = |variant, window: &str, expected| {
         let setup = SetupId::new("darwin-sigqueue-note", variant);
@@ -122,7 +123,8 @@ fn every_finding_and_every_reason() {
     insta::assert_snapshot!(plain(&render(&example(), View::WHOLE)));
 }
 
-/// Expected findings with stacks: two outcomes in two cases each, and one in two setups that say the same; and one unexpected.
+/// Expected findings with stacks: two outcomes in two cases each, and one in two setups that say the same;
+/// and one unexpected.
 fn many() -> Report {
     let mut report = example();
     let (broken, bad) = (report.runs[0].clone(), report.runs[1].clone());

@@ -1,4 +1,5 @@
-//! `cargo xtask model --weaken`: replaces each memory ordering of the sources by each weaker one; some model must fail.
+//! `cargo xtask model --weaken`: replaces each memory ordering of the sources by each weaker one; some model
+//! must fail.
 //!
 //! | step | what it does |
 //! |---|---|
@@ -6,8 +7,8 @@
 //! | survey | finds the models that use each ordering |
 //! | weaken | explores these models, quickly and then at full depth, until one fails or the time is over |
 //!
-//! A weakening that no model notices has a reason in [`kept`]. Otherwise the ordering is stronger than necessary, or a model
-//! is missing.
+//! A weakening that no model notices has a reason in [`kept`]. Otherwise the ordering is stronger than
+//! necessary, or a model is missing.
 
 use std::collections::BTreeMap;
 use std::path::Path;

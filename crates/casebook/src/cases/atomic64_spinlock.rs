@@ -1,8 +1,9 @@
-//! **atomic64-spinlock**: on processors without 64-bit atomics a runtime emulates them with a spin lock. The profiler's handler adds to
-//! a 64-bit counter while the code that it interrupted is inside the same emulation: it spins for a lock that only the interrupted
-//! code can give back.
+//! **atomic64-spinlock**: on processors without 64-bit atomics a runtime emulates them with a spin lock. The
+//! profiler's handler adds to a 64-bit counter while the code that it interrupted is inside the same
+//! emulation: it spins for a lock that only the interrupted code can give back.
 //!
-//! Upstream: golang/go#20146. There the handler now drops the sample, and counts that it did, in a word of natural size.
+//! Upstream: golang/go#20146. There the handler now drops the sample, and counts that it did, in a word of
+//! natural size.
 //!
 //! ```text
 //! cargo xtask stress atomic64-spinlock
@@ -15,7 +16,8 @@
 //!
 //! Stepped, the window is one addition, and a second signal may interrupt the handler of the first.
 //!
-//! In the model a second thread's handler takes a sample, so that the lock is also met taken by somebody who will give it back.
+//! In the model a second thread's handler takes a sample, so that the lock is also met taken by somebody who
+//! will give it back.
 
 use sigproof_shim::atomic::{AtomicU32, AtomicU64, Ordering};
 use sigproof_shim::cell::UnsafeCell;

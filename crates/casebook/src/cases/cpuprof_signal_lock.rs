@@ -1,8 +1,8 @@
-//! **cpuprof-signal-lock**: a spin lock guards what the profiler's handler shares with changes of the rate. A handler that interrupts the change
-//! while it holds the lock spins for it for ever.
+//! **cpuprof-signal-lock**: a spin lock guards what the profiler's handler shares with changes of the rate. A
+//! handler that interrupts the change while it holds the lock spins for it for ever.
 //!
-//! Upstream: golang/go#25785, golang/go#48782. Two ways out: the signal is blocked around the lock; or the handler only tries, and counts the
-//! samples that it loses.
+//! Upstream: golang/go#25785, golang/go#48782. Two ways out: the signal is blocked around the lock; or the
+//! handler only tries, and counts the samples that it loses.
 //!
 //! ```text
 //! cargo xtask stress cpuprof-signal-lock
@@ -14,10 +14,11 @@
 //! | fixed/masked | blocks the signal, spins | spins | every sample delivered or counted |
 //! | fixed/try-lock | spins | tries, counts what it loses | the same |
 //!
-//! The window is a change of the rate: mostly one that is refused, which is over soon and holds the lock for much of its time; every so
-//! often the profile is switched off and on.
+//! The window is a change of the rate: mostly one that is refused, which is over soon and holds the lock for
+//! much of its time; every so often the profile is switched off and on.
 //!
-//! In the model a change that is refused and the switching-off are interrupted, while another thread's handler adds a sample.
+//! In the model a change that is refused and the switching-off are interrupted, while another thread's
+//! handler adds a sample.
 
 use sigproof_osnote::Backends;
 use sigproof_osnote::cpuprof::{
@@ -83,7 +84,8 @@ impl NakedSpin {
     }
 }
 
-// SAFETY: whoever has changed the word from 0 to 1 is alone. That it may never be changed back is the bug, and not unsound.
+// SAFETY: whoever has changed the word from 0 to 1 is alone. That it may never be changed back is the bug,
+// and not unsound.
 unsafe impl SignalLock for NakedSpin {
     fn new(_signal: i32) -> Result<Self, OsError> {
         Ok(Self(AtomicU32::new(0)))
@@ -142,7 +144,8 @@ impl Case for CpuprofSignalLock {
     }
 }
 
-/// A profile whose rate is changed in vain, then switched off; samples come from the handler that interrupts that, and from another thread's.
+/// A profile whose rate is changed in vain, then switched off; samples come from the handler that interrupts
+/// that, and from another thread's.
 fn modelled<P: Practice>() -> Model {
     Model::new(|| {
         let prof = Arc::new(must(CpuProf::<P>::new(&pipe::BACKEND, MODELLED)));
@@ -264,7 +267,8 @@ enum Change {
     On,
 }
 
-/// The window is one change of the rate; each execution has a profile of its own, and one after it, which reports what was lost.
+/// The window is one change of the rate; each execution has a profile of its own, and one after it, which
+/// reports what was lost.
 fn stepped<P: Practice>(change: Change, stage: &mut Stage) -> Result<(), Failure> {
     let ledger: &'static Ledger = Box::leak(Box::default());
     let off: &'static AtomicU64 = Box::leak(Box::default());

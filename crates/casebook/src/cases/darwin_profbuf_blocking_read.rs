@@ -1,8 +1,10 @@
-//! **darwin-profbuf-blocking-read**: the profiler's handler writes a sample into the buffer and wakes the sleeping reader through a note. On
-//! Darwin a note is a pthread mutex and condition variable: the handler waits for the mutex that the reader, which it has interrupted on
-//! its way into or out of its sleep, was holding.
+//! **darwin-profbuf-blocking-read**: the profiler's handler writes a sample into the buffer and wakes the
+//! sleeping reader through a note. On Darwin a note is a pthread mutex and condition variable: the handler
+//! waits for the mutex that the reader, which it has interrupted on its way into or out of its sleep, was
+//! holding.
 //!
-//! Upstream: golang/go#61768, mended by go.dev/cl/518836: where notes are not async-signal-safe, the reader does not sleep on one.
+//! Upstream: golang/go#61768, mended by go.dev/cl/518836: where notes are not async-signal-safe, the reader
+//! does not sleep on one.
 //!
 //! ```text
 //! cargo xtask stress darwin-profbuf-blocking-read
@@ -20,8 +22,8 @@
 //! cargo xtask model darwin-profbuf-blocking-read
 //! ```
 //!
-//! The model delivers one sample at every point of the reader's way into and out of its sleep: the self-deadlock of the broken variant is
-//! found without a preemption, and none of the fixed ones has it.
+//! The model delivers one sample at every point of the reader's way into and out of its sleep: the
+//! self-deadlock of the broken variant is found without a preemption, and none of the fixed ones has it.
 //!
 //! Broken and fixed differ in one function, [`Practice::read_mode`], and in the note. `refuses` differs from
 //! broken in the note alone: it is what Go does on macOS from 1.22 on to a blocking reader, and is told in
@@ -170,9 +172,9 @@ fn has_second_handler(backend: &Backend) -> bool {
     backend.descriptors == 0
 }
 
-/// The reader, which the handler interrupts, reads to the end; another thread switches off, which wakes the reader as a sample does. A
-/// sample of another thread's handler takes part as well where the note holds no descriptor: such a note has few
-/// steps, and the kind of note makes no difference to that sample.
+/// The reader, which the handler interrupts, reads to the end; another thread switches off, which wakes the
+/// reader as a sample does. A sample of another thread's handler takes part as well where the note holds no
+/// descriptor: such a note has few steps, and the kind of note makes no difference to that sample.
 fn modelled<P: Practice>(backend: &'static Backend) -> Model {
     Model::new(move || {
         let prof = Arc::new(must(CpuProf::<P>::new(backend, MODELLED)));
@@ -201,7 +203,8 @@ fn modelled<P: Practice>(backend: &'static Backend) -> Model {
         let mut tally = Tally::default();
         let polls = reader.mode() == ReadMode::NonBlocking;
         model::interruptible(|| {
-            // A reader that polls is between two looks for most of its time: one look, before the end of the profile or after.
+            // A reader that polls is between two looks for most of its time: one look, before the end of the
+            // profile or after.
             for _ in 0..if polls { 1 } else { usize::MAX } {
                 match must(reader.read()) {
                     ProfileRead::Entries(entries) => tally.take_profile(entries),
@@ -263,7 +266,8 @@ fn stepped<P: Practice>(backend: &'static Backend, stage: &mut Stage) -> Result<
     };
     let sample = move || -> Result<(), Fault> {
         let stack = ledger.next();
-        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER; or in the helper, which no signal reaches.
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER; or in the
+        // helper, which no signal reaches.
         unsafe { prof.add(0, tag_of(&stack), &stack) }?;
         Ok(())
     };

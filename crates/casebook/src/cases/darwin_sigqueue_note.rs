@@ -1,5 +1,6 @@
-//! **darwin-sigqueue-note**: a signal handler puts the signal into a queue and wakes the receiver's note. Where the note is a pthread mutex and
-//! condition variable, the handler waits for the mutex that the receiver, which it has interrupted, was holding.
+//! **darwin-sigqueue-note**: a signal handler puts the signal into a queue and wakes the receiver's note.
+//! Where the note is a pthread mutex and condition variable, the handler waits for the mutex that the
+//! receiver, which it has interrupted, was holding.
 //!
 //! Upstream: golang/go#31264; since 2019 the queue sleeps on the pipe note on Darwin.
 //!
@@ -18,8 +19,9 @@
 //! fixed differ in the note and in nothing else; which is which follows from the backends' own claims, and
 //! this puts the claims to the test.
 //!
-//! In the model another thread sends too, but only if it has not seen that the handler has: so that the handler's wake-up is needed where it comes
-//! first, and the receiver is not alone with a signal that comes too late for its sleep.
+//! In the model another thread sends too, but only if it has not seen that the handler has: so that the
+//! handler's wake-up is needed where it comes first, and the receiver is not alone with a signal that comes
+//! too late for its sleep.
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
@@ -121,7 +123,8 @@ impl Case for DarwinSigqueueNote {
     }
 }
 
-/// The receiver, which the handler interrupts, receives one signal; what is left when all is over it receives without sleeping.
+/// The receiver, which the handler interrupts, receives one signal; what is left when all is over it receives
+/// without sleeping.
 fn modelled(backend: &'static Backend) -> Model {
     Model::new(move || {
         let (queue, mut receiver) = sigqueue::queue(must((backend.make)()));
@@ -166,7 +169,8 @@ fn modelled(backend: &'static Backend) -> Model {
     })
 }
 
-/// The signals that are sent, stepped: by the window's own code, or its helper; by the handler; by one that has interrupted that.
+/// The signals that are sent, stepped: by the window's own code, or its helper; by the handler; by one that
+/// has interrupted that.
 const SENT: [i32; 3] = [model::OTHER, SIGNAL, libc::SIGHUP];
 
 /// What was put into a queue, a bit for each of [`SENT`], and is to come out.

@@ -1,5 +1,6 @@
-//! **lost-count-not-reset**: the profiler counts the samples that it cannot keep and reports the count with the next one that it can. A count
-//! that is not reset when it is reported is reported again with every sample after it.
+//! **lost-count-not-reset**: the profiler counts the samples that it cannot keep and reports the count with
+//! the next one that it can. A count that is not reset when it is reported is reported again with every
+//! sample after it.
 //!
 //! Upstream: golang/go#21836.
 //!
@@ -12,11 +13,12 @@
 //! | broken | reads the count | corrupt record: more is accounted for than was written |
 //! | fixed | takes the count | every sample delivered or counted, once |
 //!
-//! The samples come from signals that the thread raises itself: more foreign stacks than the array for them holds, then two of its own.
-//! The window is the time in which the profile is on, so every signal is inside.
+//! The samples come from signals that the thread raises itself: more foreign stacks than the array for them
+//! holds, then two of its own. The window is the time in which the profile is on, so every signal is inside.
 //!
-//! In the model a foreign stack is as long as the whole array, and so lost at once. The reader is interrupted by either kind of sample, while
-//! another thread adds one of its own and switches off: two chances to report a loss.
+//! In the model a foreign stack is as long as the whole array, and so lost at once. The reader is interrupted
+//! by either kind of sample, while another thread adds one of its own and switches off: two chances to report
+//! a loss.
 
 use sigproof_osnote::Backends;
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
@@ -197,8 +199,8 @@ fn run<P: Practice>(attempt: &Attempt) -> Result<(), Failure> {
     account.close(LEDGER.written())
 }
 
-/// The window is a read after a foreign stack was lost. The handler's sample is the first chance to report that, another one after the window
-/// the second.
+/// The window is a read after a foreign stack was lost. The handler's sample is the first chance to report
+/// that, another one after the window the second.
 fn stepped<P: Practice>(stage: &mut Stage) -> Result<(), Failure> {
     let ledger: &'static Ledger = Box::leak(Box::default());
     let prof: &'static CpuProf<P> = Box::leak(Box::new(CpuProf::new(&pipe::BACKEND, SETTINGS)?));
@@ -207,7 +209,8 @@ fn stepped<P: Practice>(stage: &mut Stage) -> Result<(), Failure> {
     };
     let sample = move || -> Result<(), Fault> {
         let stack = ledger.next();
-        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER, or where no signal comes.
+        // SAFETY: in the handler of the settings' signal, which is installed without SA_NODEFER, or where no
+        // signal comes.
         unsafe { prof.add(0, tag_of(&stack), &stack) }?;
         Ok(())
     };

@@ -1,5 +1,6 @@
-//! **note-interval-sleep**: a runtime that has something to poll sleeps in intervals, and tests between them whether it has been woken. The
-//! test "the key is clear" is wrong: the sleeper's own address stands there. The sleep returns at once, unwoken.
+//! **note-interval-sleep**: a runtime that has something to poll sleeps in intervals, and tests between them
+//! whether it has been woken. The test "the key is clear" is wrong: the sleeper's own address stands there.
+//! The sleep returns at once, unwoken.
 //!
 //! Upstream: found by reading the semaphore notes of Go 1.27 (`notesleep` with `cgo_yield` set).
 //!
@@ -12,10 +13,12 @@
 //! | broken | the key is clear | spurious wake-up |
 //! | fixed | the key does not say woken | every sleep ends by its wake-up |
 //!
-//! The waker is a signal handler on a thread of its own, so the semaphore below may be the unsafe one: the handler interrupts nothing
-//! that holds its mutex. A signal counts as inside if the sleeper is in its call at the time.
+//! The waker is a signal handler on a thread of its own, so the semaphore below may be the unsafe one: the
+//! handler interrupts nothing that holds its mutex. A signal counts as inside if the sleeper is in its call
+//! at the time.
 //!
-//! In the model intervals end by their time or for nothing as the plan says, and the wake-up comes at any time.
+//! In the model intervals end by their time or for nothing as the plan says, and the wake-up comes at any
+//! time.
 
 use core::time::Duration;
 use std::sync::mpsc;
@@ -149,7 +152,8 @@ fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
     let page = attempt.page;
     let note: &'static SemaNote<PthreadSemaphore, L> = Box::leak(Box::default());
     attempt.handler(move || {
-        // Before the wake-up: a sleeper that returns without seeing this was not woken. Release pairs with the acquire below.
+        // Before the wake-up: a sleeper that returns without seeing this was not woken. Release pairs with
+        // the acquire below.
         WOKEN.store(true, Ordering::Release);
         Ok(note.wakeup()?)
     })?;
@@ -184,8 +188,8 @@ fn run<L: SleepLoop>(attempt: &Attempt) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The window is a sleep; its waker is another thread's handler, or a helper. The interval is so long that none ends: the wrong test
-/// is made before the first one.
+/// The window is a sleep; its waker is another thread's handler, or a helper. The interval is so long that
+/// none ends: the wrong test is made before the first one.
 fn stepped<L: SleepLoop>(stage: &mut Stage) -> Result<(), Failure> {
     let note = Arc::new(SemaNote::<PthreadSemaphore, L>::new());
     let woken = Arc::new(AtomicBool::new(false));

@@ -1,8 +1,9 @@
-//! **profbuf-double-wakeup**: the writer publishes an overflow and wakes the reader, but leaves its announcement READER_SLEEPING in the
-//! write word. The next commit finds it and wakes a second time. A note allows one wake-up between two clears: the process dies.
+//! **profbuf-double-wakeup**: the writer publishes an overflow and wakes the reader, but leaves its
+//! announcement READER_SLEEPING in the write word. The next commit finds it and wakes a second time. A note
+//! allows one wake-up between two clears: the process dies.
 //!
-//! Upstream: reproduced on Go 1.19.8, 1.21.13 and 1.24.4 (one thread writing flat out, one blocked in read: 10 of 10 runs), not on
-//! 1.27.3 (0 of 10), whose publishing path clears the flag.
+//! Upstream: reproduced on Go 1.19.8, 1.21.13 and 1.24.4 (one thread writing flat out, one blocked in read:
+//! 10 of 10 runs), not on 1.27.3 (0 of 10), whose publishing path clears the flag.
 //!
 //! ```text
 //! cargo xtask stress profbuf-double-wakeup
@@ -13,9 +14,10 @@
 //! | broken | wakes, keeps READER_SLEEPING | double wake-up |
 //! | fixed | wakes and clears READER_SLEEPING | every record delivered or counted |
 //!
-//! The flag is there to be kept only if the reader announces its sleep between the writer's look at a full ring and its publishing: a
-//! matter of nanoseconds. A signal in between makes it a matter of course: the window is a burst of writes, and the handler does nothing but
-//! take its time, as a profiler's does that unwinds a stack.
+//! The flag is there to be kept only if the reader announces its sleep between the writer's look at a full
+//! ring and its publishing: a matter of nanoseconds. A signal in between makes it a matter of course: the
+//! window is a burst of writes, and the handler does nothing but take its time, as a profiler's does that
+//! unwinds a stack.
 //!
 //! The model needs no signal for that: it preempts the writer there.
 
@@ -38,7 +40,8 @@ use sigproof_harness::setup::Setup;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::{Mode, Outcome, Variant};
 
-/// A ring that one record fills, so that every other write overflows and the reader sleeps between all of them.
+/// A ring that one record fills, so that every other write overflows and the reader sleeps between all of
+/// them.
 const CONFIG: Config = Config { header: 1, words: 8, tags: 2 };
 
 /// The same, as small as it gets: a record has three words.
@@ -47,7 +50,8 @@ const MODELLED: Config = Config { header: 0, words: 4, tags: 2 };
 /// How many records are written in one window: flat out.
 const WRITES: usize = 8;
 
-/// How long the handler takes, in nanoseconds: enough for a woken reader to find nothing and go to sleep again.
+/// How long the handler takes, in nanoseconds: enough for a woken reader to find nothing and go to sleep
+/// again.
 const HANDLER_NS: u128 = 20_000;
 
 /// The name of the other wake policy.
@@ -108,7 +112,8 @@ impl Case for ProfbufDoubleWakeup {
     }
 }
 
-/// A writer writes two records, of which the second finds no room or does, and closes; a reader reads to the end, asleep in between.
+/// A writer writes two records, of which the second finds no room or does, and closes; a reader reads to the
+/// end, asleep in between.
 fn modelled<P: WakePolicy>(backend: &'static Backend) -> Model {
     Model::new(move || {
         let (mut writer, mut reader) = must(sigproof_profbuf::new::<_, P>(MODELLED, must((backend.make)())));
@@ -178,8 +183,8 @@ fn read_to_end<P: WakePolicy>(mut reader: Reader<Box<dyn Note>, P>) -> Result<Ac
     }
 }
 
-/// The window is three writes. The reader is held, so that the second finds no room; the signal lets the reader go until it sleeps again, and its
-/// handler does nothing.
+/// The window is three writes. The reader is held, so that the second finds no room; the signal lets the
+/// reader go until it sleeps again, and its handler does nothing.
 fn stepped<P: WakePolicy>(backend: &'static Backend, stage: &mut Stage) -> Result<(), Failure> {
     let (mut writer, mut reader) = sigproof_profbuf::new::<_, P>(CONFIG, (backend.make)()?)?;
     let (tell, told) = mpsc::channel();

@@ -1,5 +1,5 @@
-//! Tests of the harness by itself: children that crash, are killed, leave, write nonsense, hang in ways that no other case shows, spoil
-//! `errno`, or leave a process behind. Hidden: run by exact name only.
+//! Tests of the harness by itself: children that crash, are killed, leave, write nonsense, hang in ways that
+//! no other case shows, spoil `errno`, or leave a process behind. Hidden: run by exact name only.
 //!
 //! Each is run by the same code as any case, so that what they show holds for all: `cargo xtask stress
 //! selftest-crash` is as expected because the crash *is* seen. The same for what is stepped: [`windows`]; and

@@ -1,5 +1,5 @@
-//! **semasleep-spurious-timeout**: a timed wait on a primitive that wakes for nothing starts again, with its whole time-out. Under a profiler,
-//! whose signals come faster than the time-out, it never ends.
+//! **semasleep-spurious-timeout**: a timed wait on a primitive that wakes for nothing starts again, with its
+//! whole time-out. Under a profiler, whose signals come faster than the time-out, it never ends.
 //!
 //! Upstream: golang/go#27250; the wait now goes on for what is left.
 //!
@@ -12,12 +12,13 @@
 //! | broken | the whole time-out again | late |
 //! | fixed | for what is left of it | every sleep gives up in time |
 //!
-//! The spurious wake-ups are real signals that interrupt `sem_timedwait` (EINTR). *Late* is told without a stop-watch: a sleep has gone wrong
-//! once it begins a *second* wait after its deadline. A correct one begins none that its own look at the clock did not allow, so at most
-//! one, however long the system keeps it off the processor between the look and the wait.
+//! The spurious wake-ups are real signals that interrupt `sem_timedwait` (EINTR). *Late* is told without a
+//! stop-watch: a sleep has gone wrong once it begins a *second* wait after its deadline. A correct one begins
+//! none that its own look at the clock did not allow, so at most one, however long the system keeps it off
+//! the processor between the look and the wait.
 //!
-//! In the model a spurious wake-up takes its share of the time-out, a wake-up may come at any time, and one that comes too late must be there
-//! for the next sleep.
+//! In the model a spurious wake-up takes its share of the time-out, a wake-up may come at any time, and one
+//! that comes too late must be there for the next sleep.
 
 use core::time::Duration;
 use std::thread;
@@ -283,8 +284,8 @@ fn sleeps<S: Watched>(note: &SemaNote<S, Whole>, attempt: &Attempt) -> Result<()
 /// A time-out that does not come to its end while a window is swept.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A semaphore that remembers what its waits were asked for: stepped, no time goes by, and *late* is a wait that is asked for as much as the one
-/// before it.
+/// A semaphore that remembers what its waits were asked for: stepped, no time goes by, and *late* is a wait
+/// that is asked for as much as the one before it.
 struct Asked {
     semaphore: PosixSemaphore,
     /// The last time-out of the sleep under way, in nanoseconds; 0 before its first wait.
@@ -330,7 +331,8 @@ impl Semaphore for Asked {
     }
 }
 
-/// The window is a timed sleep, which the helper ends once the target sleeps; a signal while it does ends the wait below.
+/// The window is a timed sleep, which the helper ends once the target sleeps; a signal while it does ends the
+/// wait below.
 fn stepped<S: Asking>(stage: &mut Stage) -> Result<(), Failure> {
     let note = Arc::new(SemaNote::<S, Whole>::new());
     stage.handler(|_| Ok(()))?;

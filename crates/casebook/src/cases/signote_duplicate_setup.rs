@@ -1,7 +1,8 @@
-//! **signote-duplicate-setup**: the pipe of Go's signal note exists once in a process. A second set-up that silently replaces its
-//! descriptors leaves the first sleeper on a pipe that is never written to.
+//! **signote-duplicate-setup**: the pipe of Go's signal note exists once in a process. A second set-up that
+//! silently replaces its descriptors leaves the first sleeper on a pipe that is never written to.
 //!
-//! Upstream: the comment in the fix of golang/go#61768, "a single, there-can-only-be-one, async-signal-safe note".
+//! Upstream: the comment in the fix of golang/go#61768, "a single, there-can-only-be-one, async-signal-safe
+//! note".
 //!
 //! ```text
 //! cargo xtask stress signote-duplicate-setup
@@ -12,11 +13,11 @@
 //! | broken | replaces the descriptors | lost wake-up |
 //! | fixed | is refused | every wake-up arrives |
 //!
-//! In each round a thread sleeps on the note, a second set-up comes by, and a signal handler wakes the sleeper. A signal counts as inside if
-//! the sleeper is in its call at the time.
+//! In each round a thread sleeps on the note, a second set-up comes by, and a signal handler wakes the
+//! sleeper. A signal counts as inside if the sleeper is in its call at the time.
 //!
-//! In the model the second set-up itself is what the signal interrupts, and the sleeper sleeps in another thread; what no signal has woken is
-//! woken after.
+//! In the model the second set-up itself is what the signal interrupts, and the sleeper sleeps in another
+//! thread; what no signal has woken is woken after.
 
 use std::sync::{Barrier, mpsc};
 use std::thread;
@@ -105,7 +106,8 @@ impl Case for SignoteDuplicateSetup {
                 let sleeper = sleeper.map_err(|error| Refusal::thread(&error))?;
                 ready.wait();
                 (0..random.u32(..SPIN)).for_each(|_| hint::spin_loop());
-                // Kept, if there is one, until the round is over. That it is refused is not what is judged: that the sleeper wakes is.
+                // Kept, if there is one, until the round is over. That it is refused is not what is judged:
+                // that the sleeper wakes is.
                 let _second = how();
                 inject::raise(attempt.page);
                 sleeper.join().unwrap_or(Err(NoteError::Unsupported { what: "a sleeper that panics" }))?;
@@ -149,7 +151,8 @@ impl Case for SignoteDuplicateSetup {
     }
 }
 
-/// The window is the second set-up, while another thread sleeps on the note; who has not been woken by the handler is woken after.
+/// The window is the second set-up, while another thread sleeps on the note; who has not been woken by the
+/// handler is woken after.
 fn stepped(how: SetUp, stage: &mut Stage) -> Result<(), Failure> {
     let (order, orders) = mpsc::channel::<Arc<SigNote>>();
     let (tell, told) = mpsc::channel();

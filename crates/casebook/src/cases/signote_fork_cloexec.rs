@@ -1,8 +1,9 @@
-//! **signote-fork-cloexec**: a pipe made by `pipe` and marked close-on-exec by `fcntl` can be copied by a fork between the two calls. The
-//! child keeps both ends across exec: descriptors leak, and whoever waits for end-of-file on the pipe waits as long as that child lives.
+//! **signote-fork-cloexec**: a pipe made by `pipe` and marked close-on-exec by `fcntl` can be copied by a
+//! fork between the two calls. The child keeps both ends across exec: descriptors leak, and whoever waits for
+//! end-of-file on the pipe waits as long as that child lives.
 //!
-//! Upstream: the reason given by the fix of golang/go#61768 for refusing a general pipe note; rust-lang/rust#95584;
-//! swiftlang/swift-subprocess#373 (macOS 27 has `pipe2`).
+//! Upstream: the reason given by the fix of golang/go#61768 for refusing a general pipe note;
+//! rust-lang/rust#95584; swiftlang/swift-subprocess#373 (macOS 27 has `pipe2`).
 //!
 //! ```text
 //! cargo xtask stress signote-fork-cloexec
@@ -14,8 +15,8 @@
 //! | fixed/pipe2 | `pipe2(O_CLOEXEC)` | no child has a descriptor that is not its own |
 //! | fixed/fork-lock | `pipe`, then `fcntl`, under the lock that every fork takes | the same |
 //!
-//! One thread makes pipes, another forks. A child that finds a descriptor without close-on-exec really executes a program, this one, which
-//! tells what it has inherited: its answer is the outcome.
+//! One thread makes pipes, another forks. A child that finds a descriptor without close-on-exec really
+//! executes a program, this one, which tells what it has inherited: its answer is the outcome.
 //!
 //! In the model two threads make a pipe each, and a third forks once, at any time; no signal takes part.
 
@@ -219,12 +220,14 @@ impl Program {
         Ok(Self { args: [path.clone(), verb?, of_case?, case?, known?], path, own })
     }
 
-    /// Forks a child, which looks at its descriptors, and says how it ended: with the number of descriptors that it should not have.
+    /// Forks a child, which looks at its descriptors, and says how it ended: with the number of descriptors
+    /// that it should not have.
     fn fork(&self) -> Result<libc::c_int, Failure> {
         let [a, b, c, d, e] = self.args.each_ref().map(|argument| argument.as_ptr());
         let argv = [a, b, c, d, e, core::ptr::null()];
         let guard = cloexec::fork_guard();
-        // SAFETY: the child of a process with threads may call only async-signal-safe functions: `child` does.
+        // SAFETY: the child of a process with threads may call only async-signal-safe functions: `child`
+        // does.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(Refusal::last("fork (clone)").into()),
             0 => self.child(&argv),
@@ -246,7 +249,8 @@ impl Program {
         }
     }
 
-    /// The child. May not: allocate, lock, return. It calls `fcntl`, `execv` and `_exit`, which are on POSIX's list.
+    /// The child. May not: allocate, lock, return. It calls `fcntl`, `execv` and `_exit`, which are on
+    /// POSIX's list.
     fn child(&self, argv: &[*const libc::c_char; 6]) -> ! {
         let leaks = (0..DESCRIPTORS).zip(&self.own).any(|(fd, own)| !own && survives_exec(fd));
         // SAFETY: path and arguments are C strings that live in `self`, the last pointer is null.

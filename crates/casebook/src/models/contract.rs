@@ -90,7 +90,8 @@ impl Contract {
     }
 }
 
-/// As [`model::ensure`]; but an execution that has failed is being unwound, and what is dropped then keeps no contract.
+/// As [`model::ensure`]; but an execution that has failed is being unwound, and what is dropped then keeps no
+/// contract.
 fn ensure(holds: bool, outcome: Outcome, detail: impl FnOnce() -> String) {
     model::ensure(holds || std::thread::panicking(), outcome, detail);
 }

@@ -1,4 +1,5 @@
-//! Models of the core itself, which no historical bug belongs to: what the buffer, the notes and their clients promise.
+//! Models of the core itself, which no historical bug belongs to: what the buffer, the notes and their
+//! clients promise.
 //!
 //! | file | what must hold |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! Numbered records, small ones, and whether each came out once: the accounts of a model.
 //!
-//! The harness's own records are three words long, which is more than a model can afford. These have one word, their number, and a tag
-//! that goes with it.
+//! The harness's own records are three words long, which is more than a model can afford. These have one
+//! word, their number, and a tag that goes with it.
 
 use std::sync::Arc;
 
@@ -57,7 +57,8 @@ impl Tally {
         }
     }
 
-    /// Takes in what a read of a profile gave. Samples of foreign threads have no tags, and come in any order.
+    /// Takes in what a read of a profile gave. Samples of foreign threads have no tags, and come in any
+    /// order.
     pub fn take_profile(&mut self, entries: Entries<'_>) {
         for entry in entries {
             match entry {

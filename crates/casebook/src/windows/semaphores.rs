@@ -6,8 +6,8 @@
 //! | `semaphore@wakeup` | adds one, no thread asleep | adds one | - |
 //! | `semaphore@wakeup-sleeper` | adds one, the owner asleep in another thread | adds one | - |
 //!
-//! A counting semaphore may be added to any number of times, so the handler always does: then the way back from a sleep is as vulnerable as the way
-//! into it, which a note hides.
+//! A counting semaphore may be added to any number of times, so the handler always does: then the way back
+//! from a sleep is as vulnerable as the way into it, which a note hides.
 
 use std::sync::mpsc;
 

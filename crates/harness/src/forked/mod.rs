@@ -4,9 +4,9 @@
 //!  xtask step ──► [child process] worker ──► sigproof_step::sweep ──► [its child] stage ──► case
 //! ```
 //!
-//! A *window* is a piece of code between two marks: a note's sleep, a buffer's write. Cases bring their windows
-//! ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others. [`Entry`] is
-//! the [`Subject`] that a window is to the engines.
+//! A *window* is a piece of code between two marks: a note's sleep, a buffer's write. Cases bring their
+//! windows ([`Case::windows`](crate::case::Case::windows)); a [registry](crate::registry) may have others.
+//! [`Entry`] is the [`Subject`] that a window is to the engines.
 //!
 //! | file | holds |
 //! |---|---|
@@ -40,8 +40,8 @@ pub mod worker;
 
 pub use stage::Stage;
 
-/// What a window's process does: it makes the tested objects, then runs the window again and again, as long as
-/// the stage says [`another`](Stage::another).
+/// What a window's process does: it makes the tested objects, then runs the window again and again, as long
+/// as the stage says [`another`](Stage::another).
 pub type Play = Arc<dyn Fn(&mut Stage) -> Result<(), Failure> + Send + Sync>;
 
 /// A piece of code, and what may interrupt it.
@@ -88,8 +88,8 @@ impl Window {
         self
     }
 
-    /// Once the signal has released the other threads and they rest, they are held again: the target runs alone to
-    /// the end of the window.
+    /// Once the signal has released the other threads and they rest, they are held again: the target runs
+    /// alone to the end of the window.
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.alone = true;
@@ -169,8 +169,8 @@ impl Subject for Entry {
         Ok(page)
     }
 
-    /// The target is a thread of its own, so that its memory comes from an arena of its own: what the sweeping
-    /// process has allocated before the fork leaves no trace in the allocator's path.
+    /// The target is a thread of its own, so that its memory comes from an arena of its own: what the
+    /// sweeping process has allocated before the fork leaves no trace in the allocator's path.
     fn perform(&self, slate: &'static Slate) -> ! {
         let Ok(page) = page() else { leave(PANICKED) };
         thread::scope(|scope| {

@@ -8,11 +8,13 @@
 //! others      held until the signal comes, or the target sleeps; then free
 //! ```
 //!
-//! Between the marks nothing runs but the window, the handlers, and what was let go. `another` tells whether all that was sent was handled, exactly once,
-//! whether a handler left `errno` changed, and whether the table of descriptors is what it was.
+//! Between the marks nothing runs but the window, the handlers, and what was let go. `another` tells whether
+//! all that was sent was handled, exactly once, whether a handler left `errno` changed, and whether the table
+//! of descriptors is what it was.
 //!
-//! Helper and bystander wait for a *signal* of the sweeping process, not on memory or a descriptor that it shares: so that to
-//! [`hang`](sigproof_inspect::hang), which knows what others could wake, they are asleep for good.
+//! Helper and bystander wait for a *signal* of the sweeping process, not on memory or a descriptor that it
+//! shares: so that to [`hang`](sigproof_inspect::hang), which knows what others could wake, they are asleep
+//! for good.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -74,7 +76,8 @@ impl Stage {
         })
     }
 
-    /// Installs the handler; `body` is told how many have begun before it in this execution. Called once, before the first one.
+    /// Installs the handler; `body` is told how many have begun before it in this execution. Called once,
+    /// before the first one.
     ///
     /// # Errors
     /// Those of `sigaction`, or of a thread that cannot be started.
@@ -105,7 +108,8 @@ impl Stage {
         Ok(())
     }
 
-    /// A thread that acts once in an execution, when the target sleeps and no handler runs. Called at most once, before the first execution.
+    /// A thread that acts once in an execution, when the target sleeps and no handler runs. Called at most
+    /// once, before the first execution.
     ///
     /// # Errors
     /// Those of a thread that cannot be started.
@@ -127,7 +131,8 @@ impl Stage {
         Ok(())
     }
 
-    /// A thread that takes part, and is held from the beginning of a window to the signal, or to the target's sleep. Called before the first execution.
+    /// A thread that takes part, and is held from the beginning of a window to the signal, or to the target's
+    /// sleep. Called before the first execution.
     ///
     /// # Errors
     /// Those of a thread that cannot be started, or one thread too many.
@@ -172,7 +177,8 @@ impl Stage {
     /// Ends an execution, if there was one, and says whether there is to be another.
     ///
     /// # Errors
-    /// A signal that was not handled exactly once, an `errno` or a table of descriptors that is not as it was.
+    /// A signal that was not handled exactly once, an `errno` or a table of descriptors that is not as it
+    /// was.
     pub fn another(&mut self) -> Result<bool, Failure> {
         match self.descriptors {
             Some(_) => {
@@ -268,7 +274,8 @@ fn block(signal: libc::c_int) -> io::Result<()> {
 fn wait_for(signal: libc::c_int) {
     let set = set_of(signal);
     let mut number = 0;
-    // SAFETY: the set is initialised, and the number a live local. An error other than EINTR there is not: the set is valid.
+    // SAFETY: the set is initialised, and the number a live local. An error other than EINTR there is not:
+    // the set is valid.
     while unsafe { libc::sigwait(&raw const set, &raw mut number) } != 0 {}
 }
 

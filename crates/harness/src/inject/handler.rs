@@ -1,14 +1,15 @@
 //! The signal handler.
 //!
-//! It may run between any two instructions of the target thread. It allocates nothing, takes no lock, touches no thread-local but
-//! `errno` (which is part of the thread control block) and does not unwind; what its *body* does is what the case puts to the test.
+//! It may run between any two instructions of the target thread. It allocates nothing, takes no lock, touches
+//! no thread-local but `errno` (which is part of the thread control block) and does not unwind; what its
+//! *body* does is what the case puts to the test.
 //!
 //! Invariants:
 //! 1. `BODY` and `PAGE` are set, once and for good, before the handler is installed.
 //! 2. One thread at a time is the target, so the servo's words have one writer: the handler.
 //!
-//! Orderings: handler and window run on one thread, so relaxed accesses are ordered by the program; the compiler is kept from moving the
-//! window's code across the marks by a compiler fence.
+//! Orderings: handler and window run on one thread, so relaxed accesses are ordered by the program; the
+//! compiler is kept from moving the window's code across the marks by a compiler fence.
 
 use sigproof_osnote::NoteError;
 use sigproof_profbuf::WriteError;
@@ -116,13 +117,16 @@ pub(super) fn delay_ns() -> i64 {
     DELAY_NS.load(Ordering::Relaxed)
 }
 
-/// Sets the statics and installs the handler. `aimed`: the thread that the signals hit is the one whose window it is.
+/// Sets the statics and installs the handler. `aimed`: the thread that the signals hit is the one whose
+/// window it is.
 pub(super) fn install(page: &'static Page, body: &'static Body, aimed: bool, nesting: Nesting) -> Result<(), Refusal> {
-    // Invariant 1: before sigaction. Release pairs with the acquire in `on_signal`, should it run on another thread.
+    // Invariant 1: before sigaction. Release pairs with the acquire in `on_signal`, should it run on another
+    // thread.
     BODY.store(Box::into_raw(Box::new(body)), Ordering::Release);
     AIMED.store(aimed, Ordering::Relaxed);
     PAGE.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
-    // SAFETY: a zeroed sigaction is valid; `on_signal` has the signature that SA_SIGINFO asks for; the mask is initialised.
+    // SAFETY: a zeroed sigaction is valid; `on_signal` has the signature that SA_SIGINFO asks for; the mask
+    // is initialised.
     let result = unsafe {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;

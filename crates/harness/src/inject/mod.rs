@@ -1,7 +1,8 @@
 //! Real signals, aimed at a window of the target thread's code.
 //!
-//! A *round* arms one signal, runs the window, and waits until the signal has reached its handler: one signal, one handler, one look at
-//! what it interrupted. The handler tells where it hit, and a *servo* moves the next delay towards the window:
+//! A *round* arms one signal, runs the window, and waits until the signal has reached its handler: one
+//! signal, one handler, one look at what it interrupted. The handler tells where it hit, and a *servo* moves
+//! the next delay towards the window:
 //!
 //! | the handler finds | counted as | the next delay |
 //! |---|---|---|
@@ -62,7 +63,8 @@ impl Injector {
         Ok(Self { page, source, jitter: fastrand::Rng::with_seed(seed) })
     }
 
-    /// One round: a signal is armed, and `window` runs. With [`settle`](Self::settle) after it, the signal has been handled.
+    /// One round: a signal is armed, and `window` runs. With [`settle`](Self::settle) after it, the signal
+    /// has been handled.
     ///
     /// # Errors
     /// The signal could not be armed.
@@ -122,8 +124,8 @@ pub fn shield() -> Result<(), Refusal> {
     mask(libc::SIG_BLOCK)
 }
 
-/// Installs `body` as the handler, and aims nothing: for cases that raise the signal themselves. The calling thread, and those that it
-/// starts, take it from then on.
+/// Installs `body` as the handler, and aims nothing: for cases that raise the signal themselves. The calling
+/// thread, and those that it starts, take it from then on.
 ///
 /// # Errors
 /// As `sigaction`.
@@ -179,7 +181,8 @@ fn give_up(page: &Page, call: &str, errno: i32) {
 }
 
 fn mask(how: libc::c_int) -> Result<(), Refusal> {
-    // SAFETY: a zeroed sigset_t is a valid object for sigemptyset to initialise; all pointers are to live locals or null.
+    // SAFETY: a zeroed sigset_t is a valid object for sigemptyset to initialise; all pointers are to live
+    // locals or null.
     let result = unsafe {
         let mut set: libc::sigset_t = core::mem::zeroed();
         libc::sigemptyset(&raw mut set);

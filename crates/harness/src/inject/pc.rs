@@ -1,8 +1,9 @@
 //! What a signal interrupted: the saved program counter, by platform.
 //!
-//! A thread that a signal found in a system call has its counter right behind the call instruction, or right at it where the kernel
-//! will restart the call. That is how a sleeping target is told from one that is awake. The answer steers the servo and the coverage
-//! count and nothing else: a wrong one costs aim, never a verdict.
+//! A thread that a signal found in a system call has its counter right behind the call instruction, or right
+//! at it where the kernel will restart the call. That is how a sleeping target is told from one that is
+//! awake. The answer steers the servo and the coverage count and nothing else: a wrong one costs aim, never a
+//! verdict.
 
 /// Whether the interrupted thread was in a system call.
 ///
@@ -17,7 +18,8 @@ pub unsafe fn in_system_call(context: *mut libc::c_void) -> bool {
     if pc & 0xfff < 4 {
         return false;
     }
-    // SAFETY: the thread was about to execute at `pc`, so the page is mapped and (everywhere that we run) readable; `pc - 4` is in it too.
+    // SAFETY: the thread was about to execute at `pc`, so the page is mapped and (everywhere that we run)
+    // readable; `pc - 4` is in it too.
     unsafe { call_at(pc) || call_at(pc - CALL_LENGTH) }
 }
 

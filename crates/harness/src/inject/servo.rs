@@ -1,11 +1,13 @@
 //! The controller of the delay between arming a signal and its arrival.
 //!
-//! It runs inside the handler, on plain integers: an early signal lengthens the delay by a step, a late one shortens it. The step doubles
-//! while the direction stays, which finds the window from afar, and falls back to the smallest when it turns, which keeps it there.
-//! A little jitter on top (see [`JITTER_NS`]) sweeps the instructions of the window.
+//! It runs inside the handler, on plain integers: an early signal lengthens the delay by a step, a late one
+//! shortens it. The step doubles while the direction stays, which finds the window from afar, and falls back
+//! to the smallest when it turns, which keeps it there. A little jitter on top (see [`JITTER_NS`]) sweeps the
+//! instructions of the window.
 //!
-//! The delay may be negative: then the signal is sent at once, and the target waits that long before it enters its window. Without that, a
-//! window that is over sooner than a signal can arrive (a signal from another processor takes microseconds) would never be hit.
+//! The delay may be negative: then the signal is sent at once, and the target waits that long before it
+//! enters its window. Without that, a window that is over sooner than a signal can arrive (a signal from
+//! another processor takes microseconds) would never be hit.
 
 /// The smallest step, in nanoseconds.
 const STEP_NS: i64 = 40;

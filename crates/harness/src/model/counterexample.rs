@@ -14,7 +14,8 @@ use sigproof_report::{Grade, Outcome};
 /// How long the search for fewer preemptions may take, for each number of them.
 const SHORTER: Duration = Duration::from_secs(2);
 
-/// The failure as a finding: with the fewest preemptions below `bound`, if there is one to look below, its steps, and how to see it again.
+/// The failure as a finding: with the fewest preemptions below `bound`, if there is one to look below, its
+/// steps, and how to see it again.
 pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut failing: Failing) -> Finding {
     for preemptions in 0..bound.unwrap_or(0) {
         let until = Some(clock::now() + SHORTER);

@@ -1,4 +1,5 @@
-//! Explores a model: its plans level by level, in parallel; and finds the counterexample that is shortest to read.
+//! Explores a model: its plans level by level, in parallel; and finds the counterexample that is shortest to
+//! read.
 //!
 //! | verdict | when |
 //! |---|---|
@@ -6,8 +7,9 @@
 //! | unexpected | an outcome that must never be; or one that must and is nowhere within the bounds; or no signal was ever delivered |
 //! | inconclusive | the time ran out, or an execution was too long, before the above could be told |
 //!
-//! A broken variant is explored until what must be seen was seen; each level of plans first without preemptions, then with one, and so
-//! on. That finds the failure with the shortest plan, and of that one with the fewest preemptions; and soon.
+//! A broken variant is explored until what must be seen was seen; each level of plans first without
+//! preemptions, then with one, and so on. That finds the failure with the shortest plan, and of that one with
+//! the fewest preemptions; and soon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -288,7 +290,8 @@ fn preemptions(depth: Depth) -> String {
     depth.preemptions.map_or("any number of preemptions".to_owned(), |n| format!("{n} preemptions"))
 }
 
-/// Explores several models: several at a time if there are enough of them, else the plans of each. `done` gets each run as it ends.
+/// Explores several models: several at a time if there are enough of them, else the plans of each. `done`
+/// gets each run as it ends.
 pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer, done: impl Fn(usize, Run) + Sync) {
     let jobs = options.jobs.max(1);
     let (outer, inner) = if entries.len() >= jobs { (jobs, 1) } else { (1, jobs) };

@@ -8,11 +8,12 @@
 //!                                                                          └──► trace      the counterexample, column by column
 //! ```
 //!
-//! A model is a body that makes what it tests, starts threads, and marks the code that signals interrupt; and an alphabet of
-//! perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)); a [registry](crate::registry) may have others. What a model cannot see
-//! is said in [`sigproof_shim::model`].
+//! A model is a body that makes what it tests, starts threads, and marks the code that signals interrupt; and
+//! an alphabet of perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)); a
+//! [registry](crate::registry) may have others. What a model cannot see is said in [`sigproof_shim::model`].
 //!
-//! Everything here compiles without loom, too, so that lists and reports are the same everywhere; only exploring needs the other build.
+//! Everything here compiles without loom, too, so that lists and reports are the same everywhere; only
+//! exploring needs the other build.
 
 use std::sync::Arc;
 

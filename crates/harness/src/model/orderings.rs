@@ -37,8 +37,8 @@ pub struct Used {
     pub ordering: String,
 }
 
-/// What the program says that reads orderings: it gets the folder of a workspace, and tells the places, or why there are
-/// none.
+/// What the program says that reads orderings: it gets the folder of a workspace, and tells the places, or
+/// why there are none.
 #[derive(Debug)]
 pub enum Reading {}
 
@@ -134,7 +134,8 @@ pub fn survey(entry: &Entry) -> (Vec<Used>, u64) {
 pub enum Effort {
     /// Without perturbations, with one preemption: orderings are between threads, and most show there.
     Quick,
-    /// Without perturbations as deep as each model goes, then with them and one preemption; for so many seconds in all.
+    /// Without perturbations as deep as each model goes, then with them and one preemption; for so many
+    /// seconds in all.
     Full(u32),
 }
 

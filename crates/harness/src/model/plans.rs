@@ -1,9 +1,10 @@
 //! Which plans there are: level by level, each plan once, none that cannot happen.
 //!
-//! A plan of n perturbations can happen only if it can without the one that comes last, and if an execution without that one came to the
-//! chance for it: up to there the two are the same. So the candidates of a level are the plans of the level before that were carried
-//! out, each with one more perturbation at each chance that was seen there. No assumption is made about what a perturbation does to
-//! the number of chances that come after.
+//! A plan of n perturbations can happen only if it can without the one that comes last, and if an execution
+//! without that one came to the chance for it: up to there the two are the same. So the candidates of a level
+//! are the plans of the level before that were carried out, each with one more perturbation at each chance
+//! that was seen there. No assumption is made about what a perturbation does to the number of chances that
+//! come after.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! A failed execution, readable: a column for each thread, a row for each step, what a handler does set in under what it interrupted.
+//! A failed execution, readable: a column for each thread, a row for each step, what a handler does set in
+//! under what it interrupted.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

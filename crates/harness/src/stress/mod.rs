@@ -48,7 +48,8 @@ pub struct Options {
     pub attempts: Option<u64>,
     /// The rounds of an attempt; [`ROUNDS`] if none.
     pub rounds: Option<u64>,
-    /// The signals inside the window that a fixed variant has to see; if none, [`Delivery::coverage`], or one if `attempts` is given.
+    /// The signals inside the window that a fixed variant has to see; if none, [`Delivery::coverage`], or one
+    /// if `attempts` is given.
     pub coverage: Option<u64>,
     /// The seed of everything random; chosen, and reported, if none.
     pub seed: Option<u64>,

@@ -16,9 +16,9 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// Takes samples of the program counters of the running threads. Whether they confirm the spin: they show no
-    /// page that the samples before them, at the same `progress`, did not show. No samples confirm it, too:
-    /// where threads may not be stopped, the processor time alone decides.
+    /// Takes samples of the program counters of the running threads. Whether they confirm the spin: they show
+    /// no page that the samples before them, at the same `progress`, did not show. No samples confirm it,
+    /// too: where threads may not be stopped, the processor time alone decides.
     pub(super) fn confirms(&mut self, progress: u64, counters: &[u64]) -> bool {
         if self.progress.replace(progress) != Some(progress) {
             self.pages.clear();

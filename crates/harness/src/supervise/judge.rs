@@ -56,8 +56,8 @@ pub(crate) fn explain(pid: u32, in_handler: bool, stuck: Stuck, but: Option<u32>
     }
 }
 
-/// The outcome for a kind of hang. A sleeper with a handler on its stack has not lost a wake-up, whatever the stacks could tell: the
-/// handler waits for something.
+/// The outcome for a kind of hang. A sleeper with a handler on its stack has not lost a wake-up, whatever the
+/// stacks could tell: the handler waits for something.
 fn outcome(kind: HangKind, in_handler: bool) -> Outcome {
     match kind {
         HangKind::LostWakeup if in_handler => Outcome::SelfDeadlock,

@@ -1,8 +1,9 @@
-//! The parent's side of one attempt: start the child, watch it until it ends or hangs, diagnose a hang, and leave no
-//! process behind.
+//! The parent's side of one attempt: start the child, watch it until it ends or hangs, diagnose a hang, and
+//! leave no process behind.
 //!
-//! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the page, or hang. Whether it
-//! hangs is [`sigproof_inspect::hang`]'s to say; where that cannot see (no `/proc`, no permission), a long time without progress decides.
+//! Whatever the child does, this returns a verdict: it may finish, crash, be killed, write nonsense on the
+//! page, or hang. Whether it hangs is [`sigproof_inspect::hang`]'s to say; where that cannot see (no `/proc`,
+//! no permission), a long time without progress decides.
 
 mod child;
 mod closed;

@@ -1,9 +1,9 @@
 //! How much processor time a thread may burn without progress before it counts as spinning.
 //!
-//! [`SPIN_CPU`] is right where the processor is ours. Under emulation, or where a hypervisor's stolen time is charged to the thread, a
-//! millisecond of processor time is worth far less work. So a fixed amount of work is timed once, in the
-//! parent, and the limit is a multiple of what that took. A spin that the variant is not expected to show is
-//! looked at ten times longer.
+//! [`SPIN_CPU`] is right where the processor is ours. Under emulation, or where a hypervisor's stolen time is
+//! charged to the thread, a millisecond of processor time is worth far less work. So a fixed amount of work
+//! is timed once, in the parent, and the limit is a multiple of what that took. A spin that the variant is
+//! not expected to show is looked at ten times longer.
 
 use std::hint::black_box;
 use std::sync::OnceLock;

@@ -1,10 +1,12 @@
 //! Those who write records and drain them.
 //!
-//! A visit asks for so many *batches*. In a batch one thread writes [`batch`](bench::batch) records, which fill half of the ring, and then
-//! reads until there are none left. A record has one header word, a stack of the given depth, a time that counts up and, where there are
-//! tags, a tag. Of each record that is read its length, its time, its last word and its tag are summed up, so that none is left out and
-//! each is touched. The slices that are written go through `black_box`, so that no length is known when this is compiled. What a write returns
-//! is looked at, as a caller would. To fill and to drain are functions of their own, for all, so that neither is compiled as a part of the other.
+//! A visit asks for so many *batches*. In a batch one thread writes [`batch`](bench::batch) records, which
+//! fill half of the ring, and then reads until there are none left. A record has one header word, a stack of
+//! the given depth, a time that counts up and, where there are tags, a tag. Of each record that is read its
+//! length, its time, its last word and its tag are summed up, so that none is left out and each is touched.
+//! The slices that are written go through `black_box`, so that no length is known when this is compiled. What
+//! a write returns is looked at, as a caller would. To fill and to drain are functions of their own, for all,
+//! so that neither is compiled as a part of the other.
 //!
 //! | contender | writes | reads |
 //! |---|---|---|
@@ -197,8 +199,8 @@ impl Rtrb {
         let fixed = [words as u64, time, header[0]];
         match first.split_first_chunk_mut::<BEFORE>() {
             Some((before, rest)) if second.is_empty() => {
-                // One by one: an array that was just put together on the stack is slow to copy, as its stores cannot be forwarded to a
-                // wider load.
+                // One by one: an array that was just put together on the stack is slow to copy, as its stores
+                // cannot be forwarded to a wider load.
                 for (slot, word) in before.iter_mut().zip(fixed) {
                     slot.write(word);
                 }

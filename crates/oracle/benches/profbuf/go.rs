@@ -1,4 +1,5 @@
-//! Go's buffer as a contender: a driver of each toolchain, which is asked for batches and answers with the time that its own loop took.
+//! Go's buffer as a contender: a driver of each toolchain, which is asked for batches and answers with the
+//! time that its own loop took.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -44,7 +45,8 @@ impl Go {
         Contender { kind: Kind::Go, name: self.driver.version.to_string() }
     }
 
-    /// Asks, and waits for the answer. A process that has died, or that hangs, is replaced, for those who ask next.
+    /// Asks, and waits for the answer. A process that has died, or that hangs, is replaced, for those who ask
+    /// next.
     ///
     /// # Errors
     /// What it said when it died.

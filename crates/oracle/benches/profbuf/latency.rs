@@ -6,14 +6,16 @@
 //!  reader      sleeps on its note ─────────────────────────────┤ read returns, clock
 //! ```
 //!
-//! The record's time is what the clock said in the handler, before the write. The sender waits until the record has been read, and then
-//! for [`GAP`], so that the reader has had the time to go to sleep again; whether it had announced its sleep is told by the count of wake-ups,
-//! and a record that did not wake the reader is not counted.
+//! The record's time is what the clock said in the handler, before the write. The sender waits until the
+//! record has been read, and then for [`GAP`], so that the reader has had the time to go to sleep again;
+//! whether it had announced its sleep is told by the count of wake-ups, and a record that did not wake the
+//! reader is not counted.
 //!
 //! Invariants:
-//! 1. A writer is put into [`WRITER`] before the first signal of a visit is sent, and stays until the last one has been handled: the sender
-//!    waits for each record.
-//! 2. One target at a time takes signals, and the handler masks its own, so that one write ends before the next begins.
+//! 1. A writer is put into [`WRITER`] before the first signal of a visit is sent, and stays until the last
+//!    one has been handled: the sender waits for each record.
+//! 2. One target at a time takes signals, and the handler masks its own, so that one write ends before the
+//!    next begins.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -123,13 +125,14 @@ fn now_ns() -> u64 {
     u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The handler. It may run anywhere in the target's loop: it allocates nothing and takes no lock; what it wakes is a note whose backend says
-/// that a handler may.
+/// The handler. It may run anywhere in the target's loop: it allocates nothing and takes no lock; what it
+/// wakes is a note whose backend says that a handler may.
 extern "C" fn on_signal(_: libc::c_int) {
     let _errno = ErrnoGuard::new();
     // SAFETY: null, or valid by invariant 1. Acquire: pairs with the Release of `signalled`.
     let Some(writer) = (unsafe { WRITER.load(Ordering::Acquire).as_ref() }) else { return };
-    // SAFETY: by invariant 2 this is the only write at this time; writes are ordered by the sender's wait for each record.
+    // SAFETY: by invariant 2 this is the only write at this time; writes are ordered by the sender's wait for
+    // each record.
     if unsafe { writer.write_shared(now_ns() as i64, Tag(TAG), &HEADER_WORDS, &STACK) }.is_err() {
         // Relaxed: a flag, and nothing but it.
         REFUSED.store(1, Ordering::Relaxed);
@@ -137,7 +140,8 @@ extern "C" fn on_signal(_: libc::c_int) {
 }
 
 fn install() -> Result<(), String> {
-    // SAFETY: a zeroed sigaction is valid, and its mask, set to all, keeps the signal itself out of its handler too (invariant 2).
+    // SAFETY: a zeroed sigaction is valid, and its mask, set to all, keeps the signal itself out of its
+    // handler too (invariant 2).
     let result = unsafe {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
@@ -186,7 +190,8 @@ fn signalled(backend: &Backend, signals: u32) -> Result<Vec<u64>, String> {
 fn spin(posts: &Posts) {
     // SAFETY: no preconditions.
     let this = unsafe { libc::pthread_self() };
-    // A pthread_t is an integer or a pointer, by platform; it goes through as its bits. Release: pairs with the Acquire of `send`.
+    // A pthread_t is an integer or a pointer, by platform; it goes through as its bits. Release: pairs with
+    // the Acquire of `send`.
     posts.target.store(this as u64, Ordering::Release);
     while !posts.stop.load(Ordering::Acquire) {
         hint::spin_loop();

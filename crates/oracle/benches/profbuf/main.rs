@@ -1,4 +1,5 @@
-//! The benchmarks of the buffer: `cargo bench -p sigproof-oracle`, or `cargo xtask bench`, which makes tables of them.
+//! The benchmarks of the buffer: `cargo bench -p sigproof-oracle`, or `cargo xtask bench`, which makes tables
+//! of them.
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | `notes` | the notes that readers sleep on, with their wake-ups counted |
 //! | `tell` | the events |
 //!
-//! With `--ordered` the program reads an order and tells events; criterion's own text then goes to the standard error. Without, it is
-//! one of cargo's usual benches: one pass of the cost of a record.
+//! With `--ordered` the program reads an order and tells events; criterion's own text then goes to the
+//! standard error. Without, it is one of cargo's usual benches: one pass of the cost of a record.
 
 use std::process::ExitCode;
 

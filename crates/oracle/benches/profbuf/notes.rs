@@ -41,7 +41,8 @@ impl Wake for Counting {
     }
 }
 
-/// The notes of this platform that a signal handler may wake, in the order of the registry: the first one is the one to use.
+/// The notes of this platform that a signal handler may wake, in the order of the registry: the first one is
+/// the one to use.
 pub fn usable() -> impl Iterator<Item = &'static Backend> {
     Backends::BUILT_IN.wakes_from_handler().filter(|backend| backend.available())
 }

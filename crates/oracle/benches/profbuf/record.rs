@@ -1,8 +1,8 @@
 //! The cost of a record, by criterion.
 //!
-//! In each *pass* all contenders are visited in turn at each depth, beginning with another one each time. A visit is short: criterion warms
-//! it up and takes its samples, of which the median is told. What else goes on in the machine so meets neighbours alike, and ratios
-//! are taken within a pass.
+//! In each *pass* all contenders are visited in turn at each depth, beginning with another one each time. A
+//! visit is short: criterion warms it up and takes its samples, of which the median is told. What else goes
+//! on in the machine so meets neighbours alike, and ratios are taken within a pass.
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
-//! A writer and a reader, on a thread each: what a write costs, what is lost, how often the reader is woken, and what it costs.
+//! A writer and a reader, on a thread each: what a write costs, what is lost, how often the reader is woken,
+//! and what it costs.
 //!
-//! The writer is *paced*: a burst of [`BURST`] records every [`PERIOD`], between which it spins; or it goes *flat out*. The reader
-//! *blocks*: it sleeps on its note; or it *polls*: it looks, and sleeps for [`POLL`] if there is nothing. A write is timed by the burst, so
-//! that a clock is read once in 64 writes. Criterion has no part in it: a time is the least of what is told here.
+//! The writer is *paced*: a burst of [`BURST`] records every [`PERIOD`], between which it spins; or it goes
+//! *flat out*. The reader *blocks*: it sleeps on its note; or it *polls*: it looks, and sleeps for [`POLL`]
+//! if there is nothing. A write is timed by the burst, so that a clock is read once in 64 writes. Criterion
+//! has no part in it: a time is the least of what is told here.
 //!
 //! Every record is accounted for: read, or reported as lost.
 

@@ -5,8 +5,9 @@
 //!             └─ batch ─► contest with go1.27: ...
 //! ```
 //!
-//! A batch's requests are under way while the next batch is made and ours answers it. Where a runtime is known to die of a double
-//! wake-up, a sequence is sent only up to there, and some of these are sent whole, each to a process of its own, to see it die.
+//! A batch's requests are under way while the next batch is made and ours answers it. Where a runtime is
+//! known to die of a double wake-up, a sequence is sent only up to there, and some of these are sent whole,
+//! each to a process of its own, to see it die.
 
 use std::collections::VecDeque;
 use std::io;
@@ -84,8 +85,8 @@ pub enum Finding {
 
 type Batch = Vec<(u64, Sequence)>;
 
-/// Compares sequences `0..cases` of `seed` with all contestants, whose tallies it returns in their order. `progress` is told by how many sequences
-/// each has come further.
+/// Compares sequences `0..cases` of `seed` with all contestants, whose tallies it returns in their order.
+/// `progress` is told by how many sequences each has come further.
 ///
 /// # Errors
 /// A driver cannot be started, or a thread.

@@ -1,6 +1,8 @@
-//! What differs by decision: a short list, each with its reason, each seen on both sides in every run of `cargo xtask conform`.
+//! What differs by decision: a short list, each with its reason, each seen on both sides in every run of
+//! `cargo xtask conform`.
 //!
-//! The count of dropped records is not on it: at 2^32-1 it stays, on both sides, and random sequences start just below.
+//! The count of dropped records is not on it: at 2^32-1 it stays, on both sides, and random sequences start
+//! just below.
 
 use std::io;
 

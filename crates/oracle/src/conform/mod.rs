@@ -1,4 +1,5 @@
-//! Differential tests: the same operations on our buffer and on those of real runtimes, compared answer by answer.
+//! Differential tests: the same operations on our buffer and on those of real runtimes, compared answer by
+//! answer.
 //!
 //! | file | holds |
 //! |---|---|
@@ -13,9 +14,10 @@
 //! | [`regressions`] | those that once did, kept in a file |
 //! | [`decisions`] | what differs, and why |
 //!
-//! Everything runs in one thread on either side, so that every answer is determined: a blocking read that finds nothing *announces* its
-//! sleep, and says so; what comes next is done while the reader sleeps; and a read after that goes on behind the sleep, if the note has
-//! been woken, or finds itself still asleep. The interleavings of threads are the models' business.
+//! Everything runs in one thread on either side, so that every answer is determined: a blocking read that
+//! finds nothing *announces* its sleep, and says so; what comes next is done while the reader sleeps; and a
+//! read after that goes on behind the sleep, if the note has been woken, or finds itself still asleep. The
+//! interleavings of threads are the models' business.
 
 pub mod answer;
 pub mod compare;

@@ -1,6 +1,7 @@
 //! What our buffer answers to a sequence: the words that a runtime has to answer, too.
 //!
-//! A blocking read runs what comes after it inside its sleep, on the reader's own thread, up to the next read that finds the note woken.
+//! A blocking read runs what comes after it inside its sleep, on the reader's own thread, up to the next read
+//! that finds the note woken.
 
 use sigproof_profbuf::{
     EveryRecord, HalfFull, KeepsFlag, Read, ReadMode, Reader, Tag, Wake, WakePolicy, WriteError, Writer,
@@ -49,7 +50,8 @@ impl Answers {
     }
 }
 
-/// What our buffer answers under a wake policy; and, if no read of the sequence sleeps, what our polled buffer answers, too.
+/// What our buffer answers under a wake policy; and, if no read of the sequence sleeps, what our polled
+/// buffer answers, too.
 ///
 /// # Errors
 /// What our buffer refuses though it is lawful, or where the two differ, in words.

@@ -1,4 +1,5 @@
-//! Which wake policy a runtime has: found out by asking it, so that a development tree is told apart as a release is.
+//! Which wake policy a runtime has: found out by asking it, so that a development tree is told apart as a
+//! release is.
 
 use std::fmt;
 use std::io;
@@ -11,7 +12,8 @@ use super::single::Single;
 /// A wake policy seen in the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// Every record wakes, and publishing an overflow or the end of the file leaves the announcement standing: Go up to 1.24.
+    /// Every record wakes, and publishing an overflow or the end of the file leaves the announcement
+    /// standing: Go up to 1.24.
     KeepsFlag,
     /// Every record wakes.
     EveryRecord,

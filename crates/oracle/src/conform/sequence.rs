@@ -1,4 +1,5 @@
-//! What is done to a buffer: as a value, as a line of text that can be kept and replayed, and as the words of a request.
+//! What is done to a buffer: as a value, as a line of text that can be kept and replayed, and as the words of
+//! a request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,8 +55,8 @@ pub enum Delivery {
 }
 
 impl Sequence {
-    /// Without what would be misuse after the end of the file, and without more header words than there are: both sides have it forbidden,
-    /// each in its own way, and [`decisions`](super::decisions) covers that.
+    /// Without what would be misuse after the end of the file, and without more header words than there are:
+    /// both sides have it forbidden, each in its own way, and [`decisions`](super::decisions) covers that.
     #[must_use]
     pub fn lawful(mut self) -> Self {
         let mut closed = false;
@@ -101,7 +102,8 @@ impl Sequence {
     }
 }
 
-/// The header words and the stack words of the record written by operation `at`. No two are alike, and none is zero.
+/// The header words and the stack words of the record written by operation `at`. No two are alike, and none
+/// is zero.
 pub fn words_of(at: usize, write: Write) -> impl Iterator<Item = u64> {
     let base = (at as u64 + 1) << 32;
     let header = (1..=u64::from(write.header)).map(move |word| base | 1 << 24 | word);

@@ -10,8 +10,9 @@ use super::sequence::{Op, Sequence};
 use super::single::{Compared, Disagreement, Single};
 use super::strategy::tree;
 
-/// The shortest of what sequence `number` of `seed` can be shrunk to, in about so many tries, each of which takes well under a millisecond, or
-/// ten if the runtime dies of it; `None` if that sequence does not disagree after all.
+/// The shortest of what sequence `number` of `seed` can be shrunk to, in about so many tries, each of which
+/// takes well under a millisecond, or ten if the runtime dies of it; `None` if that sequence does not
+/// disagree after all.
 ///
 /// # Errors
 /// The driver cannot be started.
@@ -43,7 +44,8 @@ pub fn shrink(
     without_any_op(best, single, rule).map(Some)
 }
 
-/// Leaves out whatever single operation can be left out: the strategy's own shrinking keeps what it drew beside the operations.
+/// Leaves out whatever single operation can be left out: the strategy's own shrinking keeps what it drew
+/// beside the operations.
 fn without_any_op(mut best: Disagreement, single: &mut Single<'_>, rule: Rule) -> io::Result<Disagreement> {
     let mut at = 0;
     while at < best.sequence.ops.len() {

@@ -1,5 +1,5 @@
-//! One sequence, operation by operation, in a process that answers each before it begins the next: so the operation that kills a
-//! runtime is known.
+//! One sequence, operation by operation, in a process that answers each before it begins the next: so the
+//! operation that kills a runtime is known.
 
 use std::fmt;
 use std::io;
@@ -56,7 +56,8 @@ impl<'a> Single<'a> {
         Self { driver, process: None }
     }
 
-    /// The runtime's answers, one an operation, up to its death or silence, and then what it printed, if it died.
+    /// The runtime's answers, one an operation, up to its death or silence, and then what it printed, if it
+    /// died.
     ///
     /// # Errors
     /// The driver cannot be started.

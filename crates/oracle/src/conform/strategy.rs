@@ -1,5 +1,5 @@
-//! Sequences at random: small rings, records around their size and beyond it, absent tags, short headers, counts about to wrap, a reader
-//! that polls or sleeps, and a close at any time.
+//! Sequences at random: small rings, records around their size and beyond it, absent tags, short headers,
+//! counts about to wrap, a reader that polls or sleeps, and a close at any time.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,8 @@ fn counts() -> impl Strategy<Value = Counts> {
 
 /// Sequence `number` of a seed, with all that it could be shrunk to. The same, whenever it is asked for.
 pub fn tree<S: Strategy>(strategy: &S, seed: u64, number: u64) -> NewTree<S> {
-    // The generator gives much the same numbers for much the same seeds: so neither the seed nor the number is one as it is.
+    // The generator gives much the same numbers for much the same seeds: so neither the seed nor the number
+    // is one as it is.
     let mut mixed = fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut bytes = [0; 16];
     mixed.fill(&mut bytes);

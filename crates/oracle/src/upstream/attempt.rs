@@ -1,4 +1,5 @@
-//! One attempt: a child runs a reproducer until it ends, or until it is stuck: then it is asked why, and killed.
+//! One attempt: a child runs a reproducer until it ends, or until it is stuck: then it is asked why, and
+//! killed.
 
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -79,7 +80,8 @@ pub struct Attempted {
     pub elapsed: Duration,
 }
 
-/// Runs the reproducer of that name for so long, if nothing bad comes of it. `look` sees what it tells, and says whether to go on.
+/// Runs the reproducer of that name for so long, if nothing bad comes of it. `look` sees what it tells, and
+/// says whether to go on.
 ///
 /// # Errors
 /// The child cannot be started or waited for.

@@ -22,12 +22,13 @@
 //!
 //! # Invariants
 //! 1. A hang is told from the absence of progress, never from the time that the whole takes.
-//! 2. When an attempt returns, its process group is gone. A child whose parent is killed dies with it: by the end of its standard input and,
-//!    on Linux, by `PR_SET_PDEATHSIG`.
+//! 2. When an attempt returns, its process group is gone. A child whose parent is killed dies with it: by the
+//!    end of its standard input and, on Linux, by `PR_SET_PDEATHSIG`.
 //!
 //! # Limits
-//! On macOS nothing of this was run: it is compiled, and the driver is cross-compiled (`tests/tests/cli/upstream.rs`). A thread that is
-//! stuck in a handler has all signals blocked and gives no traceback; the others do.
+//! On macOS nothing of this was run: it is compiled, and the driver is cross-compiled
+//! (`tests/tests/cli/upstream.rs`). A thread that is stuck in a handler has all signals blocked and gives no
+//! traceback; the others do.
 
 mod attempt;
 pub mod registry;

@@ -1,7 +1,8 @@
-//! The reproducers: their names, what is expected of each in which release on which platform, and from where that is known.
+//! The reproducers: their names, what is expected of each in which release on which platform, and from where
+//! that is known.
 //!
-//! The code of each is a file in `go/driver`. The sources that were read are those of the releases named; between two of them that differ
-//! nothing is claimed, and either outcome may be seen.
+//! The code of each is a file in `go/driver`. The sources that were read are those of the releases named;
+//! between two of them that differ nothing is claimed, and either outcome may be seen.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! What of a runtime's traceback is worth reading: why it died, and the goroutines and threads that were not idle, without addresses.
+//! What of a runtime's traceback is worth reading: why it died, and the goroutines and threads that were not
+//! idle, without addresses.
 //!
-//! With `GOTRACEBACK=crash` a Go program that gets SIGQUIT prints all goroutines and then, thread by thread, what each was doing with its
-//! registers: some hundred lines, most of them about threads that wait for work.
+//! With `GOTRACEBACK=crash` a Go program that gets SIGQUIT prints all goroutines and then, thread by thread,
+//! what each was doing with its registers: some hundred lines, most of them about threads that wait for work.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Stacks of threads that the program does not know, kept until a thread that it knows comes by.
 //!
-//! A fixed array of 1000 words, `length, stack...` for each; the last word is never used, as in the runtime. No allocation, no panic.
-//! Not synchronised: it lies behind the signal lock.
+//! A fixed array of 1000 words, `length, stack...` for each; the last word is never used, as in the runtime.
+//! No allocation, no panic. Not synchronised: it lies behind the signal lock.
 
 /// Words.
 const CAPACITY: usize = 1000;
@@ -9,7 +9,8 @@ const CAPACITY: usize = 1000;
 /// The array.
 #[derive(Debug)]
 pub(super) struct Foreign {
-    /// On the heap, so that a log that is moved to its place does not carry it across stacks that may be small.
+    /// On the heap, so that a log that is moved to its place does not carry it across stacks that may be
+    /// small.
     words: Box<[u64]>,
     used: usize,
 }

@@ -1,7 +1,7 @@
 //! The lock on what the signal handler shares with ordinary code.
 //!
-//! A handler that waits for a lock which the code that it interrupted holds waits for ever (golang/go#25785, golang/go#48782). There are
-//! two ways out, and both are here:
+//! A handler that waits for a lock which the code that it interrupted holds waits for ever (golang/go#25785,
+//! golang/go#48782). There are two ways out, and both are here:
 //!
 //! | lock | in ordinary code | in the handler |
 //! |---|---|---|
@@ -10,10 +10,11 @@
 //!
 //! One word, 0 or 1. Invariants:
 //! 1. Whoever changed it from 0 to 1 is in the critical section, alone, and changes it back.
-//! 2. `MaskedSpin`: the signal is blocked in the thread of the holder, be it by the guard or because the holder is the handler.
+//! 2. `MaskedSpin`: the signal is blocked in the thread of the holder, be it by the guard or because the
+//!    holder is the handler.
 //!
-//! Orderings: the compare-and-swap that takes the lock is Acquire and pairs with the Release store that gave it back, so each critical
-//! section happens before the next.
+//! Orderings: the compare-and-swap that takes the lock is Acquire and pairs with the Release store that gave
+//! it back, so each critical section happens before the next.
 
 use sigproof_shim::atomic::{AtomicU32, Ordering};
 use sigproof_shim::hint;
@@ -22,8 +23,9 @@ use sigproof_shim::os::{OsError, sigmask};
 /// A lock that is taken both in ordinary code and in the handler of one signal.
 ///
 /// # Safety
-/// No two critical sections run at the same time, on whatever threads, a handler that interrupts another section included; and each
-/// happens before the next. (Not that they are ever reached: a lock that deadlocks is a bug, but not unsound.)
+/// No two critical sections run at the same time, on whatever threads, a handler that interrupts another
+/// section included; and each happens before the next. (Not that they are ever reached: a lock that deadlocks
+/// is a bug, but not unsound.)
 pub unsafe trait SignalLock: Sized + Send + Sync + 'static {
     /// A free lock, for the handler of `signal`.
     ///
@@ -37,8 +39,8 @@ pub unsafe trait SignalLock: Sized + Send + Sync + 'static {
     /// Runs `section` in the handler, alone; or not at all.
     ///
     /// # Safety
-    /// In the handler of the signal given to [`new`](Self::new), installed without `SA_NODEFER`; or where no such handler can interrupt:
-    /// in a thread that blocks that signal, or if no thread handles it.
+    /// In the handler of the signal given to [`new`](Self::new), installed without `SA_NODEFER`; or where no
+    /// such handler can interrupt: in a thread that blocks that signal, or if no thread handles it.
     unsafe fn enter<R>(&self, section: impl FnOnce() -> R) -> Option<R>;
 }
 
@@ -100,7 +102,8 @@ unsafe impl SignalLock for MaskedSpin {
 pub struct TrySpin(Word);
 
 impl TrySpin {
-    /// How often the handler tries. More than once, since the holder may as well be on another processor and about to finish.
+    /// How often the handler tries. More than once, since the holder may as well be on another processor and
+    /// about to finish.
     pub const TRIES: u32 = 64;
 }
 

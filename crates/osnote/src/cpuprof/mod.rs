@@ -16,10 +16,11 @@
 //! 1. `State` is touched only inside a critical section of the signal lock; there is no other lock.
 //! 2. Nothing is allocated or freed inside: a log is made before, and given up after.
 //! 3. There is a writer exactly while the rate is not 0.
-//! 4. What is lost is counted, in the buffer or in a counter, and each count is reported once, as an entry of the profile; of the two
-//!    counters what is left after the switching-off goes to the next profile.
+//! 4. What is lost is counted, in the buffer or in a counter, and each count is reported once, as an entry of
+//!    the profile; of the two counters what is left after the switching-off goes to the next profile.
 //!
-//! Limits: what the handler can afford depends on the note. Where [`SignalSafety::Unsafe`], read as [`Practice::read_mode`] says.
+//! Limits: what the handler can afford depends on the note. Where [`SignalSafety::Unsafe`], read as
+//! [`Practice::read_mode`] says.
 
 mod foreign;
 mod lock;
@@ -136,8 +137,8 @@ pub struct CpuProf<P: Practice = Sound> {
     lost_busy: AtomicU64,
 }
 
-// SAFETY: the state, alone not Sync, is reached only in critical sections of the signal lock (invariant 1), which exclude and order each other
-// by the contract of `SignalLock`; its parts are Send.
+// SAFETY: the state, alone not Sync, is reached only in critical sections of the signal lock (invariant 1),
+// which exclude and order each other by the contract of `SignalLock`; its parts are Send.
 unsafe impl<P: Practice> Sync for CpuProf<P> {}
 
 impl<P: Practice> CpuProf<P> {
@@ -176,13 +177,15 @@ impl<P: Practice> CpuProf<P> {
         self.wakeup
     }
 
-    /// Changes the rate: at most [`MAX_RATE`] hertz, 0 or less for off. The caller sets the timer: after switching on, and before switching off.
+    /// Changes the rate: at most [`MAX_RATE`] hertz, 0 or less for off. The caller sets the timer: after
+    /// switching on, and before switching off.
     ///
-    /// On: makes a log whose first entry is the rate. Off: writes what is left of foreign stacks and losses, and ends the profile.
-    /// In ordinary code only.
+    /// On: makes a log whose first entry is the rate. Off: writes what is left of foreign stacks and losses,
+    /// and ends the profile. In ordinary code only.
     ///
     /// # Errors
-    /// [`RateError::On`], [`RateError::Unread`]: refused, nothing has changed. [`RateError::Buffer`], [`RateError::Note`]: not switched on.
+    /// [`RateError::On`], [`RateError::Unread`]: refused, nothing has changed. [`RateError::Buffer`],
+    /// [`RateError::Note`]: not switched on.
     /// [`RateError::Wake`]: switched off.
     pub fn set_rate(&self, hz: i64) -> Result<Switched<'_, P>, RateError> {
         match u64::try_from(hz.min(MAX_RATE)) {
@@ -198,7 +201,8 @@ impl<P: Practice> CpuProf<P> {
         let config = Config { header: 1, words: self.settings.words, tags: self.settings.tags };
         let (mut writer, reader) = sigproof_profbuf::new(config, note).map_err(RateError::Buffer)?;
         let now = i64::try_from(clock::now().as_nanos()).unwrap_or(i64::MAX);
-        // No thread sleeps on the new note, so no wake-up can fail; and the first record fits, by the least size of a buffer.
+        // No thread sleeps on the new note, so no wake-up can fail; and the first record fits, by the least
+        // size of a buffer.
         let _ = writer.write(now, Tag::NONE, &[hz], &[]);
 
         let mut made = Some(writer);
@@ -206,7 +210,8 @@ impl<P: Practice> CpuProf<P> {
             let refusal = self.refusal(state);
             if refusal.is_none() {
                 state.writer = made.take();
-                // Relaxed: only stored to true in here, and to false by the reader that this profile is about to get.
+                // Relaxed: only stored to true in here, and to false by the reader that this profile is about
+                // to get.
                 self.unread.store(true, Ordering::Relaxed);
             }
             refusal
@@ -246,14 +251,15 @@ impl<P: Practice> CpuProf<P> {
     ///
     /// A stack of the one word 2^64-1 or 2^64-2, where no code can be, would be taken for a count of losses.
     ///
-    /// Async-signal-safe if waking the log's note is; keeps `errno`; waits no longer than the signal lock does.
+    /// Async-signal-safe if waking the log's note is; keeps `errno`; waits no longer than the signal lock
+    /// does.
     ///
     /// # Errors
     /// [`WriteError::Wake`]: the sample was added, but the reader's wake-up failed.
     ///
     /// # Safety
-    /// In the handler of [`Settings::signal`], installed without `SA_NODEFER`; or where no such handler can interrupt: in a thread that
-    /// blocks that signal, or if no thread handles it.
+    /// In the handler of [`Settings::signal`], installed without `SA_NODEFER`; or where no such handler can
+    /// interrupt: in a thread that blocks that signal, or if no thread handles it.
     pub unsafe fn add(&self, time: i64, tag: Tag, stack: &[u64]) -> Result<Added, WriteError<NoteError>> {
         let _errno = ErrnoGuard::new();
         // SAFETY: passed on to the caller.
@@ -271,8 +277,8 @@ impl<P: Practice> CpuProf<P> {
         added.unwrap_or_else(|| Ok(self.busy()))
     }
 
-    /// Adds a sample of a thread that the program does not know: it is kept, and written by the next [`add`](Self::add), with neither
-    /// time nor tag. Wakes no thread.
+    /// Adds a sample of a thread that the program does not know: it is kept, and written by the next
+    /// [`add`](Self::add), with neither time nor tag. Wakes no thread.
     ///
     /// Async-signal-safe; keeps `errno`; waits no longer than the signal lock does.
     ///
@@ -322,7 +328,8 @@ impl<P: Practice> CpuProf<P> {
             write(1, stack);
         });
         for (counter, mark) in [(&self.lost_foreign, LOST_FOREIGN), (&self.lost_busy, LOST_BUSY)] {
-            // Relaxed: most of the time there is nothing to take; a count that is missed is for the next time.
+            // Relaxed: most of the time there is nothing to take; a count that is missed is for the next
+            // time.
             if counter.load(Ordering::Relaxed) == 0 {
                 continue;
             }
@@ -346,7 +353,8 @@ impl<P: Practice> CpuProf<P> {
     /// # Safety
     /// As [`SignalLock::enter`].
     unsafe fn in_handler<R>(&self, section: impl FnOnce(&mut State<P>) -> R) -> Option<R> {
-        // SAFETY: alone, by invariant 1 and the lock's contract; that we are in the handler is passed on to the caller.
+        // SAFETY: alone, by invariant 1 and the lock's contract; that we are in the handler is passed on to
+        // the caller.
         unsafe { self.lock.enter(|| self.state.with_mut(|state| section(&mut *state))) }
     }
 }

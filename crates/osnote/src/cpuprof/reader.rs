@@ -12,7 +12,8 @@ use crate::{Note, NoteError};
 
 /// The reading end of one profile, from switch-on to its end.
 ///
-/// Reading it to the end, or dropping it, makes way for the next profile. Drop it before that if its note exists once in a process.
+/// Reading it to the end, or dropping it, makes way for the next profile. Drop it before that if its note
+/// exists once in a process.
 pub struct ProfileReader<'a, P: Practice = Sound> {
     prof: &'a CpuProf<P>,
     reader: Reader<Box<dyn Note>, P::Policy>,
@@ -106,8 +107,8 @@ impl<'a, P: Practice> ProfileReader<'a, P> {
         Ok(understand(self.prof, &mut self.first, &mut self.ended, read))
     }
 
-    /// Waits until there is something: asleep on the note where that fits, else by a look every poll interval. Never gives
-    /// [`ProfileRead::Empty`].
+    /// Waits until there is something: asleep on the note where that fits, else by a look every poll
+    /// interval. Never gives [`ProfileRead::Empty`].
     ///
     /// # Errors
     /// As [`Reader::read`].
@@ -149,7 +150,8 @@ fn understand<'r, P: Practice>(
 /// Makes way for the next profile, once.
 fn end<P: Practice>(prof: &CpuProf<P>, ended: &mut bool) {
     if !core::mem::replace(ended, true) {
-        // Release: pairs with the Acquire in `CpuProf::refusal`: the next profile comes after the end of this one.
+        // Release: pairs with the Acquire in `CpuProf::refusal`: the next profile comes after the end of this
+        // one.
         prof.unread.store(false, Ordering::Release);
     }
 }
@@ -167,7 +169,8 @@ impl<P: Practice> fmt::Debug for ProfileReader<'_, P> {
 }
 
 impl<'a> Entries<'a> {
-    /// The records not yet iterated over, as the buffer gives them: one header word, the rate or the number of samples.
+    /// The records not yet iterated over, as the buffer gives them: one header word, the rate or the number
+    /// of samples.
     pub fn records(&self) -> Records<'a> {
         self.records.clone()
     }

@@ -1,7 +1,8 @@
-//! A note over an event counter: one descriptor instead of a pipe's two, and eight bytes in the kernel instead of a buffer.
+//! A note over an event counter: one descriptor instead of a pipe's two, and eight bytes in the kernel
+//! instead of a buffer.
 //!
-//! The algorithm, its states and its invariants are those of [`doorbell`]. Reading and writing share one open file, so that both are
-//! non-blocking, as the writer in a handler must be; the sleeper polls.
+//! The algorithm, its states and its invariants are those of [`doorbell`]. Reading and writing share one open
+//! file, so that both are non-blocking, as the writer in a handler must be; the sleeper polls.
 
 use core::time::Duration;
 

@@ -8,13 +8,15 @@
 //!
 //! Invariants:
 //! 1. Only the waker stores `WOKEN`, by a swap whose old value tells it of a second wake-up and of a sleeper.
-//! 2. A sleeper gives up by a compare-and-swap from `SLEEPING`; if that fails, it has been woken. The primitive keeps no count, so that nothing can
-//!    be left behind in it.
+//! 2. A sleeper gives up by a compare-and-swap from `SLEEPING`; if that fails, it has been woken. The
+//!    primitive keeps no count, so that nothing can be left behind in it.
 //!
-//! Orderings: the swap of `wakeup` releases what the waker has done; the sleeper's loads and its failing compare-and-swaps acquire it.
+//! Orderings: the swap of `wakeup` releases what the waker has done; the sleeper's loads and its failing
+//! compare-and-swaps acquire it.
 //!
-//! Limits: the kernel's wake happens after the swap, so that it may hit a word whose note is gone and another's sleeper with it: a spurious
-//! wake-up there, which every futex user must bear (futex(2)). Here a waker borrows the note while it wakes.
+//! Limits: the kernel's wake happens after the swap, so that it may hit a word whose note is gone and
+//! another's sleeper with it: a spurious wake-up there, which every futex user must bear (futex(2)). Here a
+//! waker borrows the note while it wakes.
 
 use core::time::Duration;
 
@@ -63,7 +65,8 @@ impl FutexNote {
     }
 
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
-        // Success Relaxed: the swap in `wakeup` needs nothing of the sleeper but this word. Failure Acquire: pairs with that swap.
+        // Success Relaxed: the swap in `wakeup` needs nothing of the sleeper but this word. Failure Acquire:
+        // pairs with that swap.
         match self.word.compare_exchange(CLEAR, SLEEPING, Ordering::Relaxed, Ordering::Acquire) {
             Ok(_) => {}
             Err(WOKEN) => return Ok(Woken::ByWakeup),
@@ -103,7 +106,8 @@ impl Note for FutexNote {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         let _errno = ErrnoGuard::new();
-        // AcqRel: releases the waker's work to the sleeper's acquires; acquires from the clear that it replaces.
+        // AcqRel: releases the waker's work to the sleeper's acquires; acquires from the clear that it
+        // replaces.
         match self.word.swap(WOKEN, Ordering::AcqRel) {
             CLEAR => Ok(()),
             SLEEPING => Ok(futex::wake(&self.word, 1).map(drop)?),

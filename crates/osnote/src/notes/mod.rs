@@ -11,8 +11,8 @@ pub mod signote;
 
 use crate::backend::Backend;
 
-/// The notes of a registry, in the order in which tables show them. A value: whoever needs notes receives it as an
-/// argument, so a registry can hold a note that is not built here.
+/// The notes of a registry, in the order in which tables show them. A value: whoever needs notes receives it
+/// as an argument, so a registry can hold a note that is not built here.
 #[derive(Clone, Copy, Debug)]
 pub struct Backends {
     all: &'static [&'static Backend],

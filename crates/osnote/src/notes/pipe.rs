@@ -1,8 +1,9 @@
 //! A note over a pipe of its own: Go's `sigNote` pipe, generalised to many instances and to timed sleeps.
 //!
-//! The fix of golang/go#61768 calls this off because of the race between `pipe`, close-on-exec and fork; [`cloexec`] solves that.
-//! The algorithm, its states and its invariants are those of [`doorbell`]. The write end does not block; the read end does, and is polled
-//! first when the sleep is timed: there is only one reader, so that what was readable still is.
+//! The fix of golang/go#61768 calls this off because of the race between `pipe`, close-on-exec and fork;
+//! [`cloexec`] solves that. The algorithm, its states and its invariants are those of [`doorbell`]. The write
+//! end does not block; the read end does, and is polled first when the sleep is timed: there is only one
+//! reader, so that what was readable still is.
 
 use core::time::Duration;
 
@@ -60,7 +61,8 @@ impl Doorbell for PipeBell {
     }
 
     fn answer(&self, timeout: Option<Duration>) -> Result<Heard, NoteError> {
-        // More than one byte at a time: strays (invariant 2 of the doorbell) go faster so, and there is at most one of ours.
+        // More than one byte at a time: strays (invariant 2 of the doorbell) go faster so, and there is at
+        // most one of ours.
         let mut buffer = [0; 64];
         doorbell::answer_by_read(self.ends.read.borrow(), &mut buffer, timeout.map(Some))
     }

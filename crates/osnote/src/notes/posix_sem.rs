@@ -1,5 +1,5 @@
-//! The key-word note of [`sema`](super::sema), over an unnamed POSIX semaphore for each thread: the same algorithm, with the one semaphore
-//! call that a signal handler may make.
+//! The key-word note of [`sema`](super::sema), over an unnamed POSIX semaphore for each thread: the same
+//! algorithm, with the one semaphore call that a signal handler may make.
 
 use crate::backend::{Backend, Instances, Platform, SignalSafety};
 use crate::notes::sema::SemaNote;

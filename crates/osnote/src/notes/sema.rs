@@ -13,17 +13,23 @@
 //! ```
 //!
 //! Invariants:
-//! 1. Only the waker stores `WOKEN`, by a swap. If the old value was an address, it adds exactly one to that semaphore; otherwise it adds nothing.
-//! 2. A sleeper that has stored its address returns only after it has taken that one, or has removed its address itself. So
-//!    a semaphore's count is zero whenever its owner does not sleep, and no wake-up is lost.
-//! 3. An address in the key stays valid for ever: [`Semaphore`]'s first invariant. The waker's access needs no other.
-//! 4. `wakeup` touches no thread-local storage, and allocates nothing: what it calls beyond the swap is [`Semaphore::wakeup`].
+//! 1. Only the waker stores `WOKEN`, by a swap. If the old value was an address, it adds exactly one to that
+//!    semaphore; otherwise it adds nothing.
+//! 2. A sleeper that has stored its address returns only after it has taken that one, or has removed its
+//!    address itself. So a semaphore's count is zero whenever its owner does not sleep, and no wake-up is
+//!    lost.
+//! 3. An address in the key stays valid for ever: [`Semaphore`]'s first invariant. The waker's access needs
+//!    no other.
+//! 4. `wakeup` touches no thread-local storage, and allocates nothing: what it calls beyond the swap is
+//!    [`Semaphore::wakeup`].
 //!
-//! Orderings: the swap of `wakeup` releases the waker's work to a sleeper that comes later, and acquires the semaphore that an earlier sleeper has
-//! published with its address; to that one the semaphore passes the work on.
+//! Orderings: the swap of `wakeup` releases the waker's work to a sleeper that comes later, and acquires the
+//! semaphore that an earlier sleeper has published with its address; to that one the semaphore passes the
+//! work on.
 //!
-//! [`SemaNote`]'s second parameter is how the sleeper waits: in one go ([`Whole`]), or in intervals, as a runtime does that has something to poll
-//! (Go's `cgo_yield`). Cases replace it to rebuild a wrong test between the intervals.
+//! [`SemaNote`]'s second parameter is how the sleeper waits: in one go ([`Whole`]), or in intervals, as a
+//! runtime does that has something to poll (Go's `cgo_yield`). Cases replace it to rebuild a wrong test
+//! between the intervals.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -62,7 +68,8 @@ pub const REFUSING: Backend = Backend {
 };
 
 const CLEAR: usize = 0;
-/// Not an address: a semaphore is aligned to more than one byte, which `SemaNote::new` checks at compile time.
+/// Not an address: a semaphore is aligned to more than one byte, which `SemaNote::new` checks at compile
+/// time.
 const WOKEN: usize = 1;
 
 /// What the key says, for the test between two intervals.
@@ -81,8 +88,8 @@ pub trait SleepLoop: Send + Sync + 'static {
     /// How long at a time; `None` waits in one go.
     const INTERVAL: Option<Duration>;
 
-    /// Asked before each interval: whether to wait. The only correct answer is "unless woken": the key is not clear while this sleeper stands in
-    /// it.
+    /// Asked before each interval: whether to wait. The only correct answer is "unless woken": the key is not
+    /// clear while this sleeper stands in it.
     fn keep_sleeping(key: Key) -> bool {
         key != Key::Woken
     }
@@ -166,7 +173,8 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
     fn sleep_until(&self, deadline: Deadline) -> Result<Woken, NoteError> {
         let own = S::current()?;
         let address = core::ptr::from_ref(own).expose_provenance();
-        // Success Release: publishes the semaphore to the swap in `wakeup`. Failure Acquire: pairs with that swap, which came first.
+        // Success Release: publishes the semaphore to the swap in `wakeup`. Failure Acquire: pairs with that
+        // swap, which came first.
         match self.key.compare_exchange(CLEAR, address, Ordering::Release, Ordering::Acquire) {
             Ok(_) => {}
             Err(WOKEN) => return Ok(Woken::ByWakeup),
@@ -177,7 +185,8 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
             Ok(Ended::Acquired) => self.give_up(own, address, Err(NoteError::OutOfSync)),
             Ok(Ended::TimedOut) => self.give_up(own, address, Ok(Woken::ByTimeout)),
             Ok(Ended::LoopSaysWoken) => {
-                // Not yet taken what the waker adds (invariant 2). A loop that asks wrongly gets here unwoken, its address still in the key.
+                // Not yet taken what the waker adds (invariant 2). A loop that asks wrongly gets here
+                // unwoken, its address still in the key.
                 if self.key() == Key::Woken {
                     own.sleep(None)?;
                 }
@@ -205,9 +214,11 @@ impl<S: Semaphore, L: SleepLoop> SemaNote<S, L> {
         Ok(Ended::LoopSaysWoken)
     }
 
-    /// Removes this sleeper from the key and answers `unwoken`; or, if a wake-up was faster, takes what it has added or is about to.
+    /// Removes this sleeper from the key and answers `unwoken`; or, if a wake-up was faster, takes what it
+    /// has added or is about to.
     fn give_up(&self, own: &S, address: usize, unwoken: Result<Woken, NoteError>) -> Result<Woken, NoteError> {
-        // Relaxed: at success nothing is passed on; at failure the waker's work is acquired with what it adds to the semaphore.
+        // Relaxed: at success nothing is passed on; at failure the waker's work is acquired with what it adds
+        // to the semaphore.
         match self.key.compare_exchange(address, CLEAR, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => unwoken,
             Err(_) => {
@@ -234,12 +245,14 @@ impl<S: Semaphore, L: SleepLoop> Note for SemaNote<S, L> {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         let _errno = ErrnoGuard::new();
-        // Release: the waker's work, to the sleeper's acquires. Acquire: the semaphore that the sleeper's compare-and-swap has published.
+        // Release: the waker's work, to the sleeper's acquires. Acquire: the semaphore that the sleeper's
+        // compare-and-swap has published.
         match self.key.swap(WOKEN, Ordering::AcqRel) {
             CLEAR => Ok(()),
             WOKEN => Err(NoteError::DoubleWakeup),
             address => {
-                // SAFETY: only `sleep_until` stores addresses, of semaphores of this type that are never freed (invariant 3).
+                // SAFETY: only `sleep_until` stores addresses, of semaphores of this type that are never
+                // freed (invariant 3).
                 let sleeper: &S = unsafe { &*core::ptr::with_exposed_provenance(address) };
                 sleeper.wakeup()
             }

@@ -5,16 +5,19 @@
 //! | 0 | no note is set up | a pair of descriptors by `install` |
 //! | a pair | that pair's note is the one | 0 when that note is dropped |
 //!
-//! The read end blocks, the write end does not, both are close-on-exec; a wake-up is one byte; there is no timed wait.
-//! Sleeper and waker take the descriptors from the slot, as Go does, so that a handler needs no pointer to the note.
+//! The read end blocks, the write end does not, both are close-on-exec; a wake-up is one byte; there is no
+//! timed wait. Sleeper and waker take the descriptors from the slot, as Go does, so that a handler needs no
+//! pointer to the note.
 //!
 //! Invariants, beyond those of [`doorbell`]:
 //! 1. `Slot::install` refuses while the slot is taken. So all who look see one pair for the life of the note.
-//! 2. Both numbers are in one atomic word: no thread sees the read end of one pair and the write end of another.
-//! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped no thread sleeps on it or wakes it, as
-//!    both borrow it.
+//! 2. Both numbers are in one atomic word: no thread sees the read end of one pair and the write end of
+//!    another.
+//! 3. A note closes its own pair and no other, after it has left the slot; while it is dropped no thread
+//!    sleeps on it or wakes it, as both borrow it.
 //!
-//! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is seen.
+//! Orderings: the slot's writes release, its reads acquire; a descriptor is in force before its number is
+//! seen.
 
 use core::time::Duration;
 
@@ -66,7 +69,8 @@ impl Slot {
     /// # Errors
     /// [`NoteError::DuplicateSetup`] if it is taken; it stays as it was.
     fn install(&self, ends: &PipeEnds) -> Result<(), NoteError> {
-        // Release: the pipe is made before its numbers are seen by the acquire in `get`. Relaxed: a refusal reads nothing else.
+        // Release: the pipe is made before its numbers are seen by the acquire in `get`. Relaxed: a refusal
+        // reads nothing else.
         self.pair
             .compare_exchange(0, pack(ends), Ordering::Release, Ordering::Relaxed)
             .map(drop)
@@ -75,7 +79,8 @@ impl Slot {
 
     /// Empties the slot if it holds this pair.
     fn remove(&self, ends: &PipeEnds) {
-        // Relaxed: the `install` of the next needs nothing of this one. A failure is a slot that was replaced.
+        // Relaxed: the `install` of the next needs nothing of this one. A failure is a slot that was
+        // replaced.
         let _ = self.pair.compare_exchange(pack(ends), 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
@@ -121,7 +126,8 @@ pub type SigNote = DoorbellNote<SlotBell>;
 /// [`NoteError::DuplicateSetup`] if the slot is taken; [`NoteError::DescriptorsExhausted`].
 pub fn set_up_in(slot: &'static Slot) -> Result<SigNote, NoteError> {
     if slot.is_taken() {
-        // Before a pipe is made, so that the report is this one even when descriptors are short. The one that counts is in `install`.
+        // Before a pipe is made, so that the report is this one even when descriptors are short. The one that
+        // counts is in `install`.
         return Err(NoteError::DuplicateSetup);
     }
     let own = cloexec::pipe_with(cloexec::best())?;

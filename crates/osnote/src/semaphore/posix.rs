@@ -1,9 +1,11 @@
 //! The unnamed POSIX semaphore.
 //!
-//! `wakeup` is `sem_post`, which is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section 2.4.3; signal-safety(7)):
-//! the only call of its family that is. It sets `errno` when it fails; the note above keeps `errno`.
+//! `wakeup` is `sem_post`, which is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section
+//! 2.4.3; signal-safety(7)): the only call of its family that is. It sets `errno` when it fails; the note
+//! above keeps `errno`.
 //!
-//! `sem_wait` returns `EINTR` when a handler has run; taken for an acquisition that is a bug of its own (crystal-lang/crystal#17380).
+//! `sem_wait` returns `EINTR` when a handler has run; taken for an acquisition that is a bug of its own
+//! (crystal-lang/crystal#17380).
 
 use core::time::Duration;
 

@@ -1,8 +1,10 @@
-//! The counting semaphore of {mutex, condition variable, count}: what a runtime builds where the platform gives it nothing better.
+//! The counting semaphore of {mutex, condition variable, count}: what a runtime builds where the platform
+//! gives it nothing better.
 //!
-//! **`wakeup` is not async-signal-safe**: `pthread_mutex_lock`, `pthread_cond_signal` and `pthread_mutex_unlock` are not on POSIX's list
-//! (POSIX.1-2017, section 2.4.3). A handler that interrupts its own thread inside `wait_once` finds the mutex held by that thread, and waits for
-//! ever. That is golang/go#61768, built faithfully.
+//! **`wakeup` is not async-signal-safe**: `pthread_mutex_lock`, `pthread_cond_signal` and
+//! `pthread_mutex_unlock` are not on POSIX's list (POSIX.1-2017, section 2.4.3). A handler that interrupts
+//! its own thread inside `wait_once` finds the mutex held by that thread, and waits for ever. That is
+//! golang/go#61768, built faithfully.
 //!
 //! Invariant 1: the count is read and written with the mutex held.
 //!

@@ -1,4 +1,5 @@
-//! Where the semaphores live: a list that only grows, whose nodes go from thread to thread and are never freed.
+//! Where the semaphores live: a list that only grows, whose nodes go from thread to thread and are never
+//! freed.
 //!
 //! ```text
 //! HEAD -> node -> node -> node -> null        a thread's leases: [kind -> node]
@@ -11,15 +12,17 @@
 //! | not leased | no thread | a late waker that is still inside the primitive |
 //!
 //! Invariants:
-//! 1. A node that `HEAD` reaches is never removed, changed (but for `leased`) or freed, so that every address given out stays valid, and the
-//!    list has no ABA problem.
+//! 1. A node that `HEAD` reaches is never removed, changed (but for `leased`) or freed, so that every address
+//!    given out stays valid, and the list has no ABA problem.
 //! 2. At most one thread holds a node's lease: it is taken by a compare-and-swap from `false`.
-//! 3. A node that is given back has a count of zero: its owner's sleeps have consumed what was added for them.
+//! 3. A node that is given back has a count of zero: its owner's sleeps have consumed what was added for
+//!    them.
 //!
-//! Orderings: a node is published by the release of the push and read behind the acquire of `HEAD`. Giving back releases what the old owner
-//! did; taking acquires it.
+//! Orderings: a node is published by the release of the push and read behind the acquire of `HEAD`. Giving
+//! back releases what the old owner did; taking acquires it.
 //!
-//! Limits: not async-signal-safe (thread-local storage, allocation). As many nodes as ever were threads asleep at once, for each kind.
+//! Limits: not async-signal-safe (thread-local storage, allocation). As many nodes as ever were threads
+//! asleep at once, for each kind.
 
 use core::any::{Any, TypeId};
 use core::cell::RefCell;
@@ -54,7 +57,8 @@ impl Drop for Nodes {
         // Relaxed: `&mut self` says that no other thread has it any more.
         let mut at = self.0.load(Ordering::Relaxed);
         while !at.is_null() {
-            // SAFETY: what the list reaches was made by `Box::into_raw` in `lease`, and is dropped here, once.
+            // SAFETY: what the list reaches was made by `Box::into_raw` in `lease`, and is dropped here,
+            // once.
             let node = unsafe { Box::from_raw(at) };
             at = node.next;
         }
@@ -133,8 +137,8 @@ fn lease<S: Semaphore>() -> Result<Lease, NoteError> {
         leased: AtomicBool::new(true),
         semaphore: Box::new(S::create()?),
     }));
-    // Relaxed: not followed from here. Who reads this node acquires what its `next` leads to as well: the read-modify-write below goes on
-    // with the release of the push before it.
+    // Relaxed: not followed from here. Who reads this node acquires what its `next` leads to as well: the
+    // read-modify-write below goes on with the release of the push before it.
     let mut head = nodes().0.load(Ordering::Relaxed);
     loop {
         // SAFETY: not yet published, so this thread's alone.

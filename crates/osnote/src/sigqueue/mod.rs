@@ -1,6 +1,7 @@
 //! A queue of signals: sent in a handler, received by ordinary code that sleeps on a note in between.
 //!
-//! As the kernel does, the queue keeps one bit for each signal number: a signal that is sent again before it was received is received once.
+//! As the kernel does, the queue keeps one bit for each signal number: a signal that is sent again before it
+//! was received is received once.
 //!
 //! | state word | meaning | next |
 //! |---|---|---|
@@ -14,18 +15,21 @@
 //! ```
 //!
 //! Invariants:
-//! 1. Who turns a bit of the mask on announces it: touches the state word *after* that, by a read-modify-write. Who takes the mask after the
-//!    receiver's own read-modify-write of the state word sees every bit that was announced before it. So the receiver never sleeps over a bit.
-//! 2. Only the sender whose compare-and-swap took the state from `RECEIVING` to `IDLE` wakes, and the receiver clears the note before it stores
-//!    `RECEIVING` again: one wake-up between two clears.
+//! 1. Who turns a bit of the mask on announces it: touches the state word *after* that, by a
+//!    read-modify-write. Who takes the mask after the receiver's own read-modify-write of the state word sees
+//!    every bit that was announced before it. So the receiver never sleeps over a bit.
+//! 2. Only the sender whose compare-and-swap took the state from `RECEIVING` to `IDLE` wakes, and the
+//!    receiver clears the note before it stores `RECEIVING` again: one wake-up between two clears.
 //! 3. There is one [`Receiver`], and it alone sleeps, in state `RECEIVING` only.
-//! 4. `delivering` is above zero as long as a [`SigQueue::send`] that has seen its signal wanted is in flight.
+//! 4. `delivering` is above zero as long as a [`SigQueue::send`] that has seen its signal wanted is in
+//!    flight.
 //!
-//! Orderings: no operation needs a single total order. Where two threads each write one word and then look at the other's (mask and state; wanted and
-//! delivering), one of the looks is a read-modify-write, so that one of the two sees the other.
+//! Orderings: no operation needs a single total order. Where two threads each write one word and then look at
+//! the other's (mask and state; wanted and delivering), one of the looks is a read-modify-write, so that one
+//! of the two sees the other.
 //!
-//! Limits: signal numbers 1 to 64. `send` is as async-signal-safe as the note's `wakeup`. After an error of the note itself the queue
-//! makes no promise.
+//! Limits: signal numbers 1 to 64. `send` is as async-signal-safe as the note's `wakeup`. After an error of
+//! the note itself the queue makes no promise.
 
 mod receiver;
 
@@ -75,7 +79,8 @@ impl fmt::Debug for SigQueue {
     }
 }
 
-/// An empty queue that wants nothing, and its one receiver, which sleeps on `note`: a cleared one that no other thread uses.
+/// An empty queue that wants nothing, and its one receiver, which sleeps on `note`: a cleared one that no
+/// other thread uses.
 #[must_use]
 pub fn queue(note: Box<dyn Note>) -> (Arc<SigQueue>, Receiver) {
     let queue = Arc::new(SigQueue {
@@ -102,7 +107,8 @@ impl SigQueue {
         true
     }
 
-    /// Queues `signo` no more. One that is in flight or in the queue is still received: see [`SigQueue::wait_until_idle`].
+    /// Queues `signo` no more. One that is in flight or in the queue is still received: see
+    /// [`SigQueue::wait_until_idle`].
     pub fn disable(&self, signo: i32) -> bool {
         let Some(bit) = bit(signo) else { return false };
         // Relaxed: `wait_until_idle` passes it on, to the sender's increment of `delivering`.
@@ -110,8 +116,9 @@ impl SigQueue {
         true
     }
 
-    /// Puts `signo` into the queue if it is wanted, and wakes the receiver if that sleeps. For signal handlers: async-signal-safe if the note's
-    /// `wakeup` is, and keeps `errno`. Handlers may interrupt each other in it.
+    /// Puts `signo` into the queue if it is wanted, and wakes the receiver if that sleeps. For signal
+    /// handlers: async-signal-safe if the note's `wakeup` is, and keeps `errno`. Handlers may interrupt each
+    /// other in it.
     ///
     /// # Errors
     /// What the note's `wakeup` reports. The signal is in the queue all the same.
@@ -133,7 +140,8 @@ impl SigQueue {
         }
         // Release: the handler's work, to the receiver's swap.
         if self.mask.fetch_or(bit, Ordering::Release) & bit != 0 {
-            // Whoever has turned it on announces it (invariant 1), even if this thread's own interrupted code is the one.
+            // Whoever has turned it on announces it (invariant 1), even if this thread's own interrupted code
+            // is the one.
             return Ok(Sent::Coalesced);
         }
         self.announce()?;
@@ -144,9 +152,9 @@ impl SigQueue {
         let mut seen = IDLE;
         loop {
             let next = if seen == RECEIVING { IDLE } else { SENDING };
-            // Also where it changes nothing (SENDING): it must be a read-modify-write to be ordered against the receiver's (invariant 1).
-            // Release: the bit in the mask, to the receiver's acquire on this word. Acquire: the receiver's clear of the note.
-            // Failure Relaxed: the next turn acquires.
+            // Also where it changes nothing (SENDING): it must be a read-modify-write to be ordered against
+            // the receiver's (invariant 1). Release: the bit in the mask, to the receiver's acquire on this
+            // word. Acquire: the receiver's clear of the note. Failure Relaxed: the next turn acquires.
             match self.state.compare_exchange(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(RECEIVING) => return self.note.wakeup(),
                 Ok(_) => return Ok(()),
@@ -155,11 +163,11 @@ impl SigQueue {
         }
     }
 
-    /// Returns when no `send` that has seen its signal wanted is in flight: after a [`SigQueue::disable`], when no handler adds that
-    /// signal to the queue any more. Ordinary code only; yields meanwhile.
+    /// Returns when no `send` that has seen its signal wanted is in flight: after a [`SigQueue::disable`],
+    /// when no handler adds that signal to the queue any more. Ordinary code only; yields meanwhile.
     pub fn wait_until_idle(&self) {
-        // A read-modify-write, Release: a `send` that is not counted here comes after it, and acquires what this thread has disabled.
-        // Acquire: pairs with the release of the decrement.
+        // A read-modify-write, Release: a `send` that is not counted here comes after it, and acquires what
+        // this thread has disabled. Acquire: pairs with the release of the decrement.
         while self.delivering.fetch_add(0, Ordering::AcqRel) != 0 {
             thread::yield_now();
         }

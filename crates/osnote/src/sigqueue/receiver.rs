@@ -49,7 +49,8 @@ impl Receiver {
     /// Returns when there may be something to look at that the last look did not see.
     fn wait(&self) -> Result<(), NoteError> {
         let queue = &*self.queue;
-        // Success Release: the cleared note, to the sender that wakes it. Failure Relaxed: the exchange below acquires.
+        // Success Release: the cleared note, to the sender that wakes it. Failure Relaxed: the exchange below
+        // acquires.
         match queue.state.compare_exchange(IDLE, RECEIVING, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => {
                 let slept = queue.note.sleep();
@@ -62,8 +63,9 @@ impl Receiver {
                 queue.note.clear();
             }
             Err(_) => {
-                // SENDING, as there is no other receiver; only this thread leaves that state. The look at the mask comes after (invariant 1).
-                // Acquire: the bit of the sender that has announced itself. Failure: cannot be, and the next look tells.
+                // SENDING, as there is no other receiver; only this thread leaves that state. The look at the
+                // mask comes after (invariant 1). Acquire: the bit of the sender that has announced itself.
+                // Failure: cannot be, and the next look tells.
                 let _ = queue.state.compare_exchange(SENDING, IDLE, Ordering::Acquire, Ordering::Relaxed);
             }
         }

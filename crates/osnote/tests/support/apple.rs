@@ -19,7 +19,8 @@ impl ThreadId {
 
     /// Whether the kernel shows it as waiting.
     pub fn is_blocked(self) -> bool {
-        // SAFETY: the thread has not been joined; the structure has room for the answer, whose size is told in words.
+        // SAFETY: the thread has not been joined; the structure has room for the answer, whose size is told
+        // in words.
         unsafe {
             let mut info: libc::thread_basic_info_data_t = std::mem::zeroed();
             let mut words = (size_of_val(&info) / size_of::<libc::integer_t>()) as libc::mach_msg_type_number_t;

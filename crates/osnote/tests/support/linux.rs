@@ -56,10 +56,12 @@ impl Drop for Storm {
     }
 }
 
-/// Keeps this thread on the n-th of the processors that the process may use, so that two threads that race really run at once. Without
-/// that the kernel likes to wake the sleeper on the waker's processor, and they take turns. Best effort; `None` lets it go again.
+/// Keeps this thread on the n-th of the processors that the process may use, so that two threads that race
+/// really run at once. Without that the kernel likes to wake the sleeper on the waker's processor, and they
+/// take turns. Best effort; `None` lets it go again.
 pub fn pin(nth: impl Into<Option<usize>>) {
-    // SAFETY: zero is a value of the set; sizes are those of the sets. The main thread's set is the process's.
+    // SAFETY: zero is a value of the set; sizes are those of the sets. The main thread's set is the
+    // process's.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(libc::getpid(), size_of_val(&allowed), &raw mut allowed) != 0 {

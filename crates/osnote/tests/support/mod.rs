@@ -1,4 +1,5 @@
-//! What the test files of this crate share: a watchdog against hangs, handshakes with sleeping threads, real signals.
+//! What the test files of this crate share: a watchdog against hangs, handshakes with sleeping threads, real
+//! signals.
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
@@ -21,8 +22,8 @@ use sigproof_osnote::{Backend, Backends, Note, NoteError};
 
 pub use target::{Storm, ThreadId, pin};
 
-/// One test at a time: the single-instance note and the signal handlers belong to the process. Aborts the process if a test
-/// hangs: a lost wake-up must fail a test, not stop the run.
+/// One test at a time: the single-instance note and the signal handlers belong to the process. Aborts the
+/// process if a test hangs: a lost wake-up must fail a test, not stop the run.
 pub fn exclusive(test: &'static str) -> Exclusive {
     static LOCK: Mutex<()> = Mutex::new(());
     let lock = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +63,8 @@ const WINDS_UP: Duration = Duration::from_secs(3);
 /// How often the watchdog looks whether one has.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A thread of the running test has failed: the others give up at their next gate, instead of waiting for it until the watchdog barks.
+/// A thread of the running test has failed: the others give up at their next gate, instead of waiting for it
+/// until the watchdog barks.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 static CURRENT: Mutex<&str> = Mutex::new("none");
@@ -132,7 +134,8 @@ impl Watched {
         self.returned.load(Ordering::SeqCst)
     }
 
-    /// Returns once the thread, inside its `sleep`, is blocked in the kernel: `true`; or has returned from it: `false`.
+    /// Returns once the thread, inside its `sleep`, is blocked in the kernel: `true`; or has returned from
+    /// it: `false`.
     pub fn asleep(&self) -> bool {
         let id = self.id();
         loop {
@@ -166,7 +169,8 @@ pub extern "C" fn count(_signo: libc::c_int) {
 
 /// Installs `handler`, without `SA_RESTART`: system calls are interrupted.
 pub fn on_signal(signo: libc::c_int, handler: extern "C" fn(libc::c_int)) {
-    // SAFETY: zero is a value of every field; the handlers of these tests are async-signal-safe, which each states.
+    // SAFETY: zero is a value of every field; the handlers of these tests are async-signal-safe, which each
+    // states.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as libc::sighandler_t;

@@ -1,4 +1,5 @@
-//! Notes for tests: one that runs a script where a real one would sleep, and one that really sleeps. Both report double wake-ups.
+//! Notes for tests: one that runs a script where a real one would sleep, and one that really sleeps. Both
+//! report double wake-ups.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -38,10 +39,11 @@ struct Log {
     fail_wakeup: bool,
 }
 
-/// A note whose sleep runs a hook on the reader's own thread: what the hook does happens at exactly that point.
+/// A note whose sleep runs a hook on the reader's own thread: what the hook does happens at exactly that
+/// point.
 ///
-/// A hook mostly holds a clone of its note, or a writer that does. The first handle, which the test keeps, drops the hook: there is no cycle
-/// left for a leak checker to find.
+/// A hook mostly holds a clone of its note, or a writer that does. The first handle, which the test keeps,
+/// drops the hook: there is no cycle left for a leak checker to find.
 #[derive(Default)]
 pub struct Scripted {
     log: Arc<Mutex<Log>>,

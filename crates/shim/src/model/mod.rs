@@ -1,40 +1,48 @@
 //! The door to the model checker: loom, with a signal handler as a first-class thing.
 //!
-//! [`explore`] runs a body under every interleaving of its threads and every result that the memory model allows its loads, for *one*
-//! [`Plan`]: which signals are delivered at which points of the target thread, which timed waits give up, which waits wake for nothing.
+//! [`explore`] runs a body under every interleaving of its threads and every result that the memory model
+//! allows its loads, for *one*
+//! A [`Plan`] says which signals are delivered at which points of the target thread, which timed waits give up, and
+//! which waits wake for nothing.
 //! The caller enumerates plans, from the [chances](Exploration::chances) that were seen and from what was
 //! [carried out](Exploration::carried_out).
 //!
-//! Loom's search leaves out orders of operations that do not depend on each other. It takes some for independent that are not: `simulated`
-//! puts a gate before them (its `atomic` says which).
+//! Loom's search leaves out orders of operations that do not depend on each other. It takes some for
+//! independent that are not: `simulated` puts a gate before them (its `atomic` says which).
 //!
 //! # Signal points
 //!
-//! The target thread passes a signal point before every operation of the shim: atomic operations, both ends of an access to a cell,
-//! every call of the simulated kernel, the dropping of a guard; and, once enqueued and with all locks of the call released, while it
-//! sleeps in the kernel. At a point that the plan names the handler runs in place, on the stack of the thread, its own signal (and
-//! what else it masks) blocked. What a handler does is made of operations too: another signal may interrupt it there.
+//! The target thread passes a signal point before every operation of the shim: atomic operations, both ends
+//! of an access to a cell, every call of the simulated kernel, the dropping of a guard; and, once enqueued
+//! and with all locks of the call released, while it sleeps in the kernel. At a point that the plan names the
+//! handler runs in place, on the stack of the thread, its own signal (and what else it masks) blocked. What a
+//! handler does is made of operations too: another signal may interrupt it there.
 //!
 //! # Simulated kernel
 //!
-//! Futex, pthread mutex and condition variable, pipe, event counter, semaphore, signal mask, `errno`, the clock: what they do is done at
-//! once, without signal points inside; so are a read-write lock and a fork, of which descriptors are all that the child has.
+//! Futex, pthread mutex and condition variable, pipe, event counter, semaphore, signal mask, `errno`, the
+//! clock: what they do is done at once, without signal points inside; so are a read-write lock and a fork, of
+//! which descriptors are all that the child has.
 //!
-//! Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of pipes and event counters; here a write
-//! is ordered before the read that gets it, as the lock of the pipe orders them in every kernel we know, and self-pipes rely on it. A
-//! futex orders nothing, beyond what waking a thread that is asleep brings with it: loom's `unpark` orders the waker before the woken.
+//! Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of pipes and event
+//! counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in
+//! every kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that
+//! is asleep brings with it: loom's `unpark` orders the waker before the woken.
 //!
 //! # Limits: what the model cannot see
 //!
-//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`: loom takes a handler that
-//!   runs on its thread as a part of the program's order. Orderings are put to the test across threads only.
+//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`:
+//!   loom takes a handler that runs on its thread as a part of the program's order. Orderings are put to the
+//!   test across threads only.
 //! - Load buffering: a load never gives what is stored only later.
 //! - The strength of `SeqCst` accesses: loom treats them as `AcqRel`. No source here relies on one.
 //! - A compare-and-swap that fails always gives the newest value.
-//! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are seen; five threads.
-//! - A read-modify-write that races with a plain store may be given a value that the store has overwritten: a false alarm.
-//! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not interrupted. That is what
-//!   single-stepping is for.
+//! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are
+//!   seen; five threads.
+//! - A read-modify-write that races with a plain store may be given a value that the store has overwritten: a
+//!   false alarm.
+//! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not
+//!   interrupted. That is what single-stepping is for.
 //! - Reference counts are not modelled.
 
 use alloc::string::String;
@@ -58,7 +66,8 @@ pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, i
 /// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
 pub type Body = Arc<dyn Fn() + Send + Sync>;
 
-/// Which perturbations happen, and when: each at the n-th chance for one of its kind that the target thread comes to, counted from 0.
+/// Which perturbations happen, and when: each at the n-th chance for one of its kind that the target thread
+/// comes to, counted from 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Plan {
     /// Signals: the point, and the number of the handler, in the order of the points.

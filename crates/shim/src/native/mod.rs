@@ -1,7 +1,8 @@
-//! The real thing: the atomics of `core` and the primitives of this operating system, whatever lies below the rest.
+//! The real thing: the atomics of `core` and the primitives of this operating system, whatever lies below the
+//! rest.
 //!
-//! What a model checker is to see comes from the crate's root, where it can be replaced. What it is not to see comes from here: the
-//! bookkeeping of a harness, pages shared between processes, counters of tests.
+//! What a model checker is to see comes from the crate's root, where it can be replaced. What it is not to
+//! see comes from here: the bookkeeping of a harness, pages shared between processes, counters of tests.
 
 pub mod atomic;
 pub mod os;

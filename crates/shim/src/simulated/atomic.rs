@@ -1,10 +1,12 @@
-//! Atomics: loom's, with a signal point before each operation, and a shadow of the value for when loom cannot be asked.
+//! Atomics: loom's, with a signal point before each operation, and a shadow of the value for when loom cannot
+//! be asked.
 //!
 //! `compare_exchange_weak` is the strong one: loom has no failures for nothing.
 //!
-//! Loom remembers one access of each atomic, the last, to find out which orders of two operations matter. A load hides the loads before it:
-//! of a load by one thread, and a load and a store by another, loom tries only the order that it came to first. So each thread has a
-//! gate of its own at each atomic, passed by the thread before it loads, and by others before they write.
+//! Loom remembers one access of each atomic, the last, to find out which orders of two operations matter. A
+//! load hides the loads before it: of a load by one thread, and a load and a store by another, loom tries
+//! only the order that it came to first. So each thread has a gate of its own at each atomic, passed by the
+//! thread before it loads, and by others before they write.
 
 use std::fmt;
 use std::format;
@@ -57,7 +59,8 @@ impl Readers {
         self.last.store(me as u8, Relaxed);
     }
 
-    /// `me` is about to write. Loads that loom remembers, or that come while `me` waits for its turn, it sees itself.
+    /// `me` is about to write. Loads that loom remembers, or that come while `me` waits for its turn, it sees
+    /// itself.
     fn before_write(&self, me: usize) {
         let remembered = 1 << self.last.load(Relaxed);
         let hidden = self.loaded.load(Relaxed) & !(1 << me) & !remembered;

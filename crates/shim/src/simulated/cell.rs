@@ -1,7 +1,8 @@
 //! A cell whose accesses are checked, with a signal point at both ends.
 //!
-//! Loom is asked at the beginning and at the end, and not for the whole of it: the closure may switch threads, and its stack may be
-//! unwound, which loom's own guards do not survive. That two accesses overlap is noted here.
+//! Loom is asked at the beginning and at the end, and not for the whole of it: the closure may switch
+//! threads, and its stack may be unwound, which loom's own guards do not survive. That two accesses overlap
+//! is noted here.
 
 use core::ops::Range;
 use std::boxed::Box;
@@ -19,7 +20,8 @@ use crate::model::FailureKind;
 pub struct UnsafeCell<T> {
     value: core::cell::UnsafeCell<T>,
     modelled: loom::cell::UnsafeCell<()>,
-    /// How many read it now; -1: one writes it. A plain number: all threads of a model are one thread of the system.
+    /// How many read it now; -1: one writes it. A plain number: all threads of a model are one thread of the
+    /// system.
     users: AtomicI32,
 }
 

@@ -62,7 +62,8 @@ pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Optio
     (found, choices)
 }
 
-/// Runs the one execution of these choices, and records its steps. It ends as [`End::Exhausted`] if it does not fail.
+/// Runs the one execution of these choices, and records its steps. It ends as [`End::Exhausted`] if it does
+/// not fail.
 #[must_use]
 pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
     let ready = Scratch::new()
@@ -234,8 +235,8 @@ impl<R> Joiner<R> {
     }
 }
 
-/// Installs a handler of `signal`, which is blocked while it runs, as are `masks`. Its number in [`Plan::signals`] is how many were
-/// installed before it.
+/// Installs a handler of `signal`, which is blocked while it runs, as are `masks`. Its number in
+/// [`Plan::signals`] is how many were installed before it.
 pub fn handle(name: &'static str, signal: i32, masks: &[i32], handler: impl Fn() + 'static) {
     let all = masks.iter().copied().chain([signal]).fold(0, |all, n| all | super::os::sigmask::bit(n));
     let handler = Handler { name, masks: all, signal: super::os::sigmask::bit(signal), body: Rc::new(handler) };

@@ -1,7 +1,7 @@
 //! Loom's path through its choices, as a short text.
 //!
-//! Loom writes the path of an execution as JSON, and reads it back. Of that only the choices matter: the thread that went on at each
-//! branch, and which of several stores a load gave.
+//! Loom writes the path of an execution as JSON, and reads it back. Of that only the choices matter: the
+//! thread that went on at each branch, and which of several stores a load gave.
 //!
 //! | character | meaning |
 //! |---|---|

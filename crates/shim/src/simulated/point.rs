@@ -6,7 +6,8 @@ use std::panic::Location;
 use super::world::{self, Handler, fail, with};
 use crate::model::FailureKind;
 
-/// Passes the signal point before an operation. Who runs; `None` if no thread does (invariant 3 of `simulated`).
+/// Passes the signal point before an operation. Who runs; `None` if no thread does (invariant 3 of
+/// `simulated`).
 #[inline]
 pub(super) fn pass(at: &'static Location<'static>) -> Option<usize> {
     let me = with(|w| {
@@ -30,7 +31,8 @@ pub(super) fn pass_asleep(me: usize, at: &'static Location<'static>) -> bool {
     deliver(me, at)
 }
 
-/// Counts a point, if it is one: of the target, and not while all that could interrupt it is blocked. Sends what the plan sends there.
+/// Counts a point, if it is one: of the target, and not while all that could interrupt it is blocked. Sends
+/// what the plan sends there.
 #[inline]
 fn count(w: &mut world::World, me: usize) {
     if w.target != Some(me) {

@@ -1,5 +1,5 @@
-//! The kernel's tables in the state of an execution: descriptors, and the queues of the futexes. The system calls on them
-//! are in `os`.
+//! The kernel's tables in the state of an execution: descriptors, and the queues of the futexes. The system
+//! calls on them are in `os`.
 
 use std::rc::Rc;
 use std::vec::Vec;

@@ -1,7 +1,8 @@
 //! Sleeping in the kernel.
 //!
-//! The caller has put the thread into a queue and released what the call holds; no operation of loom has come between. So the thread is
-//! asleep to all others from one step on, and a handler that runs now runs in a sleeping thread.
+//! The caller has put the thread into a queue and released what the call holds; no operation of loom has come
+//! between. So the thread is asleep to all others from one step on, and a handler that runs now runs in a
+//! sleeping thread.
 
 use std::panic::Location;
 use std::string::String;
@@ -37,7 +38,8 @@ pub(super) struct Ends {
     pub after: Option<Duration>,
 }
 
-/// Sleeps until woken by [`wake`], or until one of `ends`. The caller takes the thread out of its queue, if it is still in there.
+/// Sleeps until woken by [`wake`], or until one of `ends`. The caller takes the thread out of its queue, if
+/// it is still in there.
 pub(super) fn sleep(me: usize, at: &'static Location<'static>, waiting: Waiting, ends: Ends) -> Ended {
     with(|w| {
         w.record(at, || format!("sleeps: waits for {}", waiting.what));
@@ -107,7 +109,8 @@ pub(super) fn wake(who: usize) {
         thread.parked.then(|| thread.handle.clone()).flatten()
     });
     if let Some(handle) = parked.flatten() {
-        // Does not switch. That it orders the woken after us is more than the kernel promises: see the limits of `model`.
+        // Does not switch. That it orders the woken after us is more than the kernel promises: see the limits
+        // of `model`.
         handle.unpark();
     }
 }

@@ -192,7 +192,8 @@ impl World {
         &mut self.threads[self.active]
     }
 
-    /// Notes that the running thread does something: one that does more than to spin may let those that do go on.
+    /// Notes that the running thread does something: one that does more than to spin may let those that do go
+    /// on.
     #[inline]
     pub(super) fn step(&mut self) {
         let me = self.active;

@@ -188,7 +188,8 @@ fn control_a_poll_of_an_empty_pipe_is_stuck() {
     assert_eq!(waits(&failure), [("main", "a poll of channel 1".into())]);
 }
 
-/// What a read and a poll of the target give that no thread writes for, with `errno` and the time that passed.
+/// What a read and a poll of the target give that no thread writes for, with `errno` and the time that
+/// passed.
 fn alone(plan: &Plan, timeout: Option<Option<Duration>>) -> BTreeSet<(Result<usize, i32>, i32, Duration)> {
     outcomes(plan, move || {
         let ends = pipe();

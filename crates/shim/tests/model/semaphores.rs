@@ -90,8 +90,8 @@ fn control_one_post_is_not_for_two() {
     assert_eq!(asleep, 1);
 }
 
-/// What a wait of the target gives that no thread posts for, with `errno`, the time that passed, and what a wait
-/// without patience gives after one post.
+/// What a wait of the target gives that no thread posts for, with `errno`, the time that passed, and what a
+/// wait without patience gives after one post.
 fn alone(plan: &Plan, timeout: Option<Duration>) -> BTreeSet<(&'static str, i32, Duration, &'static str)> {
     outcomes(plan, move || {
         let semaphore = semaphore();

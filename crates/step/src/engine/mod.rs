@@ -6,7 +6,8 @@
 //! | `single-step` | single steps (`PTRACE_SINGLESTEP`) | Linux | yes |
 //! | `trap-flag` | the processor's trap flag, set by a signal handler | Linux, x86_64, without ptrace | no |
 //!
-//! An engine keeps one child as long as it is well, and starts another when it is not. Whatever the child does, each call comes back.
+//! An engine keeps one child as long as it is well, and starts another when it is not. Whatever the child
+//! does, each call comes back.
 //!
 //! Sources: ptrace(2), Intel SDM vol. 3B chapter 18 (debug registers, RFLAGS.TF and RF).
 
@@ -110,7 +111,8 @@ pub struct Ended {
     pub detail: String,
     /// What was found out, if it was asked for and there was anything to find out.
     pub finding: Option<Finding>,
-    /// Whether it is a hang that patience alone has decided: nothing could be looked at, and it took its time.
+    /// Whether it is a hang that patience alone has decided: nothing could be looked at, and it took its
+    /// time.
     pub presumed: bool,
 }
 
@@ -153,8 +155,8 @@ pub trait Engine {
     /// One execution with a signal.
     ///
     /// # Errors
-    /// [`Trouble::Astray`] if the boundary was not reached: the next call then starts a fresh child. Else what
-    /// cannot be helped by trying again.
+    /// [`Trouble::Astray`] if the boundary was not reached: the next call then starts a fresh child. Else
+    /// what cannot be helped by trying again.
     fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble>;
 
     /// Ends the child, if there is one: the next call starts a fresh one.
@@ -179,8 +181,8 @@ pub fn open(kind: Kind, subject: &dyn Subject, only: OnlyThread) -> Result<Box<d
     target::open(kind, subject, only)
 }
 
-/// Does this in a process of its own, a copy of this one: so that what it loads and allocates is gone when it is done,
-/// and the forks of the next sweep are as cheap as those of the first. Whether it came to its end.
+/// Does this in a process of its own, a copy of this one: so that what it loads and allocates is gone when it
+/// is done, and the forks of the next sweep are as cheap as those of the first. Whether it came to its end.
 ///
 /// # Errors
 /// Those of `fork` and `waitpid`.
@@ -188,7 +190,8 @@ pub fn apart(only: OnlyThread, work: impl FnOnce()) -> std::io::Result<bool> {
     target::apart(only, work)
 }
 
-/// Keeps this process, and the children that it will have, on one processor, the `number`-th that it may use; and lets its waits end on time.
+/// Keeps this process, and the children that it will have, on one processor, the `number`-th that it may use;
+/// and lets its waits end on time.
 ///
 /// # Errors
 /// Those of `sched_setaffinity`.

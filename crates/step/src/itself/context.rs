@@ -1,5 +1,5 @@
-//! The registers that a trap interrupted, by target. Only x86_64 on Linux has a trap flag that a process can set for itself; elsewhere
-//! no thread gets here.
+//! The registers that a trap interrupted, by target. Only x86_64 on Linux has a trap flag that a process can
+//! set for itself; elsewhere no thread gets here.
 
 /// What a handler interrupted. Valid in that handler.
 pub(super) struct Interrupted(
@@ -8,7 +8,8 @@ pub(super) struct Interrupted(
 
 impl Interrupted {
     /// # Safety
-    /// `context` is the third argument of an `SA_SIGINFO` handler, and this is not used after that handler has returned.
+    /// `context` is the third argument of an `SA_SIGINFO` handler, and this is not used after that handler
+    /// has returned.
     pub(super) unsafe fn new(context: *mut libc::c_void) -> Self {
         Self(context)
     }

@@ -1,7 +1,7 @@
 //! One instruction as text: disassembled where a disassembler is at hand, the bare word elsewhere.
 //!
-//! What a jump or a call goes to is named, not numbered, and data is given by its distance from the instruction pointer: the same build
-//! gives the same text wherever it is mapped.
+//! What a jump or a call goes to is named, not numbered, and data is given by its distance from the
+//! instruction pointer: the same build gives the same text wherever it is mapped.
 
 /// What is shown where no instruction can be read.
 const UNREADABLE: &str = "(unreadable)";
@@ -14,7 +14,8 @@ pub const LONGEST: usize = 15;
 #[cfg(not(target_arch = "x86_64"))]
 pub const LONGEST: usize = 4;
 
-/// The instruction at `pc`, whose bytes `code` begins with; `name` says what lies at an address that it goes to.
+/// The instruction at `pc`, whose bytes `code` begins with; `name` says what lies at an address that it goes
+/// to.
 #[cfg(target_arch = "x86_64")]
 pub fn text(pc: u64, code: &[u8], name: &dyn Fn(u64) -> String) -> String {
     use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter, SymbolResolver, SymbolResult};

@@ -1,7 +1,8 @@
-//! The map for people: the counts, the strip, then every range with its ends, then the functions that hold them.
+//! The map for people: the counts, the strip, then every range with its ends, then the functions that hold
+//! them.
 //!
-//! `{}` is short: the first ranges, and only the functions with a vulnerable boundary. `{:#}` leaves nothing out. Boundaries are counted
-//! from 0, and both ends of `k 46..107` belong to it.
+//! `{}` is short: the first ranges, and only the functions with a vulnerable boundary. `{:#}` leaves nothing
+//! out. Boundaries are counted from 0, and both ends of `k 46..107` belong to it.
 
 use std::fmt;
 

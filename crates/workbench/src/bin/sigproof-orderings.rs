@@ -1,4 +1,5 @@
-//! Reads the memory orderings of a workspace for `cargo xtask model --weaken`. It gets an order and tells an event.
+//! Reads the memory orderings of a workspace for `cargo xtask model --weaken`. It gets an order and tells an
+//! event.
 
 use sigproof_harness::model::orderings::Reading;
 use sigproof_workbench::{answer, orderings::places};

@@ -18,7 +18,8 @@ fn frame(symbol: &str, file: &str) -> Frame {
 
 const ATTEMPT: &str = "<sigproof_harness::cases::a::A as sigproof_harness::case::Case>::attempt";
 
-/// Twelve frames of a handler, a signal, ten frames of a case, its attempt, two of the harness and three of the start.
+/// Twelve frames of a handler, a signal, ten frames of a case, its attempt, two of the harness and three of
+/// the start.
 fn interrupted() -> Vec<Frame> {
     let mut frames: Vec<_> = (0..12).map(|n| frame(&format!("osnote::handler{n}"), "crates/osnote/src/a.rs")).collect();
     frames.push(Frame { signal_frame: true, ..Frame::default() });

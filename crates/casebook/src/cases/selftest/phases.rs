@@ -69,8 +69,8 @@ impl Code {
     /// Runs the code of one page for so many turns.
     fn run(&self, phase: usize, turns: u64) {
         let at: *const u8 = &raw const self.0[phase * PAGE];
-        // SAFETY: the page holds `COUNT_DOWN`, executable and unchanging, a function of the C ABI that touches
-        // its argument and the flags only.
+        // SAFETY: the page holds `COUNT_DOWN`, executable and unchanging, a function of the C ABI that
+        // touches its argument and the flags only.
         unsafe { core::mem::transmute::<*const u8, extern "C" fn(u64)>(at)(turns) };
     }
 }

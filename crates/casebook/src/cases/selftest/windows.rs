@@ -1,4 +1,5 @@
-//! Tests of the step technique by itself: windows and handlers that misbehave in one way each. Hidden, as the others.
+//! Tests of the step technique by itself: windows and handlers that misbehave in one way each. Hidden, as the
+//! others.
 //!
 //! | case | what misbehaves | comes to |
 //! |---|---|---|
@@ -223,7 +224,8 @@ fn spoil(stage: &mut Stage) -> Result<(), Failure> {
 fn twice(stage: &mut Stage) -> Result<(), Failure> {
     stage.handler(|before| {
         if before == 0 {
-            // SAFETY: no preconditions, and async-signal-safe; the signal is blocked until this handler has returned.
+            // SAFETY: no preconditions, and async-signal-safe; the signal is blocked until this handler has
+            // returned.
             unsafe { libc::raise(inject::SIGNAL) };
         }
         Ok(())
@@ -270,7 +272,8 @@ fn spin(stage: &mut Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The other thread holds `outer`, and waits for `inner`, which the target holds until it gives it back in the window.
+/// The other thread holds `outer`, and waits for `inner`, which the target holds until it gives it back in
+/// the window.
 fn unlock(stage: &mut Stage) -> Result<(), Failure> {
     let mutexes = Arc::new([Mutex::new()?, Mutex::new()?]);
     let (go, went) = mpsc::channel::<()>();

@@ -135,7 +135,8 @@ pub(super) fn rate() -> Vec<(Setup, Model)> {
     both(model::<Sound<MaskedSpin>>(), model::<Sound<TrySpin>>())
 }
 
-/// Foreign samples in the handler, which the other thread's sample writes, or the switching-off; and some that find no room.
+/// Foreign samples in the handler, which the other thread's sample writes, or the switching-off; and some
+/// that find no room.
 pub(super) fn foreign() -> Vec<(Setup, Model)> {
     fn kept<P: Practice>() -> Model {
         Model::new(|| {
@@ -165,7 +166,8 @@ pub(super) fn foreign() -> Vec<(Setup, Model)> {
         })
         .depth(2, Some(1))
     }
-    // In order, since there is nothing to interleave: the array is full, the losses are reported once, the reports may be dropped themselves.
+    // In order, since there is nothing to interleave: the array is full, the losses are reported once, the
+    // reports may be dropped themselves.
     fn full(settings: Settings) -> Model {
         Model::new(move || {
             let log = Log::<Sound>::new(settings);

@@ -23,7 +23,8 @@ struct Post {
     payloads: [UnsafeCell<u32>; SIGNALS],
 }
 
-// SAFETY: the model checks that the accesses to the cells are ordered; under the checker one that is not ends the execution first.
+// SAFETY: the model checks that the accesses to the cells are ordered; under the checker one that is not ends
+// the execution first.
 unsafe impl Sync for Post {}
 
 impl Post {
@@ -121,7 +122,8 @@ pub(super) fn senders() -> Vec<(Setup, Model)> {
     vec![(setup("two"), model.handlers(0).depth(0, Some(2))), (setup("one"), alone.handlers(0).depth(0, Some(4)))]
 }
 
-/// A handler on the receiver's thread sends 4, the first time with something written before; another thread sends 1.
+/// A handler on the receiver's thread sends 4, the first time with something written before; another thread
+/// sends 1.
 pub(super) fn handler(notes: Backends) -> Vec<(Setup, Model)> {
     let model = |make: fn() -> Result<Box<dyn Note>, NoteError>| {
         Model::new(move || {
@@ -144,7 +146,8 @@ pub(super) fn handler(notes: Backends) -> Vec<(Setup, Model)> {
     notes.wakes_from_handler().map(|backend| (Setup::fixed().note(backend), model(backend.make))).collect()
 }
 
-/// Two handlers: the one interrupts the other, which does not block its signal, or runs when it has returned, which does.
+/// Two handlers: the one interrupts the other, which does not block its signal, or runs when it has returned,
+/// which does.
 pub(super) fn nested() -> Vec<(Setup, Model)> {
     let model = |masks: &'static [i32]| {
         Model::new(move || {

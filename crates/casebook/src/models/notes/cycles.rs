@@ -21,7 +21,8 @@ pub(super) fn make(backend: &Backend) -> Arc<Box<dyn Note>> {
 #[derive(Default)]
 pub(super) struct Payload(UnsafeCell<u32>);
 
-// SAFETY: the model checks that its accesses are ordered; under the checker an access that is not ends the execution first.
+// SAFETY: the model checks that its accesses are ordered; under the checker an access that is not ends the
+// execution first.
 unsafe impl Sync for Payload {}
 
 impl Payload {
@@ -38,7 +39,8 @@ impl Payload {
     }
 }
 
-/// Wakes the note, after it has put 1 there; but only who calls it first. Who that is is not modelled: it orders nothing.
+/// Wakes the note, after it has put 1 there; but only who calls it first. Who that is is not modelled: it
+/// orders nothing.
 pub(super) fn once(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) -> impl Fn() + Clone + Send + 'static {
     let (note, payload) = (note.clone(), payload.clone());
     let claimed = Arc::new(Unmodelled::new(false));
@@ -122,7 +124,8 @@ pub(super) fn clear(notes: Backends) -> Vec<(Setup, Model)> {
     })
 }
 
-/// One wake-up for each of two sleeps: of another thread, or of a handler on the sleeper's own, whichever comes first.
+/// One wake-up for each of two sleeps: of another thread, or of a handler on the sleeper's own, whichever
+/// comes first.
 pub(super) fn handler(notes: Backends) -> Vec<(Setup, Model)> {
     over(notes, |backend| {
         if !backend.wakes_from_handler() {

@@ -79,7 +79,8 @@ impl Semaphore for Plain {
     }
 }
 
-/// Two threads at once, one of which ends while the other looks for a semaphore; then the first thread, which may get one of theirs.
+/// Two threads at once, one of which ends while the other looks for a semaphore; then the first thread, which
+/// may get one of theirs.
 pub(super) fn leases() -> Vec<(Setup, Model)> {
     fn model<S: Semaphore>(wakes: bool) -> Model {
         Model::new(move || {
@@ -113,8 +114,8 @@ pub(super) fn leases() -> Vec<(Setup, Model)> {
     ]
 }
 
-/// Two threads at once make two semaphores, one push of which may be retried. Then two threads at once get those
-/// two: the list has lost neither.
+/// Two threads at once make two semaphores, one push of which may be retried. Then two threads at once get
+/// those two: the list has lost neither.
 fn used_again() -> Model {
     fn semaphore() -> usize {
         core::ptr::from_ref(must(Plain::current())).addr()

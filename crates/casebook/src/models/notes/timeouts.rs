@@ -50,7 +50,8 @@ fn gives_up(backend: &'static Backend, by_handler: bool) -> Model {
     if by_handler { model.timeouts().depth(2, Some(3)) } else { model.timeouts().depth(1, Some(3)) }
 }
 
-/// Nothing was left behind: a sleep ends by its own wake-up, by a thread that is just being started, and not before.
+/// Nothing was left behind: a sleep ends by its own wake-up, by a thread that is just being started, and not
+/// before.
 fn whole_cycle(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) {
     let waker = model::spawn("second waker", {
         let (note, payload) = (note.clone(), payload.clone());
@@ -65,7 +66,8 @@ fn whole_cycle(note: &Arc<Box<dyn Note>>, payload: &Arc<Payload>) {
     waker.join();
 }
 
-/// Two waits end for nothing: a sleep is not over before it is woken, and a timed one not later than it should be.
+/// Two waits end for nothing: a sleep is not over before it is woken, and a timed one not later than it
+/// should be.
 pub(super) fn spurious(notes: Backends) -> Vec<(Setup, Model)> {
     let untimed = over(notes, |backend| {
         let model = Model::new(move || {
@@ -88,7 +90,8 @@ pub(super) fn spurious(notes: Backends) -> Vec<(Setup, Model)> {
                 must(note.sleep());
                 note.clear();
                 let began = clock::now();
-                // The checker's clock goes on only where a wait ends by itself; without such a wait the sleep is cut short by its waker.
+                // The checker's clock goes on only where a wait ends by itself; without such a wait the sleep
+                // is cut short by its waker.
                 let waker = model::spawn("waker", {
                     let note = note.clone();
                     move || must(note.wakeup())
@@ -111,7 +114,8 @@ pub(super) fn spurious(notes: Backends) -> Vec<(Setup, Model)> {
     name("untimed", untimed).chain(name("timed", timed)).collect()
 }
 
-/// The primitive is provoked in each way that it can be; the wake-up comes from another thread, or from a handler where it may.
+/// The primitive is provoked in each way that it can be; the wake-up comes from another thread, or from a
+/// handler where it may.
 pub(super) fn stray(notes: Backends) -> Vec<(Setup, Model)> {
     let flavoured = |flavour, provocation| {
         let all = over(notes, move |backend| Some(provoked(backend, provocation)));

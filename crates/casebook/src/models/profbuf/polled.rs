@@ -1,4 +1,5 @@
-//! Models of a buffer whose reader polls: what the write word is without flags, and commits without compare-and-swap.
+//! Models of a buffer whose reader polls: what the write word is without flags, and commits without
+//! compare-and-swap.
 //!
 //! As the scripts of the buffer that may sleep, with what they check.
 
@@ -31,7 +32,8 @@ unsafe fn write(given: &Given, writer: &Writer<NoNote, Polled>, words: usize) {
     sure(unsafe { writer.write_shared(number as i64, tally::tag(number), &[], &stack) });
 }
 
-/// One thread writes and closes, another looks now and then. Written before the threads start: `before`, with as many reads as told.
+/// One thread writes and closes, another looks now and then. Written before the threads start: `before`, with
+/// as many reads as told.
 fn model(words: usize, tags: usize, before: &'static [usize], reads_before: usize, records: &'static [usize]) -> Model {
     Model::new(move || {
         let config = Config { header: 0, words, tags };
@@ -87,8 +89,8 @@ pub(super) fn close() -> Vec<(Setup, Model)> {
     one(model(8, 1, &[3], 1, &[3, 3]))
 }
 
-/// The reader is interrupted by a writer, wherever it is in its look; another thread writes, too. The room is for one record, so each of them may
-/// be dropped.
+/// The reader is interrupted by a writer, wherever it is in its look; another thread writes, too. The room is
+/// for one record, so each of them may be dropped.
 pub(super) fn handler() -> Vec<(Setup, Model)> {
     let model = Model::new(|| {
         let (writer, mut reader) = must(sigproof_profbuf::polled(Config { header: 0, words: 4, tags: 2 }));

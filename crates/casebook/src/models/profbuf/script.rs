@@ -1,8 +1,9 @@
-//! What the models of the buffer share: a writer that numbers its records, and a reader that knows what must come next.
+//! What the models of the buffer share: a writer that numbers its records, and a reader that knows what must
+//! come next.
 //!
-//! The n-th record that is given to the buffer has time n, tag n + 100 and a stack of words n. An overflow record has the time of the first
-//! record that it stands for. So the whole order is checked record by record: the time of what comes out is always one more than the last
-//! number that came out or was counted.
+//! The n-th record that is given to the buffer has time n, tag n + 100 and a stack of words n. An overflow
+//! record has the time of the first record that it stands for. So the whole order is checked record by
+//! record: the time of what comes out is always one more than the last number that came out or was counted.
 
 use sigproof_osnote::Note;
 use sigproof_profbuf::{Config, Counts, Ends, Read, ReadMode, Reader, Records, WakePolicy, Writer, Written};
@@ -18,7 +19,8 @@ use sigproof_report::{Mode, Outcome};
 pub(super) type WritingEnd<P> = Writer<Box<dyn Note>, P>;
 pub(super) type ReadingEnd<P> = Reader<Box<dyn Note>, P>;
 
-/// A buffer without header words, so that a record of one stack word takes three words, over a note that checks its use.
+/// A buffer without header words, so that a record of one stack word takes three words, over a note that
+/// checks its use.
 pub(super) fn buffer<P: WakePolicy>(words: usize, tags: usize, counts: Counts) -> (Ends<Box<dyn Note>, P>, Watch) {
     let (note, watch) = Contract::over_any();
     (must(sigproof_profbuf::testing::new_at(Config { header: 0, words, tags }, counts, note)), watch)

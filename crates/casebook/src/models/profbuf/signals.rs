@@ -1,5 +1,5 @@
-//! Writers that are signal handlers. That no two of them write at a time is their own affair: here by a lock at which a handler goes away,
-//! or by blocking the signal.
+//! Writers that are signal handlers. That no two of them write at a time is their own affair: here by a lock
+//! at which a handler goes away, or by blocking the signal.
 
 use sigproof_osnote::cpuprof::{SignalLock, TrySpin};
 use sigproof_profbuf::{Counts, EveryRecord, HalfFull, ReadMode, WakePolicy};
@@ -34,7 +34,8 @@ impl<P: WakePolicy> Shared<P> {
     }
 
     fn close(&self) {
-        // SAFETY: alone, behind the lock. In a model with a handler that comes later the file may be closed: see `handler`.
+        // SAFETY: alone, behind the lock. In a model with a handler that comes later the file may be closed:
+        // see `handler`.
         must(self.lock.lock(|| unsafe { self.writer.close_shared() }));
     }
 }
@@ -75,8 +76,8 @@ pub(super) fn handler() -> Vec<(Setup, Model)> {
     both(model::<EveryRecord>, model::<HalfFull>)
 }
 
-/// Reads until both records of the other thread have come out or were counted: none of these sleeps is for ever. Three words of four are more than
-/// half.
+/// Reads until both records of the other thread have come out or were counted: none of these sleeps is for
+/// ever. Three words of four are more than half.
 fn while_woken<P: WakePolicy>(sequence: &mut Sequence, reader: &mut super::script::ReadingEnd<P>) {
     while sequence.count() < 2 {
         sequence.read(reader, ReadMode::Blocking);

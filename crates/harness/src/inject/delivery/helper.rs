@@ -1,6 +1,7 @@
 //! A thread that carries out orders, one at a time, and sleeps without a time-out when it has none.
 //!
-//! The sleep matters: the parent must be able to see that a stuck process is all asleep, so nothing here may poll.
+//! The sleep matters: the parent must be able to see that a stuck process is all asleep, so nothing here may
+//! poll.
 
 use std::thread::{self, Thread};
 
@@ -10,7 +11,8 @@ use sigproof_shim::native::hint;
 use super::super::shield;
 use sigproof_inspect::refusal::Refusal;
 
-/// How often a helper looks for the next order before it sleeps: a few microseconds, in which most orders come.
+/// How often a helper looks for the next order before it sleeps: a few microseconds, in which most orders
+/// come.
 const LOOKS: u32 = 2_000;
 
 /// Orders given and begun, and the one under way.
@@ -55,8 +57,8 @@ impl Helper {
         Ok(Self { desk, thread: handle.thread().clone() })
     }
 
-    /// Gives an order, and returns once the helper is at it: the time that it takes to wake up is not a part of the delay. The order
-    /// before has been carried out: its signal has arrived.
+    /// Gives an order, and returns once the helper is at it: the time that it takes to wake up is not a part
+    /// of the delay. The order before has been carried out: its signal has arrived.
     pub(super) fn order(&self, order: u64) {
         self.desk.order.store(order, Ordering::Relaxed);
         let given = self.desk.given.fetch_add(1, Ordering::Release) + 1;

@@ -1,6 +1,8 @@
-//! `setitimer(ITIMER_PROF)`: the profilers' own timer, and the bluntest: it goes off at the kernel's next tick (10 ms at 100 Hz), so a
-//! round takes that long and few signals hit a window of nanoseconds. It is here because it is what profilers use. It counts the processor time of the whole process, so a helper burns some while
-//! the target sleeps; it signals the process, so the target is the one thread that does not block the signal.
+//! `setitimer(ITIMER_PROF)`: the profilers' own timer, and the bluntest: it goes off at the kernel's next
+//! tick (10 ms at 100 Hz), so a round takes that long and few signals hit a window of nanoseconds. It is here
+//! because it is what profilers use. It counts the processor time of the whole process, so a helper burns
+//! some while the target sleeps; it signals the process, so the target is the one thread that does not block
+//! the signal.
 
 use super::Source;
 use super::helper::Helper;

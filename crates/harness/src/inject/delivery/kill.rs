@@ -1,4 +1,5 @@
-//! `pthread_kill` from a helper that spins until the delay is over: what is left where a timer cannot be aimed at a thread.
+//! `pthread_kill` from a helper that spins until the delay is over: what is left where a timer cannot be
+//! aimed at a thread.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ impl PthreadKill {
         let target = unsafe { libc::pthread_self() } as usize;
         let helper = Helper::start("sender", move |delay_ns| {
             spin_for(Duration::from_nanos(delay_ns));
-            // SAFETY: the target is alive: it spins in `Injector::settle`, or sleeps in its window, until this signal has arrived.
+            // SAFETY: the target is alive: it spins in `Injector::settle`, or sleeps in its window, until
+            // this signal has arrived.
             unsafe { send(page, target as libc::pthread_t) };
         })?;
         Ok(Self(helper))

@@ -29,7 +29,8 @@ pub enum Delivery {
     /// `pthread_kill` from a thread that waits out the delay on another processor. Every Unix.
     #[serde(rename = "pthread-kill")]
     PthreadKill,
-    /// `setitimer(ITIMER_PROF)`, as profilers use it, with a thread that burns the processor time it counts. Every Unix; the bluntest.
+    /// `setitimer(ITIMER_PROF)`, as profilers use it, with a thread that burns the processor time it counts.
+    /// Every Unix; the bluntest.
     #[serde(rename = "itimer")]
     IntervalTimer,
 }
@@ -61,7 +62,8 @@ impl Delivery {
         }
     }
 
-    /// How many signals inside the window a fixed variant is asked to see, unless told otherwise: what this way reaches in a few seconds.
+    /// How many signals inside the window a fixed variant is asked to see, unless told otherwise: what this
+    /// way reaches in a few seconds.
     pub const fn coverage(self) -> u64 {
         match self {
             Self::ThreadTimer => 1_000,

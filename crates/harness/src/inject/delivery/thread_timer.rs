@@ -1,4 +1,5 @@
-//! `timer_create(SIGEV_THREAD_ID)`: a timer of the kernel's that interrupts one thread, wherever it is. Linux (timer_create(2)).
+//! `timer_create(SIGEV_THREAD_ID)`: a timer of the kernel's that interrupts one thread, wherever it is. Linux
+//! (timer_create(2)).
 
 use super::super::SIGNAL;
 use super::Source;

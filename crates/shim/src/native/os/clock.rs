@@ -3,7 +3,8 @@
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
-/// Time since an unspecified point; never goes back, is not set by anybody, and stands still while the machine sleeps (Linux).
+/// Time since an unspecified point; never goes back, is not set by anybody, and stands still while the
+/// machine sleeps (Linux).
 #[must_use]
 pub fn now() -> Duration {
     read(libc::CLOCK_MONOTONIC)
@@ -15,7 +16,8 @@ pub(crate) fn read(clock: libc::clockid_t) -> Duration {
     // SAFETY: `time` has room for the answer.
     let failed = unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) } != 0;
     if failed {
-        // Only for a clock that does not exist: CLOCK_MONOTONIC and CLOCK_REALTIME do on every target of this crate.
+        // Only for a clock that does not exist: CLOCK_MONOTONIC and CLOCK_REALTIME do on every target of this
+        // crate.
         return Duration::ZERO;
     }
     // SAFETY: written by the successful call.

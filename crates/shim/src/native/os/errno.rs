@@ -1,6 +1,7 @@
 //! The calling thread's `errno`, and a guard that keeps it across a signal handler.
 //!
-//! All of it is async-signal-safe: the location of `errno` is part of the thread control block and needs no lazy set-up.
+//! All of it is async-signal-safe: the location of `errno` is part of the thread control block and needs no
+//! lazy set-up.
 
 use super::target::errno_location;
 
@@ -8,7 +9,8 @@ use super::target::errno_location;
 #[inline]
 #[must_use]
 pub fn get() -> i32 {
-    // SAFETY: the location is that of the calling thread, valid while it lives; only this thread and its own handlers use it.
+    // SAFETY: the location is that of the calling thread, valid while it lives; only this thread and its own
+    // handlers use it.
     unsafe { *errno_location() }
 }
 

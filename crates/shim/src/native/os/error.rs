@@ -37,7 +37,8 @@ impl OsError {
         matches!(self, Self::Failed { errno: libc::EINTR, .. })
     }
 
-    /// Whether a non-blocking call found nothing to do (`EAGAIN`, which `EWOULDBLOCK` equals on every target of this crate).
+    /// Whether a non-blocking call found nothing to do (`EAGAIN`, which `EWOULDBLOCK` equals on every target
+    /// of this crate).
     #[must_use]
     pub const fn would_block(self) -> bool {
         matches!(self, Self::Failed { errno: libc::EAGAIN, .. })

@@ -1,7 +1,8 @@
 //! Descriptors: pipe, eventfd, read, write, poll and the descriptor flags.
 //!
-//! `read`, `write`, `poll`, `fcntl`, `pipe` and `close` are on POSIX's list of async-signal-safe functions; `eventfd2`, `pipe2` and
-//! `ppoll` are bare system calls on Linux. None of them touches anything but `errno`, which is the caller's to keep.
+//! `read`, `write`, `poll`, `fcntl`, `pipe` and `close` are on POSIX's list of async-signal-safe functions;
+//! `eventfd2`, `pipe2` and `ppoll` are bare system calls on Linux. None of them touches anything but `errno`,
+//! which is the caller's to keep.
 
 use core::marker::PhantomData;
 use core::time::Duration;
@@ -43,7 +44,8 @@ impl Fd {
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        // SAFETY: the number is this object's own. EINTR is not retried: the descriptor is gone by then (Linux, Darwin).
+        // SAFETY: the number is this object's own. EINTR is not retried: the descriptor is gone by then
+        // (Linux, Darwin).
         unsafe { libc::close(self.0) };
     }
 }
@@ -115,8 +117,9 @@ impl FdRef<'_> {
         usize::try_from(count).map_err(|_| OsError::last("write"))
     }
 
-    /// Waits until the descriptor is readable (or broken, which a read then tells): `true`; or for `timeout`: `false`. No time-out waits for ever.
-    /// The resolution is a nanosecond on Linux, a millisecond (rounded up) elsewhere; on the monotonic clock.
+    /// Waits until the descriptor is readable (or broken, which a read then tells): `true`; or for `timeout`:
+    /// `false`. No time-out waits for ever. The resolution is a nanosecond on Linux, a millisecond (rounded
+    /// up) elsewhere; on the monotonic clock.
     ///
     /// # Errors
     /// [`OsError::Failed`]; `EINTR` is not hidden.
@@ -190,7 +193,8 @@ pub fn has_pipe2() -> bool {
 /// An event counter, non-blocking and close-on-exec: a write of eight bytes adds, a read takes all.
 ///
 /// # Errors
-/// [`OsError::Unsupported`] outside Linux; else [`OsError::Failed`], with `EMFILE` or `ENFILE` when descriptors run out.
+/// [`OsError::Unsupported`] outside Linux; else [`OsError::Failed`], with `EMFILE` or `ENFILE` when
+/// descriptors run out.
 pub fn eventfd() -> Result<Fd, OsError> {
     target::eventfd().map(Fd::from_number)
 }

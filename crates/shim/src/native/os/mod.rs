@@ -1,7 +1,8 @@
 //! The operating system's primitives, thin: one function or type for each call, typed results, no policy.
 //!
-//! Target selection for the whole crate is in this file: `target` is `linux/` or `apple/`, both with the same names. What a target
-//! lacks comes from `unsupported/`, which has the same API and answers [`OsError::Unsupported`], so that every caller compiles everywhere.
+//! Target selection for the whole crate is in this file: `target` is `linux/` or `apple/`, both with the same
+//! names. What a target lacks comes from `unsupported/`, which has the same API and answers
+//! [`OsError::Unsupported`], so that every caller compiles everywhere.
 //!
 //! | module | holds | async-signal-safe part |
 //! |---|---|---|
@@ -15,7 +16,8 @@
 //! | [`sigstack`] | whether the calling code runs on the alternate signal stack | all (Linux, macOS) |
 //! | [`thread`] | yielding | all (Linux) |
 //!
-//! Async-signal-safe means: on the list of POSIX.1-2017, section 2.4.3, or of signal-safety(7), or a bare system call.
+//! Async-signal-safe means: on the list of POSIX.1-2017, section 2.4.3, or of signal-safety(7), or a bare
+//! system call.
 
 pub mod clock;
 pub mod errno;

@@ -1,11 +1,13 @@
 //! The pthread mutex and condition variable.
 //!
-//! **Nothing here is async-signal-safe**: none of these functions is on POSIX's list (POSIX.1-2017, section 2.4.3), and a handler that locks
-//! what the interrupted code holds waits for ever. That is the subject of this project, so nothing here guards against it:
-//! the mutex is of type `PTHREAD_MUTEX_NORMAL`, for which POSIX specifies that a second lock by the owner deadlocks.
+//! **Nothing here is async-signal-safe**: none of these functions is on POSIX's list (POSIX.1-2017, section
+//! 2.4.3), and a handler that locks what the interrupted code holds waits for ever. That is the subject of
+//! this project, so nothing here guards against it: the mutex is of type `PTHREAD_MUTEX_NORMAL`, for which
+//! POSIX specifies that a second lock by the owner deadlocks.
 //!
 //! Invariants:
-//! 1. The C object stays at one address from its initialisation to its destruction: it is boxed, and the box is never replaced.
+//! 1. The C object stays at one address from its initialisation to its destruction: it is boxed, and the box
+//!    is never replaced.
 //! 2. A guard lives in the thread that locked: it is not `Send`. So an unlock is by the owner.
 
 use alloc::boxed::Box;
@@ -43,7 +45,8 @@ impl Mutex {
     pub fn new() -> Result<Self, OsError> {
         let mutex = Box::new(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
         let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the attributes are initialised before use and destroyed after; the mutex is at its final address (invariant 1).
+        // SAFETY: the attributes are initialised before use and destroyed after; the mutex is at its final
+        // address (invariant 1).
         unsafe {
             check_number("pthread_mutexattr_init", libc::pthread_mutexattr_init(attributes.as_mut_ptr()))?;
             let made = check_number(
@@ -78,7 +81,8 @@ impl Mutex {
 
 impl Drop for Mutex {
     fn drop(&mut self) {
-        // SAFETY: initialised; `&mut self` says that no guard is left. A leaked guard makes this EBUSY, which is no harm.
+        // SAFETY: initialised; `&mut self` says that no guard is left. A leaked guard makes this EBUSY, which
+        // is no harm.
         unsafe { libc::pthread_mutex_destroy(self.0.get()) };
     }
 }

@@ -1,11 +1,12 @@
 //! Blocking one signal in the calling thread for the length of a scope.
 //!
-//! `pthread_sigmask` is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section 2.4.3), so all of this may be called
-//! in a signal handler. On return from a handler the kernel restores the mask that the handler interrupted, whatever was done here.
+//! `pthread_sigmask` is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section 2.4.3), so all
+//! of this may be called in a signal handler. On return from a handler the kernel restores the mask that the
+//! handler interrupted, whatever was done here.
 //!
 //! Invariants:
-//! 1. A guard unblocks a signal only if it is the guard that blocked it; guards of one signal nest in any number, and guards of different
-//!    signals may be dropped in any order.
+//! 1. A guard unblocks a signal only if it is the guard that blocked it; guards of one signal nest in any
+//!    number, and guards of different signals may be dropped in any order.
 //! 2. A guard is dropped in the thread that made it: it is not `Send`.
 
 use core::marker::PhantomData;
@@ -15,7 +16,8 @@ use core::ptr;
 use super::OsError;
 use super::error::check_number;
 
-/// Keeps one signal blocked in this thread; a signal that arrives meanwhile stays pending and is delivered at the drop.
+/// Keeps one signal blocked in this thread; a signal that arrives meanwhile stays pending and is delivered at
+/// the drop.
 #[derive(Debug)]
 #[must_use = "the signal is unblocked when the guard is dropped"]
 pub struct MaskGuard {
@@ -28,7 +30,8 @@ pub struct MaskGuard {
 /// Blocks `signo` in the calling thread until the guard is dropped. Async-signal-safe; leaves `errno` alone.
 ///
 /// # Errors
-/// [`OsError::Failed`] with `EINVAL` for a number that is no signal. `SIGKILL` and `SIGSTOP` are silently not blocked, as POSIX says.
+/// [`OsError::Failed`] with `EINVAL` for a number that is no signal. `SIGKILL` and `SIGSTOP` are silently not
+/// blocked, as POSIX says.
 pub fn block(signo: i32) -> Result<MaskGuard, OsError> {
     let set = set_of(signo)?;
     let mut old = MaybeUninit::uninit();
@@ -58,7 +61,8 @@ pub fn is_blocked(signo: i32) -> Result<bool, OsError> {
 fn set_of(signo: i32) -> Result<libc::sigset_t, OsError> {
     let _errno = super::errno::ErrnoGuard::new();
     let mut set = MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set that sigaddset then changes; neither fails but for a bad number.
+    // SAFETY: sigemptyset initialises the set that sigaddset then changes; neither fails but for a bad
+    // number.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         if libc::sigaddset(set.as_mut_ptr(), signo) != 0 {

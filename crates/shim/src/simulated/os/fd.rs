@@ -4,7 +4,8 @@
 //!
 //! A pipe holds four bytes, so that it is soon full.
 //!
-//! The table of descriptors has a gate of its own, of those who make, mark or close a descriptor, and of a fork.
+//! The table of descriptors has a gate of its own, of those who make, mark or close a descriptor, and of a
+//! fork.
 
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering;

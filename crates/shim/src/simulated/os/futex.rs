@@ -1,6 +1,7 @@
 //! futex(2): wait and wake on a 32-bit word. Nothing is synchronised.
 //!
-//! All futexes have one gate. A wait then looks at the word, and joins its queue, in one step. A wake does not touch the word.
+//! All futexes have one gate. A wait then looks at the word, and joins its queue, in one step. A wake does
+//! not touch the word.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;

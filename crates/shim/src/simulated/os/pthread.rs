@@ -177,7 +177,8 @@ impl Condvar {
     ) -> Option<Ended> {
         let me = self.gate.enter(at, Ordering::Relaxed)?;
         self.waiters.borrow_mut().push(me);
-        // The mutex is released in a second step, with a signal point between: the thread is in the queue and holds the mutex.
+        // The mutex is released in a second step, with a signal point between: the thread is in the queue and
+        // holds the mutex.
         guard.mutex.gate.enter(at, Ordering::Release)?;
         with(|w| w.record(at, || format!("unlocks mutex {} to wait", guard.mutex.number)));
         guard.mutex.release();

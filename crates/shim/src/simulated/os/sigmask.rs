@@ -1,4 +1,5 @@
-//! Blocking one signal in the running thread. A signal that was sent meanwhile is delivered when the guard is dropped.
+//! Blocking one signal in the running thread. A signal that was sent meanwhile is delivered when the guard is
+//! dropped.
 
 use core::marker::PhantomData;
 use std::panic::Location;

@@ -5,8 +5,8 @@
 //! | mark | `int3`: the stop is behind it; `si_code` SI_KERNEL | `brk`: the stop is at it; `si_code` TRAP_BRKPT |
 //! | breakpoint | DR0, and L0 in DR7: before the instruction, once | not used: single steps only |
 //!
-//! The breakpoint is in a thread's debug registers, and so of no consequence to other threads. Resuming from it sets RFLAGS.RF, so that the instruction
-//! is executed; one that repeats (`rep`) is met once.
+//! The breakpoint is in a thread's debug registers, and so of no consequence to other threads. Resuming from
+//! it sets RFLAGS.RF, so that the instruction is executed; one that repeats (`rep`) is met once.
 
 use nix::errno::Errno;
 use nix::sys::ptrace;

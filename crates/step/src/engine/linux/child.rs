@@ -1,7 +1,8 @@
-//! The process in which the window runs: forked by the sweeping process, which has one thread, so that every address in it is the same each time.
+//! The process in which the window runs: forked by the sweeping process, which has one thread, so that every
+//! address in it is the same each time.
 //!
-//! The target is a thread of its own, so that its memory comes from an arena of its own: what the sweeping process has allocated before the fork
-//! leaves no trace in the allocator's path.
+//! The target is a thread of its own, so that its memory comes from an arena of its own: what the sweeping
+//! process has allocated before the fork leaves no trace in the allocator's path.
 //!
 //! It is ended and reaped when this is dropped, and dies with the sweeping process whatever happens to that.
 
@@ -199,7 +200,8 @@ impl<'s> Child<'s> {
         true
     }
 
-    /// Whether all of these threads sleep, and did not run in between two looks. One that has ended sleeps well.
+    /// Whether all of these threads sleep, and did not run in between two looks. One that has ended sleeps
+    /// well.
     fn asleep(&self, tids: &[u32]) -> bool {
         let look = || tids.iter().map(|tid| self.sleeper(*tid)).collect::<Option<Vec<_>>>();
         let Some(first) = look() else { return false };

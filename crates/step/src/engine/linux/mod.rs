@@ -55,8 +55,8 @@ pub(super) fn unshared() -> nix::Result<()> {
     unshare(CloneFlags::CLONE_THREAD)
 }
 
-/// Gives this process time slices, if it has none: it shares its processor with its children, and a child that
-/// spins in a real-time class (sched(7)) would never let it run. Left as it is where the kernel refuses.
+/// Gives this process time slices, if it has none: it shares its processor with its children, and a child
+/// that spins in a real-time class (sched(7)) would never let it run. Left as it is where the kernel refuses.
 fn give_up_real_time() {
     // By number: musl has these calls as stubs that fail.
     // SAFETY: takes a number.

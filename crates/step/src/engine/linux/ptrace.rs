@@ -8,8 +8,8 @@
 //!                          └ others, helper act                                         └ helper acts; or stuck
 //! ```
 //!
-//! Up to the signal the target runs alone, or everybody else rests while it is stopped: so that it takes the same path each time. Where it does
-//! not, [`Trouble::Astray`] says so.
+//! Up to the signal the target runs alone, or everybody else rests while it is stopped: so that it takes the
+//! same path each time. Where it does not, [`Trouble::Astray`] says so.
 
 use sigproof_shim::native::atomic::Ordering;
 
@@ -32,8 +32,8 @@ pub(super) struct Ptrace<'s> {
     only: OnlyThread,
     /// Stopped behind the first mark, if it is there.
     live: Option<Tracee<'s>>,
-    /// Whether a new child runs the window once before it is used: what is done the first time only is then out of the way. Not if that
-    /// ends badly.
+    /// Whether a new child runs the window once before it is used: what is done the first time only is then
+    /// out of the way. Not if that ends badly.
     warms_up: bool,
 }
 
@@ -101,7 +101,8 @@ impl<'s> Ptrace<'s> {
         }
     }
 
-    /// Whether more threads take part than the one that is interrupted: then the kind of a hang is not to be told without a look at all.
+    /// Whether more threads take part than the one that is interrupted: then the kind of a hang is not to be
+    /// told without a look at all.
     fn several(&self, live: &Tracee<'_>) -> bool {
         self.subject.interrupted() == Interrupted::Bystander || !live.child.memory.slate.other_ids().is_empty()
     }
@@ -181,7 +182,8 @@ impl Engine for Ptrace<'_> {
                 self.fire(&mut live, at, Go::Step)?;
                 expect(&mut live, "the handler's first instruction", |stop| stop == Stop::Trap)?;
                 advance::advance(&mut live, self.kind, handler, second)?;
-                // Sent, not injected: at the stop at a handler's first instruction the kernel takes no signal to inject.
+                // Sent, not injected: at the stop at a handler's first instruction the kernel takes no signal
+                // to inject.
                 live.child.signal(live.child.target_id())?;
                 live.go(Go::On, None)?;
             }

@@ -10,8 +10,8 @@
 //! | trap flag, [self-stepping](super::trap_flag) | a sign of the target | - | - | asleep: the signal or the helper; else look |
 //!
 //! In every phase the end of the process ends the wait. In every phase a wait that lasts [`PATIENCE`] ends.
-//! *Look* asks [`Watch`](sigproof_inspect::hang::Watch) whether the child is stuck. Where a child cannot be looked at,
-//! a [`Deadline`] decides by its progress.
+//! *Look* asks [`Watch`](sigproof_inspect::hang::Watch) whether the child is stuck. Where a child cannot be
+//! looked at, a [`Deadline`] decides by its progress.
 
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -215,8 +215,8 @@ pub(super) enum Recording {
     Marked,
 }
 
-/// From one instruction to the next, or to the second mark. `fell_asleep` is called once, where the instruction is a
-/// system call that sleeps; it lets others act.
+/// From one instruction to the next, or to the second mark. `fell_asleep` is called once, where the
+/// instruction is a system call that sleeps; it lets others act.
 pub(super) fn step_once(
     live: &mut Tracee<'_>,
     mut fell_asleep: impl FnMut(&mut Tracee<'_>) -> Result<(), Trouble>,

@@ -1,7 +1,8 @@
-//! The engine that does not trace: the target steps itself, and this watches from outside, through `/proc` and what both have mapped.
+//! The engine that does not trace: the target steps itself, and this watches from outside, through `/proc`
+//! and what both have mapped.
 //!
-//! An execution is begun by a signal to the target, and ended by one from it. A sleep is seen as such; where in the path it lies is told by how many
-//! boundaries have been written down by then.
+//! An execution is begun by a signal to the target, and ended by one from it. A sleep is seen as such; where
+//! in the path it lies is told by how many boundaries have been written down by then.
 
 use sigproof_shim::native::atomic::Ordering;
 

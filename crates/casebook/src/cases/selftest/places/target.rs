@@ -78,8 +78,8 @@ mod selected {
 
     /// Runs the window once, from mark to mark.
     pub(in super::super) fn run() {
-        // SAFETY: a function of the C ABI that changes two registers and the flags; its traps are taken by the
-        // engine that runs this.
+        // SAFETY: a function of the C ABI that changes two registers and the flags; its traps are taken by
+        // the engine that runs this.
         unsafe { sigproof_places() }
     }
 }

@@ -1,4 +1,5 @@
-//! macOS and its siblings: no futex and no eventfd, and unnamed semaphores exist in name only (`sem_init` fails with `ENOSYS`).
+//! macOS and its siblings: no futex and no eventfd, and unnamed semaphores exist in name only (`sem_init`
+//! fails with `ENOSYS`).
 
 use core::time::Duration;
 

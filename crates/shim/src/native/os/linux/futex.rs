@@ -21,14 +21,16 @@ pub enum FutexWait {
     TimedOut,
 }
 
-/// Sleeps while `word` holds `expected`, for at most `timeout` on the monotonic clock; no time-out sleeps for ever.
+/// Sleeps while `word` holds `expected`, for at most `timeout` on the monotonic clock; no time-out sleeps for
+/// ever.
 ///
 /// # Errors
 /// [`OsError::Failed`] for anything that is not a [`FutexWait`]; not expected.
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<FutexWait, OsError> {
     let timeout = timeout.map(clock::timespec);
     let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
-    // SAFETY: the word outlives the call; the time-out is null or a valid relative time (FUTEX_WAIT counts it on CLOCK_MONOTONIC).
+    // SAFETY: the word outlives the call; the time-out is null or a valid relative time (FUTEX_WAIT counts it
+    // on CLOCK_MONOTONIC).
     let result = unsafe {
         libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, timeout)
     };

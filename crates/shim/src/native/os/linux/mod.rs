@@ -19,7 +19,8 @@ pub(super) fn errno_location() -> *mut libc::c_int {
 /// `condvar` is valid, not in use, and does not move afterwards.
 pub(super) unsafe fn cond_init(condvar: *mut libc::pthread_cond_t) -> Result<(), OsError> {
     let mut attributes = core::mem::MaybeUninit::uninit();
-    // SAFETY: the attributes are initialised before use and destroyed after; the rest is the caller's promise.
+    // SAFETY: the attributes are initialised before use and destroyed after; the rest is the caller's
+    // promise.
     unsafe {
         check_number("pthread_condattr_init", libc::pthread_condattr_init(attributes.as_mut_ptr()))?;
         let made = check_number(

@@ -1,11 +1,13 @@
 //! The unnamed POSIX semaphore, private to the process.
 //!
-//! `sem_post` is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section 2.4.3); the waits are not.
+//! `sem_post` is on POSIX's list of async-signal-safe functions (POSIX.1-2017, section 2.4.3); the waits are
+//! not.
 //!
-//! Invariant 1: the C object stays at one address from initialisation to destruction: it is boxed, and the box is never replaced.
+//! Invariant 1: the C object stays at one address from initialisation to destruction: it is boxed, and the
+//! box is never replaced.
 //!
-//! glibc before 2.21 touched the object after it had released the waiter (glibc bug 12674), so an owner that is to outlive
-//! such a poster keeps the storage for ever; that is the business of the layer above.
+//! glibc before 2.21 touched the object after it had released the waiter (glibc bug 12674), so an owner that
+//! is to outlive such a poster keeps the storage for ever; that is the business of the layer above.
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
@@ -72,8 +74,9 @@ impl Semaphore {
         outcome(check("sem_wait", unsafe { libc::sem_wait(self.0.get()) }))
     }
 
-    /// As [`Semaphore::wait`], for at most `timeout`: of monotonic time where the C library has `sem_clockwait` (glibc from 2.30 on), else of
-    /// real time, which somebody may set; a caller that must be exact looks at the monotonic clock itself.
+    /// As [`Semaphore::wait`], for at most `timeout`: of monotonic time where the C library has
+    /// `sem_clockwait` (glibc from 2.30 on), else of real time, which somebody may set; a caller that must be
+    /// exact looks at the monotonic clock itself.
     ///
     /// # Errors
     /// [`OsError::Failed`]; not expected.
@@ -113,7 +116,8 @@ fn outcome(result: Result<libc::c_int, OsError>) -> Result<SemWait, OsError> {
 
 type ClockWait = unsafe extern "C" fn(*mut libc::sem_t, libc::clockid_t, *const libc::timespec) -> libc::c_int;
 
-/// `sem_clockwait`, which not every C library has. Only the sleeper asks, so that `dlsym` is not reached from a handler.
+/// `sem_clockwait`, which not every C library has. Only the sleeper asks, so that `dlsym` is not reached from
+/// a handler.
 fn clockwait() -> Option<ClockWait> {
     /// Null: not looked up yet; itself: looked up, absent; else the function.
     static FOUND: AtomicPtr<libc::c_void> = AtomicPtr::new(core::ptr::null_mut());

@@ -16,7 +16,8 @@ pub enum SemWait {
     Interrupted,
 }
 
-/// A counting semaphore; without a value here. Aligned as a real one is: users tell its address from small numbers.
+/// A counting semaphore; without a value here. Aligned as a real one is: users tell its address from small
+/// numbers.
 #[derive(Debug)]
 #[repr(align(4))]
 pub struct Semaphore(Infallible);

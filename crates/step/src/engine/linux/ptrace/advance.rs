@@ -1,13 +1,16 @@
 //! Along a path: writing it down, and getting to one of its boundaries.
 //!
-//! A stretch of the path without a sleep is covered by a breakpoint at its *anchor*, which is met a known number of times, and single steps from there: the
-//! anchor is chosen so that this takes the fewest stops. Iterations of a repeated instruction share an address; a breakpoint meets such an instruction
-//! once, and steps do the rest.
+//! A stretch of the path without a sleep is covered by a breakpoint at its *anchor*, which is met a known
+//! number of times, and single steps from there: the anchor is chosen so that this takes the fewest stops.
+//! Iterations of a repeated instruction share an address; a breakpoint meets such an instruction once, and
+//! steps do the rest.
 //!
-//! The vDSO reads a clock again if the kernel has changed it meanwhile; at the pace of single steps that is often, and at full speed next to never. Such
-//! turns are left out of the path, and followed where they come ([`follow`]).
+//! The vDSO reads a clock again if the kernel has changed it meanwhile; at the pace of single steps that is
+//! often, and at full speed next to never. Such turns are left out of the path, and followed where they come
+//! ([`follow`]).
 //!
-//! A sleep is passed by a step over the system call: others and the helper act, rest again, and the step comes to its end.
+//! A sleep is passed by a step over the system call: others and the helper act, rest again, and the step
+//! comes to its end.
 
 use super::LONGEST;
 use crate::Boundary;
@@ -16,8 +19,8 @@ use crate::engine::linux::tracee::{Go, Stop, Tracee};
 use crate::engine::{Kind, Trouble};
 use crate::follow;
 
-/// Writes down the path from where the target is to the second mark; or, of a handler, to where the stack is back at the depth `until`. With it, how it
-/// ended if it did not get there.
+/// Writes down the path from where the target is to the second mark; or, of a handler, to where the stack is
+/// back at the depth `until`. With it, how it ended if it did not get there.
 pub(super) fn record(live: &mut Tracee<'_>, until: Option<u64>) -> Result<(Vec<Boundary>, Option<End>), Trouble> {
     let mut path = Vec::new();
     let mut turns = Turns::default();
@@ -112,7 +115,8 @@ fn cover(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], from: usize, to: 
     verify(live, path, to)
 }
 
-/// Turns of the vDSO that were made again. Where steps are slower than the kernel's clock changes, there is no end to them.
+/// Turns of the vDSO that were made again. Where steps are slower than the kernel's clock changes, there is
+/// no end to them.
 #[derive(Default)]
 struct Turns(u32);
 
@@ -129,7 +133,8 @@ impl Turns {
     }
 }
 
-/// From where to step to `to`, and how often a breakpoint there is met before, if one is set at `from`. The fewest stops.
+/// From where to step to `to`, and how often a breakpoint there is met before, if one is set at `from`. The
+/// fewest stops.
 fn best_anchor(path: &[Boundary], from: usize, to: usize) -> (usize, usize) {
     // Arrivals at an address: an iteration of a repeated instruction does not count.
     let arrives = |n: usize| path[n].pc != path[n - 1].pc;
@@ -141,7 +146,8 @@ fn best_anchor(path: &[Boundary], from: usize, to: usize) -> (usize, usize) {
         if steps + 1 >= best.2 {
             break;
         }
-        // Whether a breakpoint at the very place where the target stands is met at once depends on how it got there.
+        // Whether a breakpoint at the very place where the target stands is met at once depends on how it got
+        // there.
         if path[anchor].pc == path[from].pc || !arrives(anchor) {
             continue;
         }
