@@ -1,4 +1,5 @@
-//! `cargo xtask explain`: why a process hangs. A running one, a command, a core file, or the stacks of another tool.
+//! `cargo xtask explain`: why a process hangs. A running one, a command, a core file, or the stacks of
+//! another tool.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -126,8 +126,8 @@ fn a_thread_id_names_its_process(_: &str) {
     assert!(ran.stdout.contains(&format!("process  {} (specimens)", specimen.pid())), "{}", ran.stdout);
 }
 
-/// A process that is stuck was stopped; a byte in its own pipe still ends its wait, with the result that it has
-/// always had.
+/// A process that is stuck was stopped; a byte in its own pipe still ends its wait, with the result that it
+/// has always had.
 fn what_it_waits_for_still_ends_the_wait(_: &str) {
     for kind in ["lost_pipe", "lost_poll", "lost_select"] {
         let mut specimen = Specimen::start(kind, &[]);

@@ -1,6 +1,6 @@
-//! Processes that others wrote, explained. They are compiled from `specimens.c`; where there is no C compiler, or
-//! the system is not one that is explained, each test is reported as ignored, and the reason is said: that is
-//! known only when the tests run, so this binary has a `main` of its own.
+//! Processes that others wrote, explained. They are compiled from `specimens.c`; where there is no C
+//! compiler, or the system is not one that is explained, each test is reported as ignored, and the reason is
+//! said: that is known only when the tests run, so this binary has a `main` of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -25,8 +25,8 @@ use crate::trouble::Trouble;
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at whether it hangs.
 const ASK: Duration = Duration::from_millis(400);
-/// How often in a row it must be found stuck by the same threads. Once is proof; twice spares a command that is
-/// just being started from a stop.
+/// How often in a row it must be found stuck by the same threads. Once is proof; twice spares a command that
+/// is just being started from a stop.
 const TIMES: usize = 2;
 
 /// Runs the command of these arguments.
