@@ -7,15 +7,15 @@
 //! | [`Verdict::NotEnough`] | the kernel does not show what a verdict needs; what is known is told |
 //!
 //! # Invariants
-//! 1. A process that is not stuck is not stopped. One that is stopped goes on as before: see [`stop`](self#stops).
-//! 2. `Stuck` rests on two surveys between which no thread got a processor, and on every wait being closed off
-//!    from outside; or on a cycle whose edges are stored in the locks themselves.
+//! 1. A process that is not stuck is not stopped. One that is stopped goes on as before: see
+//! [`stop`](self#stops). 2. `Stuck` rests on two surveys between which no thread got a processor, and on
+//! every wait being closed off    from outside; or on a cycle whose edges are stored in the locks themselves.
 //! 3. Every doubt is an answer of its own, never a guess.
 //!
 //! # Stops
 //! `PTRACE_SEIZE` and `PTRACE_INTERRUPT` send no signal, and a tracer that dies lets go. Calls that fail with
-//! `EINTR` after any stop (`epoll_wait`, `sigtimedwait`, `semop`, reads of inotify, sockets with a time limit)
-//! are left alone: the stacks of their threads are walked from the stack pointer that `/proc` shows.
+//! `EINTR` after any stop (`epoll_wait`, `sigtimedwait`, `semop`, reads of inotify, sockets with a time
+//! limit) are left alone: the stacks of their threads are walked from the stack pointer that `/proc` shows.
 
 mod answer;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -1,5 +1,5 @@
-//! The text of an explanation, from the most important to the least: the sentence, since when and why for ever, the
-//! cycle, the signal, the rule, what is not known, and the stacks.
+//! The text of an explanation, from the most important to the least: the sentence, since when and why for
+//! ever, the cycle, the signal, the rule, what is not known, and the stacks.
 
 use super::answer::{Answer, SignalNote, Since, Verdict};
 use crate::diagnose::{Diagnosis, Frame, ThreadReport};

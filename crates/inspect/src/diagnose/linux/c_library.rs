@@ -1,4 +1,5 @@
-//! What differs between C libraries: where a lock keeps its owner, and which function waits for an internal lock.
+//! What differs between C libraries: where a lock keeps its owner, and which function waits for an internal
+//! lock.
 //!
 //! The process that is looked at need not have the C library of this one.
 
@@ -14,8 +15,8 @@ pub(super) enum CLibrary {
 
 /// `lock` is the first word of a stream's lock in glibc; then a count, then the owner's descriptor.
 const STREAM_OWNER: u64 = 8;
-/// Where glibc's thread descriptor keeps the thread id, by architecture: behind the header, which has room for
-/// vector registers on x86_64, or ends before the descriptor on aarch64.
+/// Where glibc's thread descriptor keeps the thread id, by architecture: behind the header, which has room
+/// for vector registers on x86_64, or ends before the descriptor on aarch64.
 const DESCRIPTOR_TID: u64 = if cfg!(target_arch = "x86_64") { 0x2d0 } else { 0xd0 };
 
 impl CLibrary {
@@ -45,9 +46,9 @@ impl CLibrary {
         }
     }
 
-    /// The owner of the mutex at `address`. glibc: the thread id at +8. musl: the thread id in the low 30 bits
-    /// of the word at +4; the type is in the low 4 bits of the word at 0, and a mutex of the normal type, 0,
-    /// stores no owner.
+    /// The owner of the mutex at `address`. glibc: the thread id at +8. musl: the thread id in the low 30
+    /// bits of the word at +4; the type is in the low 4 bits of the word at 0, and a mutex of the normal
+    /// type, 0, stores no owner.
     pub(super) fn mutex_owner(self, address: u64, memory: &mut Memory) -> Option<u32> {
         match self {
             Self::Glibc => memory.half_word(address.wrapping_add(8)),
@@ -59,8 +60,9 @@ impl CLibrary {
         }
     }
 
-    /// The read-write lock whose futex word is at `word`. glibc's has one at +8, for the change between readers
-    /// and a writer, and one at +12, on which a writer waits for another with the value 3. musl's is its first.
+    /// The read-write lock whose futex word is at `word`. glibc's has one at +8, for the change between
+    /// readers and a writer, and one at +12, on which a writer waits for another with the value 3. musl's is
+    /// its first.
     pub(super) fn rwlock_of(self, word: u64, reads: bool, value: u32) -> u64 {
         match self {
             Self::Glibc if !reads && value == 3 => word.wrapping_sub(12),
@@ -77,8 +79,8 @@ impl CLibrary {
         }
     }
 
-    /// The condition variable whose futex word is at `word`: glibc's has one for each of its two groups, at +40
-    /// and +44, and is aligned to 8 bytes.
+    /// The condition variable whose futex word is at `word`: glibc's has one for each of its two groups, at
+    /// +40 and +44, and is aligned to 8 bytes.
     pub(super) fn condvar_of(self, word: u64) -> u64 {
         match self {
             Self::Glibc if word.is_multiple_of(8) => word.wrapping_sub(40),

@@ -69,8 +69,8 @@ const GUARDS: &[(&str, &[&str])] = &[
 /// Functions that wait for any lock.
 const WAIT: &[&str] = &["lll_", "futex", "syscall", "pthread_mutex_", "GI_"];
 
-/// What the lock guards that these functions, the innermost first, wait for: the first one that waits for it in
-/// particular decides, or the ones of the library that have called it.
+/// What the lock guards that these functions, the innermost first, wait for: the first one that waits for it
+/// in particular decides, or the ones of the library that have called it.
 pub(super) fn guards(frames: &[Frame]) -> Option<&'static str> {
     for frame in frames.iter().filter(|frame| !frame.signal_frame).take(super::waits::WAITER_DEPTH) {
         let of_library =

@@ -11,8 +11,9 @@
 //! | a lock word used with `FUTEX_LOCK_PI` | thread id in the word's low 30 bits |
 //! | the end of a thread | thread id in the word waited for |
 //!
-//! The lock word of glibc's mutex is taken before its owner is stored and released after it is cleared. A signal in between finds owner 0:
-//! then, and for locks that store none, the owner is inferred from what signals interrupted. See [`Known`].
+//! The lock word of glibc's mutex is taken before its owner is stored and released after it is cleared. A
+//! signal in between finds owner 0: then, and for locks that store none, the owner is inferred from what
+//! signals interrupted. See [`Known`].
 
 use super::arch::Registers;
 use super::c_library::CLibrary;
@@ -69,7 +70,8 @@ pub(super) fn owner(
     inferred(address, waiter, subjects, memory).or_else(|| only_other(waiter, subjects).filter(|_| stores_none))
 }
 
-/// The thread that runs the initialiser: a signal interrupted it in this very thread, or another thread is in it.
+/// The thread that runs the initialiser: a signal interrupted it in this very thread, or another thread is in
+/// it.
 fn initialiser(waiter: usize, subjects: &[Subject]) -> Option<Owner> {
     let initialises = |frames: &[Frame]| {
         frames

@@ -52,7 +52,8 @@ pub(crate) struct Seen {
     pub stopped: Duration,
 }
 
-/// Looks at process `pid`. Threads in `spared` are not stopped: their stacks are walked from what `/proc` says.
+/// Looks at process `pid`. Threads in `spared` are not stopped: their stacks are walked from what `/proc`
+/// says.
 ///
 /// # Errors
 /// The process is gone.
@@ -187,7 +188,8 @@ fn fill_registers(
     for subject in subjects {
         let tid = subject.report.tid;
         if stopped.stopped.contains(&tid) {
-            // A thread that was on its way back into its wait when it was first looked at shows that wait now.
+            // A thread that was on its way back into its wait when it was first looked at shows that wait
+            // now.
             if !matches!(subject.syscall, Some(Syscall::In { .. })) {
                 subject.syscall = syscall(pid, tid);
             }

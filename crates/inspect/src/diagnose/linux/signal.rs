@@ -1,7 +1,8 @@
 //! What a signal frame says of its signal: which one it was, and where it came from.
 //!
-//! The kernel fills in the sender only for a handler that was installed with `SA_SIGINFO`. Which signal it is shows
-//! in the sets of blocked signals, before the handler and in it: the handler's own signal is the difference.
+//! The kernel fills in the sender only for a handler that was installed with `SA_SIGINFO`. Which signal it is
+//! shows in the sets of blocked signals, before the handler and in it: the handler's own signal is the
+//! difference.
 
 use super::arch;
 use super::memory::Memory;
@@ -9,8 +10,8 @@ use super::memory::Memory;
 /// A signal whose handler is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signal {
-    /// What stands where a `siginfo` would be: signal, code, and the two words that follow, which of a signal that
-    /// a process sent are its id and its user.
+    /// What stands where a `siginfo` would be: signal, code, and the two words that follow, which of a signal
+    /// that a process sent are its id and its user.
     pub info: [u32; 4],
     /// The signals that were blocked before: bit n-1 for signal n.
     pub blocked_before: u64,
@@ -27,8 +28,8 @@ impl Signal {
         Some(Self { info, blocked_before: memory.word(arch::blocked_before(sp))?, interrupted })
     }
 
-    /// Which signal it is, and whether its sender is known: its handler has blocked it, as `blocked` says, unless
-    /// it was installed with `SA_NODEFER`.
+    /// Which signal it is, and whether its sender is known: its handler has blocked it, as `blocked` says,
+    /// unless it was installed with `SA_NODEFER`.
     pub(crate) fn number(&self, blocked: u64) -> (Option<i32>, bool) {
         let by_handler = blocked & !self.blocked_before;
         let told = i32::try_from(self.info[0]).ok().filter(|number| (1..=64).contains(number));

@@ -113,7 +113,8 @@ fn refused_by_kernel(subject: &Subject) -> bool {
         return false;
     };
     let near = subject.registers.as_ref().is_some_and(|regs| address.wrapping_sub(regs.sp) < 4096);
-    near && !operation(subject.syscall).pi
+    let call = operation(subject.syscall);
+    near && !call.pi && call.value == 0
 }
 
 /// Whether a condition variable is the C library's.

@@ -1,5 +1,5 @@
-//! Whether nothing outside can move a process: the processes that could are looked at as well, until the group is
-//! closed, or something is found that can move one of them.
+//! Whether nothing outside can move a process: the processes that could are looked at as well, until the
+//! group is closed, or something is found that can move one of them.
 
 use super::ender::Ender;
 use super::holders::Holders;

@@ -19,7 +19,8 @@ use std::path::Path;
 
 /// The mark of an ELF file of 64 bits whose numbers begin with their lowest byte.
 const MARK: &[u8] = b"\x7fELF\x02\x01";
-/// `ET_CORE`, `PT_LOAD`, `PT_NOTE`; the notes; the flags of a segment that is executable, or may be written to.
+/// `ET_CORE`, `PT_LOAD`, `PT_NOTE`; the notes; the flags of a segment that is executable, or may be written
+/// to.
 const CORE: u64 = 4;
 const LOAD: u64 = 1;
 const NOTE: u64 = 4;
@@ -31,7 +32,8 @@ const EXECUTABLE: u64 = 1;
 const WRITABLE: u64 = 2;
 /// Bytes of a program header.
 const HEADER: usize = 56;
-/// Where `elf_prstatus` has the signal, the blocked signals, the thread's id and its registers, and `elf_prpsinfo` the name.
+/// Where `elf_prstatus` has the signal, the blocked signals, the thread's id and its registers, and
+/// `elf_prpsinfo` the name.
 const SIGNAL_AT: usize = 12;
 const BLOCKED_AT: usize = 24;
 const ID_AT: usize = 32;
@@ -228,7 +230,8 @@ fn map(path: &Path) -> io::Result<&'static [u8]> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the mapping is private and read-only; nobody writes to a finished core file, or to a program in use.
+    // SAFETY: the mapping is private and read-only; nobody writes to a finished core file, or to a program in
+    // use.
     let mapping = unsafe { Mmap::map(&File::open(path)?) }?;
     Ok(Box::leak(Box::new(mapping)))
 }

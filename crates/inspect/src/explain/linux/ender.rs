@@ -273,8 +273,8 @@ impl World<'_> {
     }
 }
 
-/// The holder of a lock that one of `waiters` waits for: a line `1: FLOCK ADVISORY WRITE 12 fe:00:7 0 EOF`, and
-/// below it each waiter, `1: -> FLOCK ADVISORY WRITE 13 fe:00:7 0 EOF`.
+/// The holder of a lock that one of `waiters` waits for: a line `1: FLOCK ADVISORY WRITE 12 fe:00:7 0 EOF`,
+/// and below it each waiter, `1: -> FLOCK ADVISORY WRITE 13 fe:00:7 0 EOF`.
 fn lock_holder(locks: &str, waiters: &[u32]) -> Option<u32> {
     let mut holder = None;
     for line in locks.lines() {

@@ -1,10 +1,11 @@
-//! A system call made by a thread of another process, which is stopped for it: to ask for what only the process
-//! itself can ask for.
+//! A system call made by a thread of another process, which is stopped for it: to ask for what only the
+//! process itself can ask for.
 //!
-//! The thread executes the `syscall` instruction that it has just come from, with other registers, for one step.
-//! The step ends in the delivery of a signal, which is suppressed; on the way back from there the kernel resumes
-//! the call that the thread was in, by the registers that were put back. The bytes below its stack that take the
-//! answer are put back too. All other signals are blocked for that step, so that none is lost.
+//! The thread executes the `syscall` instruction that it has just come from, with other registers, for one
+//! step. The step ends in the delivery of a signal, which is suppressed; on the way back from there the
+//! kernel resumes the call that the thread was in, by the registers that were put back. The bytes below its
+//! stack that take the answer are put back too. All other signals are blocked for that step, so that none is
+//! lost.
 //!
 //! # Limits
 //! Who kills this process within these microseconds leaves the thread with the wrong registers.
@@ -16,8 +17,8 @@ use std::time::Duration;
 #[cfg(target_arch = "x86_64")]
 const BELOW: u64 = 1024;
 
-/// The time that is left of a process's real-time timer (`setitimer`, `alarm`); `None` if it cannot be asked for.
-/// Zero: it is not armed. Thread `tid` must be in a call that a stop does not end.
+/// The time that is left of a process's real-time timer (`setitimer`, `alarm`); `None` if it cannot be asked
+/// for. Zero: it is not armed. Thread `tid` must be in a call that a stop does not end.
 pub(super) fn real_time_left(pid: u32, tid: u32) -> Option<Duration> {
     let stopped = Stopped::only(pid, &[tid]);
     if !stopped.stopped.contains(&tid) {

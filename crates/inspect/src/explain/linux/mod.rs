@@ -53,8 +53,8 @@ use std::thread;
 use target::{Target, named};
 use view::View;
 
-/// Says whether process `pid` is stuck, and why. Takes 30 ms for a process that is not; several times that for the
-/// stacks of one that is.
+/// Says whether process `pid` is stuck, and why. Takes 30 ms for a process that is not; several times that
+/// for the stacks of one that is.
 ///
 /// # Errors
 /// There is no such process, or it may not be looked at.

@@ -75,8 +75,8 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     Some(Partial { seen, about, proven: false, since })
 }
 
-/// Whether the owner of what a thread waits for is certain: stored in the lock, or the code that the thread's own
-/// handler interrupted has the lock at hand.
+/// Whether the owner of what a thread waits for is certain: stored in the lock, or the code that the thread's
+/// own handler interrupted has the lock at hand.
 pub(super) fn is_sure(thread: &ThreadReport) -> bool {
     let Some(owner) = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref()) else { return false };
     match owner.known {

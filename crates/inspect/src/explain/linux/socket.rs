@@ -1,5 +1,5 @@
-//! The other end of a socket: from the tables of `/proc/PID/net`, and for a socket of a machine's own (`AF_UNIX`)
-//! from the kernel's diagnosis of sockets, which alone knows pairs.
+//! The other end of a socket: from the tables of `/proc/PID/net`, and for a socket of a machine's own
+//! (`AF_UNIX`) from the kernel's diagnosis of sockets, which alone knows pairs.
 
 use std::fs;
 use std::io;
@@ -30,7 +30,8 @@ const UNIX_DIAG_PEER: u16 = 2;
 const HEADER: usize = 16;
 const MESSAGE: usize = 16;
 
-/// The other end of the socket with this inode, as process `pid` sees its network. `ours`: it is our network too.
+/// The other end of the socket with this inode, as process `pid` sees its network. `ours`: it is our network
+/// too.
 pub(super) fn peer(pid: u32, inode: u64, ours: bool) -> Peer {
     for (file, kind) in [("tcp", "TCP"), ("tcp6", "TCP"), ("udp", "UDP"), ("udp6", "UDP")] {
         let table = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
@@ -50,7 +51,8 @@ pub(super) fn peer(pid: u32, inode: u64, ours: bool) -> Peer {
     }
     match ours.then(|| unix_peer(inode)) {
         Some(Ok(Some(other))) => Peer::Socket(other),
-        // A datagram socket without a peer takes from anybody; a stream without one is not connected any more.
+        // A datagram socket without a peer takes from anybody; a stream without one is not connected any
+        // more.
         Some(Ok(None)) => Peer::Anybody(format!("the socket{path}")),
         _ => Peer::Unknown,
     }
@@ -99,7 +101,8 @@ fn unix_peer(inode: u64) -> io::Result<Option<u64>> {
     let fd = check(i64::from(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) }))?;
     // SAFETY: just made, and owned by nobody else.
     let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-    // nlmsghdr, then unix_diag_req: family, protocol, padding, states, inode, what to show, a cookie that fits all.
+    // nlmsghdr, then unix_diag_req: family, protocol, padding, states, inode, what to show, a cookie that
+    // fits all.
     let mut request = Vec::new();
     request.extend(40_u32.to_ne_bytes());
     request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());

@@ -1,9 +1,9 @@
 //! Whether a thread that runs goes round in a circle, so that it will never do anything else.
 //!
-//! If all other threads sleep for good, what a thread does next depends on its registers and on the memory of the
-//! process alone. If both are what they were some instructions ago, it repeats these instructions for ever. What
-//! other processes may write (shared memory), and clocks that a program reads without a system call, end up in the
-//! registers or in that memory as well.
+//! If all other threads sleep for good, what a thread does next depends on its registers and on the memory of
+//! the process alone. If both are what they were some instructions ago, it repeats these instructions for
+//! ever. What other processes may write (shared memory), and clocks that a program reads without a system
+//! call, end up in the registers or in that memory as well.
 
 use super::ender::Ender;
 use super::step::Stepped;
@@ -28,8 +28,8 @@ const CIRCLE: usize = 256;
 /// More memory is not compared.
 const MEMORY: u64 = 64 << 20;
 
-/// The answer for a process one thread of which runs while all others sleep for good, if it goes round in a circle
-/// or runs in a signal handler; `None` for a thread that just runs.
+/// The answer for a process one thread of which runs while all others sleep for good, if it goes round in a
+/// circle or runs in a signal handler; `None` for a thread that just runs.
 pub(super) fn look(view: &View) -> Option<Answer> {
     let runs = |thread: &&Seen| thread.wait == Wait::Runs;
     let mut runners = view.living().filter(runs);

@@ -7,7 +7,8 @@ use nix::unistd::Pid;
 
 /// A thread in a ptrace stop whose other signals are blocked as long as this lives: its mask is put back.
 ///
-/// The signal that ends a step must not be among them: the kernel would unblock it, and take its handler away.
+/// The signal that ends a step must not be among them: the kernel would unblock it, and take its handler
+/// away.
 #[derive(Debug)]
 pub(super) struct Stepped {
     tid: u32,
@@ -15,7 +16,8 @@ pub(super) struct Stepped {
 }
 
 impl Stepped {
-    /// Takes a stopped thread for steps; `None` where the kernel refuses. The process must not ignore `SIGTRAP`.
+    /// Takes a stopped thread for steps; `None` where the kernel refuses. The process must not ignore
+    /// `SIGTRAP`.
     pub(super) fn of(tid: u32) -> Option<Self> {
         let mask = signal_mask(tid, None)?;
         signal_mask(tid, Some(!(1 << (libc::SIGTRAP - 1))))?;

@@ -1,4 +1,5 @@
-//! The answer for a process that is stuck, or part of it: the stacks, the proof, and what may still be doubted.
+//! The answer for a process that is stuck, or part of it: the stacks, the proof, and what may still be
+//! doubted.
 
 use super::ender::Ender;
 use super::partial::Partial;
@@ -204,7 +205,8 @@ fn proof(group: &[View]) -> Vec<String> {
     proof
 }
 
-/// Why a process whose threads all sleep may still be meant to be woken: by a handler of a signal from outside.
+/// Why a process whose threads all sleep may still be meant to be woken: by a handler of a signal from
+/// outside.
 fn doubt(view: &View, kind: HangKind) -> Option<String> {
     if kind != HangKind::LostWakeup {
         return None;
@@ -229,8 +231,8 @@ pub(super) fn waits_for_handler(handled: u64) -> String {
     )
 }
 
-/// CPython handles SIGINT, which its main thread alone takes note of: several of its threads that all wait for locks
-/// of Python go on by none of the program's own doing.
+/// CPython handles SIGINT, which its main thread alone takes note of: several of its threads that all wait
+/// for locks of Python go on by none of the program's own doing.
 fn is_python_deadlock(view: &View, diagnosis: &Diagnosis) -> bool {
     let locks = |thread: &ThreadReport| {
         thread.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::PythonLock)

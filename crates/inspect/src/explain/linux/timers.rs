@@ -1,4 +1,5 @@
-//! Timers that will send a signal: those that `/proc` lists, and those that only the process itself can ask for.
+//! Timers that will send a signal: those that `/proc` lists, and those that only the process itself can ask
+//! for.
 
 use std::fs;
 
@@ -31,7 +32,8 @@ fn parse(text: &str) -> Vec<Timer> {
             }
             ("notify", Some(timer)) if value.starts_with("none") => timer.signal = 0,
             ("ClockID", Some(timer)) => {
-                // Negative ones are clocks of certain processes; 2 and 3 are those of this process and thread.
+                // Negative ones are clocks of certain processes; 2 and 3 are those of this process and
+                // thread.
                 timer.of_cpu = value.parse::<i64>().is_ok_and(|id| id < 0 || matches!(id, 2 | 3));
             }
             _ => {}

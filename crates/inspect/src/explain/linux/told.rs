@@ -65,8 +65,8 @@ pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
     notes
 }
 
-/// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a stack that
-/// somebody has pasted, applied to these stacks.
+/// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a
+/// stack that somebody has pasted, applied to these stacks.
 pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32]) {
     let mut text = String::new();
     for (n, thread) in threads.iter().filter(|thread| about.contains(&thread.tid)).enumerate() {

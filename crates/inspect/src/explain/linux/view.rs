@@ -1,5 +1,5 @@
-//! A process as several looks have shown it: what each thread does, who can end that, and whether it has moved
-//! meanwhile. Nothing is stopped.
+//! A process as several looks have shown it: what each thread does, who can end that, and whether it has
+//! moved meanwhile. Nothing is stopped.
 
 use super::ender::{Ender, World};
 use super::holders::Holders;
@@ -147,7 +147,8 @@ impl View {
 }
 
 impl Seen {
-    /// It has moved, so that its wait, if it is in one again, says nothing; one with a time limit is told as one.
+    /// It has moved, so that its wait, if it is in one again, says nothing; one with a time limit is told as
+    /// one.
     fn runs(&mut self, why: &str) {
         if !matches!(self.ender, Ender::Time(_) | Ender::Outside(_)) {
             self.ender = Ender::Itself(why.to_owned());

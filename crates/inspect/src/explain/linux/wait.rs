@@ -146,8 +146,8 @@ fn legacy(_nr: i64, _args: [u64; 6], _memory: &mut Memory) -> Option<Wait> {
     None
 }
 
-/// futex(2): the operation in argument 1, the value in 2, the time-out in 3. A lock that has waiters has the value
-/// 2 in glibc, in std and in musl, or is one of the kernel's own.
+/// futex(2): the operation in argument 1, the value in 2, the time-out in 3. A lock that has waiters has the
+/// value 2 in glibc, in std and in musl, or is one of the kernel's own.
 fn futex(args: [u64; 6]) -> Wait {
     let operation = args[1] as i32;
     let command = operation & libc::FUTEX_CMD_MASK;
