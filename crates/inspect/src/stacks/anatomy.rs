@@ -223,8 +223,10 @@ fn lost(trace: &Trace) -> Option<(Range<usize>, Mark)> {
             }
             Some(next) => {
                 let leaf = frames::calls_nothing(&next.name);
-                let inside =
-                    leaf && locks::of(&next.name).is_some_and(|(_, holding)| holding == locks::Holding::Surely);
+                // Debug symbols show helpers that are inlined into libc's functions: only another module is the program's.
+                let apart = next.is_in_libc() && !next.library().is_empty() && !frame.is_in_libc();
+                let surely = |(_, holding)| holding == locks::Holding::Surely;
+                let inside = leaf && apart && locks::of(&next.name).is_some_and(surely);
                 let known = leaf
                     || locks::of(&next.name).is_some_and(|(lock, _)| never_calls_back(lock))
                     || faults::of(&next.name).is_some();

@@ -90,6 +90,9 @@ fn judge(dump: &Dump, index: usize, layers: &[Layer], at: usize) -> Finding {
     };
     let unnamed = || waiting::unnamed(frames).filter(|_| !dump.notices.crashed);
     let waiting = waiting::waiting(frames).or_else(unnamed);
+    // Where the process crashed, a function at whose entrance it stands does not wait.
+    let crashed = at == 0 && dump.notices.crashed && is_crashed(dump, index) && !fatal;
+    let waiting = waiting.filter(|waiting| waiting.asleep || !crashed);
     let (verdict, cause) = verdict(dump, index, frames, waiting.as_ref(), fatal, signal.as_ref(), at);
     Finding { verdict, trace: index, layer: at, waiting, cause, signal, fatal }
 }

@@ -138,7 +138,7 @@ fn cleaned(line: &str) -> Cow<'_, str> {
             '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => {}
             '\u{2018}' | '\u{2019}' => text.push('\''),
             '\u{201c}' | '\u{201d}' => text.push('"'),
-            '\\' if chars.peek().is_some_and(|next| "_<>#*`[]()&~|".contains(*next)) => {}
+            '\\' if chars.peek().is_some_and(|next| next.is_ascii_punctuation() && *next != '\\') => {}
             c if c.is_control() => {}
             c => text.push(c),
         }
@@ -287,6 +287,11 @@ fn unquoted(line: &str) -> &str {
             break;
         };
         line = without_prefix(inner);
+    }
+    // A list of strings: `" #0 0x1 f (x+0x1)"`.
+    let inner = line.trim().strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+    if let Some(inner) = inner.filter(|inner| inner.trim_start().starts_with('#')) {
+        return inner;
     }
     for tag in TAGS {
         line = line.trim_end().strip_suffix(tag).unwrap_or(line);
