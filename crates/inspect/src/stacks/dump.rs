@@ -187,6 +187,8 @@ pub struct Notices {
     pub signal: Option<String>,
     /// The text says that the program crashed, rather than that a person stopped it.
     pub crashed: bool,
+    /// A debugger or the system says that the process stopped at a fault: the innermost frame is where.
+    pub stopped_at_fault: bool,
     /// TSan: a call in a handler that no handler may make.
     pub unsafe_call: bool,
     /// TSan: a handler changed errno.

@@ -166,7 +166,7 @@ fn crashes_itself(dump: &Dump, index: usize, frames: &[TraceFrame]) -> bool {
     let top = frames.iter().position(|frame| !frame.is_unknown());
     let reports = frames[..frames.len().saturating_sub(1)].iter().any(|frame| handlers::reports(&frame.name));
     let own = top.is_some_and(|top| top + 1 < frames.len() && !anatomy::is_library(&frames[top]));
-    debugger && is_crashed(dump, index) && own && !reports
+    debugger && is_crashed(dump, index) && own && (!reports || dump.notices.stopped_at_fault)
 }
 
 /// Whether a debugger shows the process ending in the trampoline of a signal itself.

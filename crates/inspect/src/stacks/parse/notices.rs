@@ -73,6 +73,7 @@ pub fn read(line: &str, notices: &mut Notices) {
                 });
             if let Some(name) = name {
                 notices.crashed |= signals::is_fatal(&name) || start.contains("terminated");
+                notices.stopped_at_fault |= matches!(name.as_str(), "SIGSEGV" | "SIGBUS" | "SIGILL" | "SIGFPE");
                 notices.signal.get_or_insert(name);
             }
             return;
