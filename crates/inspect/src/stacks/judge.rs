@@ -138,6 +138,9 @@ fn verdict(
     if frames.iter().all(TraceFrame::is_unknown) && repeats(&dump.traces[index]) {
         return (Verdict::Faults, Some("the handler cannot be entered: the signal comes again and again"));
     }
+    if at == 0 && frames.is_empty() && dump.notices.crashed && ends_at_the_entrance(dump, index) {
+        return (Verdict::Faults, Some("the process ends in the code that enters the handler"));
+    }
     if fatal && !(at == 0 && dump.notices.wrong_signal_stack) {
         let crashes = at == 0 && dump.notices.crashed && crashes_itself(dump, index, frames);
         return (if crashes { Verdict::Faults } else { Verdict::Reporter }, None);
@@ -164,6 +167,16 @@ fn crashes_itself(dump: &Dump, index: usize, frames: &[TraceFrame]) -> bool {
     let reports = frames[..frames.len().saturating_sub(1)].iter().any(|frame| handlers::reports(&frame.name));
     let own = top.is_some_and(|top| top + 1 < frames.len() && !anatomy::is_library(&frames[top]));
     debugger && is_crashed(dump, index) && own && (!reports || dump.notices.stopped_at_fault)
+}
+
+/// Whether a debugger shows the process ending in the trampoline of a signal itself.
+fn ends_at_the_entrance(dump: &Dump, index: usize) -> bool {
+    let trace = &dump.traces[index];
+    let debugger = matches!(trace.tool, Some(Tool::Gdb | Tool::Lldb | Tool::Coredump | Tool::EuStack | Tool::Apple));
+    let innermost = trace.frames.first().is_some_and(|frame| {
+        frame.number.is_none_or(|number| number == 0) && !frame.function.contains("signal handler called")
+    });
+    debugger && innermost && is_crashed(dump, index)
 }
 
 /// Whether the stack is a long row of signal frames with no handler between.

@@ -50,7 +50,8 @@ pub fn frame(number: u32, body: &str) -> (TraceFrame, Tool) {
 }
 
 fn read(body: &str) -> (TraceFrame, Tool) {
-    if body.contains("signal handler called") {
+    // A dump may end within the marker.
+    if body.contains("signal handler called") || body.starts_with("<signal h") {
         return (TraceFrame::new("<signal handler called>"), Tool::Gdb);
     }
     if let Some(rest) = body.strip_prefix("pc ").or_else(|| body.strip_prefix("pc\t")) {

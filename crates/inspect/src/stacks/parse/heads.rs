@@ -46,7 +46,7 @@ fn thread(text: &str) -> Option<(Head, Order)> {
     if let Some(found) = python::head(text) {
         return Some(found);
     }
-    if let Some(head) = apple::report_thread(text) {
+    if let Some(head) = apple::report_thread(text).or_else(|| jvm::forced_head(text)) {
         return plain(head);
     }
     // TSan: `Thread T1 (tid=12, running) created by main thread at:`.

@@ -70,6 +70,23 @@ pub fn jstack_head(text: &str) -> Option<Head> {
     Some(head)
 }
 
+/// `jstack -F`: `Thread 4711: (state = BLOCKED)`.
+pub fn forced_head(text: &str) -> Option<Head> {
+    let (number, rest) = scan::decimal(text.strip_prefix("Thread ")?)?;
+    let state = rest.strip_prefix(": (state = ")?.trim_end_matches(')');
+    Some(Head {
+        tid: Some(number),
+        state: Some(state.to_owned()),
+        ..Head::new(format!("thread {number}"), Tool::Jstack)
+    })
+}
+
+/// `jstack -F`: `- java.lang.Object.wait(long) @bci=0 (Interpreted frame)`.
+pub fn forced_frame(text: &str) -> Option<TraceFrame> {
+    let (function, _) = text.strip_prefix("- ")?.split_once(" @bci=")?;
+    (function.contains('.') && function.ends_with(')')).then(|| java(function))
+}
+
 /// `at java.lang.Object.wait(Native Method)`, also of JavaScript and .NET.
 pub fn at_frame(text: &str) -> Option<TraceFrame> {
     let rest = text.strip_prefix("at ")?;
@@ -102,6 +119,15 @@ mod tests {
     fn a_frame_of_the_jvm_has_a_letter(#[case] line: &str, #[case] function: &str, #[case] module: Option<&str>) {
         let frame = hs_err_frame(line).unwrap();
         assert_eq!((frame.function.as_str(), frame.module.as_deref()), (function, module));
+    }
+
+    #[test]
+    fn a_forced_dump_has_threads_and_frames_of_its_own() {
+        let head = forced_head("Thread 4711: (state = BLOCKED)").unwrap();
+        assert_eq!((head.tid, head.state.as_deref()), (Some(4711), Some("BLOCKED")));
+        let frame = forced_frame("- java.lang.Shutdown.exit(int) @bci=96, line=212 (Interpreted frame)").unwrap();
+        assert_eq!(frame.name.path, "java.lang.Shutdown.exit");
+        assert!(forced_head("Thread 4711: it waits").is_none() && forced_frame("- a list (of things)").is_none());
     }
 
     #[test]

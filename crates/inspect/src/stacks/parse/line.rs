@@ -36,6 +36,10 @@ pub fn listed(line: &str, text: &str, tool: Option<Tool>, blank: bool) -> Option
         b'[' if text.starts_with("[0x") && plain::bracketed(text).is_some() => {
             plain::bracketed(text).map(with(Tool::Other))
         }
+        b'[' if tool == Some(Tool::Glibc) && plain::address(text).is_some() => {
+            plain::address(text).map(with(Tool::Glibc))
+        }
+        b'-' if text.contains(" @bci=") => jvm::forced_frame(text).map(with(Tool::Jstack)),
         b'u' if text.starts_with("unknown function (ip: ") => lists::julia(text).map(with(Tool::Julia)),
         _ if text.ends_with(" (unknown line)") => lists::julia(text).map(with(Tool::Julia)),
         b'0'..=b'9' if text.contains('`') && lists::windbg(text).is_some() => {

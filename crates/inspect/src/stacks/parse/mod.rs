@@ -66,6 +66,9 @@ pub fn parse(bytes: &[u8]) -> Dump {
     let mut reader = reader::Reader::default();
     text::for_each_line(&decoded, |line| reader.line(line));
     let mut dump = reader.finish();
+    if dump.traces.is_empty() {
+        dump.traces.extend(plain::names(&decoded));
+    }
     dump.cut |= !whole;
     dump
 }

@@ -136,6 +136,7 @@ fn by_handler(text: &str, notices: &mut Notices) {
     if text.starts_with("Fatal Python error:")
         || text.contains("*** SIG")
         || text.starts_with("Received signal")
+        || text.starts_with("Got a SIG") && text.contains("while executing native code")
         || text.contains("Caught signal")
         || text.contains("caught signal")
         || text.starts_with("PID ") && text.contains("received SIG")

@@ -1,7 +1,9 @@
 //! Frames of a name and an offset: what programs, their users and app stores keep of a stack without its addresses.
 
 use super::scan;
-use crate::stacks::dump::TraceFrame;
+use crate::rules::frames;
+use crate::stacks::dump::{Tool, Trace, TraceFrame};
+use crate::stacks::text;
 
 /// `2   on_segv + 26`: number, name, offset in decimal. `0 libc.so syscall + 32`: the library between.
 pub fn numbered(text: &str) -> Option<TraceFrame> {
@@ -50,10 +52,92 @@ pub fn bracketed(text: &str) -> Option<TraceFrame> {
     Some(frame)
 }
 
+/// `[0x7f01]` among lines of `backtrace_symbols`: a frame of no known module.
+pub fn address(text: &str) -> Option<TraceFrame> {
+    let (address, rest) = scan::hex(text.strip_prefix('[')?)?;
+    let mut frame = scan::frame("", "");
+    frame.address = Some(address);
+    (rest == "]").then_some(frame)
+}
+
+/// A stack of which a person has kept the names only, one a line: a row of words with a signal frame among them.
+pub fn names(text: &str) -> Option<Trace> {
+    let mut row = Row::default();
+    let mut found = None;
+    text::for_each_line(text, |line| {
+        if found.is_none() && !row.takes(line.trim()) {
+            found = std::mem::take(&mut row).stack();
+        }
+    });
+    found.or_else(|| row.stack())
+}
+
+/// Shorter rows are lists of words.
+const SHORTEST: usize = 5;
+
+#[derive(Default)]
+struct Row {
+    frames: Vec<TraceFrame>,
+    gaps: Vec<usize>,
+}
+
+impl Row {
+    fn takes(&mut self, line: &str) -> bool {
+        if matches!(line, "..." | "\u{2026}" | "[...]") {
+            self.gaps.extend(self.frames.len().checked_sub(1));
+            return true;
+        }
+        let name = line.trim_start_matches("<-").trim_end_matches("()").trim();
+        let function = name.len() > 1 && (scan::is_word(name) || name.contains("signal handler called"));
+        if function && !name.ends_with([':', '.', ',']) {
+            self.frames.push(scan::frame(name, ""));
+        }
+        function
+    }
+
+    fn stack(self) -> Option<Trace> {
+        let Self { mut frames, mut gaps } = self;
+        let marked = frames
+            .iter()
+            .any(|frame| frames::marker(&frame.function, &frame.name, false) == Some(frames::Marker::Shown));
+        if frames.len() < SHORTEST || !marked {
+            return None;
+        }
+        let root = |frame: Option<&TraceFrame>| frame.is_some_and(|frame| frames::is_root(&frame.name));
+        if root(frames.first()) && !root(frames.last()) {
+            let count = frames.len();
+            frames.reverse();
+            gaps = gaps.into_iter().filter_map(|at| (count - 1).checked_sub(at + 1)).collect();
+        }
+        let missing = if gaps.is_empty() { Vec::new() } else { vec!["frames are left out".to_owned()] };
+        Some(Trace {
+            title: "the thread".to_owned(),
+            tool: Some(Tool::Other),
+            frames,
+            gaps,
+            missing,
+            ..Trace::default()
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn names_alone_make_a_stack_in_either_order() {
+        let inner = ["__lll_lock_wait_private", "malloc", "on_usr1", "__restore_rt", "_int_free", "main"];
+        let functions = |text: &str| -> Option<Vec<String>> {
+            names(text).map(|trace| trace.frames.into_iter().map(|frame| frame.function).collect())
+        };
+        let text = format!("It looks so:\n\n{}\n\nIdeas?", inner.join("\n"));
+        assert_eq!(functions(&text).unwrap(), inner);
+        let outer: Vec<&str> = inner.into_iter().rev().collect();
+        assert_eq!(functions(&outer.join("\n")).unwrap(), inner);
+        assert_eq!(functions("one\ntwo\nthree\nfour\nfive\nsix"), None);
+    }
 
     #[rstest]
     #[case("3   set_trap + 40", "set_trap", None, 40)]
