@@ -1,4 +1,5 @@
-//! A process seen from outside. Is it stuck? Why, and where? And how it is ended, with all that it has started.
+//! A process seen from outside. Is it stuck? Why, and where? And how it is ended, with all that it has
+//! started.
 //!
 //! This crate knows no case, no note and no technique: it takes a process id.
 //!

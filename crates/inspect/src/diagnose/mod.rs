@@ -1,4 +1,5 @@
-//! Why is the child stuck? Every thread's stack, what each waits for, who owns it, and one sentence that says it all.
+//! Why is the child stuck? Every thread's stack, what each waits for, who owns it, and one sentence that says
+//! it all.
 //!
 //! ```text
 //!  stop ──► registers ──► unwind ──► resolve ──► waits ──► verdict ──► Diagnosis
@@ -8,14 +9,18 @@
 //!                         signal frame
 //! ```
 //!
-//! [`diagnose`] is called once [`hang`](crate::hang) has said that the child is stuck. Parsed object files are kept for the life of this
-//! process, so the second diagnosis of the same executable is several times cheaper than the first; [`warm_up`] pays ahead.
+//! [`diagnose`] is called once [`hang`](crate::hang) has said that the child is stuck. Parsed object files
+//! are kept for the life of this process, so the second diagnosis of the same executable is several times
+//! cheaper than the first; [`warm_up`] pays ahead.
 //!
-//! [`Symbols`] says what lies at an address of this process, for those who look at code that nobody is stuck in.
+//! [`Symbols`] says what lies at an address of this process, for those who look at code that nobody is stuck
+//! in.
 //!
 //! # Invariants
-//! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status stays unread.
-//! 2. Nothing but a regular file is read as an object file: a mapping's path may name a device, or nothing any more.
+//! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status
+//!    stays unread.
+//! 2. Nothing but a regular file is read as an object file: a mapping's path may name a device, or nothing
+//!    any more.
 //! 3. Each wait for the child is bounded ([`STOP_BUDGET`]).
 //!
 //! # Limits
@@ -45,8 +50,9 @@ pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, Res
 
 use std::time::Duration;
 
-/// The longest that stopping all threads of the child may take. A thread that sleeps interruptibly stops as soon as it gets a CPU, which a
-/// loaded machine may delay by tenths of a second; one in an uninterruptible wait is given up.
+/// The longest that stopping all threads of the child may take. A thread that sleeps interruptibly stops as
+/// soon as it gets a CPU, which a loaded machine may delay by tenths of a second; one in an uninterruptible
+/// wait is given up.
 pub const STOP_BUDGET: Duration = Duration::from_secs(1);
 
 /// Why there is no diagnosis.

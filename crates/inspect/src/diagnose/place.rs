@@ -5,7 +5,8 @@
 pub struct Place {
     /// The address.
     pub pc: u64,
-    /// The function that has the code, demangled, without hash and arguments of generics: the one that others were inlined into.
+    /// The function that has the code, demangled, without hash and arguments of generics: the one that others
+    /// were inlined into.
     pub symbol: Option<String>,
     /// Bytes from the start of `symbol`; 0 without one.
     pub offset: u64,
@@ -15,8 +16,8 @@ pub struct Place {
     pub object: Option<String>,
     /// The address in the object file, which is the same wherever the file is mapped; `pc` without one.
     pub object_offset: u64,
-    /// Source file of the innermost function that is the program's own, or else of the innermost: an atomic's line in `library/core` says
-    /// less than the line that uses it.
+    /// Source file of the innermost function that is the program's own, or else of the innermost: an atomic's
+    /// line in `library/core` says less than the line that uses it.
     pub file: Option<String>,
     /// Line in `file`.
     pub line: Option<u32>,

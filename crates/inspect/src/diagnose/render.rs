@@ -1,4 +1,5 @@
-//! The text of a diagnosis: the sentence, then each thread's stack, start-up frames folded, the interrupted part marked.
+//! The text of a diagnosis: the sentence, then each thread's stack, start-up frames folded, the interrupted
+//! part marked.
 
 use super::report::{Diagnosis, Frame, Resource, ResourceKind, ThreadReport};
 use std::fmt;
@@ -86,8 +87,8 @@ impl Resource {
     }
 }
 
-/// How many frames at the root are start-up: all below the program's own outermost one. None if nothing on the stack is the
-/// program's own, and never one that a signal interrupted.
+/// How many frames at the root are start-up: all below the program's own outermost one. None if nothing on
+/// the stack is the program's own, and never one that a signal interrupted.
 fn start_up_frames(frames: &[Frame]) -> usize {
     let kept = frames.iter().rposition(|frame| frame.is_ours() || frame.signal_frame);
     match kept {

@@ -69,8 +69,8 @@ impl fmt::Display for HangKind {
 pub enum Method {
     /// Each thread was stopped by ptrace and its registers were read.
     Ptrace,
-    /// ptrace was refused for at least one thread: stack pointer and program counter come from `/proc`, and frames below code that keeps
-    /// no frame pointer may be missing.
+    /// ptrace was refused for at least one thread: stack pointer and program counter come from `/proc`, and
+    /// frames below code that keeps no frame pointer may be missing.
     Procfs,
     /// They are those of a core file.
     Core,
@@ -112,7 +112,8 @@ impl ThreadReport {
         self.frames.iter().filter(|frame| frame.signal_frame).count()
     }
 
-    /// The frames that ran when the innermost active handler was called, innermost first; empty if none is active.
+    /// The frames that ran when the innermost active handler was called, innermost first; empty if none is
+    /// active.
     pub fn interrupted(&self) -> &[Frame] {
         match self.frames.iter().position(|frame| frame.signal_frame) {
             Some(at) => &self.frames[at + 1..],
@@ -278,7 +279,8 @@ impl fmt::Display for Known {
     }
 }
 
-/// One frame. Inlined functions are frames of their own, with the program counter of the function that they were inlined into.
+/// One frame. Inlined functions are frames of their own, with the program counter of the function that they
+/// were inlined into.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Frame {

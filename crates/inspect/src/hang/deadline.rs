@@ -1,5 +1,5 @@
-//! Where a child cannot be looked into: a long time without progress is taken for a hang, and what processor time it used meanwhile
-//! tells a spin from a sleep.
+//! Where a child cannot be looked into: a long time without progress is taken for a hang, and what processor
+//! time it used meanwhile tells a spin from a sleep.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,8 @@ impl Deadline {
 #[cfg(target_vendor = "apple")]
 #[allow(deprecated, reason = "for the time base, two integers, libc points to a crate of its own")]
 fn processor_time(pid: u32) -> Option<Duration> {
-    // SAFETY: zeroed plain data; the buffer is of the flavour that is asked for; the timebase call fills a live local.
+    // SAFETY: zeroed plain data; the buffer is of the flavour that is asked for; the timebase call fills a
+    // live local.
     unsafe {
         let mut usage: libc::rusage_info_v2 = core::mem::zeroed();
         let buffer = (&raw mut usage).cast();
@@ -108,7 +109,8 @@ fn processor_time(pid: u32) -> Option<Duration> {
 #[cfg(target_os = "linux")]
 fn processor_time(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may hold anything; the fields follow its last parenthesis. utime and stime are fields 14 and 15, from 1.
+    // The command's name may hold anything; the fields follow its last parenthesis. utime and stime are
+    // fields 14 and 15, from 1.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;

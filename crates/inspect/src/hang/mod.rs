@@ -10,21 +10,25 @@
 //! | [`Look::Unwatchable`] | this system hides what is needed | use a deadline instead |
 //! | [`Look::Gone`] | the child has exited | reap it |
 //!
-//! A verdict that is missed costs the caller its deadline; a verdict that is false condemns working code. So every doubt is
-//! resolved as `Running`.
+//! A verdict that is missed costs the caller its deadline; a verdict that is false condemns working code. So
+//! every doubt is resolved as `Running`.
 //!
 //! # Invariants
-//! 1. `AllAsleep` is only given if there is one instant, between two surveys, at which every thread slept and nothing was on its way:
-//!    no thread was scheduled from the first survey to the last, by its own run-time account.
-//! 2. A wait counts only if nothing but the child itself can end it: no time-out, no shared memory, no descriptor that another
-//!    process holds, no deliverable signal, no live child of the child, and (the caller's word) no armed timer.
-//! 3. `Spinning` condemns no thread that has not burnt [`SPIN_CPU`] itself: a runnable thread that waits for a CPU is no spinner.
+//! 1. `AllAsleep` is only given if there is one instant, between two surveys, at which every thread slept and
+//!    nothing was on its way: no thread was scheduled from the first survey to the last, by its own run-time
+//!    account.
+//! 2. A wait counts only if nothing but the child itself can end it: no time-out, no shared memory, no
+//!    descriptor that another process holds, no deliverable signal, no live child of the child, and (the
+//!    caller's word) no armed timer.
+//! 3. `Spinning` condemns no thread that has not burnt [`SPIN_CPU`] itself: a runnable thread that waits for
+//!    a CPU is no spinner.
 //!
 //! # Limits
-//! Linux only; elsewhere each look is `Unwatchable`. Processes whose descriptors the caller may not list are taken not to hold the child's pipes.
-//! An untimed `poll` that was stopped and continued is resumed by the kernel in a way that looks timed: no verdict.
-//! A descriptor in flight inside a Unix socket, kernel-side completions (`io_uring`, AIO) that signal an eventfd, and a spin that sleeps in
-//! between are not recognised; the last two can only be met by code that does so on purpose.
+//! Linux only; elsewhere each look is `Unwatchable`. Processes whose descriptors the caller may not list are
+//! taken not to hold the child's pipes. An untimed `poll` that was stopped and continued is resumed by the
+//! kernel in a way that looks timed: no verdict. A descriptor in flight inside a Unix socket, kernel-side
+//! completions (`io_uring`, AIO) that signal an eventfd, and a spin that sleeps in between are not
+//! recognised; the last two can only be met by code that does so on purpose.
 
 mod deadline;
 #[cfg(not(target_os = "linux"))]
@@ -73,12 +77,15 @@ use std::time::Duration;
 
 /// CPU time that a thread must burn without progress, while all others sleep, before it counts as spinning.
 ///
-/// Run-time accounts of a running thread are brought up to date by the scheduler's tick, 10 ms at worst (100 Hz): two ticks are
-/// the least that tells "it ran all the time" from "it was charged one tick". Contract with the caller: a child that makes progress
-/// changes its progress word at least once in this much CPU time, except where it touches fresh memory or waits for anything (page faults and sleeps count as progress).
+/// Run-time accounts of a running thread are brought up to date by the scheduler's tick, 10 ms at worst (100
+/// Hz): two ticks are the least that tells "it ran all the time" from "it was charged one tick". Contract
+/// with the caller: a child that makes progress changes its progress word at least once in this much CPU
+/// time, except where it touches fresh memory or waits for anything (page faults and sleeps count as
+/// progress).
 pub const SPIN_CPU: Duration = Duration::from_millis(20);
 
-/// [`SPIN_CPU`] while a signal source of the child is still armed: a signal may end the spin, and has had this long to come.
+/// [`SPIN_CPU`] while a signal source of the child is still armed: a signal may end the spin, and has had
+/// this long to come.
 pub const SPIN_CPU_ARMED: Duration = SPIN_CPU.saturating_mul(ARMED);
 
 /// How much longer a spin is looked at while a signal source is armed.

@@ -163,7 +163,8 @@ fn is_unnamed_restorer(trace: &Trace, at: usize) -> bool {
     let empty =
         frame.function.is_empty() && frame.module.is_none() && frame.address.is_none() && frame.number.is_some();
     if empty {
-        // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells that it is cut.
+        // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells
+        // that it is cut.
         return trace.frames.get(at + 1).is_some();
     }
     let rest = &trace.frames[at + 1..];
@@ -223,7 +224,8 @@ fn lost(trace: &Trace) -> Option<(Range<usize>, Mark)> {
             }
             Some(next) => {
                 let leaf = frames::calls_nothing(&next.name);
-                // Debug symbols show helpers that are inlined into libc's functions: only another module is the program's.
+                // Debug symbols show helpers that are inlined into libc's functions: only another module is
+                // the program's.
                 let apart = next.is_in_libc() && !next.library().is_empty() && !frame.is_in_libc();
                 let surely = |(_, holding)| holding == locks::Holding::Surely;
                 let inside = leaf && apart && locks::of(&next.name).is_some_and(surely);

@@ -74,7 +74,8 @@ impl Specimen {
         }
     }
 
-    /// Takes `count` looks, which must all be `Running`. Every other look comes at once, the rest after a pause.
+    /// Takes `count` looks, which must all be `Running`. Every other look comes at once, the rest after a
+    /// pause.
     pub fn must_run_for(&mut self, count: usize) {
         for n in 0..count {
             let look = self.look();

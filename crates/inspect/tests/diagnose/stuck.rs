@@ -14,8 +14,8 @@ fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
     assert_eq!(diagnosis.kind, expected, "{diagnosis}");
     assert_eq!(diagnosis.method, Method::Ptrace, "{diagnosis}");
     assert_eq!(matches!(stuck, Stuck::Spinning { .. }), expected == HangKind::Livelock);
-    // Still stuck and nobody's: neither traced nor stopped, and the verdict stands. Only a poll no longer looks untimed: the kernel resumes
-    // it by way of `restart_syscall`.
+    // Still stuck and nobody's: neither traced nor stopped, and the verdict stands. Only a poll no longer
+    // looks untimed: the kernel resumes it by way of `restart_syscall`.
     let status = std::fs::read_to_string(format!("/proc/{}/status", specimen.pid())).unwrap();
     assert!(status.contains("TracerPid:\t0\n"), "{status}");
     if name != "lost-poll" {
@@ -233,8 +233,8 @@ fn code_without_an_unwinding_table_is_crossed_by_a_guess() {
     assert!(diagnosis.to_string().contains("(guessed)"), "{diagnosis}");
 }
 
-/// The list of threads can be older than what is read of them: the one thread on it, the leader, may have started another and left. Looked
-/// at without a pause, to be there when it does.
+/// The list of threads can be older than what is read of them: the one thread on it, the leader, may have
+/// started another and left. Looked at without a pause, to be there when it does.
 #[test]
 fn a_leader_that_leaves_is_not_the_end() {
     for _ in 0..60 {
@@ -276,8 +276,8 @@ fn a_child_that_dies_is_an_error_not_a_hang() {
     assert_eq!(error.to_string(), format!("process {pid} is gone"));
 }
 
-/// The end of a thread that is traced is its tracer's to collect: if the diagnosis forgets one, the parent waits for ever. Killed at all
-/// stages of it; `Specimen` waits for the child when it is dropped.
+/// The end of a thread that is traced is its tracer's to collect: if the diagnosis forgets one, the parent
+/// waits for ever. Killed at all stages of it; `Specimen` waits for the child when it is dropped.
 #[test]
 fn a_child_that_dies_under_the_diagnosis_can_be_reaped() {
     for delay in (0..4_000).step_by(100) {

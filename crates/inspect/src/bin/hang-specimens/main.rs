@@ -1,7 +1,9 @@
-//! Processes for the tests of `hang` and `diagnose`: some stick for good, in a known way, and some only look as if.
+//! Processes for the tests of `hang` and `diagnose`: some stick for good, in a known way, and some only look
+//! as if.
 //!
-//! `hang-specimens NAME PAGE`: PAGE is a file of at least 16 bytes that the test maps too. Word 0 counts progress, word 1 is not 0 while a timer is armed.
-//! Exit code 2: unknown name, or a platform without this specimen.
+//! `hang-specimens NAME PAGE`: PAGE is a file of at least 16 bytes that the test maps too. Word 0 counts
+//! progress, word 1 is not 0 while a timer is armed. Exit code 2: unknown name, or a platform without this
+//! specimen.
 
 #[cfg(target_os = "linux")]
 mod healthy;

@@ -110,8 +110,9 @@ fn hold_first_without_owner() {
 
 static POSTED: AtomicBool = AtomicBool::new(false);
 
-/// golang/go#61768 in small: a semaphore of mutex and condition variable, posted from a signal handler. A one-shot timer of the sleeping thread is
-/// swept over the first 30 us of the sleep until it hits a moment at which the mutex is held.
+/// golang/go#61768 in small: a semaphore of mutex and condition variable, posted from a signal handler. A
+/// one-shot timer of the sleeping thread is swept over the first 30 us of the sleep until it hits a moment at
+/// which the mutex is held.
 fn condvar_in_handler() {
     handle(libc::SIGUSR1, on_signal_post);
     in_thread(sleep_until_hit);

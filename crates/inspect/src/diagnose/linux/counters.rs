@@ -1,7 +1,7 @@
 //! Samples of the program counters of the threads that run.
 //!
-//! Only threads in state `R` are stopped. A thread that sleeps keeps its wait: a `poll` without a time-out, for
-//! one, that is stopped and let go on looks like one with a time-out afterwards.
+//! Only threads in state `R` are stopped. A thread that sleeps keeps its wait: a `poll` without a time-out,
+//! for one, that is stopped and let go on looks like one with a time-out afterwards.
 
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,8 @@ const SAMPLES: usize = 16;
 /// How long the threads run between two stops.
 const BETWEEN: Duration = Duration::from_micros(200);
 
-/// Where the running threads of process `pid` are, several times in a row. Empty where they may not be stopped.
+/// Where the running threads of process `pid` are, several times in a row. Empty where they may not be
+/// stopped.
 ///
 /// `pid` must be the caller's own unreaped child. The threads run on afterwards.
 pub fn counters(pid: u32) -> Vec<u64> {

@@ -1,9 +1,11 @@
 //! Object files, parsed once and kept for the life of the process.
 //!
-//! A supervisor diagnoses many children of one executable, so the cache has no bound but the number of distinct files that children
-//! map; the files' mappings are leaked on purpose, which makes everything parsed from them `'static`.
+//! A supervisor diagnoses many children of one executable, so the cache has no bound but the number of
+//! distinct files that children map; the files' mappings are leaked on purpose, which makes everything parsed
+//! from them `'static`.
 //!
-//! Only a regular file is opened. A device that happens to be mapped (`/dev/zero`, a GPU) could be read without end.
+//! Only a regular file is opened. A device that happens to be mapped (`/dev/zero`, a GPU) could be read
+//! without end.
 
 use super::lines::Lines;
 use memmap2::Mmap;
@@ -61,7 +63,8 @@ pub(super) struct Section {
 
 static CACHE: Mutex<Option<HashMap<Key, Option<Arc<Elf>>>>> = Mutex::new(None);
 
-/// The parsed object file at `path`, of whose regular-file inode `accept` must approve. `None` if it is no such thing.
+/// The parsed object file at `path`, of whose regular-file inode `accept` must approve. `None` if it is no
+/// such thing.
 pub(super) fn open(path: &Path, accept: impl FnOnce(&fs::Metadata) -> bool) -> Option<Arc<Elf>> {
     open_as(path, path.file_name()?.to_string_lossy().into_owned(), accept)
 }
@@ -144,8 +147,9 @@ fn parse(name: String, own: &object::File<'static>) -> Option<Elf> {
 }
 
 fn map(file: &File) -> Option<&'static [u8]> {
-    // SAFETY: the mapping is private and read-only. An executable or library that is in use is replaced by a new inode, not rewritten in
-    // place (the kernel refuses to write to a running executable), so the bytes do not change or vanish beneath us.
+    // SAFETY: the mapping is private and read-only. An executable or library that is in use is replaced by a
+    // new inode, not rewritten in place (the kernel refuses to write to a running executable), so the bytes
+    // do not change or vanish beneath us.
     let mapping = unsafe { Mmap::map(file) }.ok()?;
     Some(Box::leak(Box::new(mapping)))
 }
@@ -178,10 +182,12 @@ impl Elf {
         self.variables.find(address)
     }
 
-    /// What to add to the file's addresses, if an executable mapping of the file's bytes from `offset` on is at `mapped`.
+    /// What to add to the file's addresses, if an executable mapping of the file's bytes from `offset` on is
+    /// at `mapped`.
     pub(super) fn bias(&self, mapped: &Range<u64>, offset: u64) -> Option<u64> {
         let end = offset.checked_add(mapped.end.checked_sub(mapped.start)?)?;
-        // A mapping starts at the page that holds its segment's first byte, and so may begin with another segment's last bytes.
+        // A mapping starts at the page that holds its segment's first byte, and so may begin with another
+        // segment's last bytes.
         let code = self.segments.iter().find(|s| s.executable && s.file.start < end && offset < s.file.end)?;
         Some(mapped.start.wrapping_sub(code.range.start.wrapping_sub(code.file.start).wrapping_add(offset)))
     }
@@ -257,8 +263,8 @@ impl Table {
         if let Some(entry) = sized.next() {
             return Some((entry.name, address - entry.address));
         }
-        // Hand-written assembly often has no size: such a symbol reaches up to the next, but not into another section. What follows
-        // `_fini` may be the linkage table.
+        // Hand-written assembly often has no size: such a symbol reaches up to the next, but not into another
+        // section. What follows `_fini` may be the linkage table.
         let entry = self.0[..end].last()?;
         (entry.size == 0 && address < entry.limit).then_some((entry.name, address - entry.address))
     }

@@ -113,7 +113,8 @@ impl Images {
         self.images.iter().find(|image| image.range.contains(&address))
     }
 
-    /// The frames of the code at `pc`, inlined ones first. `is_return` says that `pc` is a return address: the call is before it.
+    /// The frames of the code at `pc`, inlined ones first. `is_return` says that `pc` is a return address:
+    /// the call is before it.
     pub(crate) fn frames(&self, pc: u64, is_return: bool) -> Vec<Frame> {
         let bare = Frame { pc, ..Frame::default() };
         let Some(image) = self.find(pc) else { return vec![bare] };
@@ -163,7 +164,8 @@ impl Images {
     }
 }
 
-/// The object file behind a mapping. It must be a regular file and the one that was mapped: replaced files have another inode.
+/// The object file behind a mapping. It must be a regular file and the one that was mapped: replaced files
+/// have another inode.
 fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Option<Image> {
     if map.inode == 0 || !map.path.starts_with('/') {
         return None;
@@ -175,7 +177,8 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
     let open = |path: &Path| {
         elf::open(path, |metadata| {
             let same = (metadata.dev(), metadata.ino()) == (device, map.inode);
-            // Stacked file systems show another device in maps than in stat: then the first bytes must agree with what is mapped.
+            // Stacked file systems show another device in maps than in stat: then the first bytes must agree
+            // with what is mapped.
             same || (head_known && head_of(path) == Some(head))
         })
     };
@@ -184,7 +187,8 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
         None => (map.path.as_str(), false),
     };
     let executable = format!("/proc/{pid}/exe");
-    // A file that was replaced while the child runs is still to be had through the executable's link, if it is the executable.
+    // A file that was replaced while the child runs is still to be had through the executable's link, if it
+    // is the executable.
     let elf = if deleted { None } else { open(Path::new(plain)) };
     let elf = match elf {
         Some(elf) => elf,
@@ -192,7 +196,8 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
             open(Path::new(&executable))?
         }
         None => {
-            // In a container, the path is one of its own root. The kernel's own link to the mapped file needs a capability.
+            // In a container, the path is one of its own root. The kernel's own link to the mapped file needs
+            // a capability.
             let in_root = format!("/proc/{pid}/root{plain}");
             let mapped = format!("/proc/{pid}/map_files/{:x}-{:x}", map.start, map.end);
             let name = Path::new(plain).file_name()?.to_string_lossy().into_owned();
@@ -203,7 +208,8 @@ fn file(pid: u32, map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Optio
     placed(elf, map)
 }
 
-/// The file behind a mapping of a core file: its first bytes must be those that were mapped, where these are kept.
+/// The file behind a mapping of a core file: its first bytes must be those that were mapped, where these are
+/// kept.
 fn file_of_core(map: &Mapping, maps: &[Mapping], memory: &mut Memory) -> Option<Image> {
     let path = map.path.strip_prefix('/').map(|_| Path::new(&map.path))?;
     let first = maps.iter().find(|other| other.path == map.path && other.offset == 0);

@@ -1,4 +1,5 @@
-//! Source lines and inlined functions from DWARF, and source paths that do not tell where this machine keeps its files.
+//! Source lines and inlined functions from DWARF, and source paths that do not tell where this machine keeps
+//! its files.
 
 use addr2line::Context;
 use addr2line::gimli::{Dwarf, EndianSlice, RunTimeEndian};
@@ -42,7 +43,8 @@ impl Lines {
         Context::from_dwarf(dwarf).ok().map(|context| Self(Mutex::new(context)))
     }
 
-    /// The functions at `address`, innermost inlined one first, the one that has the code last. Empty if nothing is known.
+    /// The functions at `address`, innermost inlined one first, the one that has the code last. Empty if
+    /// nothing is known.
     pub(super) fn at(&self, address: u64) -> Vec<SourceFrame> {
         let context = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let Ok(mut frames) = context.find_frames(address).skip_all_loads() else { return Vec::new() };
@@ -58,8 +60,9 @@ impl Lines {
     }
 }
 
-/// A symbol as its author wrote it, without the hash and without the arguments of its generics, which can be longer than all the rest:
-/// `<T as Trait>::f` keeps both names, `f<A, B>` and `f::<A, B>` become `f`. Anything else is unchanged.
+/// A symbol as its author wrote it, without the hash and without the arguments of its generics, which can be
+/// longer than all the rest: `<T as Trait>::f` keeps both names, `f<A, B>` and `f::<A, B>` become `f`.
+/// Anything else is unchanged.
 pub(super) fn demangled(name: &str) -> String {
     if let Some(cpp) = of_cpp(name) {
         return cpp;
@@ -95,7 +98,8 @@ fn of_cpp(name: &str) -> Option<String> {
 }
 
 /// A source path that is the same on every machine: `library/..` for std's own files, `registry/..` for
-/// dependencies, `musl/..` for that libc, relative to the workspace for ours, and the file name alone for what lies elsewhere.
+/// dependencies, `musl/..` for that libc, relative to the workspace for ours, and the file name alone for
+/// what lies elsewhere.
 pub(super) fn portable(path: &str) -> String {
     if let Some((_, rest)) = path.split_once("/rustc/") {
         // The commit that the compiler was built from comes first.

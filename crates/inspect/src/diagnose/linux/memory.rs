@@ -11,7 +11,8 @@ use std::os::unix::fs::FileExt;
 /// The unit that is read; a page of the machine is one or several of it.
 pub(crate) const PAGE: u64 = 4096;
 
-/// A view of the memory of one process, named by a living thread of it. Valid only as long as nothing in it runs.
+/// A view of the memory of one process, named by a living thread of it. Valid only as long as nothing in it
+/// runs.
 #[derive(Debug)]
 pub(crate) struct Memory {
     pid: u32,

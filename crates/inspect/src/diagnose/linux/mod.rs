@@ -52,12 +52,14 @@ pub use symbols::Symbols;
 
 /// Says why process `pid`, which [`Watch`](crate::hang::Watch) found to be `stuck`, is.
 ///
-/// `pid` must be the caller's own unreaped child, or its id may name another process by now. The child is left as it was: stuck, not stopped. Takes
-/// 10 ms or so, several times that for the first child of an executable; never hangs, whatever the child does. The tracer is a thread of its
-/// own: a caller that meanwhile collects the state changes of *any* child on another thread may take a stop away from it.
+/// `pid` must be the caller's own unreaped child, or its id may name another process by now. The child is
+/// left as it was: stuck, not stopped. Takes 10 ms or so, several times that for the first child of an
+/// executable; never hangs, whatever the child does. The tracer is a thread of its own: a caller that
+/// meanwhile collects the state changes of *any* child on another thread may take a stop away from it.
 ///
 /// # Errors
-/// [`DiagnoseError::Gone`] if the child has ended, [`DiagnoseError::Refused`] if the kernel shows nothing of it.
+/// [`DiagnoseError::Gone`] if the child has ended, [`DiagnoseError::Refused`] if the kernel shows nothing of
+/// it.
 pub fn diagnose(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     let refused = |reason: String| DiagnoseError::Refused { pid, reason };
     // The tracer has to end with the diagnosis: see `stop`.
@@ -86,8 +88,9 @@ fn examine(pid: u32, stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     Ok(Diagnosis { kind: verdict.kind, sentence: verdict.sentence, threads, method, remarks, micros })
 }
 
-/// Reads what a diagnosis of a child of this same executable will need: its object files, their symbols and line tables. It takes some
-/// tens of milliseconds, once in a process, which the first diagnosis is then spared.
+/// Reads what a diagnosis of a child of this same executable will need: its object files, their symbols and
+/// line tables. It takes some tens of milliseconds, once in a process, which the first diagnosis is then
+/// spared.
 pub fn warm_up() {
     let pid = std::process::id();
     let mut memory = Memory::new(pid);

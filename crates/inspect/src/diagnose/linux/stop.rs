@@ -1,7 +1,8 @@
 //! Stopping the child's threads by ptrace, and letting go of them again whatever happens.
 //!
-//! `PTRACE_SEIZE` and `PTRACE_INTERRUPT`, not `PTRACE_ATTACH`: no signal is sent, so a wait that is interrupted resumes where it was once
-//! the thread is let go. Stops are collected by `waitid` with `WSTOPPED` alone: an exit stays for the child's parent to collect.
+//! `PTRACE_SEIZE` and `PTRACE_INTERRUPT`, not `PTRACE_ATTACH`: no signal is sent, so a wait that is
+//! interrupted resumes where it was once the thread is let go. Stops are collected by `waitid` with
+//! `WSTOPPED` alone: an exit stays for the child's parent to collect.
 //!
 //! | thread | left when |
 //! |---|---|
@@ -10,8 +11,9 @@
 //! | ended | at once |
 //! | given up | the tracing thread ends |
 //!
-//! Tracer is the calling thread. It must be one that ends with the diagnosis: what it could not let go of (a thread that has not stopped yet,
-//! or was killed meanwhile and waits as a zombie for its tracer, so that the child cannot be reaped) the kernel releases as the tracer exits.
+//! Tracer is the calling thread. It must be one that ends with the diagnosis: what it could not let go of (a
+//! thread that has not stopped yet, or was killed meanwhile and waits as a zombie for its tracer, so that the
+//! child cannot be reaped) the kernel releases as the tracer exits.
 
 use crate::diagnose::STOP_BUDGET;
 use crate::hang::procfs::thread_ids;
@@ -21,7 +23,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
-/// How often the thread list is taken again for threads that started during the stopping; a child that is stuck starts none.
+/// How often the thread list is taken again for threads that started during the stopping; a child that is
+/// stuck starts none.
 const ROUNDS: usize = 4;
 
 /// The threads of a child that are held still.

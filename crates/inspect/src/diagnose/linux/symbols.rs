@@ -1,7 +1,7 @@
 //! What lies at the addresses of this very process, and so at those of the children that it forks.
 //!
-//! A child that was forked and does not call exec has every object file, the vDSO included, where its parent has it: the parent reads
-//! itself, at leisure, and the child is left alone.
+//! A child that was forked and does not call exec has every object file, the vDSO included, where its parent
+//! has it: the parent reads itself, at leisure, and the child is left alone.
 
 use super::images::Images;
 use super::memory::{Memory, PAGE};
@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard};
 
 /// The object files of this process, and every answer that was given about them.
 ///
-/// Object files that are loaded later are not seen. An address is looked up once: a path goes through the same code again and again.
+/// Object files that are loaded later are not seen. An address is looked up once: a path goes through the
+/// same code again and again.
 pub struct Symbols(Mutex<Known>);
 
 struct Known {

@@ -1,9 +1,10 @@
 //! From registers to a stack: framehop between signal frames, by hand across them, by a guess where code has
 //! no unwinding table.
 //!
-//! A handler returns to the restorer, a stub that asks the kernel to put the interrupted registers back. The unwinder cannot see through that,
-//! but the kernel left those registers at the stack pointer: reading them there and starting over is the whole trick. What was interrupted
-//! is at its own program counter, not behind a call, so it is looked up as it is.
+//! A handler returns to the restorer, a stub that asks the kernel to put the interrupted registers back. The
+//! unwinder cannot see through that, but the kernel left those registers at the stack pointer: reading them
+//! there and starting over is the whole trick. What was interrupted is at its own program counter, not behind
+//! a call, so it is looked up as it is.
 
 use super::arch::{self, Cache, Registers, UnwindRegisters};
 use super::cfi::Cfi;

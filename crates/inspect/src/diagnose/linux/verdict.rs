@@ -76,7 +76,8 @@ pub(crate) fn shortest_cycle(threads: &[ThreadReport]) -> Option<Vec<&ThreadRepo
     best
 }
 
-/// `thread 12 "reader" waits in a signal handler for mutex S.m, owned by thread 12, itself, interrupted at pthread_cond_wait+0x32`.
+/// `thread 12 "reader" waits in a signal handler for mutex S.m, owned by thread 12, itself, interrupted at
+/// pthread_cond_wait+0x32`.
 fn waits_sentence(thread: &ThreadReport, threads: &[ThreadReport]) -> String {
     let mut text = title(thread);
     text += if thread.handler_depth() > 0 { " waits in a signal handler for " } else { " waits for " };
@@ -121,7 +122,8 @@ fn line_in(frame: &Frame, frames: &[Frame]) -> String {
     }
 }
 
-/// A handler that sleeps, and no cycle: owners are missing, or the owner itself waits for something that nobody owns.
+/// A handler that sleeps, and no cycle: owners are missing, or the owner itself waits for something that
+/// nobody owns.
 fn waiting_handler(thread: &ThreadReport, threads: &[ThreadReport]) -> Verdict {
     let mut sentence = waits_sentence(thread, threads);
     if let Some(holder) = owner(thread).and_then(|owner| by_tid(threads, owner.tid)) {

@@ -1,7 +1,7 @@
 //! What each thread waits for, and whose it is.
 //!
-//! The kernel gives the futex word or the descriptor; the functions on the stack tell what the word belongs to.
-//! [`owners`](super::owners) says whose it is.
+//! The kernel gives the futex word or the descriptor; the functions on the stack tell what the word belongs
+//! to. [`owners`](super::owners) says whose it is.
 //!
 //! # Without names
 //! Most distributions keep the names of functions that libc does not export in a separate package. Two waits
@@ -21,7 +21,8 @@ use crate::diagnose::{Frame, Resource, ResourceKind};
 use crate::hang::procfs::{Mapping, Syscall};
 use crate::hang::sleep::{self, Sleep};
 
-/// Functions that wait, and for what; the innermost known one decides. `__lll_lock_wait` is not among them: it serves several.
+/// Functions that wait, and for what; the innermost known one decides. `__lll_lock_wait` is not among them:
+/// it serves several.
 const WAITERS: &[(&str, ResourceKind)] = &[
     ("pthread_barrier_", ResourceKind::Barrier),
     ("pthread_once", ResourceKind::Once),
@@ -165,8 +166,8 @@ fn is_join(resource: &Resource, waiter: usize, subjects: &[Subject], memory: &mu
         && memory.half_word(address) == Some(call.value)
 }
 
-/// Whether the wait is for a mutex of glibc although no name says so: the call is that of a lock, and the word at
-/// the place of the owner is the id of a living thread.
+/// Whether the wait is for a mutex of glibc although no name says so: the call is that of a lock, and the
+/// word at the place of the owner is the id of a living thread.
 fn is_mutex(resource: &Resource, at: usize, subjects: &[Subject], memory: &mut Memory, library: CLibrary) -> bool {
     let Some(address) = resource.address.filter(|_| resource.kind == ResourceKind::Futex) else { return false };
     let call = operation(subjects[at].syscall);

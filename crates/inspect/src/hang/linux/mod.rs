@@ -1,15 +1,16 @@
 //! The watch on Linux: surveys of `/proc/PID/task/*/{syscall,schedstat}`.
 //!
 //! # A survey
-//! For each thread, in this order: the system call that it is blocked in, then its run-time account. The kernel gives the system call
-//! only of a thread that is off its CPU and stays so while it is read.
+//! For each thread, in this order: the system call that it is blocked in, then its run-time account. The
+//! kernel gives the system call only of a thread that is off its CPU and stays so while it is read.
 //!
 //! # Why two equal surveys prove that all slept at once
-//! Let thread T show account p at time a in the first survey; be blocked at time b and show p again at time c in the second, a < b < c.
-//! Getting a CPU raises the number of slices, and leaving one raises the CPU time, so T was off its CPU from a to c, and blocked at
-//! b: it was blocked from a to b, since a woken thread has to run before it can block again. Every a lies before every b, hence an instant
-//! at which all threads were blocked. The listing of threads is made afresh for the second survey, between the two, and checked against the
-//! kernel's thread count: no unlisted thread existed there.
+//! Let thread T show account p at time a in the first survey; be blocked at time b and show p again at time c
+//! in the second, a < b < c. Getting a CPU raises the number of slices, and leaving one raises the CPU time,
+//! so T was off its CPU from a to c, and blocked at b: it was blocked from a to b, since a woken thread has
+//! to run before it can block again. Every a lies before every b, hence an instant at which all threads were
+//! blocked. The listing of threads is made afresh for the second survey, between the two, and checked against
+//! the kernel's thread count: no unlisted thread existed there.
 //!
 //! # States of a watch
 //!
@@ -20,8 +21,8 @@
 //! | anchored candidate (if threads run): and their signs of life | the next differs, or every runner has burnt its share |
 //! | confirmed | never: the verdict is handed out |
 //!
-//! Confirming is the dear part (process scan, signal sets, descriptors), and is followed by one more survey which must be equal too, so
-//! that what was read in between was true of a sleeping child.
+//! Confirming is the dear part (process scan, signal sets, descriptors), and is followed by one more survey
+//! which must be equal too, so that what was read in between was true of a sleeping child.
 //!
 //! # Limits
 //! The CPU time of a running thread is known as of its last tick.
@@ -39,7 +40,8 @@ use survey::{Doing, Survey, Threads};
 
 /// A watch over one child process.
 ///
-/// Holds two descriptors per thread of the child. The child must be the caller's own and not yet reaped, or its id may name another.
+/// Holds two descriptors per thread of the child. The child must be the caller's own and not yet reaped, or
+/// its id may name another.
 #[derive(Debug)]
 pub struct Watch {
     pid: u32,
@@ -56,7 +58,8 @@ pub struct Watch {
 struct Candidate {
     survey: Survey,
     progress: u64,
-    /// What each runner had done by then that a mere spin does not do. Absent from a fresh candidate: few of those live to see a second look.
+    /// What each runner had done by then that a mere spin does not do. Absent from a fresh candidate: few of
+    /// those live to see a second look.
     signs: Option<Vec<Signs>>,
 }
 
@@ -110,7 +113,8 @@ impl Watch {
             Err(error) => return self.failed(&error),
         };
         if survey.is_over() {
-            // The list of threads is older than what was read of them: a leader that has started a thread and left since is not all of it.
+            // The list of threads is older than what was read of them: a leader that has started a thread and
+            // left since is not all of it.
             let over = thread_stat(self.pid, self.pid).is_none_or(|stat| stat.threads <= 1);
             self.candidate = None;
             return if over { Look::Gone } else { Look::Running };
@@ -152,8 +156,8 @@ impl Watch {
         Look::Running
     }
 
-    /// Starts the window in which runners have to burn. The signs are taken just after the survey, microseconds against a window of
-    /// milliseconds.
+    /// Starts the window in which runners have to burn. The signs are taken just after the survey,
+    /// microseconds against a window of milliseconds.
     fn anchor(&mut self, survey: Survey, progress: u64) -> Look {
         let signs = survey.runners().filter_map(|tid| Signs::of(self.pid, tid)).collect();
         self.candidate = Some(Candidate { survey, progress, signs: Some(signs) });

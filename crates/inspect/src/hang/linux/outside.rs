@@ -1,7 +1,8 @@
 //! Who outside the child could wake it: its relatives, and holders of its pipes.
 //!
-//! Only asked once everything inside sleeps (0.5 to 3 ms over a hundred processes), and only valid while it goes on sleeping:
-//! the caller surveys the threads again afterwards, so the child can neither have forked nor opened anything meanwhile.
+//! Only asked once everything inside sleeps (0.5 to 3 ms over a hundred processes), and only valid while it
+//! goes on sleeping: the caller surveys the threads again afterwards, so the child can neither have forked
+//! nor opened anything meanwhile.
 
 use super::procfs::{Mapping, numbers, parse_stat};
 use super::sleep::Sleep;
@@ -80,8 +81,8 @@ fn polled_descriptors(tid: u32, address: u64, count: u64) -> Option<Vec<i32>> {
     })
 }
 
-/// Whether another process could act on the child: a live descendant or member of its process group (it may signal it, and its
-/// end does), or a holder of one of `channels`.
+/// Whether another process could act on the child: a live descendant or member of its process group (it may
+/// signal it, and its end does), or a holder of one of `channels`.
 pub(super) fn anyone(pid: u32, channels: &[Channel]) -> bool {
     let mut others = Vec::new();
     if numbers("/proc", &mut others).is_err() {
@@ -104,7 +105,8 @@ fn relatives(pid: u32, others: &[u32]) -> bool {
         }
         lineage.push((other, stat.parent, dead));
     }
-    // A dead descendant may have live ones, so the dead stay in the tree; ids are in no useful order after a wrap-around.
+    // A dead descendant may have live ones, so the dead stay in the tree; ids are in no useful order after a
+    // wrap-around.
     let mut known = 0;
     while known != family.len() {
         known = family.len();

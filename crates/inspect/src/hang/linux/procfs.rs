@@ -1,4 +1,5 @@
-//! What `/proc` says, parsed: pure functions over the texts that proc(5) describes, and small readers around them.
+//! What `/proc` says, parsed: pure functions over the texts that proc(5) describes, and small readers around
+//! them.
 
 use std::fs;
 use std::io;
@@ -49,7 +50,8 @@ pub fn parse_syscall(text: &str) -> Option<Syscall> {
     Some(Syscall::In { nr, args, sp: hex()?, pc: hex()? })
 }
 
-/// The account of `/proc/PID/task/TID/schedstat` that matters: both only ever grow, and grow whenever the thread gets a CPU.
+/// The account of `/proc/PID/task/TID/schedstat` that matters: both only ever grow, and grow whenever the
+/// thread gets a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunAccount {
     /// CPU time, ns; of a running thread as of its last tick.
@@ -81,7 +83,8 @@ pub struct Stat {
     pub threads: usize,
 }
 
-/// Parses a `stat` file. The command name may hold anything, brackets and spaces included: the fields start after the last `)`.
+/// Parses a `stat` file. The command name may hold anything, brackets and spaces included: the fields start
+/// after the last `)`.
 pub fn parse_stat(text: &str) -> Option<Stat> {
     let rest = text.get(text.rfind(')')? + 1..)?;
     let field: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -208,7 +211,8 @@ pub fn thread_status(pid: u32, tid: u32) -> Option<Status> {
     parse_status(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
 }
 
-/// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none, though its process lives on.
+/// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none,
+/// though its process lives on.
 pub fn maps(tid: u32) -> Vec<Mapping> {
     lossy(&format!("/proc/{tid}/maps")).map(|text| parse_maps(&text)).unwrap_or_default()
 }

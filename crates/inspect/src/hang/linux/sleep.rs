@@ -19,7 +19,8 @@ pub(crate) enum Sleep {
 
 /// The untimed wait that a blocked thread is in, or `None` if it is none or not a known one.
 ///
-/// System call numbers are of the architecture that this was compiled for: parent and child are the same executable.
+/// System call numbers are of the architecture that this was compiled for: parent and child are the same
+/// executable.
 pub(crate) fn untimed(syscall: Syscall) -> Option<Sleep> {
     let Syscall::In { nr, args, .. } = syscall else { return None };
     match nr {
@@ -54,7 +55,8 @@ fn polled(args: [u64; 6]) -> Sleep {
     if args[1] == 0 { Sleep::Signal } else { Sleep::Poll { address: args[0], count: args[1] } }
 }
 
-/// futex(2): the operation in argument 1, the time-out in argument 3. A null time-out waits for ever, whatever the clock flag says.
+/// futex(2): the operation in argument 1, the time-out in argument 3. A null time-out waits for ever,
+/// whatever the clock flag says.
 fn futex(args: [u64; 6]) -> Option<Sleep> {
     let operation = args[1] as i32;
     let waits = matches!(

@@ -63,7 +63,8 @@ impl Survey {
                 .all(|(was, is)| was.0 == is.0 && was.1 == is.1 && (was.2 == is.2 || was.1 == Doing::Awake))
     }
 
-    /// Whether each runner of both surveys (which [continue](Self::continues) each other) spent `limit` ns of CPU in between.
+    /// Whether each runner of both surveys (which [continue](Self::continues) each other) spent `limit` ns of
+    /// CPU in between.
     pub(super) fn every_runner_burnt(&self, later: &Survey, limit: u64) -> bool {
         self.burnt(later).all(|(_, ns)| ns >= limit)
     }
@@ -105,7 +106,8 @@ impl Threads {
     /// Lists the threads and looks at each.
     ///
     /// # Errors
-    /// Those of the files: `ENOENT` or `ESRCH` for a thread that ended during the survey, `EACCES` or `EPERM` where it is refused.
+    /// Those of the files: `ENOENT` or `ESRCH` for a thread that ended during the survey, `EACCES` or `EPERM`
+    /// where it is refused.
     pub(super) fn survey(&mut self) -> io::Result<Survey> {
         let pid = self.pid;
         thread_ids(pid, &mut self.ids)?;

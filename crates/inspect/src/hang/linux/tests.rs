@@ -62,7 +62,8 @@ struct Sleeper(libc::pid_t);
 
 impl Sleeper {
     fn start() -> Self {
-        // SAFETY: the child of this process with several threads only makes system calls, on its own copy of the word.
+        // SAFETY: the child of this process with several threads only makes system calls, on its own copy of
+        // the word.
         let pid = unsafe {
             let word = 0_u32;
             let pid = libc::fork();

@@ -1,4 +1,5 @@
-//! Frames of a name and an offset: what programs, their users and app stores keep of a stack without its addresses.
+//! Frames of a name and an offset: what programs, their users and app stores keep of a stack without its
+//! addresses.
 
 use super::scan;
 use crate::rules::frames;
@@ -60,7 +61,8 @@ pub fn address(text: &str) -> Option<TraceFrame> {
     (rest == "]").then_some(frame)
 }
 
-/// A stack of which a person has kept the names only, one a line: a row of words with a signal frame among them.
+/// A stack of which a person has kept the names only, one a line: a row of words with a signal frame among
+/// them.
 pub fn names(text: &str) -> Option<Trace> {
     let mut row = Row::default();
     let mut found = None;
