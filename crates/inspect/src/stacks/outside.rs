@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::answer::{Answer, Certainty};
 use super::casebook;
-use super::dump::{Dump, Trace, TraceFrame};
+use super::dump::{Dump, Tool, Trace, TraceFrame};
 use super::verdict::{Verdict, handler_by_name_only, is_named, may_hide_handler, shape, title};
 use super::waiting;
 use crate::rules::fingerprint::{Awaited, Fingerprint, Mechanism};
@@ -65,8 +65,12 @@ pub fn reach(dump: &Dump) -> Answer {
         answer.tell(dump);
         return answer;
     }
-    if stacks.is_empty() && notices.java_deadlock {
-        let why = "the JVM names a deadlock of Java monitors, which signals do not take";
+    let of_jvm = dump.traces.iter().any(|trace| trace.tool == Some(Tool::Jstack));
+    if stacks.is_empty() && (notices.java_deadlock || of_jvm) {
+        let why = match notices.java_deadlock {
+            true => "the JVM names a deadlock of Java monitors, which signals do not take",
+            false => "the text names threads of a JVM without their frames, and none of them is in a handler of C",
+        };
         let mut answer = plain(dump, Verdict::NoHandler, Mechanism::Other, why);
         answer.tell(dump);
         return answer;
