@@ -7,10 +7,10 @@
 //! | [`Verdict::NotEnough`] | the kernel does not show what a verdict needs; what is known is told |
 //!
 //! # Invariants
-//! 1. A process that is not stuck is not stopped, except for one thread that runs while all others sleep for good.
-//!    One that is stopped goes on as before: see [stops](self#stops).
-//! 2. `Stuck` rests on two surveys between which no thread got a processor, and on every wait being closed off
-//!    from outside; or on a cycle whose edges are stored in the locks themselves.
+//! 1. A process that is not stuck is not stopped, except for one thread that runs while all others sleep for
+//!    good. One that is stopped goes on as before: see [stops](self#stops).
+//! 2. `Stuck` rests on two surveys between which no thread got a processor, and on every wait being closed
+//!    off from outside; or on a cycle whose edges are stored in the locks themselves.
 //! 3. Every doubt is an answer of its own, never a guess.
 //!
 //! # Stops

@@ -1,6 +1,6 @@
 //! The names of signal frames and of stack roots, and the functions that call nothing of the program.
 //!
-//! Sources: gdb and its documentation ("<signal handler called>"), glibc
+//! Sources: gdb and its documentation (`<signal handler called>`), glibc
 //! (`sysdeps/unix/sysv/linux/x86_64/libc_sigaction.c`: `__restore_rt`), the Linux vDSO
 //! (`__kernel_rt_sigreturn` on arm64, `__kernel_sigreturn` on x86 and PowerPC), musl
 //! (`src/signal/x86_64/restore.s`: `__restore_rt`), Apple's libplatform (`_sigtramp`), FreeBSD's libthr

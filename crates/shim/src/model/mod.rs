@@ -2,8 +2,8 @@
 //!
 //! [`explore`] runs a body under every interleaving of its threads and every result that the memory model
 //! allows its loads, for *one* [`Plan`].
-//! A plan says which signals are delivered at which points of the target thread, which timed waits give up, and
-//! which waits wake for nothing.
+//! A plan says which signals are delivered at which points of the target thread, which timed waits give up,
+//! and which waits wake for nothing.
 //! The caller enumerates plans, from the [chances](Exploration::chances) that were seen and from what was
 //! [carried out](Exploration::carried_out).
 //!
