@@ -49,8 +49,8 @@ pub fn is_safe(name: &Name) -> bool {
     WORDS.get_or_init(|| words(SAFE)).contains_key(name.key.as_str())
 }
 
-/// Whether the function is known, and no signal handler may call it. Unwinders are on no list either, but those of
-/// profilers are made for handlers: they count only where they wait.
+/// Whether the function is known, and no signal handler may call it. Unwinders are on no list either, but
+/// those of profilers are made for handlers: they count only where they wait.
 pub fn is_unsafe(name: &Name) -> bool {
     static WORDS: OnceLock<Words<()>> = OnceLock::new();
     let listed = WORDS.get_or_init(|| words(UNSAFE)).contains_key(name.key.as_str());

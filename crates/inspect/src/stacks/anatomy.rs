@@ -163,7 +163,8 @@ fn is_unnamed_restorer(trace: &Trace, at: usize) -> bool {
     let empty =
         frame.function.is_empty() && frame.module.is_none() && frame.address.is_none() && frame.number.is_some();
     if empty {
-        // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells that it is cut.
+        // A browser takes `<signal handler called>` for a tag. At the end of the text, the number only tells
+        // that it is cut.
         return trace.frames.get(at + 1).is_some();
     }
     let rest = &trace.frames[at + 1..];

@@ -197,7 +197,8 @@ pub struct Notices {
     pub reported_by_handler: bool,
     /// Go: a signal arrived on a thread without a signal stack.
     pub no_signal_stack: bool,
-    /// Go: a signal arrived on a thread's ordinary stack, since somebody has installed the handler without SA_ONSTACK.
+    /// Go: a signal arrived on a thread's ordinary stack, since somebody has installed the handler without
+    /// SA_ONSTACK.
     pub wrong_signal_stack: bool,
     /// A JVM names a deadlock of its monitors.
     pub java_deadlock: bool,

@@ -384,7 +384,8 @@ pub fn may_hide_handler(trace: &Trace) -> bool {
     let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
     let outer = || trace.frames.iter().skip(waiting.depth + 1);
     let unnamed = outer().filter(|frame| frame.is_unknown()).count();
-    // A handler stands near its wait for a lock of the program: so many of the program's functions in a row are no handler's.
+    // A handler stands near its wait for a lock of the program: so many of the program's functions in a row
+    // are no handler's.
     let deep = outer().filter(|frame| !frame.is_unknown() && !anatomy::is_library(frame)).count() >= DEEP;
     if !of_library && deep && unnamed == 0 && trace.gaps.is_empty() {
         return false;

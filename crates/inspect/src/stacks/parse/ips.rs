@@ -46,7 +46,8 @@ fn whole(text: &str) -> Option<Dump> {
 /// More threads of a part than this are not read.
 const THREADS: usize = 4096;
 
-/// The stacks of a part of a report: whatever arrays of frames are whole, and the whole frames of the last one.
+/// The stacks of a part of a report: whatever arrays of frames are whole, and the whole frames of the last
+/// one.
 fn cut(text: &str) -> Option<Dump> {
     if !text.contains("\"imageOffset\"") {
         return None;
