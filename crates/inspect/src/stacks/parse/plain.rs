@@ -64,6 +64,9 @@ pub fn address(text: &str) -> Option<TraceFrame> {
 /// A stack of which a person has kept the names only, one a line: a row of words with a signal frame among
 /// them.
 pub fn names(text: &str) -> Option<Trace> {
+    if !["restore", "sigtramp", "signal handler called", "sigreturn"].iter().any(|word| text.contains(word)) {
+        return None;
+    }
     let mut row = Row::default();
     let mut found = None;
     text::for_each_line(text, |line| {
@@ -77,6 +80,9 @@ pub fn names(text: &str) -> Option<Trace> {
 /// Shorter rows are lists of words.
 const SHORTEST: usize = 5;
 
+/// Longer ones are word lists.
+const LONGEST: usize = 2000;
+
 #[derive(Default)]
 struct Row {
     frames: Vec<TraceFrame>,
@@ -86,12 +92,12 @@ struct Row {
 impl Row {
     fn takes(&mut self, line: &str) -> bool {
         if matches!(line, "..." | "\u{2026}" | "[...]") {
-            self.gaps.extend(self.frames.len().checked_sub(1));
+            self.gaps.extend(self.frames.len().checked_sub(1).filter(|at| self.gaps.last() != Some(at)));
             return true;
         }
         let name = line.trim_start_matches("<-").trim_end_matches("()").trim();
         let function = name.len() > 1 && (scan::is_word(name) || name.contains("signal handler called"));
-        if function && !name.ends_with([':', '.', ',']) {
+        if function && !name.ends_with([':', '.', ',']) && self.frames.len() <= LONGEST {
             self.frames.push(scan::frame(name, ""));
         }
         function
@@ -102,7 +108,7 @@ impl Row {
         let marked = frames
             .iter()
             .any(|frame| frames::marker(&frame.function, &frame.name, false) == Some(frames::Marker::Shown));
-        if frames.len() < SHORTEST || !marked {
+        if !(SHORTEST..=LONGEST).contains(&frames.len()) || !marked {
             return None;
         }
         let root = |frame: Option<&TraceFrame>| frame.is_some_and(|frame| frames::is_root(&frame.name));
@@ -139,6 +145,7 @@ mod tests {
         let outer: Vec<&str> = inner.into_iter().rev().collect();
         assert_eq!(functions(&outer.join("\n")).unwrap(), inner);
         assert_eq!(functions("one\ntwo\nthree\nfour\nfive\nsix"), None);
+        assert_eq!(functions(&format!("{}__restore_rt\n", "word\n".repeat(LONGEST))), None);
     }
 
     #[rstest]
