@@ -23,7 +23,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use super::living::Place;
+use super::living::{Place, Starting};
 use super::streams::{Input, Streams};
 use super::system::{self, pause};
 use crate::refusal::Refusal;
@@ -65,6 +65,8 @@ impl Group {
         let is_tied = matches!(streams.input, Input::Leash);
         let made = streams.make()?;
         command.stdin(made.input).stdout(made.output).stderr(made.errors).process_group(0);
+        // Until the group has its place.
+        let _starting = Starting::begin();
         let mut process = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => error,
             _ => Refusal::new("a child process (clone, execve)", &error).into(),

@@ -6,7 +6,8 @@
 //!
 //! A group is on the list from the return of `spawn` until it has been killed. It leaves the list before its
 //! leader is reaped, so no number on the list can belong to somebody else. A group that is being started is
-//! not on the list yet: an interruption in those microseconds leaves it to its tie.
+//! not on the list yet. While there is one, the handler only leaves the order to exit. The thread that starts the
+//! last such group carries out the order once the group is on the list.
 
 use sigproof_shim::native::atomic::{AtomicI32, Ordering};
 
@@ -14,6 +15,36 @@ use sigproof_shim::native::atomic::{AtomicI32, Ordering};
 const MOST: usize = 1024;
 
 static LIVING: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
+
+/// How many groups are being started.
+static STARTING: AtomicI32 = AtomicI32::new(0);
+
+/// The order to exit: the code plus one; 0 is none.
+static ORDER: AtomicI32 = AtomicI32::new(0);
+
+/// A group that is being started. Lives until the group is on the list, or cannot be started.
+#[derive(Debug)]
+pub(super) struct Starting(());
+
+impl Starting {
+    pub(super) fn begin() -> Self {
+        // SeqCst: see `drop`.
+        STARTING.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        // SeqCst, here and in the handler: the handler stores the order and then loads the count, this changes the
+        // count and then loads the order. One of the two sees the other.
+        let last = STARTING.fetch_sub(1, Ordering::SeqCst) == 1;
+        let order = ORDER.load(Ordering::SeqCst);
+        if last && order != 0 {
+            carry_out(order - 1);
+        }
+    }
+}
 
 /// A group's place on the list.
 #[derive(Debug)]
@@ -35,8 +66,16 @@ impl Place {
 }
 
 /// Kills every group that this process has started and not ended, and exits at once with this code. A signal
-/// handler may call it.
-pub fn kill_all_and_exit(code: i32) -> ! {
+/// handler may call it. It returns only where a group is being started: the process then exits a moment later.
+pub fn kill_all_and_exit(code: i32) {
+    // SeqCst, both: see `Starting`.
+    ORDER.store(code + 1, Ordering::SeqCst);
+    if STARTING.load(Ordering::SeqCst) == 0 {
+        carry_out(code);
+    }
+}
+
+fn carry_out(code: i32) -> ! {
     for place in &LIVING {
         let leader = place.load(Ordering::Acquire);
         if leader > 0 {
