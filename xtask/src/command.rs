@@ -1,4 +1,5 @@
-//! Commands of others that a verb runs: each ends by itself, or an interruption ends it with all that it has started.
+//! Commands of others that a verb runs: each ends by itself, or an interruption ends it with all that it has
+//! started.
 
 use std::process::Command;
 

@@ -107,8 +107,8 @@ impl Session<'_> {
         }
     }
 
-    /// Prints the text, writes the reports, keeps the runs, and grades the command. `asked` tells whether a run was
-    /// asked for by name. With a `trouble`, its exit code counts in the place of the runs'.
+    /// Prints the text, writes the reports, keeps the runs, and grades the command. `asked` tells whether a
+    /// run was asked for by name. With a `trouble`, its exit code counts in the place of the runs'.
     ///
     /// # Errors
     /// The trouble, if there is no run to tell of.
@@ -194,7 +194,8 @@ mod tests {
         assert_eq!(report["runs"].as_array().unwrap().len(), 1);
     }
 
-    /// A verb that has not seen the flag, and one whose trouble is the interruption's doing: a build that died.
+    /// A verb that has not seen the flag, and one whose trouble is the interruption's doing: a build that
+    /// died.
     #[test]
     fn an_interruption_counts_whatever_the_verb_says() {
         let stop = AtomicBool::new(true);

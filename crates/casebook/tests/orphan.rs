@@ -1,4 +1,5 @@
-//! A process that explores, whose parent is gone before it has given an order: it removes its folder and ends.
+//! A process that explores, whose parent is gone before it has given an order: it removes its folder and
+//! ends.
 
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! A child process, from its start to its end. Every child of this project except the copies that `fork` makes is a
-//! [`Group`]: it leads a process group, which is killed as a whole before the leader is reaped.
+//! A child process, from its start to its end. Every child of this project except the copies that `fork`
+//! makes is a [`Group`]: it leads a process group, which is killed as a whole before the leader is reaped.
 //!
 //! | module | holds |
 //! |---|---|

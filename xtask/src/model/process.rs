@@ -140,8 +140,8 @@ impl Explorer {
         Ok(Self { talk, _folder: folder, subject: subject(order) })
     }
 
-    /// Takes its events until it ends, or until `stop` is set. A process that ends before it has told a result is
-    /// trouble.
+    /// Takes its events until it ends, or until `stop` is set. A process that ends before it has told a
+    /// result is trouble.
     pub fn events(mut self, stop: &AtomicBool, mut each: impl FnMut(Event)) -> Result<(), Trouble> {
         let mut has_told = false;
         let ended = self.talk.until(stop, |event| match event {

@@ -111,8 +111,8 @@ mod tests {
         Box::leak(Box::default())
     }
 
-    /// A shell cannot take back what it has inherited: under `nohup` or in the background of a script it ignores
-    /// some of these signals.
+    /// A shell cannot take back what it has inherited: under `nohup` or in the background of a script it
+    /// ignores some of these signals.
     fn dies_of_signals(command: &mut Command) {
         let reset = || {
             for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {

@@ -1,4 +1,5 @@
-//! The process that sweeps: it reads orders and answers each with events ([`sigproof_inspect::process::lines`]).
+//! The process that sweeps: it reads orders and answers each with events
+//! ([`sigproof_inspect::process::lines`]).
 //!
 //! It has one thread, so that it can fork children in which every address is the same.
 
@@ -109,8 +110,8 @@ fn obey(registry: &Registry, place: usize, teller: &Teller<Stepping>) -> Result<
     let _ = engine::settle_down(place);
     for order in Orders::<Stepping>::of_parent() {
         match order {
-            // The copy that carries out the order may end without a word. This process then ends as well, and the
-            // parent draws the conclusion.
+            // The copy that carries out the order may end without a word. This process then ends as well, and
+            // the parent draws the conclusion.
             Ok(order) => match engine::apart(only, || teller.tell(&carry_out(registry, order, only, teller))) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),

@@ -1,7 +1,8 @@
-//! The process that explores: it reads one order and answers with events ([`sigproof_inspect::process::lines`]).
+//! The process that explores: it reads one order and answers with events
+//! ([`sigproof_inspect::process::lines`]).
 //!
-//! Its program is `sigproof-model`, built with `--cfg loom`. The process ends when its standard input does, so it does
-//! not outlive its parent.
+//! Its program is `sigproof-model`, built with `--cfg loom`. The process ends when its standard input does,
+//! so it does not outlive its parent.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -105,8 +106,8 @@ pub enum Event {
     Lacks(String),
 }
 
-/// Carries out the first order. There are no others: the standard input stays open as long as the parent wants the
-/// result.
+/// Carries out the first order. There are no others: the standard input stays open as long as the parent
+/// wants the result.
 pub fn main(registry: &Registry) -> ExitCode {
     let teller = Teller::<Exploring>::greet(remove_folder);
     let mut orders = Orders::<Exploring>::of_parent();
@@ -148,8 +149,8 @@ pub fn main(registry: &Registry) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The beginning of the name of the folder for this process's temporary files (`TMPDIR`). The parent makes the
-/// folder and removes it. Where the parent is killed, this process removes it.
+/// The beginning of the name of the folder for this process's temporary files (`TMPDIR`). The parent makes
+/// the folder and removes it. Where the parent is killed, this process removes it.
 pub const FOLDER: &str = "sigproof-explorer-";
 
 fn remove_folder() {

@@ -1,7 +1,7 @@
 //! A command of others, such as `cargo metadata` or `go version`: run to its end, with what it writes.
 //!
-//! One thread reads and waits. No thread and, unless its standard error is kept, no temporary file is needed, so a
-//! command runs on a machine that refuses either.
+//! One thread reads and waits. No thread and, unless its standard error is kept, no temporary file is needed,
+//! so a command runs on a machine that refuses either.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -47,8 +47,8 @@ pub fn output(command: &mut Command) -> io::Result<Finished> {
     output_unless(command, Errors::Nothing, &NEVER)?.ok_or_else(|| io::ErrorKind::Interrupted.into())
 }
 
-/// Runs a command and returns what it writes; `None` if `stop` was set before its end. The command, and what it has
-/// started, is then gone.
+/// Runs a command and returns what it writes; `None` if `stop` was set before its end. The command, and what
+/// it has started, is then gone.
 ///
 /// # Errors
 /// The command cannot be started or waited for.
@@ -65,8 +65,8 @@ pub fn output_unless(command: &mut Command, errors: Errors, stop: &AtomicBool) -
     Ok(status.map(|status| Finished { status, stdout, stderr: group.words(ERRORS) }))
 }
 
-/// Reads the pipe to its end; `false` if `stop` was set before. A process that has left the group may hold the pipe
-/// open: once the command has ended, a pipe that stays silent counts as ended.
+/// Reads the pipe to its end; `false` if `stop` was set before. A process that has left the group may hold
+/// the pipe open: once the command has ended, a pipe that stays silent counts as ended.
 fn read(mut pipe: ChildStdout, to: &mut Vec<u8>, group: &mut Group, stop: &AtomicBool) -> io::Result<bool> {
     let mut chunk = vec![0; 1 << 16];
     loop {

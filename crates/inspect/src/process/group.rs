@@ -1,4 +1,5 @@
-//! The one runner: a child in a process group of its own. The group is gone for good when the value is dropped.
+//! The one runner: a child in a process group of its own. The group is gone for good when the value is
+//! dropped.
 //!
 //! | step | what |
 //! |---|---|
@@ -6,8 +7,8 @@
 //! | look | `waitid` with `WNOWAIT`: the leader stays a zombie, and its number stays its own |
 //! | end | `killpg` with SIGKILL, then the entry is removed, then the leader is reaped |
 //!
-//! Every wait here ends. Where the machine refuses to kill or to wait, other calls are tried, and the refusal is kept
-//! ([`Group::trouble`]): a process may then be left behind.
+//! Every wait here ends. Where the machine refuses to kill or to wait, other calls are tried, and the refusal
+//! is kept ([`Group::trouble`]): a process may then be left behind.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -153,7 +154,8 @@ impl Group {
         }
     }
 
-    /// Asks it and what it has started to end (SIGTERM), waits for its end for so long, and ends what is left.
+    /// Asks it and what it has started to end (SIGTERM), waits for its end for so long, and ends what is
+    /// left.
     pub fn stop(&mut self, grace: Duration) {
         // A leader that is not reaped keeps its number. A group that has ended gets no signal.
         if self.status.is_none() && self.trouble.is_none() {
@@ -194,8 +196,8 @@ impl Group {
         if self.status.is_some() || self.trouble.is_some() {
             return;
         }
-        // The number of the group stays taken until its leader is reaped, below. ESRCH: every process of the group has
-        // ended.
+        // The number of the group stays taken until its leader is reaped, below. ESRCH: every process of the
+        // group has ended.
         if let Err(errno) = killpg(self.leader(), Signal::SIGKILL)
             && errno != Errno::ESRCH
         {

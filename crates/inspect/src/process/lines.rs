@@ -1,4 +1,5 @@
-//! The one protocol of children that get orders and tell events: lines of JSON on their standard input and output.
+//! The one protocol of children that get orders and tell events: lines of JSON on their standard input and
+//! output.
 //!
 //! | line | way | form |
 //! |---|---|---|
@@ -6,8 +7,8 @@
 //! | order | parent to child | a [`Dialect::Order`] |
 //! | event | child to parent | a [`Dialect::Event`] |
 //!
-//! The end of its standard input tells a child that there are no more orders; its parent may be gone. What a child
-//! writes to its standard error is kept.
+//! The end of its standard input tells a child that there are no more orders; its parent may be gone. What a
+//! child writes to its standard error is kept.
 //!
 //! | a child | its parent gets |
 //! |---|---|
@@ -20,8 +21,9 @@
 //!
 //! A rest without the end of a line is no line: its child has died while it wrote.
 //!
-//! Two children of this project answer by other means. A stress worker writes to a shared page, for its signal handlers
-//! may not write lines. A driver of `conform` exchanges binary frames, several million a second.
+//! Two children of this project answer by other means. A stress worker writes to a shared page, for its
+//! signal handlers may not write lines. A driver of `conform` exchanges binary frames, several million a
+//! second.
 
 use std::io::{self, BufRead, Read};
 
@@ -34,7 +36,8 @@ mod parent;
 pub use child::{Orders, Teller};
 pub use parent::{Broken, How, Talk};
 
-/// The most bytes of a line. The longest that is told is the run of a window with its map: some hundred kilobytes.
+/// The most bytes of a line. The longest that is told is the run of a window with its map: some hundred
+/// kilobytes.
 pub const LONGEST: usize = 64 << 20;
 
 /// What one kind of child is told and tells.

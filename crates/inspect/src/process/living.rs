@@ -1,11 +1,12 @@
 //! The process groups that this process has started and not ended, for the handler of a second interruption.
 //!
-//! A user who interrupts a command twice wants its end at once, so the handler exits without running destructors. The
-//! handler first kills every group of this list. It may do nothing else: no allocation, no lock.
+//! A user who interrupts a command twice wants its end at once, so the handler exits without running
+//! destructors. The handler first kills every group of this list. It may do nothing else: no allocation, no
+//! lock.
 //!
-//! A group is on the list from the return of `spawn` until it has been killed. It leaves the list before its leader is
-//! reaped, so no number on the list can belong to somebody else. A group that is being started is not on the list yet:
-//! an interruption in those microseconds leaves it to its tie.
+//! A group is on the list from the return of `spawn` until it has been killed. It leaves the list before its
+//! leader is reaped, so no number on the list can belong to somebody else. A group that is being started is
+//! not on the list yet: an interruption in those microseconds leaves it to its tie.
 
 use sigproof_shim::native::atomic::{AtomicI32, Ordering};
 
@@ -33,8 +34,8 @@ impl Place {
     }
 }
 
-/// Kills every group that this process has started and not ended, and exits at once with this code. A signal handler
-/// may call it.
+/// Kills every group that this process has started and not ended, and exits at once with this code. A signal
+/// handler may call it.
 pub fn kill_all_and_exit(code: i32) -> ! {
     for place in &LIVING {
         let leader = place.load(Ordering::Acquire);

@@ -1,7 +1,8 @@
 //! The options of a child: its standard input, output and error, and its tie to this process.
 //!
-//! The environment, the arguments and the folder of a child are those of its `Command`. A tie ends the child with
-//! this process, however this process ends: the kernel closes the other end of a pipe. The child must read that end.
+//! The environment, the arguments and the folder of a child are those of its `Command`. A tie ends the child
+//! with this process, however this process ends: the kernel closes the other end of a pipe. The child must
+//! read that end.
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,5 @@
-//! Explores models for `cargo xtask model`, which builds this program with `--cfg loom`. Users do not start it: it reads
-//! an order and tells events.
+//! Explores models for `cargo xtask model`, which builds this program with `--cfg loom`. Users do not start
+//! it: it reads an order and tells events.
 
 use std::process::ExitCode;
 

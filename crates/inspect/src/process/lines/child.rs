@@ -24,8 +24,8 @@ impl<D: Dialect> Teller<D> {
         Self::greet_on(None, last)
     }
 
-    /// Greets the parent through a descriptor of its own, and joins the standard output to the standard error: for a
-    /// program with a library that prints.
+    /// Greets the parent through a descriptor of its own, and joins the standard output to the standard
+    /// error: for a program with a library that prints.
     ///
     /// # Errors
     /// The system refuses a descriptor.
@@ -83,8 +83,8 @@ impl<D: Dialect> Orders<D> {
         Self { broken: false, dialect: PhantomData }
     }
 
-    /// Starts a thread that waits for the end of the orders, calls `last`, and ends this process. For a child that
-    /// gets no more orders, and must not outlive its parent.
+    /// Starts a thread that waits for the end of the orders, calls `last`, and ends this process. For a child
+    /// that gets no more orders, and must not outlive its parent.
     ///
     /// # Errors
     /// The system refuses a thread.

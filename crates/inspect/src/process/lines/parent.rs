@@ -121,7 +121,8 @@ impl<D: Dialect> Talk<D> {
         Ok(Self { group, orders, lines, child: child.into(), has_greeted: false, dialect: PhantomData })
     }
 
-    /// Gives an order. An order that the child does not take is no error here: [`Talk::hear`] tells the reason.
+    /// Gives an order. An order that the child does not take is no error here: [`Talk::hear`] tells the
+    /// reason.
     pub fn order(&mut self, order: &D::Order) {
         let line = serde_json::to_string(order).map_err(io::Error::other);
         let written = line.and_then(|line| match &mut self.orders {
@@ -173,8 +174,8 @@ impl<D: Dialect> Talk<D> {
         }
     }
 
-    /// Gives every event to `each`, until that breaks with a result. `None`: `stop` was set before; the child is then
-    /// gone, with all that it has started.
+    /// Gives every event to `each`, until that breaks with a result. `None`: `stop` was set before; the child
+    /// is then gone, with all that it has started.
     ///
     /// # Errors
     /// [`Broken`]. The child is then gone.
@@ -223,7 +224,8 @@ impl<D: Dialect> Talk<D> {
 }
 
 impl Broken {
-    /// Whether the user wants an end: the flag is set, or the child died of a signal that sets it a moment later.
+    /// Whether the user wants an end: the flag is set, or the child died of a signal that sets it a moment
+    /// later.
     pub fn is_of_the_user(&self, stop: &AtomicBool) -> bool {
         let started = Instant::now();
         let may_come = matches!(self.how, How::Ended(status) if interrupted(status));

@@ -171,8 +171,8 @@ fn who_was_ended_from_outside_says_nothing_of_its_work() {
     }
 }
 
-/// This test program again, in the role of a child: both sides of the protocol. The child prints to its standard
-/// output, as libraries do.
+/// This test program again, in the role of a child: both sides of the protocol. The child prints to its
+/// standard output, as libraries do.
 #[test]
 fn both_sides_understand_each_other() {
     const ROLE: &str = "SIGPROOF_TEST_LINES_ROLE";
