@@ -56,8 +56,9 @@ Examples:
   cargo xtask explain 4711 --report json=out.json
 
 Exit codes of explain:
-    0  not stuck; of COMMAND: it ended by itself with code 0
-    1  stuck, and explained; of COMMAND: it hung, or did not end within --limit
+    0  not stuck; of COMMAND: it ended by itself with code 0; of --stacks: no handler is in trouble
+    1  stuck, and explained; of COMMAND: it hung, or did not end within --limit; of --stacks: a handler
+       waits, runs on, faults or calls an unsafe function
     2  wrong usage
     3  not enough to tell; of COMMAND: it ended by itself with another code, or by a signal
     4  the process may not be looked at, or the file cannot be read; the message says what permits it
