@@ -134,3 +134,20 @@ fn read(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
         bytes
     })
 }
+
+/// Traces a process from the calling thread, until that thread ends. The process goes on.
+///
+/// # Errors
+/// The system refuses it, or has no such call.
+pub fn trace(pid: u32) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+        Ok(nix::sys::ptrace::seize(pid, nix::sys::ptrace::Options::empty())?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = pid;
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}

@@ -8,8 +8,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
-use nix::unistd::Pid;
 use sigproof_tests::{PATIENCE, xtask};
 
 use crate::specimen::{Specimen, explain};
@@ -80,11 +78,10 @@ fn a_stopped_process(_: &str) {
 fn a_traced_process(_: &str) {
     let specimen = Specimen::start("cross", &[]);
     specimen.explain(1, &["mutex first"]);
-    let pid = Pid::from_raw(specimen.pid().cast_signed());
-    // Whoever has called this thread is its tracer until the thread ends.
+    // The thread is the tracer until it ends.
     thread::scope(|scope| {
         let traced = scope.spawn(|| {
-            ptrace::seize(pid, ptrace::Options::empty()).expect("it may be traced");
+            sigproof_tests::trace(specimen.pid()).expect("it may be traced");
             let ran = specimen.explain(1, &["mutex first", "mutex second"]);
             assert!(ran.stdout.contains("it is traced by process"), "{ran:#?}");
         });
