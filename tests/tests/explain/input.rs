@@ -210,8 +210,9 @@ fn equal_stacks_are_told_once(_: &str) {
     assert_eq!(whole.matches("wait_beside").count(), 299, "{whole}");
 }
 
-/// Each line of the transcript in docs/explain.md is one of the output, but for numbers. Where libc has no debug
-/// file, its functions have no names: then only the lines that name none of them, and no frame, are asked for.
+/// Each line of the transcript in docs/explain.md is one of the output, but for numbers. Where libc has no
+/// debug file, its functions have no names: then only the lines that name none of them, and no frame, are
+/// asked for.
 fn the_document_shows_what_is_printed(_: &str) {
     let document = fs::read_to_string(sigproof_tests::workspace().join("docs/explain.md")).expect("it is there");
     let shown = document.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");

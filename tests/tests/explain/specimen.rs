@@ -47,8 +47,9 @@ impl Specimen {
         tids.iter().map(of).collect()
     }
 
-    /// Explains it until the answer has this code and these words. Before that, it may not wait yet. Where libc has
-    /// no debug file, which the answer then says, the code is asked for and the words are not: locks have no names.
+    /// Explains it until the answer has this code and these words. Before that, it may not wait yet. Where
+    /// libc has no debug file, which the answer then says, the code is asked for and the words are not: locks
+    /// have no names.
     pub fn explain(&self, code: i32, words: &[&str]) -> Ran {
         let begun = Instant::now();
         loop {

@@ -6,8 +6,8 @@
 //!
 //! A group is on the list from the return of `spawn` until it has been killed. It leaves the list before its
 //! leader is reaped, so no number on the list can belong to somebody else. A group that is being started is
-//! not on the list yet. While there is one, the handler only leaves the order to exit. The thread that starts the
-//! last such group carries out the order once the group is on the list.
+//! not on the list yet. While there is one, the handler only leaves the order to exit. The thread that starts
+//! the last such group carries out the order once the group is on the list.
 
 use sigproof_shim::native::atomic::{AtomicI32, Ordering};
 
@@ -36,8 +36,8 @@ impl Starting {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        // SeqCst, here and in the handler: the handler stores the order and then loads the count, this changes the
-        // count and then loads the order. One of the two sees the other.
+        // SeqCst, here and in the handler: the handler stores the order and then loads the count, this
+        // changes the count and then loads the order. One of the two sees the other.
         let last = STARTING.fetch_sub(1, Ordering::SeqCst) == 1;
         let order = ORDER.load(Ordering::SeqCst);
         if last && order != 0 {
@@ -66,7 +66,8 @@ impl Place {
 }
 
 /// Kills every group that this process has started and not ended, and exits at once with this code. A signal
-/// handler may call it. It returns only where a group is being started: the process then exits a moment later.
+/// handler may call it. It returns only where a group is being started: the process then exits a moment
+/// later.
 pub fn kill_all_and_exit(code: i32) {
     // SeqCst, both: see `Starting`.
     ORDER.store(code + 1, Ordering::SeqCst);
