@@ -112,7 +112,7 @@ fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Ex
     }
     let said = session.out.say(&text);
     let answers: Vec<&Answer> = std::iter::once(answer).chain(&next).collect();
-    Ok(exit.worst(said).worst(write(&answers, session)?))
+    Ok(exit.worst(said).worst(write(answer.verdict, &answer.sentence, &answers, session)?))
 }
 
 /// The schema of a report: the answers, the process that was asked for first.
@@ -124,9 +124,7 @@ struct Report<'a> {
     answers: &'a [&'a Answer],
 }
 
-fn write(answers: &[&Answer], session: &Session<'_>) -> Result<Exit, Trouble> {
-    let Some(first) = answers.first() else { return Ok(Exit::AsExpected) };
-    let (verdict, sentence) = (first.verdict, &first.sentence);
+fn write(verdict: Verdict, sentence: &str, answers: &[&Answer], session: &Session<'_>) -> Result<Exit, Trouble> {
     session.write_json(&Report { schema: "sigproof.explain/1", verdict, sentence, answers })
 }
 

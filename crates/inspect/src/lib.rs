@@ -1,7 +1,8 @@
 //! A process seen from outside. Is it stuck? Why, and where? And how it is ended, with all that it has
 //! started.
 //!
-//! This crate knows no case, no note and no technique: it takes a process id.
+//! This crate knows no note and no technique: it takes a process id, or a text. Of the historical bugs it
+//! knows only the names of their mechanisms, in `stacks`.
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,6 +1,5 @@
 //! A child process, from its start to its end. Every child of this project except the copies that `fork`
-//! makes is a
-//! [`Group`]: it leads a process group, which is killed as a whole before the leader is reaped.
+//! makes is a [`Group`]: it leads a process group, which is killed as a whole before the leader is reaped.
 //!
 //! | module | holds |
 //! |---|---|
@@ -53,6 +52,14 @@ pub fn ending(status: ExitStatus) -> String {
 
 fn signal_name(signal: i32) -> &'static str {
     nix::sys::signal::Signal::try_from(signal).map_or("unknown", nix::sys::signal::Signal::as_str)
+}
+
+/// A shell that runs this script, for the tests of this folder.
+#[cfg(test)]
+fn shell(script: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script]);
+    command
 }
 
 #[cfg(test)]

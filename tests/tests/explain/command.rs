@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("one_that_hangs_is_explained_and_ended", one_that_hangs_is_explained_and_ended),
     ("one_that_waits_for_a_hung_child", one_that_waits_for_a_hung_child),
     ("one_that_ends", one_that_ends),
+    ("one_that_ends_is_reported", one_that_ends_is_reported),
     ("one_that_is_too_slow", one_that_is_too_slow),
     ("one_that_does_not_start", one_that_does_not_start),
     ("an_interruption_ends_it", an_interruption_ends_it),
@@ -56,6 +57,16 @@ fn one_that_ends(_: &str) {
     let ran = run("SIGPROOF_EXPLAINED=dies", &["--", "sh", "-c", "kill -SEGV $$"]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stderr.contains("SIGSEGV"), "{ran:#?}");
+}
+
+/// A command that ends by itself has a report, too.
+fn one_that_ends_is_reported(_: &str) {
+    for (script, verdict) in [("exit 0", "not-stuck"), ("exit 5", "not-enough")] {
+        let ran = run("SIGPROOF_EXPLAINED=told", &["--report", "json=-", "--", "sh", "-c", script]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(report["verdict"], verdict, "{ran:#?}");
+        assert!(report["sentence"].as_str().is_some_and(|sentence| sentence.contains("before it hung")), "{ran:#?}");
+    }
 }
 
 fn one_that_is_too_slow(_: &str) {

@@ -15,7 +15,7 @@ use sigproof_inspect::explain::{self, Refused, Verdict};
 use sigproof_inspect::process::{self, Group, Streams};
 use sigproof_report::exit::Exit;
 
-use super::tell;
+use super::{tell, write};
 use crate::args::ExplainArgs;
 use crate::output;
 use crate::session::Session;
@@ -40,7 +40,7 @@ pub fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
         let ended =
             ended.map_err(|error| Trouble::environment(format!("the command cannot be waited for: {error}")))?;
         if let Some(status) = ended {
-            return Ok(of_status(status));
+            return of_status(status, session);
         }
         if session.interrupted() {
             return Ok(Exit::Interrupted);
@@ -73,12 +73,13 @@ pub fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
 }
 
 /// A command that ended by itself.
-fn of_status(status: ExitStatus) -> Exit {
+fn of_status(status: ExitStatus, session: &Session<'_>) -> Result<Exit, Trouble> {
+    let sentence = format!("the command {} before it hung", process::ending(status));
     if status.success() {
-        return Exit::AsExpected;
+        return write(Verdict::NotStuck, &sentence, &[], session);
     }
-    output::tell(&format!("the command {} before it hung", process::ending(status)));
-    Exit::Inconclusive
+    output::tell(&sentence);
+    Ok(Exit::Inconclusive.worst(write(Verdict::NotEnough, &sentence, &[], session)?))
 }
 
 /// Starts the command, in a process group of its own that is killed when this is dropped.

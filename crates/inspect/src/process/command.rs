@@ -91,13 +91,8 @@ fn read(mut pipe: ChildStdout, to: &mut Vec<u8>, group: &mut Group, stop: &Atomi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::shell;
     use std::time::{Duration, Instant};
-
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
-    }
 
     static GO_ON: AtomicBool = AtomicBool::new(false);
 

@@ -266,13 +266,7 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::{Errors, Output};
-
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
-    }
+    use crate::process::{Errors, Output, shell};
 
     /// Waits until a process is gone or a zombie: whoever adopts it may take its time.
     fn assert_dies(pid: i32) {
