@@ -90,7 +90,7 @@ pub fn render(report: &Report, view: View) -> String {
                     text.push('\n');
                 }
                 after_brief = stacks == Part::None;
-                print_finding(&mut text, run, finding, stacks, &others);
+                print_finding(&mut text, run, finding, stacks, &others, &mut alike.remarks);
             }
             replayed |= finding.replay.is_some();
         }
@@ -141,6 +141,8 @@ struct Alike<'a> {
     setups: BTreeMap<(&'a str, Outcome, &'a str), Vec<String>>,
     /// The outcomes of which stacks were printed.
     printed: BTreeSet<Outcome>,
+    /// The remarks on stacks that were printed.
+    remarks: BTreeSet<String>,
 }
 
 impl<'a> Alike<'a> {
@@ -151,7 +153,7 @@ impl<'a> Alike<'a> {
                 setups.entry(Self::key(run, finding)).or_default().push(run.title());
             }
         }
-        Self { setups, printed: BTreeSet::new() }
+        Self { setups, printed: BTreeSet::new(), remarks: BTreeSet::new() }
     }
 
     fn key<'b>(run: &'b Run, finding: &'b Finding) -> (&'b str, Outcome, &'b str) {
@@ -185,7 +187,14 @@ impl<'a> Alike<'a> {
     }
 }
 
-fn print_finding(text: &mut String, run: &Run, finding: &Finding, stacks: Part, others: &[String]) {
+fn print_finding(
+    text: &mut String,
+    run: &Run,
+    finding: &Finding,
+    stacks: Part,
+    others: &[String],
+    remarks: &mut BTreeSet<String>,
+) {
     let forbidden = is_forbidden(run, finding.outcome);
     let grade = if forbidden { "must never occur" } else { "expected of this variant" };
     let outcome = paint::paint(paint::bad(forbidden), finding.outcome);
@@ -193,7 +202,7 @@ fn print_finding(text: &mut String, run: &Run, finding: &Finding, stacks: Part, 
     let _ = writeln!(text, "{} {outcome}{after} ({grade})", title(run));
     let details = match stacks {
         Part::Whole => stacks::whole(finding),
-        Part::Cut(side, layout) => stacks::cut(finding, side, layout),
+        Part::Cut(side, layout) => stacks::cut(finding, side, layout, remarks),
         Part::None => String::new(),
     };
     let sentence = match stacks {

@@ -8,11 +8,13 @@
 //! 3. Functions of the standard library that were inlined: iterators, atomics.
 //! 4. Frames: the innermost ones of each side of a signal stay; the rest is a number.
 //! 5. Paths of modules in the names of functions whose source line is printed.
+//! 6. Remarks that an earlier finding of the same output has.
 //!
 //! The expected findings of a run of many setups have the frames of each side in one line, see
 //! [`Layout::Joined`].
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use sigproof_inspect::diagnose::{Diagnosis, Frame, HangKind, Method, Owner, ResourceKind, ThreadReport};
@@ -42,13 +44,13 @@ pub enum Layout {
 }
 
 /// The text of a finding with at most `side` frames on each side of a signal. A text without stacks stays
-/// whole.
-pub fn cut(finding: &Finding, side: usize, layout: Layout) -> String {
+/// whole. `remarks` has those that an earlier finding printed; new ones are added.
+pub fn cut(finding: &Finding, side: usize, layout: Layout, remarks: &mut BTreeSet<String>) -> String {
     if let Some(traceback) = traceback(finding) {
         return trim_to(traceback, side);
     }
     match diagnosis(finding) {
-        Some(diagnosis) => finding.text.replacen(&diagnosis.to_string(), &render(&diagnosis, side, layout), 1),
+        Some(diagnosis) => finding.text.replacen(&diagnosis.to_string(), &render(&diagnosis, side, layout, remarks), 1),
         None => finding.text.clone(),
     }
 }
@@ -77,13 +79,15 @@ fn without_folders(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn render(diagnosis: &Diagnosis, side: usize, layout: Layout) -> String {
+fn render(diagnosis: &Diagnosis, side: usize, layout: Layout, remarks: &mut BTreeSet<String>) -> String {
     let mut text = match layout {
         Layout::Lines => format!("{}: {}\n", diagnosis.kind, diagnosis.sentence),
         Layout::Joined => format!("{}: {}\n", diagnosis.kind, short_sentence(diagnosis)),
     };
     for remark in &diagnosis.remarks {
-        let _ = writeln!(text, "  ({remark})");
+        if remarks.insert(remark.clone()) {
+            let _ = writeln!(text, "  ({remark})");
+        }
     }
     let shown = involved(diagnosis);
     for thread in &shown {

@@ -57,7 +57,7 @@ fn tids(threads: &[&ThreadReport]) -> Vec<u32> {
 #[test]
 fn eight_frames_on_each_side_and_one_line_for_the_others() {
     let threads = [1, 2, 3].map(|tid| thread(tid, Some(1), interrupted())).to_vec();
-    insta::assert_snapshot!(cut(&finding(&diagnosis(HangKind::SelfDeadlock, threads)), 8, Layout::Lines));
+    insta::assert_snapshot!(alone(&finding(&diagnosis(HangKind::SelfDeadlock, threads)), 8, Layout::Lines));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn joined_frames_are_a_line_for_each_side() {
     frames.insert(1, Frame { guessed: true, file: None, ..frame("read", "") });
     let mut diagnosis = diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), frames)]);
     diagnosis.sentence = format!("thread 1 waits in profbuf::interrupted0 (crates/profbuf/src/a.rs:7) of {ATTEMPT}");
-    insta::assert_snapshot!(cut(&finding(&diagnosis), 3, Layout::Joined));
+    insta::assert_snapshot!(alone(&finding(&diagnosis), 3, Layout::Joined));
     assert_eq!(sentence(&finding(&diagnosis)), "thread 1 waits in profbuf::interrupted0 (a.rs:7) of A::attempt");
 }
 
@@ -74,7 +74,7 @@ fn joined_frames_are_a_line_for_each_side() {
 #[test]
 fn the_callers_of_the_attempt_are_cut_first() {
     let text =
-        cut(&finding(&diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), interrupted())])), 99, Layout::Lines);
+        alone(&finding(&diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), interrupted())])), 99, Layout::Lines);
     assert!(text.contains("#23 A::attempt") && !text.contains("worker") && !text.contains("start0"), "{text}");
     assert!(text.contains("    ... 5 more frames\n") && text.contains("#11 osnote::handler11"), "{text}");
 }
@@ -120,9 +120,28 @@ fn inlined_functions_of_the_standard_library_are_cut() {
         frame("std::thread::park", "library/std/src/thread/mod.rs"),
         frame("a::main", "crates/a.rs"),
     ];
-    let text = cut(&finding(&diagnosis(HangKind::Livelock, vec![thread(1, None, frames)])), 2, Layout::Lines);
+    let text = alone(&finding(&diagnosis(HangKind::Livelock, vec![thread(1, None, frames)])), 2, Layout::Lines);
     assert!(text.contains("#1  section") && text.contains("#2  thread::park"), "{text}");
     assert!(!text.contains("compare_exchange") && text.contains("... 2 more frames"), "{text}");
+}
+
+/// The text of a finding that is the first one of an output.
+fn alone(finding: &Finding, side: usize, layout: Layout) -> String {
+    cut(finding, side, layout, &mut BTreeSet::new())
+}
+
+/// A remark on an object file concerns the whole output.
+#[test]
+fn a_remark_is_printed_once_in_an_output() {
+    let mut diagnosis = diagnosis(HangKind::SelfDeadlock, vec![thread(1, Some(1), interrupted())]);
+    diagnosis.remarks.push("no names".to_owned());
+    let mut told = BTreeSet::new();
+    let mut next = |diagnosis: &Diagnosis| cut(&finding(diagnosis), 8, Layout::Lines, &mut told);
+    assert!(next(&diagnosis).contains("(no names)"));
+    assert!(!next(&diagnosis).contains("(no names)"));
+    diagnosis.remarks.push("thread 2: no registers".to_owned());
+    let third = next(&diagnosis);
+    assert!(third.contains("(thread 2: no registers)") && !third.contains("(no names)"), "{third}");
 }
 
 /// What tells how far a stack can be trusted stays.
@@ -132,7 +151,7 @@ fn limits_of_a_diagnosis_stay() {
     diagnosis.method = Method::Procfs;
     diagnosis.remarks.push("no names".to_owned());
     diagnosis.threads[0].cut_short = Some("no table".to_owned());
-    let text = cut(&finding(&diagnosis), 8, Layout::Lines);
+    let text = alone(&finding(&diagnosis), 8, Layout::Lines);
     for part in ["  (no names)\n", "    ... cut short: no table\n", "[registers by /proc, ptrace was refused]"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -143,7 +162,7 @@ fn a_traceback_is_cut_too() {
     let frames: String = (0..20).map(|n| format!("main.f{n}()\n\tsigproof/a.go:{n} +0x1\n")).collect();
     let details = serde_json::json!({ "traceback": format!("goroutine 1 [running]:\n{frames}") });
     let finding = Finding { text: "14 of them".to_owned(), details, ..Finding::new(Outcome::Crash, "a") };
-    let (cut, whole) = (cut(&finding, 8, Layout::Lines), whole(&finding));
+    let (cut, whole) = (alone(&finding, 8, Layout::Lines), whole(&finding));
     assert_eq!((cut.matches("main.f").count(), whole.matches("main.f").count()), (8, 20), "{cut}{whole}");
     assert!(cut.contains("... 12 more"), "{cut}");
 }
@@ -151,7 +170,7 @@ fn a_traceback_is_cut_too() {
 #[test]
 fn what_has_no_stacks_stays_whole() {
     let traceback = Finding { text: "a\nb".to_owned(), ..Finding::new(Outcome::Crash, "a") };
-    assert_eq!(cut(&traceback, 1, Layout::Joined), "a\nb");
+    assert_eq!(alone(&traceback, 1, Layout::Joined), "a\nb");
 }
 
 #[rstest]
