@@ -105,7 +105,9 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
         let (progress, begun) = (page.progress(), page.has_begun());
         let look = if begun { watch.look(progress, page.signals_idle()) } else { Look::Running };
         let (stuck, seen) = match look {
-            Look::Stuck(Stuck::Spinning { .. }) if !closed.confirms(progress, &diagnose::counters(child.pid())) => {
+            Look::Stuck(Stuck::Spinning { .. })
+                if !closed.confirms(progress, diagnose::counters(child.pid()).as_deref()) =>
+            {
                 watch.begin_again();
                 (None, true)
             }

@@ -11,9 +11,9 @@ pub fn diagnose(_pid: u32, _stuck: Stuck) -> Result<Diagnosis, DiagnoseError> {
     Err(DiagnoseError::Unsupported("it needs Linux's /proc on x86_64 or aarch64"))
 }
 
-/// No samples.
-pub fn counters(_pid: u32) -> Vec<u64> {
-    Vec::new()
+/// No thread may be stopped.
+pub fn counters(_pid: u32) -> Option<Vec<u64>> {
+    None
 }
 
 /// Nothing to read ahead.

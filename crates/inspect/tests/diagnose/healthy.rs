@@ -1,9 +1,14 @@
 //! No false verdict: processes that are well must never be called stuck.
 
 use crate::specimen::Specimen;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use rstest::rstest;
+use sigproof_inspect::diagnose::counters;
 use sigproof_inspect::hang::{Look, Stuck, Watch};
 use sigproof_shim::native::atomic::Ordering;
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Looks per specimen; the first ones catch it while it is being loaded.
 const LOOKS: usize = 2_000;
@@ -97,4 +102,26 @@ fn an_exited_process_is_gone() {
     let mut specimen = Specimen::start("no such specimen");
     assert_eq!(specimen.decide(), Look::Gone);
     assert_eq!(specimen.look(), Look::Gone, "a zombie stays gone");
+}
+
+/// A thread that shares its processor loses it as it returns from a system call: stops alone show that place.
+#[test]
+fn samples_of_a_busy_thread_on_a_loaded_processor_show_where_it_works() {
+    let (specimen, rival) = (Specimen::start("asks-the-time"), Specimen::start("busy"));
+    let ours = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let mut one = CpuSet::new();
+    one.set((0..CpuSet::count()).find(|cpu| ours.is_set(*cpu).unwrap()).unwrap()).unwrap();
+    for child in [&specimen, &rival] {
+        let begun = || child.word(0).load(Ordering::SeqCst) != 0;
+        while !begun() {
+            sleep(Duration::from_millis(1));
+        }
+        sched_setaffinity(Pid::from_raw(child.pid() as i32), &one).unwrap();
+    }
+    let computes = specimen.word(0).load(Ordering::SeqCst);
+    for _ in 0..20 {
+        let counters = counters(specimen.pid()).expect("it may be stopped");
+        let there = |pc: &u64| pc.abs_diff(computes) < 4096;
+        assert!(counters.is_empty() || counters.iter().any(there), "{computes:x}: {counters:x?}");
+    }
 }

@@ -16,6 +16,7 @@ pub const TABLE: &[(&str, fn())] = &[
     ("reads-stdin", reads_stdin),
     ("reads-inherited", reads_inherited),
     ("busy", busy),
+    ("asks-the-time", asks_the_time),
     ("faulting", faulting),
     ("churn", churn),
     ("ping-pong", ping_pong),
@@ -72,6 +73,23 @@ fn busy() {
             black_box(n);
         }
         progress().fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Computes, and makes a system call in between. Says where the computing code is instead of progress.
+fn asks_the_time() {
+    #[inline(never)]
+    fn compute() {
+        for n in 0..20_000_u64 {
+            black_box(n);
+        }
+    }
+    progress().store(compute as fn() as usize as u64, Ordering::Relaxed);
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    loop {
+        compute();
+        // SAFETY: fills a live local.
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     }
 }
 

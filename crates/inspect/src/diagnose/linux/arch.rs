@@ -29,10 +29,20 @@ pub(crate) struct Registers {
 /// The longest restorer compared.
 const RESTORER_BYTES: usize = 9;
 
+/// The longest system call instruction.
+const SYSTEM_CALL_BYTES: usize = 4;
+
 /// Whether a return to `pc` ends a signal handler.
 pub(crate) fn is_restorer(pc: u64, memory: &mut Memory) -> bool {
     let mut code = [0; RESTORER_BYTES];
     memory.read(pc, &mut code) && code.starts_with(selected::RESTORER)
+}
+
+/// Whether the instruction at `pc` is a system call.
+pub(crate) fn is_system_call(pc: u64, memory: &mut Memory) -> bool {
+    let mut code = [0; SYSTEM_CALL_BYTES];
+    let code = &mut code[..selected::SYSTEM_CALL.len()];
+    memory.read(pc, code) && code == selected::SYSTEM_CALL
 }
 
 /// The registers that the signal frame at `sp` saved.
@@ -104,6 +114,7 @@ mod selected {
     pub(in super::super) type Cache = framehop::x86_64::CacheX86_64;
     pub(in super::super) type UnwindRegisters = framehop::x86_64::UnwindRegsX86_64;
 
+    pub(super) const SYSTEM_CALL: &[u8] = &[0x0f, 0x05];
     pub(super) const RESTORER: &[u8] = &[0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05];
     pub(super) const SAVED_AT: u64 = 40;
     /// Behind `ucontext`: 40 bytes, `sigcontext` of 256, the mask of 8.
@@ -190,6 +201,7 @@ mod selected {
     pub(in super::super) type Cache = framehop::aarch64::CacheAarch64;
     pub(in super::super) type UnwindRegisters = framehop::aarch64::UnwindRegsAarch64;
 
+    pub(super) const SYSTEM_CALL: &[u8] = &[0x01, 0x00, 0x00, 0xd4];
     pub(super) const RESTORER: &[u8] = &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4];
     pub(super) const SAVED_AT: u64 = 128 + 176 + 8;
     pub(super) const SIGINFO_AT: u64 = 0;

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `stop` | holding the threads still |
+//! | `step` | one instruction at a time |
 //! | `counters` | where running threads are |
 //! | `memory` | the child's memory |
 //! | `arch` | registers and signal frames |
@@ -33,6 +34,7 @@ pub(crate) mod memory;
 mod owners;
 pub(crate) mod seen;
 pub(crate) mod signal;
+pub(crate) mod step;
 pub(crate) mod stop;
 mod symbols;
 mod unwind;

@@ -42,7 +42,7 @@ pub(super) fn timer_left(pid: u32, tid: u32, timer: i32) -> Option<Duration> {
 /// Makes a call with one argument and the address of `words` words, which it returns.
 #[cfg(target_arch = "x86_64")]
 fn ask(tid: u32, nr: i64, argument: [u64; 1], words: usize) -> Option<Vec<u64>> {
-    use super::step::Stepped;
+    use crate::diagnose::linux::step::Stepped;
     use nix::sys::ptrace;
     use nix::unistd::Pid;
     let id = Pid::from_raw(tid as i32);

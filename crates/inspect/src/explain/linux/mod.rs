@@ -16,7 +16,6 @@
 //! | `holders`, `socket` | who holds which descriptor, and the other end of a socket |
 //! | `ender` | who can end a wait |
 //! | `timers`, `inject` | timers that will send a signal |
-//! | `step` | one instruction at a time |
 //! | `view` | all threads, judged |
 //! | `closure` | the processes that wait for each other |
 //! | `core_file`, `core` | the threads and the memory of a core file, and the answer for it |
@@ -34,7 +33,6 @@ mod inject;
 mod partial;
 mod socket;
 mod spin;
-mod step;
 mod stuck;
 mod survey;
 mod target;

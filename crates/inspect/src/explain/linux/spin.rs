@@ -6,11 +6,11 @@
 //! call, end up in the registers or in that memory as well.
 
 use super::ender::Ender;
-use super::step::Stepped;
 use super::view::{Seen, View};
 use super::wait::Wait;
 use super::{bare, stuck};
 use crate::diagnose::linux::memory::PAGE;
+use crate::diagnose::linux::step::Stepped;
 use crate::diagnose::linux::stop::Stopped;
 use crate::diagnose::linux::{seen, verdict};
 use crate::diagnose::{Diagnosis, Frame, ThreadReport};

@@ -5,12 +5,16 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// A thread in a ptrace stop whose other signals are blocked as long as this lives: its mask is put back.
+/// The signals that instructions raise.
+const FAULTS: [i32; 6] = [libc::SIGTRAP, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSYS];
+
+/// A thread in a ptrace stop whose signals are blocked as long as this lives: its mask is put back.
 ///
-/// The signal that ends a step must not be among them: the kernel would unblock it, and take its handler
-/// away.
+/// The signal that ends a step and those of faults are not blocked. Of a blocked one that an instruction
+/// raises the kernel takes the handler away. A step that ends in a fault is undone: the instruction faults
+/// again.
 #[derive(Debug)]
-pub(super) struct Stepped {
+pub(crate) struct Stepped {
     tid: u32,
     mask: u64,
 }
@@ -18,14 +22,15 @@ pub(super) struct Stepped {
 impl Stepped {
     /// Takes a stopped thread for steps; `None` where the kernel refuses. The process must not ignore
     /// `SIGTRAP`.
-    pub(super) fn of(tid: u32) -> Option<Self> {
+    pub(crate) fn of(tid: u32) -> Option<Self> {
         let mask = signal_mask(tid, None)?;
-        signal_mask(tid, Some(!(1 << (libc::SIGTRAP - 1))))?;
+        let faults = FAULTS.iter().fold(0, |set, signal| set | 1 << (signal - 1));
+        signal_mask(tid, Some(!faults))?;
         Some(Self { tid, mask })
     }
 
     /// Lets it execute one instruction; false if it ended, or stopped for another reason.
-    pub(super) fn step(&self) -> bool {
+    pub(crate) fn step(&self) -> bool {
         let id = Pid::from_raw(self.tid as i32);
         ptrace::step(id, None).is_ok()
             && matches!(waitpid(id, Some(WaitPidFlag::__WALL)), Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)))
