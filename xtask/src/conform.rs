@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sigproof_oracle::conform::compare::{self, Contestant};
+use sigproof_oracle::conform::comparing::{Comparison, Contestant, TRIES};
 use sigproof_oracle::conform::regressions;
 use sigproof_oracle::conform::rule::Rule;
 use sigproof_oracle::conform::single::{Compared, Single};
@@ -11,14 +11,14 @@ use sigproof_oracle::toolchain;
 use sigproof_report::Outcome;
 use sigproof_report::exit::Exit;
 use sigproof_report::{Report, Run, Verdict};
-use sigproof_shim::native::atomic::{AtomicU64, Ordering};
+use sigproof_shim::native::atomic::Ordering;
 
 use crate::args::ConformArgs;
 use crate::output::{self, Out};
 use crate::progress::{Event, Progress};
 use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
-use crate::{table, units};
+use crate::{table, units, workbench};
 
 mod examined;
 
@@ -99,28 +99,28 @@ fn all(args: &ConformArgs, drivers: &[Driver], session: &mut Session<'_>) -> Con
 
     let progress = Progress::start();
     let total = args.cases.saturating_mul(drivers.len() as u64).max(1);
-    let compared = AtomicU64::new(0);
     progress.event(Event::Planned { count: drivers.len(), thing: "runtime" });
     progress.event(Event::Started { index: 0, label: "sequences".to_owned() });
     let contestants: Vec<_> = drivers
         .iter()
         .zip(&examined)
-        .map(|(driver, examined)| Contestant { driver, rule: examined.rule, tries: compare::TRIES })
+        .map(|(driver, examined)| Contestant { driver: driver.clone(), rule: examined.rule, tries: TRIES })
         .collect();
-    let tallies = compare::all(&contestants, args.cases, seed, stop, &|more| {
-        let now = compared.fetch_add(more, Ordering::Relaxed) + more;
+    let mut now = 0;
+    let comparison = Comparison { contestants, cases: args.cases, seed };
+    let tallies = workbench::compare(comparison, stop, |more| {
+        now += more;
         let detail = format!("{} compared", units::count(now));
         progress.event(Event::Progress { index: 0, fraction: now as f64 / total as f64, detail });
     });
     progress.finish();
-    let tallies = tallies.map_err(|error| Trouble::environment(format!("a driver cannot be run: {error}")))?;
+    let tallies = tallies?;
     let interrupted = stop.load(Ordering::Relaxed);
 
     for ((driver, examined), tally) in drivers.iter().zip(&mut examined).zip(tallies) {
         examined.tally = tally;
         if !interrupted {
-            examined.control =
-                examined::control(driver, examined.rule, seed).map_err(|error| cannot_run(driver, &error))?;
+            examined.control = examined::control(driver, examined.rule, seed)?;
         }
     }
     let keep = (!args.no_keep && args.policy.is_none()).then_some(file.as_path());

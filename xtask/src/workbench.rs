@@ -3,10 +3,14 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sigproof_harness::model::orderings::{Place, Reading};
 use sigproof_inspect::process::lines::{Dialect, Talk};
 use sigproof_oracle::bench::{Drawing, Line};
+use sigproof_oracle::conform::PATIENCE;
+use sigproof_oracle::conform::comparing::{Comparing, Comparison, Event, Order, Tally};
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
 use crate::{command, interrupt, output};
@@ -27,11 +31,56 @@ pub fn chart(lines: &[Line]) -> Result<String, Trouble> {
     ask::<Drawing, _>("sigproof-chart", &lines.to_vec())
 }
 
+/// Compares random sequences with runtimes. `progress` gets how many sequences each has come further. With
+/// `stop` set, the comparison ends early, with what it has.
+pub fn compare(
+    comparison: Comparison,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(u64),
+) -> Result<Vec<Tally>, Trouble> {
+    let program = "sigproof-conform";
+    let mut talk = start::<Comparing>(program)?;
+    talk.order(&Order::Compare(comparison));
+    let mut stopping = None;
+    loop {
+        if stopping.is_none() && stop.load(Ordering::Relaxed) {
+            stopping = Some(Instant::now());
+            talk.order(&Order::Stop);
+        }
+        match talk.hear(LOOK).map_err(|broken| Trouble::environment(broken.to_string()))? {
+            Some(Event::Further(more)) => progress(more),
+            Some(Event::Done(tallies)) => {
+                return tallies.map_err(|why| Trouble::environment(format!("a driver cannot be run: {why}")));
+            }
+            None if stopping.is_some_and(|since| since.elapsed() > FINISH) => return Err(Trouble::interrupted()),
+            None => {}
+        }
+    }
+}
+
+/// The time between two looks at the wish to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a comparison may go on after it was told to stop: a runtime that hangs is noticed in less.
+const FINISH: Duration = PATIENCE.saturating_mul(2);
+
 /// Builds a program and asks it.
 fn ask<D, T>(program: &'static str, order: &D::Order) -> Result<T, Trouble>
 where
     D: Dialect<Event = Result<T, String>>,
 {
+    let mut talk = start::<D>(program)?;
+    talk.order(order);
+    match talk.until(interrupt::flag(), ControlFlow::Break) {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(why))) => Err(Trouble::environment(format!("{program}: {why}"))),
+        Ok(None) => Err(Trouble::interrupted()),
+        Err(broken) => Err(Trouble::environment(broken.to_string())),
+    }
+}
+
+/// Builds a program and starts it.
+fn start<D: Dialect>(program: &'static str) -> Result<Talk<D>, Trouble> {
     let cargo = |verb: &str| {
         let mut cargo = command::cargo();
         cargo.args([verb, "--quiet", "--package", "sigproof-workbench", "--bin", program]).current_dir(workspace());
@@ -45,15 +94,8 @@ where
     if let (exit, Some(why)) = command::status(&mut cargo("build")) {
         return Err(Trouble::with(exit, format!("{program} cannot be built: {why}")));
     }
-    let talk = Talk::<D>::start(program, &mut cargo("run"));
-    let mut talk = talk.map_err(|error| Trouble::environment(format!("{program} cannot be run: {error}")))?;
-    talk.order(order);
-    match talk.until(interrupt::flag(), ControlFlow::Break) {
-        Ok(Some(Ok(answer))) => Ok(answer),
-        Ok(Some(Err(why))) => Err(Trouble::environment(format!("{program}: {why}"))),
-        Ok(None) => Err(Trouble::interrupted()),
-        Err(broken) => Err(Trouble::environment(broken.to_string())),
-    }
+    let talk = Talk::start(program, &mut cargo("run"));
+    talk.map_err(|error| Trouble::environment(format!("{program} cannot be run: {error}")))
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //! |---|---|---|
 //! | `sigproof-orderings` | `model --weaken` | `syn` |
 //! | `sigproof-chart` | `bench --write` | `plotters` |
+//! | `sigproof-conform` | `conform` | `proptest` |
 
 use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 
 pub mod chart;
+pub mod conform;
 pub mod orderings;
 
 /// Answers each order of the parent with one event.

@@ -19,7 +19,7 @@ const SELECTION: &[&str] = &[
     "crates/shim/src/native/os/",
     "crates/osnote/src/platform.rs",
     "crates/osnote/tests/support/mod.rs",
-    "crates/oracle/src/conform/compare.rs",
+    "crates/workbench/src/conform/compare.rs",
     "crates/profbuf/tests/machine_code.rs",
     "crates/inspect/src/bin/hang-specimens/main.rs",
     "crates/inspect/src/bin/hang-specimens/unnamed.rs",

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::json;
-use sigproof_oracle::conform::compare::{self, Contestant, Finding as Found, Tally};
+use sigproof_oracle::conform::comparing::{Comparison, Contestant, Finding as Found, Tally};
 use sigproof_oracle::conform::decisions::{self, Shown};
 use sigproof_oracle::conform::regressions::{self, RegressionError};
 use sigproof_oracle::conform::rule::Rule;
@@ -15,6 +15,9 @@ use sigproof_oracle::toolchain::Version;
 use sigproof_report::seen::Conform;
 use sigproof_report::{Expected, Finding, Looked, Outcome, Run, Seen, SetupId, Technique, Variant};
 use sigproof_shim::native::atomic::AtomicBool;
+
+use crate::trouble::Trouble;
+use crate::workbench;
 
 /// The case of the runs in reports.
 const CASE: &str = "profbuf-conformance";
@@ -84,10 +87,11 @@ impl Examiner<'_> {
 }
 
 /// Compares with a policy that the runtime does not have.
-pub fn control(driver: &Driver, rule: Rule, seed: u64) -> io::Result<Control> {
+pub fn control(driver: &Driver, rule: Rule, seed: u64) -> Result<Control, Trouble> {
     let wrong = if rule == Rule::HalfFull { Rule::EveryRecord } else { Rule::HalfFull };
-    let contestant = Contestant { driver, rule: wrong, tries: 100 };
-    let tallies = compare::all(&[contestant], CONTROL, seed, &AtomicBool::new(false), &|_| {})?;
+    let contestant = Contestant { driver: driver.clone(), rule: wrong, tries: 100 };
+    let comparison = Comparison { contestants: vec![contestant], cases: CONTROL, seed };
+    let tallies = workbench::compare(comparison, &AtomicBool::new(false), |_| {})?;
     Ok(match tallies.into_iter().find_map(|tally| tally.finding) {
         Some(Found::Shortest(found)) => Control::Disagreed { with: wrong, shortest: found.sequence.to_string() },
         _ => Control::Silent(wrong),

@@ -4,13 +4,11 @@
 //! | file | holds |
 //! |---|---|
 //! | [`sequence`] | what is done to a buffer, as a value, as text, and as a request |
-//! | [`strategy`] | sequences made at random, and what a shorter one is |
 //! | [`ours`] | what our buffer answers |
 //! | [`answer`] | an answer in words |
 //! | [`rule`] | which wake policy a runtime has, found out by asking it |
-//! | [`compare`] | many sequences, in a pipeline |
+//! | [`comparing`] | the order and the result of the program that compares many random sequences |
 //! | [`single`] | one sequence, operation by operation |
-//! | [`shrink`] | the shortest sequence that still disagrees |
 //! | [`regressions`] | those that once did, kept in a file |
 //! | [`decisions`] | what differs, and why |
 //!
@@ -20,15 +18,13 @@
 //! interleavings of threads are the models' business.
 
 pub mod answer;
-pub mod compare;
+pub mod comparing;
 pub mod decisions;
 pub mod ours;
 pub mod regressions;
 pub mod rule;
 pub mod sequence;
-pub mod shrink;
 pub mod single;
-pub mod strategy;
 
 use std::time::Duration;
 

@@ -5,12 +5,15 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::ours::{self, ASLEEP};
 use super::sequence::Sequence;
 use super::single::Single;
 
 /// A wake policy seen in the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Every record wakes, and publishing an overflow or the end of the file leaves the announcement
     /// standing: Go up to 1.24.

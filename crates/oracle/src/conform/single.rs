@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::PATIENCE;
 use super::answer::describe;
 use super::ours::{self, Answers};
@@ -13,7 +15,7 @@ use crate::driver::Driver;
 use crate::process::{Process, Silence, frame};
 
 /// What ours and theirs said of the first operation on which they differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// The sequence, up to and with that operation.
     pub sequence: Sequence,

@@ -45,11 +45,11 @@ impl Drop for Stepped {
 
 /// Reads the set of signals that a stopped thread blocks, or sets it; the set as it is then.
 fn signal_mask(tid: u32, new: Option<u64>) -> Option<u64> {
-    const GET: libc::c_uint = 0x420a;
-    const SET: libc::c_uint = 0x420b;
+    const GET: u16 = 0x420a;
+    const SET: u16 = 0x420b;
     let mut mask = new.unwrap_or_default();
     let request = if new.is_some() { SET } else { GET };
     // SAFETY: the kernel reads or writes the eight bytes of `mask`, a live local.
-    let done = unsafe { libc::ptrace(request, tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
+    let done = unsafe { libc::ptrace(request.into(), tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
     (done == 0).then_some(mask)
 }

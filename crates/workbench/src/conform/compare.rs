@@ -13,87 +13,40 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::strategy::Strategy;
 use sigproof_inspect::refusal::Refusal;
+use sigproof_oracle::conform::PATIENCE;
+use sigproof_oracle::conform::comparing::{Comparison, Contestant, Finding, Tally};
+use sigproof_oracle::conform::ours::{self, Answers};
+use sigproof_oracle::conform::rule::Rule;
+use sigproof_oracle::conform::sequence::{Delivery, Sequence};
+use sigproof_oracle::conform::single::{Compared, Single};
+use sigproof_oracle::process::{Process, frame};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_shim::sync::Arc;
 
-use super::PATIENCE;
-use super::ours::{self, Answers};
-use super::rule::Rule;
-use super::sequence::{Delivery, Sequence};
 use super::shrink::shrink;
-use super::single::{Compared, Disagreement, Single};
 use super::strategy::{nth, sequences};
-use crate::driver::Driver;
-use crate::process::{Process, frame};
 
 /// Sequences made, sent and compared at a time.
 const BATCH: u64 = 250;
 /// Batches under way in each contest.
 const AHEAD: usize = 3;
-/// [`Contestant::tries`] that make a sequence as short as it gets.
-pub const TRIES: u32 = 4000;
 /// How many of the expected deaths are seen through.
 const DEATHS: u64 = 25;
 
-/// A runtime, and the policy that it is compared with.
-#[derive(Clone, Copy, Debug)]
-pub struct Contestant<'a> {
-    /// The runtime.
-    pub driver: &'a Driver,
-    /// The policy.
-    pub rule: Rule,
-    /// About how many sequences are tried to find a shorter one that disagrees.
-    pub tries: u32,
-}
-
-/// The result of a contest.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Sequences compared.
-    pub sequences: u64,
-    /// Operations in them.
-    pub operations: u64,
-    /// Sequences that end in a death: of a double wake-up, by our reckoning.
-    pub deaths_expected: u64,
-    /// How many of these were sent whole.
-    pub deaths_tried: u64,
-    /// How many of these died so.
-    pub deaths_seen: u64,
-    /// Where they differ. The contest ends there.
-    pub finding: Option<Finding>,
-    /// How long it took.
-    pub elapsed: Duration,
-}
-
-/// A sequence on which two sides differ.
-#[derive(Clone, Debug)]
-pub enum Finding {
-    /// The shortest one that was found.
-    Shortest(Disagreement),
-    /// It happened once, and not again when it was tried operation by operation.
-    Once {
-        /// One of this many sequences.
-        sequence: Sequence,
-        /// What happened.
-        said: String,
-    },
-}
-
 type Batch = Vec<(u64, Sequence)>;
 
-/// Compares sequences `0..cases` of `seed` with all contestants, whose tallies it returns in their order.
-/// `progress` is told by how many sequences each has come further.
+/// Compares sequences `0..cases` of a seed with all contestants, whose tallies it returns in their order.
+/// `progress` is told by how many sequences each has come further. With `stop` set, no more sequences are
+/// made.
 ///
 /// # Errors
 /// A driver cannot be started, or a thread.
 pub fn all(
-    contestants: &[Contestant<'_>],
-    cases: u64,
-    seed: u64,
+    Comparison { contestants, cases, seed }: &Comparison,
     stop: &AtomicBool,
     progress: &(impl Fn(u64) + Sync),
 ) -> io::Result<Vec<Tally>> {
@@ -102,13 +55,13 @@ pub fn all(
         let mut contests = Vec::new();
         for contestant in contestants {
             let (to, from) = sync_channel(AHEAD);
-            let compare = move || contest(*contestant, seed, &from, progress);
+            let compare = move || contest(contestant, *seed, &from, progress);
             // Those begun before end with their channels, which are dropped here.
             let begun = thread::Builder::new().name("contest".to_owned()).spawn_scoped(scope, compare);
             contests.push(begun.map_err(|error| Refusal::thread(&error))?);
             channels.push(to);
         }
-        generate(cases, seed, stop, channels);
+        generate(*cases, *seed, stop, channels);
         let tallies = contests.into_iter().map(|contest| match contest.join() {
             Ok(tally) => tally,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -137,7 +90,7 @@ struct Sent {
 }
 
 fn contest(
-    contestant: Contestant<'_>,
+    contestant: &Contestant,
     seed: u64,
     batches: &Receiver<Arc<Batch>>,
     progress: &impl Fn(u64),
@@ -148,8 +101,8 @@ fn contest(
         tries: contestant.tries,
         seed,
         strategy: sequences(),
-        process: Process::start(contestant.driver, &["serve"])?,
-        single: Single::new(contestant.driver),
+        process: Process::start(&contestant.driver, &["serve"])?,
+        single: Single::new(&contestant.driver),
         under_way: VecDeque::new(),
         tally: Tally::default(),
     };
@@ -266,14 +219,17 @@ impl<S: Strategy<Value = Sequence>> Contest<'_, S> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use sigproof_oracle::driver::Driver;
+    use sigproof_oracle::toolchain::Version;
     use sigproof_tests::refuse::without_threads;
 
     #[test]
     fn a_contest_whose_thread_is_refused_says_so() {
-        let driver = Driver { program: "/no/such/driver".into(), version: crate::toolchain::Version::new("go1.21.13") };
-        let contestant = Contestant { driver: &driver, rule: Rule::EveryRecord, tries: 1 };
+        let driver = Driver { program: "/no/such/driver".into(), version: Version::new("go1.21.13") };
+        let contestant = Contestant { driver, rule: Rule::EveryRecord, tries: 1 };
+        let comparison = Comparison { contestants: vec![contestant], cases: 1, seed: 1 };
         let stop = AtomicBool::new(false);
-        let refused = without_threads(|| all(&[contestant], 1, 1, &stop, &|_| ()).unwrap_err());
+        let refused = without_threads(|| all(&comparison, &stop, &|_| ()).unwrap_err());
         let said = refused.to_string();
         assert!(said.contains("thread") && said.contains("ulimit -u"), "{said}");
     }

@@ -3,11 +3,11 @@
 use std::io;
 
 use proptest::strategy::{Strategy, ValueTree};
+use sigproof_oracle::conform::rule::Rule;
+use sigproof_oracle::conform::sequence::{Op, Sequence};
+use sigproof_oracle::conform::single::{Compared, Disagreement, Single};
 use sigproof_profbuf::Counts;
 
-use super::rule::Rule;
-use super::sequence::{Op, Sequence};
-use super::single::{Compared, Disagreement, Single};
 use super::strategy::tree;
 
 /// The shortest of what sequence `number` of `seed` can be shrunk to, in about so many tries, each of which

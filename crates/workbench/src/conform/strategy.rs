@@ -5,9 +5,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::{Config as Settings, RngAlgorithm, TestRng, TestRunner};
+use sigproof_oracle::conform::sequence::{Op, Sequence, Write};
 use sigproof_profbuf::{Config, Counts};
-
-use super::sequence::{Op, Sequence, Write};
 
 /// The most operations of a sequence.
 const OPS: usize = 60;
@@ -73,9 +72,16 @@ pub fn nth(strategy: &impl Strategy<Value = Sequence>, seed: u64, number: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conform::ours;
-    use crate::conform::rule::Rule;
+    use sigproof_oracle::conform::ours;
+    use sigproof_oracle::conform::rule::Rule;
     use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn a_sequence_is_read_back_from_its_text(sequence in sequences()) {
+            prop_assert_eq!(sequence.to_string().parse(), Ok(sequence));
+        }
+    }
 
     #[test]
     fn a_number_names_a_sequence() {
