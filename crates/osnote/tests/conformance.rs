@@ -90,7 +90,7 @@ fn a_timed_sleep_is_woken_or_times_out_or_is_refused() {
 }
 
 #[test]
-fn a_clear_forgets_a_wake_up_that_nobody_slept_for() {
+fn a_clear_forgets_a_wake_up_that_no_thread_slept_for() {
     each_backend("clear", |backend, note| {
         for _ in 0..3 {
             note.wakeup().unwrap();

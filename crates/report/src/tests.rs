@@ -248,7 +248,7 @@ fn a_path_that_does_not_take_it_is_an_error_that_names_it() {
     for path in [folder.path().join("no/such/folder/r.json"), folder.path().to_owned()] {
         let error = json_at(&path).write(&example()).unwrap_err().to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
-        assert!(!error.contains(".sigproof-report"), "the temporary file is nobody's business: {error}");
+        assert!(!error.contains(".sigproof-report"), "the message does not name the temporary file: {error}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

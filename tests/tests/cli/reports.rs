@@ -121,7 +121,7 @@ fn a_path_need_not_be_utf8() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_does_not_block() {
+fn a_pipe_without_a_reader_does_not_block() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();

@@ -45,7 +45,7 @@ fn no_such_process(_: &str) {
 }
 
 fn a_thread_of_the_kernel(_: &str) {
-    // In a container, number 2 is anybody, or nobody.
+    // In a container, number 2 is any process, or none.
     let name = fs::read_to_string("/proc/2/comm").unwrap_or_default();
     if name.trim() == "kthreadd" {
         refused(&["2"], &["a thread of the kernel"]);

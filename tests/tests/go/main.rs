@@ -23,7 +23,7 @@ const TESTS: &[(&str, fn())] = &[
         upstream::a_child_that_misbehaves_is_an_outcome_with_the_runtimes_own_traceback(
             "selftest-deadlock",
             "lost wake-up",
-            "it sleeps, and nobody wakes it",
+            "it sleeps, and no thread wakes it",
             "main.passOn",
         );
     }),

@@ -81,7 +81,7 @@ fn livelock(threads: &[ThreadEnd], message: &str) -> (Outcome, String) {
     let held = |t: &usize| threads[*t].waits_for.as_ref().is_some_and(|w| w.lock && w.owner == Some(spinner));
     match (0..threads.len()).find(held) {
         Some(waiter) => (Outcome::CrossDeadlock, format!("{spinning}; {}", waits(threads, waiter))),
-        None => (Outcome::Livelock, format!("{spinning}, and nobody is left to end that")),
+        None => (Outcome::Livelock, format!("{spinning}, and no thread is left that can end that")),
     }
 }
 

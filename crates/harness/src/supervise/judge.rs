@@ -101,7 +101,7 @@ mod tests {
     fn a_finding_says_what_was_decided() {
         let blind = Diagnosis {
             kind: HangKind::LostWakeup,
-            sentence: "thread 7 sleeps for ever on mutex S.m; nobody is left to end the wait".to_owned(),
+            sentence: "thread 7 sleeps for ever on mutex S.m; no thread is left that can end the wait".to_owned(),
             threads: Vec::new(),
             method: diagnose::Method::Ptrace,
             remarks: Vec::new(),
@@ -110,11 +110,11 @@ mod tests {
         let said = finding(Outcome::SelfDeadlock, blind.clone());
         assert!(said.text.starts_with("self-deadlock: a thread waits in a signal handler"), "{}", said.text);
         assert!(said.text.contains("on mutex S.m"), "{}", said.text);
-        assert!(!said.text.contains("lost wake-up") && !said.text.contains("nobody is left"), "{}", said.text);
+        assert!(!said.text.contains("lost wake-up") && !said.text.contains("no thread is left"), "{}", said.text);
         assert_eq!(said.details["kind"], "self-deadlock");
         let lost = finding(Outcome::LostWakeup, blind);
         assert!(
-            lost.text.starts_with("lost wake-up: thread 7") && lost.text.contains("nobody is left"),
+            lost.text.starts_with("lost wake-up: thread 7") && lost.text.contains("no thread is left"),
             "{}",
             lost.text
         );

@@ -13,7 +13,7 @@
 //! are kept for the life of this process, so the second diagnosis of the same executable is several times
 //! cheaper than the first; [`warm_up`] pays ahead.
 //!
-//! [`Symbols`] says what lies at an address of this process, for those who look at code that nobody is stuck
+//! [`Symbols`] says what lies at an address of this process, for those who look at code that no thread is stuck
 //! in.
 //!
 //! # Invariants

@@ -23,7 +23,7 @@ pub struct Diagnosis {
 }
 
 /// The end of the sentence about a lost wake-up.
-pub(crate) const NOBODY_LEFT: &str = "; nobody is left to end the wait";
+pub(crate) const NO_THREAD_LEFT: &str = "; no thread is left that can end the wait";
 
 impl Diagnosis {
     /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal
@@ -33,7 +33,7 @@ impl Diagnosis {
             return;
         }
         self.kind = HangKind::SelfDeadlock;
-        let seen = self.sentence.strip_suffix(NOBODY_LEFT).unwrap_or(&self.sentence);
+        let seen = self.sentence.strip_suffix(NO_THREAD_LEFT).unwrap_or(&self.sentence);
         self.sentence = format!("a thread waits in a signal handler, which its stack does not show: {seen}");
     }
 }
@@ -46,7 +46,7 @@ pub enum HangKind {
     SelfDeadlock,
     /// Two or more threads wait for each other.
     CrossDeadlock,
-    /// A sleeper that nobody is left to wake.
+    /// A sleeper that no thread is left to wake.
     LostWakeup,
     /// CPU burns, nothing moves.
     Livelock,

@@ -5,7 +5,7 @@
 //! | look | meaning | evidence |
 //! |---|---|---|
 //! | [`Look::Running`] | no verdict; look again | anything that the rules below do not cover |
-//! | [`Look::Stuck`]`(`[`Stuck::AllAsleep`]`)` | nobody inside can ever run again | every thread in an untimed wait, twice, not scheduled in between, nobody outside who could wake one |
+//! | [`Look::Stuck`]`(`[`Stuck::AllAsleep`]`)` | no thread inside can ever run again | every thread in an untimed wait, twice, not scheduled in between, no process outside that could wake one |
 //! | [`Look::Stuck`]`(`[`Stuck::Spinning`]`)` | CPU burns, nothing moves | some threads burnt [`SPIN_CPU`] (or the caller's limit) each without progress while all others slept as above |
 //! | [`Look::Unwatchable`] | this system hides what is needed | use a deadline instead |
 //! | [`Look::Gone`] | the child has exited | reap it |

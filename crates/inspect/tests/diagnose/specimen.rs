@@ -23,7 +23,7 @@ impl Specimen {
     pub fn start(name: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(4096).unwrap();
-        // SAFETY: specimen and test touch the page through atomics only, and nobody shortens the file.
+        // SAFETY: specimen and test touch the page through atomics only, and no process shortens the file.
         let page = unsafe { memmap2::MmapMut::map_mut(file.as_file()) }.unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_hang-specimens"))
             .arg(name)

@@ -14,7 +14,7 @@ fn diagnosed(name: &str, expected: HangKind) -> Diagnosis {
     assert_eq!(diagnosis.kind, expected, "{diagnosis}");
     assert_eq!(diagnosis.method, Method::Ptrace, "{diagnosis}");
     assert_eq!(matches!(stuck, Stuck::Spinning { .. }), expected == HangKind::Livelock);
-    // Still stuck and nobody's: neither traced nor stopped, and the verdict stands. Only a poll no longer
+    // Still stuck, neither traced nor stopped, and the verdict stands. Only a poll no longer
     // looks untimed: the kernel resumes it by way of `restart_syscall`.
     let status = std::fs::read_to_string(format!("/proc/{}/status", specimen.pid())).unwrap();
     assert!(status.contains("TracerPid:\t0\n"), "{status}");
@@ -191,12 +191,12 @@ fn a_mention_on_the_stack_of_a_waiter_owns_nothing() {
 }
 
 #[rstest]
-#[case("lost-condvar", ResourceKind::Condvar, "wait_for_nobody")]
+#[case("lost-condvar", ResourceKind::Condvar, "wait_without_a_waker")]
 #[case("lost-pipe", ResourceKind::Descriptor, "read_own_pipe")]
 #[case("lost-poll", ResourceKind::Descriptor, "lost_poll")]
 #[case("lost-eventfd", ResourceKind::Descriptor, "lost_eventfd")]
-#[case("lost-without-leader", ResourceKind::Condvar, "wait_for_nobody")]
-fn a_sleeper_that_nobody_wakes(#[case] name: &str, #[case] kind: ResourceKind, #[case] function: &str) {
+#[case("lost-without-leader", ResourceKind::Condvar, "wait_without_a_waker")]
+fn a_sleeper_that_no_thread_wakes(#[case] name: &str, #[case] kind: ResourceKind, #[case] function: &str) {
     let diagnosis = diagnosed(name, HangKind::LostWakeup);
     let sleeper = &diagnosis.threads[0];
     assert_eq!(sleeper.waits_for.as_ref().unwrap().kind, kind, "{diagnosis}");
@@ -225,7 +225,7 @@ fn a_lock_of_libc_is_one_with_or_without_names() {
 fn code_without_an_unwinding_table_is_crossed_by_a_guess() {
     let diagnosis = diagnosed("lost-without-table", HangKind::LostWakeup);
     let sleeper = &diagnosis.threads[0];
-    let expected = ["wait_for_nobody", "sigproof_without_table", "call_without_table", "thread_start"];
+    let expected = ["wait_without_a_waker", "sigproof_without_table", "call_without_table", "thread_start"];
     assert!(in_order(sleeper, &expected), "{diagnosis}");
     let guessed: Vec<_> = sleeper.frames.iter().filter(|frame| frame.guessed).collect();
     assert!(guessed.iter().all(|frame| frame.pc == guessed[0].pc), "{diagnosis}");

@@ -100,9 +100,9 @@ fn walk<'a>(mut words: &'a [u64], drained: &mut Drained) -> &'a [u64] {
 
 /// A note for a reader that never sleeps.
 #[derive(Debug)]
-pub struct Nobody;
+pub struct NoReader;
 
-impl Wake for Nobody {
+impl Wake for NoReader {
     type Error = core::convert::Infallible;
 
     fn clear(&self) {}
@@ -125,8 +125,8 @@ struct Ours<W: Wake, M: Mode> {
 }
 
 /// The one whose reader may sleep.
-fn sleeping(depth: usize) -> Result<Ours<Nobody, EveryRecord>, String> {
-    let (writer, reader) = sigproof_profbuf::new(CONFIG, Nobody).map_err(|error| error.to_string())?;
+fn sleeping(depth: usize) -> Result<Ours<NoReader, EveryRecord>, String> {
+    let (writer, reader) = sigproof_profbuf::new(CONFIG, NoReader).map_err(|error| error.to_string())?;
     Ok(Ours { name: "sleeping", writer, reader, depth })
 }
 

@@ -77,7 +77,7 @@ fn as_usual() -> Result<(), String> {
     let built = found.iter().map(|toolchain| Driver::build(toolchain, &driver::folder(), &AtomicBool::new(false)));
     let go = built.filter_map(|built| built.map_err(|why| eprintln!("left out: {why}")).ok()).collect();
     let order = Order { groups: vec![Group::Record], passes: 1, pace, go };
-    let mut tell = tell::Tell::nobody();
+    let mut tell = tell::Tell::without_parent();
     let drivers = go::drivers(&order, &mut tell);
     let mut criterion: Criterion = record::criterion(pace).configure_from_args();
     record::run(&drivers, &order, &mut criterion, &mut tell);

@@ -3,7 +3,7 @@
 use sigproof_inspect::process::lines::Teller;
 use sigproof_oracle::bench::{Benching, Event, Group, Skipped};
 
-/// Tells events to the parent, or to nobody.
+/// Tells events to the parent, if there is one.
 pub struct Tell(Option<Teller<Benching>>);
 
 impl Tell {
@@ -13,8 +13,8 @@ impl Tell {
         Ok(Self(Some(teller)))
     }
 
-    /// To nobody. A person is told what is skipped.
-    pub fn nobody() -> Self {
+    /// Without a parent. A person is told what is skipped.
+    pub fn without_parent() -> Self {
         Self(None)
     }
 

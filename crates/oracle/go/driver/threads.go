@@ -92,7 +92,7 @@ func traffic(r *ring, of []uint64) []uint64 {
 }
 
 // latencies writes one record at a time from ordinary code, a gap after the last one was read, and answers with the nanoseconds from each
-// write to the return of the reader, if that had announced its sleep; or with unknown if a record wakes nobody.
+// write to the return of the reader, if that had announced its sleep; or with unknown if a record wakes no reader.
 func latencies(r *ring, records, gap uint64) []uint64 {
 	base := time.Now()
 	var read uint64

@@ -59,7 +59,7 @@ func (s *SigproofBuffer) WriteTagged(tag *unsafe.Pointer, now int64, header []ui
 // Close ends the file.
 func (s *SigproofBuffer) Close() { s.buf.close() }
 
-// Woken reports whether the note has been woken since it was last cleared. Nobody must be asleep on it.
+// Woken reports whether the note has been woken since it was last cleared. No thread may sleep on it.
 func (s *SigproofBuffer) Woken() bool { return s.buf.wait.key != 0 }
 
 // Lost is the number of dropped records that are pending.

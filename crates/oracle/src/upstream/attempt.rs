@@ -188,7 +188,7 @@ fn hang(stuck: Stuck, deadline: &Deadline, handling: u32) -> (Outcome, String) {
             ),
         ),
         Stuck::Spinning { .. } => (Outcome::Livelock, format!("{still}: it spins")),
-        Stuck::AllAsleep => (Outcome::LostWakeup, format!("{still}: it sleeps, and nobody wakes it")),
+        Stuck::AllAsleep => (Outcome::LostWakeup, format!("{still}: it sleeps, and no thread wakes it")),
     }
 }
 

@@ -83,7 +83,7 @@ pub const REPRODUCERS: &[Reproducer] = &[
         summary: "the same, its reader polling",
         upstream: &[ISSUE_61768],
         hidden: false,
-        expects: |_, _| delivered("a reader that polls has nobody wake it"),
+        expects: |_, _| delivered("a reader that polls needs no wake-up"),
     },
     Reproducer {
         name: "cpuprofile-start-stop",

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_is_refused_and_blocks_nobody() {
+    fn a_pipe_without_a_reader_is_refused_and_does_not_block() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::of(&pipe_in(folder.path())).unwrap();
         place.check().unwrap();

@@ -179,7 +179,7 @@ fn a_spin_that_another_ends() {
 }
 
 #[test]
-fn control_a_spin_that_nobody_ends() {
+fn control_a_spin_without_an_end() {
     let body = spin(false);
     let failure = failure(&Plan::default(), FailureKind::Livelock, move || ignore(body()));
     assert_eq!(failure.message, "a thread spins, and no thread is left to end that");

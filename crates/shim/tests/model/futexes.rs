@@ -63,7 +63,7 @@ fn control_a_wake_without_a_change_is_lost() {
 }
 
 #[test]
-fn control_a_change_without_a_wake_wakes_nobody() {
+fn control_a_change_without_a_wake_wakes_no_thread() {
     let failure = failure(&Plan::default(), FailureKind::Deadlock, || {
         let word = word(0);
         let changer = model::spawn("changer", {
@@ -77,7 +77,7 @@ fn control_a_change_without_a_wake_wakes_nobody() {
 }
 
 #[test]
-fn control_a_wake_of_another_word_wakes_nobody() {
+fn control_a_wake_of_another_word_wakes_no_thread() {
     failure(&Plan::default(), FailureKind::Deadlock, || {
         let words = [word(0), word(0)];
         let waker = model::spawn("waker", {

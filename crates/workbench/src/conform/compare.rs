@@ -70,7 +70,7 @@ pub fn all(
     })
 }
 
-/// Makes batches until there are enough, or nobody wants any more.
+/// Makes batches until there are enough, or no contest takes any more.
 fn generate(cases: u64, seed: u64, stop: &AtomicBool, mut channels: Vec<SyncSender<Arc<Batch>>>) {
     let strategy = sequences();
     let mut next = 0;

@@ -261,18 +261,18 @@ fn mentioned_by_a_waiter() {
     thread::spawn(|| {
         let lock = &STD;
         black_box(&lock);
-        wait_for_nobody();
+        wait_without_a_waker();
         black_box(&lock);
     });
     drop(STD.lock());
 }
 
 fn lost_condvar() {
-    in_thread(wait_for_nobody);
+    in_thread(wait_without_a_waker);
 }
 
 #[inline(never)]
-pub fn wait_for_nobody() {
+pub fn wait_without_a_waker() {
     FIRST.lock();
     loop {
         FIRST.wait();
@@ -310,7 +310,7 @@ fn lost_eventfd() {
 
 /// The main thread ends, the process does not.
 fn lost_without_leader() {
-    thread::spawn(wait_for_nobody);
+    thread::spawn(wait_without_a_waker);
     // SAFETY: ends this thread only; its stack holds nothing that needs dropping.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
 }
@@ -348,7 +348,7 @@ extern "C" fn on_signal_spin(signal: i32) {
 
 #[inline(never)]
 fn acquire_spin_lock() {
-    // Acquire pairs with no release: nobody ever lets go, that is the point.
+    // Acquire pairs with no release: the lock is never released, that is the point.
     while SPIN_LOCK.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
         spin_loop();
     }

@@ -1,7 +1,7 @@
 //! Specimens that sleep in code of which little is known: functions that libc does not export, and code
 //! without an unwinding table.
 
-use crate::stuck::{in_thread, wait_for_nobody};
+use crate::stuck::{in_thread, wait_without_a_waker};
 use std::thread;
 
 /// Name and body.
@@ -24,7 +24,7 @@ fn lost_libc_lock() {
     let waiter = thread::Builder::new().name("waiter".to_owned());
     let waiter = waiter.spawn(move || lock_stream(std::ptr::with_exposed_provenance_mut(address)));
     waiter.expect("a thread starts");
-    wait_for_nobody();
+    wait_without_a_waker();
 }
 
 #[inline(never)]
@@ -43,7 +43,7 @@ fn call_without_table() {
 }
 
 extern "C" fn wait_from_assembly() {
-    wait_for_nobody();
+    wait_without_a_waker();
 }
 
 // Assembly without `.cfi` directives has no entry in any unwinding table. The frame pointer is of no use on

@@ -9,7 +9,7 @@
 //! | no cycle, a handler waits for anything else | self-deadlock: all others sleep, so only the code that it interrupted is left |
 //! | none of these | lost wake-up |
 
-use crate::diagnose::report::NOBODY_LEFT;
+use crate::diagnose::report::NO_THREAD_LEFT;
 use crate::diagnose::{Frame, HangKind, Known, Owner, ResourceKind, ThreadReport};
 use crate::hang::Stuck;
 
@@ -123,7 +123,7 @@ fn line_in(frame: &Frame, frames: &[Frame]) -> String {
 }
 
 /// A handler that sleeps, and no cycle: owners are missing, or the owner itself waits for something that
-/// nobody owns.
+/// no thread owns.
 fn waiting_handler(thread: &ThreadReport, threads: &[ThreadReport]) -> Verdict {
     let mut sentence = waits_sentence(thread, threads);
     if let Some(holder) = owner(thread).and_then(|owner| by_tid(threads, owner.tid)) {
@@ -151,7 +151,7 @@ fn lost(threads: &[ThreadReport]) -> Verdict {
     if subjects.len() > DESCRIBED {
         parts.push(format!("so do {} more", subjects.len() - DESCRIBED));
     }
-    let sentence = format!("{}{NOBODY_LEFT}", parts.join("; "));
+    let sentence = format!("{}{NO_THREAD_LEFT}", parts.join("; "));
     Verdict { kind: HangKind::LostWakeup, sentence, about: ids(&subjects) }
 }
 

@@ -22,7 +22,7 @@ pub(super) enum Ender {
     Inside,
     /// Time passes.
     Time(String),
-    /// One of these processes, and nobody else but the process itself; and why.
+    /// Only one of these processes, or the process itself; and why.
     Processes(Vec<u32>, String),
     /// Something outside that cannot be looked into: a client, a signal, a terminal.
     Outside(String),
@@ -179,7 +179,7 @@ impl World<'_> {
                 let other = format!("socket:[{other}]");
                 match (self.holders.of(&other).is_empty(), self.holders.some_hidden) {
                     (true, true) => Ender::Outside("a process that may not be looked at, its peer".to_owned()),
-                    (true, false) => Ender::Unknown("a socket whose peer nobody holds".to_owned()),
+                    (true, false) => Ender::Unknown("a socket whose peer no process holds".to_owned()),
                     _ => self.held(&other, |_| true, "which holds the other end of the socket"),
                 }
             }

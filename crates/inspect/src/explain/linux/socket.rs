@@ -99,7 +99,7 @@ fn unix_peer(inode: u64) -> io::Result<Option<u64>> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: takes numbers.
     let fd = check(i64::from(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) }))?;
-    // SAFETY: just made, and owned by nobody else.
+    // SAFETY: just made, and owned by this function alone.
     let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
     // nlmsghdr, then unix_diag_req: family, protocol, padding, states, inode, what to show, a cookie that
     // fits all.

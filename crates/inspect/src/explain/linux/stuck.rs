@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const NOT_A_MESSAGE: &[i32] =
     &[libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, 32, 33, 34];
 
-/// A group of processes that nobody outside can move; the first was asked for.
+/// A group of processes that no process outside can move; the first was asked for.
 ///
 /// # Errors
 /// It has ended meanwhile.

@@ -130,7 +130,7 @@ fn reason(user: u32, error: &io::Error) -> (String, String) {
             "run this with sudo (CAP_SYS_PTRACE)".to_owned(),
         ),
         Some("3") => (
-            "the security module yama lets nobody look (kernel.yama.ptrace_scope is 3)".to_owned(),
+            "the security module yama permits no process to look (kernel.yama.ptrace_scope is 3)".to_owned(),
             "that can be changed by a restart only; take a core file, and `explain --core FILE`".to_owned(),
         ),
         _ => (

@@ -50,7 +50,7 @@ fn a_thread_with_a_deliverable_signal_is_not_stuck() {
     let asleep = Doing::Asleep(Sleep::Futex { address: 0x40 });
     let status = |pending, blocked| move || Some(Status { pending, blocked, sleeps: 1 });
     assert!(undisturbed(asleep, status(0, 0)));
-    assert!(undisturbed(asleep, status(0x200, 0x200)), "a blocked signal wakes nobody");
+    assert!(undisturbed(asleep, status(0x200, 0x200)), "a blocked signal wakes no thread");
     assert!(!undisturbed(asleep, status(0x200, 0)));
     assert!(!undisturbed(Doing::Awake, status(0x600, 0x200)));
     assert!(!undisturbed(asleep, || None), "nothing is known of it");

@@ -114,7 +114,7 @@ impl<D: Dialect> Talk<D> {
         let (orders, output) = group.pipes();
         let (send, lines) = sync_channel(AHEAD);
         if let Some(output) = output {
-            // It ends with the pipe, which the end of the child closes, or when nobody takes the lines.
+            // It ends with the pipe, which the end of the child closes, or when the receiver is gone.
             let reader = thread::Builder::new().name("events".to_owned()).spawn(move || forward(output, &send));
             reader.map_err(|error| Refusal::thread(&error))?;
         }
@@ -249,7 +249,7 @@ fn stranger<D: Dialect>(line: &str) -> Option<String> {
     }
 }
 
-/// Sends every line on, until the stream ends or nobody takes them.
+/// Sends every line on, until the stream ends or the receiver is gone.
 fn forward(output: ChildStdout, to: &SyncSender<Line>) {
     let mut output = BufReader::new(output);
     loop {

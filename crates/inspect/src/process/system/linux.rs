@@ -24,7 +24,7 @@ pub fn own_executable() -> Result<PathBuf, Refusal> {
 }
 
 /// Names this thread as the program was called. The kernel names a program after the path that was executed,
-/// and `exe` tells nobody which program that is. A name is a convenience: where the kernel refuses it, `exe`
+/// and `exe` does not tell which program that is. A name is a convenience: where the kernel refuses it, `exe`
 /// stays.
 pub(crate) fn take_name(called: &std::ffi::OsStr) {
     let name = std::path::Path::new(called).file_name().unwrap_or(called);
@@ -54,7 +54,7 @@ pub(crate) fn kill_by_descriptor(pid: u32) -> io::Result<()> {
     let check = |result: libc::c_long| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) };
     // SAFETY: takes numbers.
     let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-    // SAFETY: just made, and owned by nobody else.
+    // SAFETY: just made, and owned by this function alone.
     let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor as libc::c_int) };
     let send = |flags: libc::c_uint| {
         let (fd, info) = (descriptor.as_raw_fd(), core::ptr::null::<libc::siginfo_t>());

@@ -88,7 +88,7 @@ fn a_handler_that_waits_for_a_sleeper() {
 }
 
 #[test]
-fn a_handler_with_nobody_else_left() {
+fn a_handler_in_the_only_thread() {
     let handler = vec![frame("write", None), mark(), frame("g", Some(4))];
     let threads = [waiting(thread(2, handler), ResourceKind::Descriptor, None)];
     let verdict = reach(&threads, Stuck::AllAsleep);
@@ -97,7 +97,7 @@ fn a_handler_with_nobody_else_left() {
 }
 
 #[test]
-fn a_sleeper_that_nobody_wakes() {
+fn a_sleeper_that_no_thread_wakes() {
     let threads = [
         waiting(thread(1, vec![]), ResourceKind::ThreadExit, Some((2, Known::Stored))),
         waiting(thread(2, vec![frame("syscall", None), frame("sleep", Some(8))]), ResourceKind::Futex, None),
@@ -106,7 +106,7 @@ fn a_sleeper_that_nobody_wakes() {
     assert_eq!(verdict.kind, HangKind::LostWakeup);
     assert_eq!(
         verdict.sentence,
-        "thread 2 sleeps for ever on futex S.m, at syscall+0x32, in sleep (crates/a/src/b.rs:8); nobody is left to end the wait"
+        "thread 2 sleeps for ever on futex S.m, at syscall+0x32, in sleep (crates/a/src/b.rs:8); no thread is left that can end the wait"
     );
 }
 
