@@ -13,8 +13,8 @@
 //! are kept for the life of this process, so the second diagnosis of the same executable is several times
 //! cheaper than the first; [`warm_up`] pays ahead.
 //!
-//! [`Symbols`] says what lies at an address of this process, for those who look at code that no thread is stuck
-//! in.
+//! [`Symbols`] says what lies at an address of this process, for those who look at code that no thread is
+//! stuck in.
 //!
 //! # Invariants
 //! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status

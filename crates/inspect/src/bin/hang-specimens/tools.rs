@@ -8,8 +8,8 @@ static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// Maps the page shared with the test, for the life of the process.
 pub fn map_page(path: &str) {
     let file = File::options().read(true).write(true).open(path).expect("the page opens");
-    // SAFETY: a shared mapping of a file that test and specimen only touch through atomics, and that no process
-    // shortens.
+    // SAFETY: a shared mapping of a file that test and specimen only touch through atomics, and that no
+    // process shortens.
     let page = unsafe { memmap2::MmapMut::map_mut(&file) }.expect("the page maps");
     assert!(page.len() >= 16);
     // Relaxed: stored before any other thread or handler exists.

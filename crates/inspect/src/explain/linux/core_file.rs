@@ -230,8 +230,8 @@ fn map(path: &Path) -> io::Result<&'static [u8]> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: the mapping is private and read-only; no process writes to a finished core file, or to a program in
-    // use.
+    // SAFETY: the mapping is private and read-only; no process writes to a finished core file, or to a
+    // program in use.
     let mapping = unsafe { Mmap::map(&File::open(path)?) }?;
     Ok(Box::leak(Box::new(mapping)))
 }

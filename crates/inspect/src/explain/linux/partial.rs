@@ -1,4 +1,5 @@
-//! Threads that hang while others of their process go on: a cycle of locks is stuck whatever other threads do.
+//! Threads that hang while others of their process go on: a cycle of locks is stuck whatever other threads
+//! do.
 //!
 //! The threads that may be in one are found without stopping anything; only they are stopped then.
 

@@ -96,7 +96,8 @@ fn relatives(pid: u32, others: &[u32]) -> bool {
     let mut family = vec![pid];
     let mut lineage = Vec::new();
     for &other in others {
-        // A process that ended since the listing does not count; nor does a zombie, whose SIGCHLD has been sent.
+        // A process that ended since the listing does not count; nor does a zombie, whose SIGCHLD has been
+        // sent.
         let Some(stat) = fs::read(format!("/proc/{other}/stat")).ok() else { continue };
         let Some(stat) = parse_stat(&String::from_utf8_lossy(&stat)) else { continue };
         let dead = matches!(stat.state, 'Z' | 'X' | 'x');
