@@ -53,15 +53,13 @@ pub fn completions(args: &CompletionsArgs, session: &mut Session<'_>) -> Conclud
 
 /// Prints the man page, or writes all of them.
 pub fn man(args: &ManArgs, session: &mut Session<'_>) -> Concluded {
-    let mut all = grammar();
-    all.build();
+    let all = for_pages();
     let Some(folder) = &args.to else {
         let page = page(&all).map_err(|error| cannot(&"the page", "make", &error))?;
         return Ok(session.out.say(&page).into());
     };
     std::fs::create_dir_all(folder).map_err(|error| cannot(&folder.display(), "make", &error))?;
-    let verbs = all.get_subcommands().filter(|verb| verb.get_name() != "help");
-    for command in [&all].into_iter().chain(verbs) {
+    for command in [&all].into_iter().chain(all.get_subcommands()) {
         write(command, folder)?;
     }
     Ok(Exit::AsExpected.into())
@@ -81,10 +79,29 @@ fn cannot(what: &dyn std::fmt::Display, verb: &str, error: &io::Error) -> Troubl
 /// The page of a command, in the form that man(1) reads.
 fn page(command: &Command) -> io::Result<String> {
     let mut text = Vec::new();
-    Man::new(command.clone()).render(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    let man = Man::new(command.clone());
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut notes = Vec::new();
+    man.render_extra_section(&mut notes)?;
+    // Its tables and examples keep their lines: man(1) fills others.
+    let notes = String::from_utf8_lossy(&notes).replacen(".SH EXTRA", ".SH NOTES\n.nf", 1);
+    Ok(format!("{}{notes}.fi\n", String::from_utf8_lossy(&text)))
 }
 
 fn grammar() -> Command {
     of_program(Cli::command(), TOOL.program)
+}
+
+/// The grammar for a page. The verb `help` has none.
+fn for_pages() -> Command {
+    let mut all = grammar().disable_help_subcommand(true);
+    all.build();
+    all
 }

@@ -11,6 +11,7 @@ pub fn exit_codes() -> String {
 /// Below the help of all.
 pub const START: &str = "\
 Start with:
+  {program} explain 4711      why does process 4711 hang?
   {program} stress            see the bugs, and their fixes under the same signals
   {program} model             explore all interleavings, within bounds, with a signal at each operation
   {program} step              a real signal at every instruction of each window

@@ -38,10 +38,13 @@ pub enum Place {
 pub fn find(place: Place) -> Result<PathBuf, Trouble> {
     temporary_files()?;
     let own = own_executable().map_err(|refusal| Trouble::environment(refusal.to_string()))?;
-    if place == Place::BesideOrCheckout
-        && let Some(program) = beside(&own)?
-    {
-        return Ok(program);
+    if place == Place::BesideOrCheckout {
+        match beside(&own) {
+            Ok(Some(program)) => return Ok(program),
+            // Where the sources are, they are asked.
+            Err(trouble) if checkout(place).is_err() => return Err(trouble),
+            Ok(None) | Err(_) => {}
+        }
     }
     build(&folder(place)?)
 }
