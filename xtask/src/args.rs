@@ -7,12 +7,14 @@ use sigproof_report::write::Target;
 
 mod bench;
 mod conform;
+mod dist;
 mod help;
 mod test;
 mod upstream;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
+pub use dist::DistArgs;
 pub use sigproof_verbs::args::{
     ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
 };
@@ -63,6 +65,9 @@ pub enum Verb {
     /// Run the checks of a change: lints, documentation, sanitizers, tests
     #[command(after_help = exit_codes())]
     Ci(CiArgs),
+    /// Build the archive of a release
+    #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", dist::DIST, exit_codes()))]
+    Dist(DistArgs),
 }
 
 // `model` with what needs the sources as well. A `///` comment would replace the text of the verb.

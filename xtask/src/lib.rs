@@ -16,6 +16,7 @@ mod args;
 mod bench;
 mod ci;
 mod conform;
+mod dist;
 mod phases;
 mod sanitize;
 mod test;
@@ -46,5 +47,6 @@ pub fn main() -> ExitCode {
         Verb::Sanitize(args) => session::run(TOOL, &[], |session| sanitize::run(&args, session)),
         Verb::Bench(args) => session::run(TOOL, &args.reports, |session| bench::run(&args, session)),
         Verb::Ci(args) => session::run(TOOL, &args.reports, |session| ci::run(&args, session)),
+        Verb::Dist(args) => session::run(TOOL, &[], |session| dist::run(&args, session)),
     })
 }

@@ -44,7 +44,8 @@ fn signal_mask(tid: u32, new: Option<u64>) -> Option<u64> {
     const SET: libc::c_uint = 0x420b;
     let mut mask = new.unwrap_or_default();
     let request = if new.is_some() { SET } else { GET };
+    // The C libraries do not agree on the type of a request.
     // SAFETY: the kernel reads or writes the eight bytes of `mask`, a live local.
-    let done = unsafe { libc::ptrace(request, tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
+    let done = unsafe { libc::ptrace(request as _, tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
     (done == 0).then_some(mask)
 }
