@@ -25,16 +25,29 @@ pub fn workspace() -> &'static Path {
 /// The command line's executable, as `cargo xtask` builds it.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let build = escargot::CargoBuild::new().package("xtask").bin("xtask");
-        let build = build.manifest_path(workspace().join("Cargo.toml")).run();
-        build.expect("xtask builds").path().to_owned()
-    })
+    BINARY.get_or_init(|| built("xtask", "xtask"))
 }
 
-/// A command of it, in surroundings that are the same everywhere.
+/// The executable `sigproof`.
+pub fn sigproof() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| built("sigproof-cli", "sigproof"))
+}
+
+fn built(package: &str, name: &str) -> PathBuf {
+    let build = escargot::CargoBuild::new().package(package).bin(name);
+    let build = build.manifest_path(workspace().join("Cargo.toml")).run();
+    build.unwrap_or_else(|error| panic!("{name} does not build: {error}")).path().to_owned()
+}
+
+/// A command of `cargo xtask`, in surroundings that are the same everywhere.
 pub fn xtask(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    of(binary(), arguments)
+}
+
+/// A command of this executable, in the same surroundings.
+pub fn of(executable: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(executable);
     command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
     command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
     // The tests themselves may run in the background of a script, which has these ignored.

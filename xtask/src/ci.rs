@@ -15,7 +15,7 @@ use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
 use crate::command::{cargo, status};
 use crate::output::{Out, tell};
 use crate::session::{self, Concluded, Session};
-use crate::{model, sanitize, test, units};
+use crate::{TOOL, sanitize, test, units, weaken};
 
 pub mod steps;
 
@@ -104,7 +104,7 @@ fn line(done: &Done) -> String {
 
 fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
     let verb = |reports: &[Target], verb: &dyn Fn(&mut Session<'_>) -> Concluded| {
-        session::told(session::perform(reports, stop, &mut Vec::new(), verb))
+        session::told(session::perform(TOOL, reports, stop, &mut Vec::new(), verb))
     };
     match &step.kind {
         Kind::Test => {
@@ -112,8 +112,8 @@ fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
             Ended::With(verb(&test.reports, &|session| test::run(&test, session)), None)
         }
         Kind::Weaken => {
-            let weaken = ModelArgs { weaken: true, ..ModelArgs::default() };
-            Ended::With(verb(&[], &|session| model::run(&weaken, session)), None)
+            let all = ModelArgs::default();
+            Ended::With(verb(&[], &|session| weaken::run(&all, session)), None)
         }
         Kind::Sanitizers => {
             let address = SanitizeArgs { sanitizers: vec![Sanitizer::Address] };

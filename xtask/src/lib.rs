@@ -1,71 +1,52 @@
-//! The command line of sigproof: `cargo xtask VERB`. This file dispatches; each verb is a file.
+//! The command line of sigproof in a checkout: `cargo xtask VERB`. It has the verbs of `sigproof`, which are in
+//! `sigproof-verbs`, and those that only developers need: each is a file here.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use sigproof_casebook::REGISTRY;
-use sigproof_harness::{forked::worker as stepper, worker};
+use sigproof_report::Program;
+use sigproof_verbs::model::process::Place;
+use sigproof_verbs::session::Tool;
+use sigproof_verbs::{
+    command, explain, findings, interrupt, list, model, output, parallel, progress, replay, select, session, step,
+    stress, table, trouble, units,
+};
 
 mod agree;
 mod args;
 mod bench;
 mod ci;
-mod command;
 mod conform;
-mod explain;
-mod findings;
-mod interrupt;
-mod list;
-mod memory;
-mod model;
-mod output;
-mod paint;
-mod parallel;
+mod dist;
 mod phases;
-mod progress;
-mod replay;
-mod reports;
 mod sanitize;
-mod select;
-mod session;
-mod step;
-mod stress;
-mod table;
 mod test;
-mod trouble;
-mod units;
 mod upstream;
+mod weaken;
 mod workbench;
+
+/// This executable. An explorer beside it may be of another build, so it asks cargo for the models.
+const TOOL: Tool = Tool { program: Program("cargo xtask"), explorer: Place::Checkout };
 
 /// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
-    interrupt::dispositions();
-    // The children of a run are this executable too; they are not for users, and clap need not know them.
-    let mut arguments = std::env::args_os().skip(1);
-    match arguments.next() {
-        Some(first) if first == worker::VERB => return worker::main(&REGISTRY, arguments),
-        Some(first) if first == stepper::VERB => return stepper::main(&REGISTRY, arguments),
-        _ => {}
-    }
-    memory::ends_the_command();
-    let cli = match args::Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return output::usage(&error).into(),
-    };
-    let exit = match cli.verb {
-        args::Verb::Stress(args) => session::run(&args.reports, |session| stress::run(&args, session)),
-        args::Verb::Model(args) => session::run(&args.reports, |session| model::run(&args, session)),
-        args::Verb::Step(args) => session::run(&args.reports, |session| step::run(&args, session)),
-        args::Verb::Agree(args) => session::run(&[], |session| agree::run(&args, session)),
-        args::Verb::Conform(args) => session::run(&args.reports, |session| conform::run(&args, session)),
-        args::Verb::Upstream(args) => session::run(&args.reports, |session| upstream::run(&args, session)),
-        args::Verb::Explain(args) => session::run(&args.reports, |session| explain::run(&args, session)),
-        args::Verb::Replay(args) => session::run(&args.reports, |session| replay::run(&args, session)),
-        args::Verb::List(args) => session::run(&[], |session| list::run(&args, session)),
-        args::Verb::Test(args) => session::run(&args.reports, |session| test::run(&args, session)),
-        args::Verb::Sanitize(args) => session::run(&[], |session| sanitize::run(&args, session)),
-        args::Verb::Bench(args) => session::run(&args.reports, |session| bench::run(&args, session)),
-        args::Verb::Ci(args) => session::run(&args.reports, |session| ci::run(&args, session)),
-    };
-    exit.into()
+    use args::Verb;
+    sigproof_verbs::start(TOOL.program, |cli: args::Cli| match cli.verb {
+        Verb::Stress(args) => session::run(TOOL, &args.reports, |session| stress::run(&args, session)),
+        Verb::Model(args) if args.weaken => {
+            session::run(TOOL, &args.model.reports, |session| weaken::run(&args.model, session))
+        }
+        Verb::Model(args) => session::run(TOOL, &args.model.reports, |session| model::run(&args.model, session)),
+        Verb::Step(args) => session::run(TOOL, &args.reports, |session| step::run(&args, session)),
+        Verb::Agree(args) => session::run(TOOL, &[], |session| agree::run(&args, session)),
+        Verb::Conform(args) => session::run(TOOL, &args.reports, |session| conform::run(&args, session)),
+        Verb::Upstream(args) => session::run(TOOL, &args.reports, |session| upstream::run(&args, session)),
+        Verb::Explain(args) => session::run(TOOL, &args.reports, |session| explain::run(&args, session)),
+        Verb::Replay(args) => session::run(TOOL, &args.reports, |session| replay::run(&args, session)),
+        Verb::List(args) => session::run(TOOL, &[], |session| list::run(&args, session)),
+        Verb::Test(args) => session::run(TOOL, &args.reports, |session| test::run(&args, session)),
+        Verb::Sanitize(args) => session::run(TOOL, &[], |session| sanitize::run(&args, session)),
+        Verb::Bench(args) => session::run(TOOL, &args.reports, |session| bench::run(&args, session)),
+        Verb::Ci(args) => session::run(TOOL, &args.reports, |session| ci::run(&args, session)),
+        Verb::Dist(args) => session::run(TOOL, &[], |session| dist::run(&args, session)),
+    })
 }

@@ -14,9 +14,9 @@ use sigproof_report::write::Target;
 use sigproof_report::{Exit, Run};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use crate::output;
 use crate::session::{self, Concluded, Ended, Session};
 use crate::trouble::Trouble;
+use crate::{TOOL, output};
 
 /// How a phase ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl<'a> Phase<'a> {
         verb: impl FnOnce(&mut Session<'_>) -> Concluded + 'a,
     ) -> Self {
         Self::new(name, title, move |found, stop| {
-            Part::Ended(session::told(session::perform(reports, stop, found, verb)))
+            Part::Ended(session::told(session::perform(TOOL, reports, stop, found, verb)))
         })
     }
 
@@ -93,7 +93,7 @@ impl<'a> Phase<'a> {
         title: String,
         verb: impl FnOnce(&mut Session<'_>) -> Concluded + 'a,
     ) -> Self {
-        Self::new(name, title, move |found, stop| match session::perform(&[], stop, found, verb) {
+        Self::new(name, title, move |found, stop| match session::perform(TOOL, &[], stop, found, verb) {
             Ok(Ended { lacks: Some(why), .. }) => Part::Skipped(why),
             Err(Trouble { skips: true, message, .. }) => Part::Skipped(message),
             concluded => Part::Ended(session::told(concluded)),

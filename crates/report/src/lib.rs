@@ -11,7 +11,9 @@
 //! | [`report`](mod@report) | all runs of a command: the schema `sigproof.report/1` |
 //! | [`host`] | the machine, without anything private |
 //! | [`write`](mod@write), [`junit`] | where a report goes, and in which form |
+//! | [`traceback`] | what of the traceback of a Go runtime a finding shows |
 //! | [`exit`] | the exit codes of the command line |
+//! | [`program`] | the command that the user runs, which messages name |
 //! | [`agreement`] | whether several techniques have seen the same |
 
 pub mod agreement;
@@ -21,10 +23,12 @@ pub mod grade;
 pub mod host;
 pub mod junit;
 pub mod outcome;
+pub mod program;
 pub mod report;
 pub mod run;
 pub mod seen;
 pub mod setup;
+pub mod traceback;
 mod words;
 pub mod write;
 
@@ -33,6 +37,7 @@ pub use finding::Finding;
 pub use grade::{Looked, Verdict, grade};
 pub use host::Host;
 pub use outcome::{Expected, Grade, Outcome};
+pub use program::{PROGRAM, Program};
 pub use report::{ReadError, Report, SCHEMA};
 pub use run::Run;
 pub use seen::{Seen, Technique};

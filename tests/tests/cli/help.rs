@@ -20,6 +20,7 @@ use sigproof_tests::run;
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
 #[case::bench(&["bench", "--help"], "help-bench")]
 #[case::ci(&["ci", "--help"], "help-ci")]
+#[case::dist(&["dist", "--help"], "help-dist")]
 fn the_help_is_what_it_was(#[case] arguments: &[&str], #[case] snapshot: &str) {
     let ran = run(arguments);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

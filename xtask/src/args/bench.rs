@@ -67,11 +67,11 @@ all that are found. Without any, the remedy is printed and the exit code is 4; -
 the others. The code is 4, too, if one of several cannot be measured; the rest is all the same.
 
 Examples:
-  cargo xtask bench                              everything, about two minutes after the build
-  cargo xtask bench record --quick               a look at the cost of a record
-  cargo xtask bench record --go ~/sdk/go1.27.3   against one toolchain
-  cargo xtask bench --without-go                 against rtrb and memcpy only
-  cargo xtask bench --write                      docs/performance.md and docs/performance.svg
-  cargo xtask bench record --check               exit code 1 if a goal is not met
-  cargo xtask bench --report json=out.json       for programs
+  {program} bench                              everything, about two minutes after the build
+  {program} bench record --quick               a look at the cost of a record
+  {program} bench record --go ~/sdk/go1.27.3   against one toolchain
+  {program} bench --without-go                 against rtrb and memcpy only
+  {program} bench --write                      docs/performance.md and docs/performance.svg
+  {program} bench record --check               exit code 1 if a goal is not met
+  {program} bench --report json=out.json       for programs
 ";

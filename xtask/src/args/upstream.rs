@@ -44,10 +44,10 @@ The toolchains are those of --go, else those in SIGPROOF_GO (GOROOTs, separated 
 that are found. Without any, the remedy is printed and the exit code is 4.
 
 Examples:
-  cargo xtask upstream                                   every toolchain found; 80 s for four
-  cargo xtask upstream profbuf-double-wakeup --runs 10   one reproducer, ten times
-  cargo xtask upstream --go ~/sdk/go1.19 --go ~/go-tree  these toolchains
-  cargo xtask upstream --report json=out.json --report junit=out.xml
+  {program} upstream                                   every toolchain found; 80 s for four
+  {program} upstream profbuf-double-wakeup --runs 10   one reproducer, ten times
+  {program} upstream --go ~/sdk/go1.19 --go ~/go-tree  these toolchains
+  {program} upstream --report json=out.json --report junit=out.xml
 
 The table at the end has a line for each reproducer on each toolchain:
   reproducer  the program

@@ -9,7 +9,7 @@ use super::driver::{self, Failing};
 use super::token::Token;
 use super::{Entry, trace, verdict};
 use sigproof_report::{Finding, Run, Verdict};
-use sigproof_report::{Grade, Outcome};
+use sigproof_report::{Grade, Outcome, PROGRAM};
 
 /// How long the search for fewer preemptions may take, for each number of them.
 const SHORTER: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
                 finding.details = trace::details(&failure, &token.plan);
             }
         }
-        finding.replay = Some(format!("cargo xtask replay {token}"));
+        finding.replay = Some(format!("{PROGRAM} replay {token}"));
     } else {
         let why = engine::lacking().unwrap_or_else(|| "the checker's path could not be read".to_owned());
         finding.text = format!("{}\nno counterexample and no replay token: {why}", finding.sentence);
@@ -70,7 +70,7 @@ pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
             finding.text = trace::render(failure, &finding.sentence);
             finding.details = trace::details(failure, &token.plan);
             finding.seconds = Some(started.elapsed().as_secs_f64());
-            finding.replay = Some(format!("cargo xtask replay {token}"));
+            finding.replay = Some(format!("{PROGRAM} replay {token}"));
             run.add_finding(finding);
         }
         End::Failed(_) => run.reason = Some("the token does not fit this source: its operations are others".to_owned()),

@@ -22,7 +22,7 @@ use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Depth, Entry, counterexample, plans, verdict};
 use sigproof_report::seen::{Exhaustion, Explored, Model};
-use sigproof_report::{Expected, Grade, Looked, Outcome, Run, Seen, Technique};
+use sigproof_report::{Expected, Grade, Looked, Outcome, PROGRAM, Run, Seen, Technique};
 
 /// How far to go, where the user says.
 #[derive(Clone, Debug, Default)]
@@ -270,7 +270,7 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
     // A bug that shows itself before the first signal is a bug, too.
     let silent = entry.model.handlers > 0 && depth.deliveries > 0 && found.signals == 0 && found.failing.is_empty();
     run.grade(Looked {
-        refused: found.unsupported.then(|| "this build has no models; run it through `cargo xtask model`".to_owned()),
+        refused: found.unsupported.then(|| format!("this build has no models; run it through `{PROGRAM} model`")),
         void: (silent && found.stopped.is_none() && run.missing().next().is_none())
             .then(|| "no signal was ever delivered: the model shows nothing".to_owned()),
         cut: found.stopped.as_ref().map(|stopped| format!("not exhausted: {stopped}")),

@@ -106,9 +106,22 @@ pub enum Event {
     Lacks(String),
 }
 
+/// The argument that asks for [`version`] instead of giving an order.
+pub const VERSION: &str = "--version";
+
+/// What the program says of itself: its version, and whether this build has the models.
+pub fn version(models: bool) -> String {
+    let what = if models { "with models" } else { "a build without models" };
+    format!("sigproof-model {}, {what}", env!("CARGO_PKG_VERSION"))
+}
+
 /// Carries out the first order. There are no others: the standard input stays open as long as the parent
 /// wants the result.
 pub fn main(registry: &Registry) -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == VERSION) {
+        println!("{}", version(sigproof_shim::model::available()));
+        return ExitCode::SUCCESS;
+    }
     let teller = Teller::<Exploring>::greet(remove_folder);
     let mut orders = Orders::<Exploring>::of_parent();
     let order = match orders.next() {

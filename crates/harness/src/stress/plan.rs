@@ -41,7 +41,8 @@ pub(super) fn plan(registry: &Registry, options: &Options) -> Result<Vec<Planned
     }
     if planned.is_empty() {
         return Err(StressError::NothingToRun(
-            "no setup of the chosen cases has this variant, note, mode and flavour; `cargo xtask list` prints all setups".into(),
+            "no setup of the chosen cases has this variant, note, mode and flavour; `{program} list` prints all setups"
+                .into(),
         ));
     }
     Ok(planned)

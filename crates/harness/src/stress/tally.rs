@@ -15,7 +15,7 @@ use super::{Event, ROUNDS};
 use crate::inject::Delivery;
 use crate::supervise::Attempted;
 use crate::worker::Order;
-use sigproof_report::{Looked, Outcome, Run, Technique, Variant, Verdict};
+use sigproof_report::{Looked, Outcome, PROGRAM, Run, Technique, Variant, Verdict};
 
 /// So many attempts without an outcome that must occur are an honest effort; fewer are inconclusive.
 const EFFORT: u64 = 10;
@@ -218,7 +218,7 @@ impl<'a> Tally<'a> {
     }
 
     fn command(&self, delivery: Delivery, rounds: u64, seed: Option<u64>) -> String {
-        let mut words = vec![format!("cargo xtask stress {}", self.run.setup.arguments())];
+        let mut words = vec![format!("{PROGRAM} stress {}", self.run.setup.arguments())];
         let flag = |name: &str, value: Option<String>| value.map(|v| format!("--{name} {v}"));
         words.extend(flag("rounds", (rounds != ROUNDS).then(|| rounds.to_string())));
         words.extend(flag("delivery", (delivery != Delivery::best()).then(|| delivery.to_string())));

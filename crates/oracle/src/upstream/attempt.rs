@@ -16,8 +16,8 @@ use sigproof_inspect::process::lines::{Broken, Dialect, How, Talk};
 use sigproof_inspect::process::{Group, interrupted};
 use sigproof_report::Finding;
 use sigproof_report::Outcome;
+use sigproof_report::traceback;
 
-use super::traceback;
 use crate::driver::Driver;
 
 /// How often the parent looks, if nothing comes.

@@ -32,8 +32,6 @@
 
 mod attempt;
 pub mod registry;
-mod traceback;
 
 pub use attempt::{Attempted, Told, attempt};
 pub use registry::{REPRODUCERS, Reproducer};
-pub use traceback::trim_to;

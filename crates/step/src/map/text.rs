@@ -9,7 +9,7 @@ use std::fmt;
 use sigproof_report::seen::{Spot, Stretch};
 
 use super::{Map, NOT_TRIED, letter};
-use sigproof_report::Outcome;
+use sigproof_report::{Outcome, PROGRAM};
 
 /// Boundaries in one row of the strip: a round number, so that a row and a column add up in one's head.
 const ROW: usize = 100;
@@ -97,7 +97,7 @@ impl Map {
                 columns.line("last", &range.last, f)?;
             }
             if let Some(token) = &range.token {
-                writeln!(f, "     cargo xtask replay {token}")?;
+                writeln!(f, "     {PROGRAM} replay {token}")?;
             }
         }
         let hidden = &self.ranges[shown..];

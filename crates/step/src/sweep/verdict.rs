@@ -8,7 +8,7 @@ use crate::{Judged, Subject};
 use super::{DIAGNOSED, Nested, Seen, Which, symbols};
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::seen::{Counts, Folded, RangeDiagnosis, Spot};
-use sigproof_report::{Finding, Grade, Looked, Outcome, Run, Verdict};
+use sigproof_report::{Finding, Grade, Looked, Outcome, PROGRAM, Run, Verdict};
 
 /// Fills in what was seen, and grades it.
 pub(super) fn judge(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &Seen, which: &Which) {
@@ -100,7 +100,7 @@ fn show(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &Seen) {
         let here = spot(path, *at, symbols());
         let asleep = if here.asleep { "asleep in " } else { "" };
         let text = format!("{}\nthe signal came at boundary {at}, {asleep}{}", finding.text.trim_end(), here.place);
-        let replay = Some(format!("cargo xtask replay {token}"));
+        let replay = Some(format!("{PROGRAM} replay {token}"));
         run.add_finding(Finding { text: text.trim_start().to_owned(), replay, ..finding.clone() });
     }
     if let Some(only) = &seen.only {
@@ -153,7 +153,7 @@ fn tell_nested(run: &mut Run, label: &str, Nested { first, swept }: &Nested) {
         let text = format!(
             "the first signal came at boundary {first}, the second one at boundary {second} of its handler, {place}"
         );
-        let replay = Some(format!("cargo xtask step {label}"));
+        let replay = Some(format!("{PROGRAM} step {label}"));
         run.add_finding(Finding { text, replay, ..Finding::new(outcome, judged.detail.clone()) });
     }
 }

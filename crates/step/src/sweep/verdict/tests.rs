@@ -202,8 +202,8 @@ fn what_two_signals_do_is_a_finding_without_a_token() {
     let findings: Vec<_> = run.findings().collect();
     assert_eq!((findings.len(), findings[0].outcome, findings[0].sentence.as_str()), (1, Outcome::Late, "it was so"));
     assert!(findings[0].text.contains("the first signal came at boundary 0, the second one at boundary 1"));
-    assert_eq!(findings[0].replay.as_deref(), Some("cargo xtask step a-window/broken@sleep"));
-    assert!(!map(&run).contains("cargo xtask replay"), "{}", map(&run));
+    assert_eq!(findings[0].replay.as_deref(), Some("{program} step a-window/broken@sleep"));
+    assert!(!map(&run).contains("{program} replay"), "{}", map(&run));
 }
 
 #[rstest]

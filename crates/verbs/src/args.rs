@@ -1,0 +1,248 @@
+//! The arguments of each verb. The texts below a help, which explain the output, are in [`help`].
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Command, ValueEnum};
+use sigproof_harness::inject::Delivery;
+use sigproof_report::write::Target;
+use sigproof_report::{Mode, Program, Variant};
+use sigproof_step::engine::Kind;
+
+mod explain;
+pub mod help;
+mod shown;
+
+pub use explain::ExplainArgs;
+pub use shown::ShownArgs;
+
+use help::{MODEL, STEP, STRESS, exit_codes};
+
+/// A grammar with the command that the user runs in every text and example.
+pub fn of_program(grammar: Command, program: Program) -> Command {
+    named(grammar.name(program.0).bin_name(program.0), program)
+}
+
+fn named(mut command: Command, program: Program) -> Command {
+    if let Some(text) = command.get_after_help().map(|text| program.named(&text.to_string())) {
+        command = command.after_help(text);
+    }
+    if let Some(text) = command.get_after_long_help().map(|text| program.named(&text.to_string())) {
+        command = command.after_long_help(text);
+    }
+    command.mut_subcommands(|verb| named(verb, program))
+}
+
+/// Which setups a command is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ChoiceArgs {
+    /// Cases: a name, a part of one, or a pattern with `*`; all if none is given. `step` also takes a window,
+    /// CASE/SETUP@WINDOW
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Only over this note (repeatable)
+    #[arg(long = "note", value_name = "NOTE")]
+    pub notes: Vec<String>,
+    /// Only in this read mode
+    #[arg(long, value_name = "MODE", value_parser = words::<Mode>(Mode::ALL.iter().map(|m| m.as_str())))]
+    pub mode: Option<Mode>,
+    /// Only this side of each case
+    #[arg(long, value_name = "VARIANT", value_parser = words::<Variant>(Variant::ALL.iter().map(|v| v.as_str())))]
+    pub variant: Option<Variant>,
+    /// Only this flavour, which the table shows in brackets
+    #[arg(long, value_name = "FLAVOUR")]
+    pub flavour: Option<String>,
+}
+
+/// What `stress` is asked for.
+#[derive(Args, Clone, Debug, Default)]
+#[command(about = "Run cases with real signals and grade the outcomes", after_help = exit_codes(), after_long_help = format!("{STRESS}\n{}", exit_codes()))]
+pub struct StressArgs {
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// Time for the whole run, such as 10s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Attempts for each setup, instead of a share of the time
+    #[arg(long, value_name = "N")]
+    pub attempts: Option<NonZero<u64>>,
+    /// Rounds in each attempt
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<NonZero<u64>>,
+    /// Signals inside the window that a fixed variant has to withstand
+    #[arg(long, value_name = "N")]
+    pub coverage: Option<u64>,
+    /// Seed of everything random; a run prints the one it took
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// Setups run at a time
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+    /// How to send signals; by default the most precise delivery that the platform has
+    #[arg(long, value_name = "DELIVERY", value_parser = deliveries())]
+    pub delivery: Option<Delivery>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    pub reports: Vec<Target>,
+}
+
+/// The arguments of `model`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(about = "Explore models: every interleaving, a signal at every point, every memory ordering", after_help = exit_codes(), after_long_help = format!("{MODEL}\n{}", exit_codes()))]
+pub struct ModelArgs {
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own
+    /// bound
+    #[arg(long, value_name = "D")]
+    pub deliveries: Option<u32>,
+    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
+    #[arg(long, value_name = "P", value_parser = preemptions)]
+    pub preemptions: Option<Preemptions>,
+    /// One delivery more than the default, and one preemption more
+    #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
+    pub deep: bool,
+    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses
+    /// it
+    #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
+    pub quick: bool,
+    /// Time for the whole run, such as 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub budget: Option<Duration>,
+    /// Models explored at a time; by default one for each processor
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    pub reports: Vec<Target>,
+}
+
+/// The arguments of `step`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(about = "Sweep windows: deliver a real signal at every instruction boundary, one after the other", after_help = exit_codes(), after_long_help = format!("{STEP}\n{}", exit_codes()))]
+pub struct StepArgs {
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// Only windows of this name (repeatable)
+    #[arg(long = "window", value_name = "WINDOW")]
+    pub windows: Vec<String>,
+    /// The engine that reaches a boundary; by default the first that works here
+    #[arg(long, value_name = "ENGINE", value_parser = words::<Kind>(Kind::ALL.iter().map(|kind| kind.as_str())))]
+    pub engine: Option<Kind>,
+    /// Only this boundary, counted from 0, of a single window
+    #[arg(long, value_name = "N")]
+    pub k: Option<usize>,
+    /// Print the map of every window; by default of at most 4 chosen windows, and of those that are
+    /// vulnerable and must not be
+    #[arg(long)]
+    pub map: bool,
+    /// Windows swept at a time; by default one for each processor
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    pub reports: Vec<Target>,
+}
+
+/// A bound of preemptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preemptions {
+    /// So many.
+    AtMost(u8),
+    /// Any number.
+    Unbounded,
+}
+
+fn preemptions(text: &str) -> Result<Preemptions, String> {
+    match text.parse() {
+        Ok(bound) => Ok(Preemptions::AtMost(bound)),
+        Err(_) if text == "unbounded" => Ok(Preemptions::Unbounded),
+        Err(_) => Err("a number up to 255, or 'unbounded'".to_owned()),
+    }
+}
+
+/// The arguments of `replay`.
+#[derive(Args, Clone, Debug)]
+#[command(about = "Repeat one execution: a counterexample of a model, or a signal at one boundary", after_help = exit_codes())]
+pub struct ReplayArgs {
+    /// The token of a counterexample, MODEL@PLAN@CHOICES; or of a sweep,
+    /// CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
+    #[arg(value_name = "TOKEN")]
+    pub token: String,
+    /// How much of each finding to print.
+    #[command(flatten)]
+    pub shown: ShownArgs,
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    pub reports: Vec<Target>,
+}
+
+/// The arguments of `list`.
+#[derive(Args, Clone, Debug)]
+#[command(about = "Show the cases and the notes, with what each supports")]
+pub struct ListArgs {
+    /// Text for people, or JSON for programs
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ListFormat,
+}
+
+/// The forms of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A value that is one of some words, with the nearest one proposed for a wrong one.
+pub fn words<T>(known: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr + Clone + Send + Sync + 'static,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(known.collect::<Vec<_>>()).try_map(|word| word.parse::<T>())
+}
+
+/// A delivery by its name.
+fn deliveries() -> impl TypedValueParser<Value = Delivery> {
+    let known: Vec<_> = Delivery::ALL.iter().map(|d| d.as_str()).collect();
+    PossibleValuesParser::new(known).try_map(|word| Delivery::from_name(&word).ok_or("no such delivery"))
+}
+
+/// A report's form and place. A path need not be UTF-8.
+pub fn target() -> impl TypedValueParser<Value = Target> {
+    OsStringValueParser::new().try_map(|text| Target::from_os(&text))
+}
+
+/// A time longer than zero.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; write a time such as 10s, 5m or 500ms")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("10s", Ok(Duration::from_secs(10)))]
+    #[case("1m 30s", Ok(Duration::from_secs(90)))]
+    #[case("0s", Err(()))]
+    #[case("10", Err(()))]
+    #[case("soon", Err(()))]
+    fn times(#[case] text: &str, #[case] expected: Result<Duration, ()>) {
+        assert_eq!(duration(text).map_err(|message| assert!(!message.is_empty())), expected);
+    }
+}

@@ -1,0 +1,142 @@
+//! `sigproof explain`: why a process hangs. A running one, a command, a core file, or the stacks of
+//! another tool.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sigproof_inspect::explain::{self, Answer, Refused, Verdict};
+use sigproof_report::{Exit, PROGRAM};
+
+use crate::args::ExplainArgs;
+use crate::output::Out;
+use crate::reports;
+use crate::session::{Concluded, Session};
+use crate::trouble::Trouble;
+
+mod command;
+mod stacks;
+
+/// Between two looks of `--watch`.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// Runs the verb.
+pub fn run(args: &ExplainArgs, session: &mut Session<'_>) -> Concluded {
+    reports::only_json(&args.reports)?;
+    let exit = match args {
+        ExplainArgs { stacks: Some(file), .. } => stacks::run(file, session)?,
+        ExplainArgs { core: Some(file), .. } => {
+            let answer = explain::explain_core(file).map_err(|refused| refusal(&refused))?;
+            tell(&answer, args, session)?
+        }
+        ExplainArgs { pid: Some(pid), .. } => of_process(*pid, args, session)?,
+        _ => command::run(args, session)?,
+    };
+    Ok(exit.into())
+}
+
+/// A running process: once, or until it hangs or ends.
+fn of_process(pid: u32, args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
+    let begun = Instant::now();
+    let mut told = Told::default();
+    loop {
+        let answer = match explain::explain(pid) {
+            Ok(answer) => answer,
+            Err(Refused::Gone(_) | Refused::Zombie { .. }) if told.looks > 0 => {
+                told.clear();
+                let seconds = begun.elapsed().as_secs_f64();
+                return Ok(session
+                    .out
+                    .say(&format!("not stuck: process {pid} ended after {seconds:.1} s of watching\n")));
+            }
+            Err(refused) => return Err(refusal(&refused)),
+        };
+        if session.interrupted() {
+            told.clear();
+            return Ok(Exit::Interrupted);
+        }
+        if !args.watch || answer.verdict == Verdict::Stuck {
+            told.clear();
+            return tell(&answer, args, session);
+        }
+        told.line(&answer);
+        let until = Instant::now() + WATCH;
+        while Instant::now() < until && !session.interrupted() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The line of progress of `--watch`, on a terminal alone.
+#[derive(Default)]
+struct Told {
+    looks: usize,
+    shown: bool,
+}
+
+impl Told {
+    fn line(&mut self, answer: &Answer) {
+        self.looks += 1;
+        if Out::Stderr.is_terminal() {
+            let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
+            let line: String = format!("{}: {}", answer.verdict, answer.sentence).chars().take(width).collect();
+            let _ = Out::Stderr.say(&format!("\r\x1b[2K{line}"));
+            self.shown = true;
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = Out::Stderr.say("\r\x1b[2K");
+        }
+    }
+}
+
+/// Prints an answer and writes the reports; one level of what it waits for as well.
+fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
+    let mut text = explain::text(answer, args.verbose);
+    let mut exit = exit(answer.verdict);
+    let next = answer.next.and_then(|next| explain::explain(next).ok());
+    if let Some(next) = &next {
+        text += &format!(
+            "\nprocess {} ({}), which it waits for, is {}: {}\n",
+            next.process.pid, next.process.name, next.verdict, next.sentence
+        );
+        if next.verdict == Verdict::Stuck {
+            let whole = explain::text(next, args.verbose);
+            text += whole.split_once('\n').map_or("", |(_, rest)| rest);
+            exit = Exit::Unexpected;
+        } else {
+            text += &session.tool.program.named(&format!("  `{PROGRAM} explain {}` tells more\n", next.process.pid));
+        }
+    }
+    let said = session.out.say(&text);
+    let answers: Vec<&Answer> = std::iter::once(answer).chain(&next).collect();
+    Ok(exit.worst(said).worst(write(answer.verdict, &answer.sentence, &answers, session)?))
+}
+
+/// The schema of a report: the answers, the process that was asked for first.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    verdict: Verdict,
+    sentence: &'a str,
+    answers: &'a [&'a Answer],
+}
+
+fn write(verdict: Verdict, sentence: &str, answers: &[&Answer], session: &Session<'_>) -> Result<Exit, Trouble> {
+    session.write_json(&Report { schema: "sigproof.explain/1", verdict, sentence, answers })
+}
+
+/// What a verdict makes of the command.
+fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::NotStuck => Exit::AsExpected,
+        Verdict::Stuck => Exit::Unexpected,
+        Verdict::NotEnough => Exit::Inconclusive,
+    }
+}
+
+fn refusal(refused: &Refused) -> Trouble {
+    Trouble::environment(refused.to_string())
+}
