@@ -122,6 +122,12 @@ pub fn number(arguments: &str) -> Option<u64> {
     (1..=64).contains(&number).then_some(number)
 }
 
+/// The number of the signal among the arguments of a function that is known to be the handler: its parameter
+/// may have no name, which lldb prints as `(null)`.
+pub fn number_of_handler(arguments: &str) -> Option<u64> {
+    number(arguments).or_else(|| number(&arguments.strip_prefix("(null)").map(|rest| format!("sig{rest}"))?))
+}
+
 /// Whether the function only runs in a signal handler: the sampling functions of profilers.
 pub fn runs_in_handlers_only(name: &Name) -> bool {
     listed!(

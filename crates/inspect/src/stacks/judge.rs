@@ -80,8 +80,10 @@ fn judge(dump: &Dump, index: usize, layers: &[Layer], at: usize) -> Finding {
     let layer = &layers[at];
     let frames = &trace.frames[layer.handler.clone()];
     let signal = signal(trace, layer, &dump.notices, at == 0 && is_crashed(dump, index));
+    // A call that sends a signal is an end of the program only below `abort` and its like.
+    let below = code_below(trace, layers, at);
     let raised_here =
-        code_below(trace, layers, at).first().is_some_and(|frame| faults::of(&frame.name) == Some(End::Raise));
+        below.first().is_some_and(|frame| faults::of(&frame.name) == Some(End::Raise)) && aborts(below);
     let named_reporter = frames.iter().any(|frame| !frame.is_unknown() && handlers::reports(&frame.name));
     let fatal = match &signal {
         Some(signal) if signal.is_fatal() => true,
@@ -227,7 +229,8 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
     let outermost = || frames.iter().rev().take(6);
     let by_number =
         |number| signals::by_number(number, notices.bsd).map(|name| Signal { name, known: Known::Argument });
-    if let Some(number) = outermost().find_map(|frame| handlers::number(&frame.args)) {
+    let of_handler = || frames.last().and_then(|frame| handlers::number_of_handler(&frame.args));
+    if let Some(number) = outermost().find_map(|frame| handlers::number(&frame.args)).or_else(of_handler) {
         return by_number(number);
     }
     // Go: the first argument of `sigtrampgo` and `sighandler`.
@@ -270,10 +273,16 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
         return Some(Signal { name, known: Known::Name });
     }
     let interrupted = trace.frames.get(layer.interrupted..).unwrap_or_default();
-    if end(&interrupted[..interrupted.len().min(8)]).is_some()
-        && interrupted.first().is_some_and(|frame| faults::of(&frame.name).is_some() || frame.name.key == "syscall")
-    {
-        return Some(Signal { name: "SIGABRT".to_owned(), known: Known::Raised });
+    let interrupted = &interrupted[..interrupted.len().min(8)];
+    let sends = |frame: &TraceFrame| faults::of(&frame.name).is_some() || frame.name.key == "syscall";
+    if let Some(end) = end(interrupted).filter(|_| interrupted.first().is_some_and(sends)) {
+        let sent = interrupted.iter().take_while(|frame| sends(frame));
+        let number = sent.clone().flat_map(|frame| frame.args.split(',')).find_map(handlers::number);
+        let aborts = matches!(end, End::Check(_)) || aborts(interrupted);
+        let number = number.or(aborts.then_some(libc::SIGABRT as u64));
+        if let Some(name) = number.and_then(|number| signals::by_number(number, notices.bsd)) {
+            return Some(Signal { name, known: Known::Raised });
+        }
     }
     let reporter = frames.iter().any(|frame| handlers::reports(&frame.name));
     let samples = frames
@@ -282,6 +291,12 @@ fn signal(trace: &Trace, layer: &Layer, notices: &Notices, innermost_crash: bool
     let header =
         notices.signal.as_ref().filter(|_| !samples && innermost_crash && (reporter || notices.reported_by_handler));
     header.map(|name| Signal { name: name.clone(), known: Known::Header })
+}
+
+/// Whether `abort` or a failed check is among the innermost of these frames.
+fn aborts(frames: &[TraceFrame]) -> bool {
+    let frames = &frames[..frames.len().min(8)];
+    frames.iter().any(|frame| frame.name.key == "abort" || matches!(faults::of(&frame.name), Some(End::Check(_))))
 }
 
 /// The frames that a layer interrupted, up to the next signal frame.

@@ -23,6 +23,14 @@ fn a_waiting_handler_is_told_in_full() {
 }
 
 #[test]
+fn the_number_of_a_signal_is_that_of_the_call_that_sends_it() {
+    let raised = answer("a handler waits, which raise with its number interrupted");
+    assert_eq!(raised.signal.as_deref(), Some("SIGUSR2"));
+    let unnamed = answer("a handler computes, which the program's own kill interrupted");
+    assert_eq!(unnamed.signal.as_deref(), Some("SIGUSR1"));
+}
+
+#[test]
 fn a_fingerprint_outlives_addresses_lines_and_builds() {
     let one = "#0  __lll_lock_wait_private (futex=0x7f0010) at a.c:34\n#1  0x1 in __GI___libc_malloc (bytes=7) at malloc.c:3\n#2  0x2 in on_x (sig=12) at m.c:4\n#3  <signal handler called>\n#4  _int_malloc (av=0x7f0010, bytes=4) at malloc.c:40\n#5  0x3 in main () at m.c:9\n";
     let other = one
