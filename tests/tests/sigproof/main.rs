@@ -3,6 +3,7 @@
 //! installed beside it.
 
 mod alone;
+mod fingerprints;
 mod installed;
 mod named;
 

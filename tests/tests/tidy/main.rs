@@ -58,6 +58,7 @@ const SELECTION: &[&str] = &[
     "tests/tests/cli/refusals.rs",
     "tests/tests/cli/step_refused.rs",
     "tests/tests/sigproof/alone.rs",
+    "tests/tests/sigproof/fingerprints.rs",
     "xtask/src/bench/process.rs",
     "crates/verbs/src/model/process.rs",
 ];

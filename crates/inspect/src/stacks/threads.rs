@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::waiting;
 use super::{parse, verdict};
 use crate::diagnose::{Diagnosis, HangKind, ThreadReport};
-use crate::rules::fingerprint::{Awaited, Fingerprint, Mechanism};
+use crate::rules::fingerprint::{self, Awaited, Fingerprint, Mechanism};
 
 /// What the rules say of a hang.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,9 +44,9 @@ impl Told {
         });
         let called = first.as_ref().and_then(|(trace, waiting)| {
             let wait = trace.frames.get(..waiting.depth).unwrap_or(&trace.frames);
-            wait.iter().rev().find(|frame| !frame.is_unknown()).map(|frame| frame.name.key.as_str())
+            fingerprint::called(verdict::named(wait.iter().rev()))
         });
-        Self { fingerprint: Some(Fingerprint::of(mechanism, awaited, called, None)), ..Self::default() }
+        Self { fingerprint: Some(Fingerprint::of(mechanism, awaited, called.as_deref(), None)), ..Self::default() }
     }
 }
 
@@ -75,8 +75,7 @@ mod tests {
     use crate::diagnose::Frame;
 
     fn frame(symbol: &str, signal_frame: bool) -> Frame {
-        let frame =
-            serde_json::json!({"pc": 64, "symbol": symbol, "object": "libc.so.6", "signal-frame": signal_frame});
+        let frame = serde_json::json!({"pc": 64, "symbol": symbol, "object": "libc.so.6", "offset": 0, "signal-frame": signal_frame});
         serde_json::from_value(frame).unwrap()
     }
 
