@@ -19,8 +19,8 @@ pub trait Case: Sync {
     /// Where it was reported and mended.
     fn upstream(&self) -> &'static [&'static str];
 
-    /// The fingerprints of its hangs: what a diagnosis gives to any process that hangs by the same mechanism. Several
-    /// bugs may have one mechanism.
+    /// The fingerprints of its hangs: what a diagnosis gives to any process that hangs by the same mechanism.
+    /// Several bugs may have one mechanism.
     fn fingerprints(&self) -> &'static [&'static str] {
         &[]
     }

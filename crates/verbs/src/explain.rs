@@ -118,8 +118,8 @@ fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Ex
     Ok(exit.worst(said).worst(write(answer.verdict, &answer.sentence, &answers, session)?))
 }
 
-/// The cases that hang by the mechanism of this fingerprint, and how to see one. A fingerprint without a holder says
-/// too little to name a bug: any reader of a pipe may have it.
+/// The cases that hang by the mechanism of this fingerprint, and how to see one. A fingerprint without a
+/// holder says too little to name a bug: any reader of a pipe may have it.
 fn rebuilt(fingerprint: Option<&str>) -> String {
     let named = fingerprint.filter(|print| !print.ends_with("/-"));
     let cases: Vec<_> = named.iter().flat_map(|print| REGISTRY.with_fingerprint(print)).map(Case::name).collect();

@@ -1,6 +1,6 @@
 //! The command `sigproof`: what a user has who has no checkout. The verbs themselves are tested through
-//! `cargo xtask`; here are the name by which messages call the command, the places where it works, and what is
-//! installed beside it.
+//! `cargo xtask`; here are the name by which messages call the command, the places where it works, and what
+//! is installed beside it.
 
 mod alone;
 mod fingerprints;
