@@ -1,5 +1,5 @@
-//! The arguments of each verb. Those that `sigproof` has as well are in [`sigproof_verbs::args`]; the texts below a
-//! help, which explain the output, are in [`help`].
+//! The arguments of each verb. Those that `sigproof` has as well are in [`sigproof_verbs::args`]; the texts
+//! below a help, which explain the output, are in [`help`].
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};

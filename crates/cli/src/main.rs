@@ -1,7 +1,7 @@
 //! The command `sigproof`: the verbs for those who have no checkout, and what a package installs beside it.
 //!
-//! The verbs are those of `sigproof-verbs`. `man` and `completions` are here, since only this executable needs the
-//! crates that make them.
+//! The verbs are those of `sigproof-verbs`. `man` and `completions` are here, since only this executable
+//! needs the crates that make them.
 
 use std::process::ExitCode;
 

@@ -19,6 +19,12 @@ pub trait Case: Sync {
     /// Where it was reported and mended.
     fn upstream(&self) -> &'static [&'static str];
 
+    /// The fingerprints of its hangs: what a diagnosis gives to any process that hangs by the same mechanism.
+    /// Several bugs may have one mechanism.
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The ways to run it over these notes. Their expectations follow from the capabilities of the notes
     /// wherever they can, so that a new note is covered the day it is registered.
     fn setups(&self, notes: Backends) -> Vec<Setup>;

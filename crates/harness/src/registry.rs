@@ -70,6 +70,12 @@ impl Registry {
         self.cases.iter().copied().find(|case| case.name() == name)
     }
 
+    /// The cases for users that hang by the mechanism of this fingerprint.
+    pub fn with_fingerprint(&self, print: &str) -> impl Iterator<Item = &'static dyn Case> + use<'_> {
+        let print = print.to_owned();
+        self.shown().filter(move |case| case.fingerprints().contains(&print.as_str()))
+    }
+
     /// The case and the setup of that identity.
     pub fn setup(&self, id: &SetupId) -> Option<(&'static dyn Case, Setup)> {
         let case = self.find(&id.case)?;

@@ -18,6 +18,9 @@ pub struct Finding {
     /// The same for a program; null where a sentence says all.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub details: Value,
+    /// Equal for equal hangs, over runs, builds and addresses; null where no stacks were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Seconds from the start of the attempt to the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -34,6 +37,7 @@ impl Finding {
             sentence: sentence.into(),
             text: String::new(),
             details: Value::Null,
+            fingerprint: None,
             seconds: None,
             replay: None,
         }

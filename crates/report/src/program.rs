@@ -1,7 +1,8 @@
-//! The command that the user runs. A message that names a command names this one, so that a copied line works.
+//! The command that the user runs. A message that names a command names this one, so that a copied line
+//! works.
 //!
-//! A case, a sweep and a model's process do not know the command. Their texts have [`PROGRAM`] in its place. The
-//! session of a verb knows the command, and replaces the place before it prints or writes a text.
+//! A case, a sweep and a model's process do not know the command. Their texts have [`PROGRAM`] in its place.
+//! The session of a verb knows the command, and replaces the place before it prints or writes a text.
 
 use crate::run::Run;
 

@@ -1,5 +1,5 @@
-//! What of the traceback of a Go runtime is worth reading: why it died, and the goroutines and threads that were not
-//! idle, without addresses.
+//! What of the traceback of a Go runtime is worth reading: why it died, and the goroutines and threads that
+//! were not idle, without addresses.
 //!
 //! With `GOTRACEBACK=crash` a Go program that gets SIGQUIT prints all goroutines and then, thread by thread,
 //! what each was doing with its registers: some hundred lines, most of them about threads that wait for work.

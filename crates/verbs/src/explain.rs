@@ -5,6 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use sigproof_casebook::REGISTRY;
+use sigproof_harness::Case;
 use sigproof_inspect::explain::{self, Answer, Refused, Verdict};
 use sigproof_report::{Exit, PROGRAM};
 
@@ -95,6 +97,7 @@ impl Told {
 /// Prints an answer and writes the reports; one level of what it waits for as well.
 fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
     let mut text = explain::text(answer, args.verbose);
+    text += &session.tool.program.named(&rebuilt(answer.fingerprint.as_deref()));
     let mut exit = exit(answer.verdict);
     let next = answer.next.and_then(|next| explain::explain(next).ok());
     if let Some(next) = &next {
@@ -113,6 +116,15 @@ fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Ex
     let said = session.out.say(&text);
     let answers: Vec<&Answer> = std::iter::once(answer).chain(&next).collect();
     Ok(exit.worst(said).worst(write(answer.verdict, &answer.sentence, &answers, session)?))
+}
+
+/// The cases that hang by the mechanism of this fingerprint, and how to see one. A fingerprint without a
+/// holder says too little to name a bug: any reader of a pipe may have it.
+fn rebuilt(fingerprint: Option<&str>) -> String {
+    let named = fingerprint.filter(|print| !print.ends_with("/-"));
+    let cases: Vec<_> = named.iter().flat_map(|print| REGISTRY.with_fingerprint(print)).map(Case::name).collect();
+    let Some(first) = cases.first() else { return String::new() };
+    format!("\nThe same mechanism is rebuilt as {}: `{PROGRAM} stress {first}` shows it.\n", cases.join(", "))
 }
 
 /// The schema of a report: the answers, the process that was asked for first.

@@ -216,6 +216,9 @@ fn print_finding(
     if !details.is_empty() {
         let _ = writeln!(text, "{}", details.trim_end());
     }
+    if let Some(fingerprint) = finding.fingerprint.as_ref().filter(|_| stacks == Part::Whole) {
+        let _ = writeln!(text, "fingerprint: {fingerprint}");
+    }
     if let Some(replay) = finding.replay.as_ref().or(run.replay.as_ref()) {
         let _ = writeln!(text, "repeat with: {replay}");
     }

@@ -40,8 +40,8 @@ pub mod table;
 pub mod trouble;
 pub mod units;
 
-/// Runs the command that the arguments of this process name, by the grammar `G`. The processes that `stress` and
-/// `step` start are this executable as well.
+/// Runs the command that the arguments of this process name, by the grammar `G`. The processes that `stress`
+/// and `step` start are this executable as well.
 pub fn start<G: Parser>(program: Program, run: impl FnOnce(G) -> Exit) -> ExitCode {
     interrupt::dispositions();
     // They are not for users, and clap need not know them.

@@ -1,4 +1,5 @@
-//! The command in a folder that holds nothing else: no checkout, no cargo, and the models only if they are beside it.
+//! The command in a folder that holds nothing else: no checkout, no cargo, and the models only if they are
+//! beside it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! The command `sigproof`: what a user has who has no checkout. The verbs themselves are tested through
-//! `cargo xtask`; here are the name by which messages call the command, the places where it works, and what is
-//! installed beside it.
+//! `cargo xtask`; here are the name by which messages call the command, the places where it works, and what
+//! is installed beside it.
 
 mod alone;
+mod fingerprints;
 mod installed;
 mod named;
 

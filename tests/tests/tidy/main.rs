@@ -57,8 +57,10 @@ const SELECTION: &[&str] = &[
     "tests/tests/cli/no_threads.rs",
     "tests/tests/cli/refusals.rs",
     "tests/tests/cli/step_refused.rs",
+    "tests/tests/sigproof/alone.rs",
+    "tests/tests/sigproof/fingerprints.rs",
     "xtask/src/bench/process.rs",
-    "xtask/src/model/process.rs",
+    "crates/verbs/src/model/process.rs",
 ];
 
 /// Where production code may start a process: in these files, or below these folders. Everything else calls

@@ -19,6 +19,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
     ("workbench", &["harness", "inspect", "oracle", "profbuf", "shim"]),
+    ("verbs", &["casebook", "harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
+    ("cli", &["report", "verbs"]),
 ];
 
 #[test]
@@ -54,8 +56,17 @@ fn a_crate_depends_on_what_it_may() {
 
 /// Packages that no verb needs to begin: those of `sigproof-workbench`, of tests, of models, and formats that
 /// nothing here reads.
-const NOT_FOR_THE_COMMAND_LINE: &[&str] =
-    &["criterion", "insta", "loom", "macho-unwind-info", "pe-unwind-info", "plotters", "proptest"];
+const NOT_FOR_THE_COMMAND_LINE: &[&str] = &[
+    "clap_complete",
+    "clap_mangen",
+    "criterion",
+    "insta",
+    "loom",
+    "macho-unwind-info",
+    "pe-unwind-info",
+    "plotters",
+    "proptest",
+];
 
 #[test]
 fn the_command_line_is_built_without_what_single_verbs_need() {

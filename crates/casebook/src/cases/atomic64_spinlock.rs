@@ -110,6 +110,10 @@ impl Case for Atomic64Spinlock {
         &["https://github.com/golang/go/issues/20146"]
     }
 
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &["livelock/-/in:-/-"]
+    }
+
     fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::Livelock), Setup::fixed()]
     }

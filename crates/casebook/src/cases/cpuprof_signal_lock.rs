@@ -113,6 +113,10 @@ impl Case for CpuprofSignalLock {
         &["https://github.com/golang/go/issues/25785", "https://github.com/golang/go/issues/48782"]
     }
 
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &["livelock/-/in:-/-"]
+    }
+
     fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::Livelock), Setup::fixed().flavour("masked"), Setup::fixed().flavour(TRY_LOCK)]
     }

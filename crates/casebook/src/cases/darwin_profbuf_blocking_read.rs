@@ -95,6 +95,10 @@ impl Case for DarwinProfbufBlockingRead {
         &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
     }
 
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &["self-deadlock/mutex/in:pthread_mutex_lock/mutex"]
+    }
+
     fn setups(&self, notes: Backends) -> Vec<Setup> {
         let setup = |safety, mode| match (safety, mode) {
             (SignalSafety::Unsafe, Mode::Blocking) => Setup::broken(Outcome::SelfDeadlock),

@@ -59,6 +59,10 @@ impl Case for DarwinSigqueueNote {
         &["https://github.com/golang/go/issues/31264"]
     }
 
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &["self-deadlock/mutex/in:pthread_mutex_lock/mutex"]
+    }
+
     fn setups(&self, notes: Backends) -> Vec<Setup> {
         let setup = |safety| match safety {
             SignalSafety::Unsafe => Setup::broken(Outcome::SelfDeadlock),

@@ -80,6 +80,10 @@ impl Case for SignoteDuplicateSetup {
         &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
     }
 
+    fn fingerprints(&self) -> &'static [&'static str] {
+        &["lost-wakeup/input/in:read/-"]
+    }
+
     fn setups(&self, _notes: Backends) -> Vec<Setup> {
         vec![Setup::broken(Outcome::LostWakeup), Setup::fixed()]
     }

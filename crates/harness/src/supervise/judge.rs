@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use sigproof_inspect::diagnose::{self, Diagnosis, HangKind};
 use sigproof_inspect::hang::Stuck;
 use sigproof_inspect::process::ending;
+use sigproof_inspect::stacks::Told;
 use sigproof_report::{Finding, Outcome};
 
 use crate::page::State;
@@ -73,7 +74,9 @@ fn finding(outcome: Outcome, mut diagnosis: Diagnosis) -> Finding {
     if outcome == Outcome::SelfDeadlock {
         diagnosis.is_in_handler();
     }
+    let told = Told::of(&diagnosis);
     Finding {
+        fingerprint: told.fingerprint.map(|fingerprint| fingerprint.to_string()),
         text: diagnosis.to_string(),
         details: serde_json::to_value(&diagnosis).unwrap_or_default(),
         ..Finding::new(outcome, diagnosis.sentence.clone())

@@ -26,6 +26,18 @@ pub struct Diagnosis {
 pub(crate) const NO_THREAD_LEFT: &str = "; no thread is left that can end the wait";
 
 impl Diagnosis {
+    /// The threads that the sentence is about: the first, and those that it waits for, one through the other.
+    pub fn about(&self) -> Vec<&ThreadReport> {
+        let mut about: Vec<&ThreadReport> = Vec::new();
+        let mut at = self.threads.first();
+        while let Some(thread) = at.filter(|thread| about.iter().all(|seen| seen.tid != thread.tid)) {
+            about.push(thread);
+            let owner = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref());
+            at = owner.and_then(|owner| self.threads.iter().find(|other| other.tid == owner.tid));
+        }
+        about
+    }
+
     /// Turns a lost wake-up into the self-deadlock that it is when the child has noted an active signal
     /// handler: the stacks were cut short, or the handler has left no trace on them.
     pub fn is_in_handler(&mut self) {

@@ -30,12 +30,14 @@
 //! completions (`io_uring`, AIO) that signal an eventfd, and a spin that sleeps in between are not
 //! recognised; the last two can only be met by code that does so on purpose.
 
+mod calibrated;
 mod deadline;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
 
+pub use calibrated::{calibrated, processor_time};
 pub use deadline::{Deadline, Stillness};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::Watch;

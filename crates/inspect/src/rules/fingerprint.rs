@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::locks::Lock;
+use super::name::Name;
 use super::waits::Wait;
 
 /// What happened, in one word for the fingerprint.
@@ -80,6 +81,19 @@ impl Awaited {
             Self::Other(Wait::Sleep) => "sleep",
         }
     }
+}
+
+/// The first namespaces of libraries whose functions a fingerprint may name.
+const LIBRARIES: &[&str] = &["std", "core", "alloc", "parking_lot", "parking_lot_core", "boost", "absl", "folly"];
+
+/// The function that a fingerprint names, of those that wait, the outermost first: a function of C if one is
+/// among them, since a compiler may inline those of other languages into it. A function of the program has no
+/// place in a fingerprint: another build may have another one.
+pub fn called<'a>(mut names: impl Iterator<Item = &'a Name> + Clone) -> Option<String> {
+    let is_of_c = |name: &Name| !name.path.contains("::");
+    let is_of_library = |name: &Name| LIBRARIES.iter().any(|of| name.path.split("::").next() == Some(of));
+    let found = names.clone().find(|name| is_of_c(name)).or_else(|| names.find(|name| is_of_library(name)));
+    found.map(|name| name.key.clone())
 }
 
 /// The fingerprint of one hang or crash.

@@ -82,8 +82,7 @@ fn judge(dump: &Dump, index: usize, layers: &[Layer], at: usize) -> Finding {
     let signal = signal(trace, layer, &dump.notices, at == 0 && is_crashed(dump, index));
     // A call that sends a signal is an end of the program only below `abort` and its like.
     let below = code_below(trace, layers, at);
-    let raised_here =
-        below.first().is_some_and(|frame| faults::of(&frame.name) == Some(End::Raise)) && aborts(below);
+    let raised_here = below.first().is_some_and(|frame| faults::of(&frame.name) == Some(End::Raise)) && aborts(below);
     let named_reporter = frames.iter().any(|frame| !frame.is_unknown() && handlers::reports(&frame.name));
     let fatal = match &signal {
         Some(signal) if signal.is_fatal() => true,

@@ -18,6 +18,7 @@
 //! | `chain` | the other thread that holds what a handler waits for |
 //! | `casebook` | the casebook's entry with the same mechanism |
 //! | `verdict`, `outside` | from all stacks to one answer, with and without a handler |
+//! | `threads` | the same for the stacks of a live process |
 //! | `answer` | the answer as data, text and JSON |
 
 mod anatomy;
@@ -29,12 +30,14 @@ mod judge;
 mod outside;
 mod parse;
 mod text;
+mod threads;
 mod verdict;
 mod waiting;
 
 pub use answer::{Answer, Certainty};
 pub use dump::{Dump, Notices, Tool, Trace, TraceFrame};
 pub use text::LONGEST;
+pub use threads::Told;
 pub use verdict::Verdict;
 
 /// Explains the dump in `bytes`.

@@ -11,8 +11,9 @@ use super::chain;
 use super::dump::{Dump, Tool, Trace, TraceFrame};
 use super::judge::{self, Finding};
 use super::waiting::{self, Hold, Waiting};
-use crate::rules::fingerprint::{Awaited, Fingerprint, Mechanism};
+use crate::rules::fingerprint::{self, Awaited, Fingerprint, Mechanism};
 use crate::rules::locks::{self, Lock};
+use crate::rules::name::Name;
 use crate::rules::waits::Wait;
 use crate::rules::{frames, handlers, safety};
 
@@ -283,13 +284,20 @@ fn mechanism(finding: &Finding) -> Mechanism {
 fn called(finding: &Finding, frames: &[TraceFrame]) -> Option<String> {
     let library = |frame: &&TraceFrame| !frame.is_unknown() && anatomy::is_library(frame);
     let found = match &finding.waiting {
-        Some(waiting) => frames
-            .get(waiting.depth)
-            .filter(library)
-            .or_else(|| frames[..waiting.depth].iter().rev().find(|frame| !frame.is_unknown())),
+        Some(waiting) => {
+            let asked = frames.get(waiting.depth).filter(library);
+            return fingerprint::called(named(asked.into_iter().chain(frames[..waiting.depth].iter().rev())));
+        }
         None => judge::unsafe_call(frames).or_else(|| frames.iter().find(library)),
     };
-    found.map(|frame| frame.name.key.clone())
+    fingerprint::called(named(found.into_iter()))
+}
+
+/// The names of these frames, of those that have one.
+pub(super) fn named<'a>(
+    frames: impl Iterator<Item = &'a TraceFrame> + Clone,
+) -> impl Iterator<Item = &'a Name> + Clone {
+    frames.filter(|frame| !frame.is_unknown()).map(|frame| &frame.name)
 }
 
 /// The sentence about the rule that the handler breaks.

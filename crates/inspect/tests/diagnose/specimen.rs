@@ -1,6 +1,6 @@
 //! A specimen process and the page shared with it. Dropping it kills and reaps the whole process group.
 
-use sigproof_inspect::hang::{Look, Stuck, Watch};
+use sigproof_inspect::hang::{Look, Stuck, Watch, calibrated};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -33,7 +33,7 @@ impl Specimen {
             .process_group(0)
             .spawn()
             .unwrap();
-        let watch = Watch::new(child.id());
+        let watch = Watch::new(child.id()).spin_limit(calibrated());
         Self { child, page, _file: file, watch }
     }
 

@@ -1,5 +1,5 @@
-//! The texts below the help: examples, how to read a table, exit codes. `{program}` is the command that the user
-//! runs.
+//! The texts below the help: examples, how to read a table, exit codes. `{program}` is the command that the
+//! user runs.
 
 use sigproof_report::Exit;
 

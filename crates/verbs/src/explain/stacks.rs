@@ -13,7 +13,9 @@ use crate::trouble::Trouble;
 /// Explains the dump in `file`; `-` is the standard input.
 pub fn run(file: &Path, session: &Session<'_>) -> Result<Exit, Trouble> {
     let answer = stacks::explain(&read(file)?);
-    let said = session.out.say(&answer.render());
+    let print = answer.fingerprint.as_ref().map(|fingerprint| fingerprint.as_str());
+    let rebuilt = session.tool.program.named(&super::rebuilt(print));
+    let said = session.out.say(&(answer.render() + &rebuilt));
     Ok(exit(answer.verdict).worst(said).worst(session.write_text(&(answer.to_json() + "\n"))))
 }
 

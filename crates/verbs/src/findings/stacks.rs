@@ -116,14 +116,7 @@ fn involved(diagnosis: &Diagnosis) -> Vec<&ThreadReport> {
         let subjects: Vec<_> = subjects.collect();
         return if subjects.is_empty() { threads.iter().take(1).collect() } else { subjects };
     }
-    let mut chain: Vec<&ThreadReport> = threads.iter().take(1).collect();
-    while let Some(owner) = chain.last().copied().and_then(owner)
-        && let Some(next) = threads.iter().find(|thread| thread.tid == owner.tid)
-        && chain.iter().all(|seen| seen.tid != next.tid)
-    {
-        chain.push(next);
-    }
-    chain
+    diagnosis.about()
 }
 
 /// The owner of what a thread waits for.

@@ -24,8 +24,8 @@ const PROGRAM: &str = "sigproof-model";
 /// Where an executable looks for the program that explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the checkout around the current folder, whose sources cargo builds. For an executable of a target folder: a
-    /// build without models may be beside it.
+    /// In the checkout around the current folder, whose sources cargo builds. For an executable of a target
+    /// folder: a build without models may be beside it.
     Checkout,
     /// Beside the executable; and in a checkout if it is not there.
     BesideOrCheckout,

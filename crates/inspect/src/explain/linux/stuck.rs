@@ -58,7 +58,7 @@ pub(super) fn group(group: &[View]) -> Result<Answer, Refused> {
         }
     }
     let view = &group[0];
-    let about = about(&diagnosis);
+    let about: Vec<u32> = diagnosis.about().iter().map(|thread| thread.tid).collect();
     let mut answer = bare(view, verdict);
     answer.since = since;
     answer.proof = proof(group);
@@ -157,22 +157,10 @@ pub(super) fn sorted(mut threads: Vec<ThreadReport>, about: &[u32]) -> Vec<Threa
     threads
 }
 
-/// The threads that the sentence names, at the front of a diagnosis.
-fn about(diagnosis: &Diagnosis) -> Vec<u32> {
-    let mut about = Vec::new();
-    let mut at = diagnosis.threads.first();
-    while let Some(thread) = at.filter(|thread| !about.contains(&thread.tid)) {
-        about.push(thread.tid);
-        let owner = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref());
-        at = owner.and_then(|owner| diagnosis.threads.iter().find(|other| other.tid == owner.tid));
-    }
-    about
-}
-
 pub(super) fn fill(answer: &mut Answer, diagnosis: Diagnosis, seen: &Seen, about: &[u32]) {
     answer.cycle = told::edges(&diagnosis.threads, about);
     answer.signals = told::signals(seen, about);
-    told::rules(answer, &diagnosis.threads, about);
+    told::rules(answer, &diagnosis.threads, about, diagnosis.kind);
     let inferred = diagnosis.threads.iter().filter(|thread| about.contains(&thread.tid)).any(|thread| {
         let owner = thread.waits_for.as_ref().and_then(|resource| resource.owner.as_ref());
         owner.is_some_and(|owner| owner.known != Known::Stored)

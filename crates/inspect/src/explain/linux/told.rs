@@ -3,10 +3,9 @@
 use super::target::named;
 use crate::diagnose::linux::seen::Seen;
 use crate::diagnose::linux::signal::Signal;
-use crate::diagnose::{Known, ThreadReport};
-use crate::explain::{Answer, Edge, Evidence, SignalNote};
-use crate::stacks;
-use std::fmt::Write;
+use crate::diagnose::{HangKind, Known, ThreadReport};
+use crate::explain::{Answer, Edge, Evidence, SignalNote, Verdict};
+use crate::stacks::Told;
 
 /// What each of the threads waits for, and whose that is.
 pub(super) fn edges(threads: &[ThreadReport], about: &[u32]) -> Vec<Edge> {
@@ -67,28 +66,14 @@ pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
 
 /// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a
 /// stack that somebody has pasted, applied to these stacks.
-pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32]) {
-    let mut text = String::new();
-    for (n, thread) in threads.iter().filter(|thread| about.contains(&thread.tid)).enumerate() {
-        let _ = writeln!(text, "Thread {} (LWP {}):", n + 1, thread.tid);
-        for (n, frame) in thread.frames.iter().enumerate() {
-            let _ = match (&frame.symbol, &frame.object) {
-                _ if frame.signal_frame => writeln!(text, "#{n}  <signal handler called>"),
-                (Some(symbol), Some(object)) => {
-                    writeln!(text, "#{n}  {:#018x} in {symbol} () from /{object}", frame.pc)
-                }
-                (Some(symbol), None) => writeln!(text, "#{n}  {:#018x} in {symbol} ()", frame.pc),
-                (None, _) => writeln!(text, "#{n}  {:#018x} in ?? ()", frame.pc),
-            };
-        }
-    }
-    if !threads.iter().any(|thread| about.contains(&thread.tid) && thread.handler_depth() > 0) {
-        return;
-    }
-    let told = stacks::explain(text.as_bytes());
+pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32], kind: HangKind) {
+    let threads: Vec<_> = threads.iter().filter(|thread| about.contains(&thread.tid)).collect();
+    let told = Told::of_threads(&threads, kind);
     answer.rules.extend(told.rule);
     answer.entry = told.casebook.map(str::to_owned);
-    answer.fingerprint = told.fingerprint.map(|fingerprint| fingerprint.to_string());
+    // Without a handler it names the hang, so it needs one.
+    let named = answer.verdict == Verdict::Stuck || threads.iter().any(|thread| thread.handler_depth() > 0);
+    answer.fingerprint = told.fingerprint.filter(|_| named).map(|fingerprint| fingerprint.to_string());
 }
 
 /// The name of a signal: `SIGUSR1`, or `signal 40`.
