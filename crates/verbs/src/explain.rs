@@ -98,6 +98,7 @@ impl Told {
 fn tell(answer: &Answer, args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
     let mut text = explain::text(answer, args.verbose);
     text += &session.tool.program.named(&rebuilt(answer.fingerprint.as_deref()));
+    text += &session.tool.program.named(&again(answer).unwrap_or_default());
     let mut exit = exit(answer.verdict);
     let next = answer.next.and_then(|next| explain::explain(next).ok());
     if let Some(next) = &next {
@@ -127,6 +128,29 @@ fn rebuilt(fingerprint: Option<&str>) -> String {
     format!("\nThe same mechanism is rebuilt as {}: `{PROGRAM} stress {first}` shows it.\n", cases.join(", "))
 }
 
+/// How to see the hang again: the same signal, in the function that it interrupted. Of the interrupted
+/// functions, the innermost one that other code can name.
+fn again(answer: &Answer) -> Option<String> {
+    let signal = answer.signals.first().filter(|signal| signal.number.is_some())?;
+    let thread = answer.diagnosis.as_ref()?.threads.iter().find(|thread| thread.tid == signal.tid)?;
+    let frames = thread.interrupted().iter().take_while(|frame| !frame.signal_frame);
+    let mut named = frames.filter(|frame| !frame.inlined).filter_map(|frame| frame.symbol.as_deref());
+    let function = named.find(|name| !name.starts_with("__") && !name.contains([' ', '<', '{']))?;
+    let words: Vec<_> = answer.process.command.iter().map(|word| quoted(word)).collect();
+    let command = if words.is_empty() { "COMMAND".to_owned() } else { words.join(" ") };
+    let (program, name) = (PROGRAM, &signal.name);
+    Some(format!("\nTo see it again: `{program} probe --signal {name} --at {function} -- {command}`\n"))
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// The schema of a report: the answers, the process that was asked for first.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -151,4 +175,20 @@ fn exit(verdict: Verdict) -> Exit {
 
 fn refusal(refused: &Refused) -> Trouble {
     Trouble::environment(refused.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("./server", "./server")]
+    #[case("--log=a,b", "--log=a,b")]
+    #[case("", "''")]
+    #[case("two words", "'two words'")]
+    #[case("it's", "'it'\\''s'")]
+    fn a_word_is_quoted_where_a_shell_needs_it(#[case] word: &str, #[case] quotes: &str) {
+        assert_eq!(quoted(word), quotes);
+    }
 }

@@ -19,10 +19,19 @@ const SCHEMA: &str = "sigproof.list/1";
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('-').junction(' '));
 
+/// The verbs for code that is in no registry.
+const FOREIGN: &str = "
+Code of your own:
+  {program} explain PID            why a running process hangs
+  {program} explain -- COMMAND     runs a command, and says why it hangs
+  {program} explain --core FILE    why the process of a core file hung
+  {program} explain --stacks FILE  who stands in a handler, and what for, by the stacks in a bug report
+";
+
 /// Runs the verb.
 pub fn run(args: &ListArgs, session: &mut Session<'_>) -> Concluded {
     let told = session.out.say(&match args.format {
-        ListFormat::Text => text(),
+        ListFormat::Text => session.tool.program.named(&(text() + FOREIGN)),
         ListFormat::Json => format!("{:#}\n", as_json()),
     });
     Ok(told.into())

@@ -81,6 +81,9 @@ pub struct Process {
     pub pid: u32,
     /// Its name, as the kernel has it.
     pub name: String,
+    /// The words of its command line; empty where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// How many threads it has.
     pub threads: usize,
     /// Its ids in the PID namespaces that it is in, ours first; only if there are several.
@@ -156,6 +159,9 @@ pub struct SignalNote {
     pub sender: String,
     /// The instruction that it interrupted: `malloc+0x12`.
     pub interrupted: String,
+    /// What the interrupted code had done by then to the lock that the handler waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
 }
 
 /// What one thread does.

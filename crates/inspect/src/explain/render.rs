@@ -28,8 +28,9 @@ pub fn text(answer: &Answer, verbose: bool) -> String {
         .iter()
         .map(|note| {
             let number = note.number.map_or_else(String::new, |number| format!(" ({number})"));
-            let SignalNote { name, sender, tid, interrupted, .. } = note;
-            format!("{name}{number}, {sender}; it interrupted thread {tid} at {interrupted}")
+            let SignalNote { name, sender, tid, interrupted, done, .. } = note;
+            let done = done.as_ref().map_or_else(String::new, |done| format!(": {done}"));
+            format!("{name}{number}, {sender}; it interrupted thread {tid} at {interrupted}{done}")
         })
         .collect();
     each(&mut text, "signal", &signals);

@@ -58,8 +58,13 @@ impl Target {
             return Err(Refused::Zombie { pid, name, parent });
         }
         let ids: Vec<u32> = field("NSpid:").unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = command.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+        let mut command: Vec<String> = command.collect();
+        // Each word ends in a zero.
+        command.pop();
         let this = Self {
-            process: Process { pid, name, threads, ids: if ids.len() > 1 { ids } else { Vec::new() } },
+            process: Process { pid, name, command, threads, ids: if ids.len() > 1 { ids } else { Vec::new() } },
             tracer: number("TracerPid:").filter(|tracer| *tracer != 0),
             stopped: Some(state).filter(|state| matches!(state, 'T' | 't')),
             other_kind: other_kind(pid),

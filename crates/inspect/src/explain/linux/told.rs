@@ -46,6 +46,8 @@ pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
     for subject in seen.subjects.iter().filter(|subject| about.contains(&subject.report.tid)) {
         // What each handler has blocked is what was blocked before the handler that interrupted it.
         let mut blocked = subject.blocked;
+        // The handler that waits is the innermost one, and interrupted the code above the next signal frame.
+        let mut done = done(&subject.report);
         for signal in &subject.signals {
             let (number, is_told) = signal.number(blocked);
             blocked = signal.blocked_before;
@@ -58,10 +60,33 @@ pub(super) fn signals(seen: &Seen, about: &[u32]) -> Vec<SignalNote> {
                 name: number.map_or_else(|| "a signal that the frame does not name".to_owned(), name),
                 sender: if is_told { sender(*signal, subject.inner) } else { unknown.to_owned() },
                 interrupted: format!("{}{source}", place.name()),
+                done: done.take(),
             });
         }
     }
     notes
+}
+
+/// What the code that the innermost signal interrupted had done to the lock that the handler waits for, if
+/// that code is its owner: how far it was in taking the lock or in giving it back.
+fn done(thread: &ThreadReport) -> Option<String> {
+    let resource = thread.waits_for.as_ref()?;
+    let owner = resource.owner.as_ref().filter(|owner| owner.tid == thread.tid)?;
+    let stored = owner.known == Known::Stored;
+    let interrupted = thread.interrupted();
+    let library = interrupted.iter().take_while(|frame| !frame.signal_frame && !frame.is_ours());
+    let names = || library.clone().filter_map(|frame| frame.symbol.as_deref());
+    let gives_back = names().any(|name| name.contains("unlock"));
+    let takes = !gives_back && names().any(|name| name.contains("mutex_lock") || name.contains("lll_lock"));
+    let says = match (takes, gives_back, stored) {
+        (true, _, true) => "it had taken the lock, and stored its owner",
+        (true, _, false) => "it had taken the lock, and not yet stored an owner",
+        (_, true, true) => "it had not yet given the lock back",
+        (_, true, false) => "it had cleared the owner, and not yet given the lock back",
+        (false, false, true) => "it had taken the lock before, and not given it back",
+        (false, false, false) => return None,
+    };
+    Some(says.to_owned())
 }
 
 /// The rule that a handler breaks, the casebook's entry and the fingerprint: by the rules that explain a
