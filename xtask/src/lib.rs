@@ -1,6 +1,5 @@
 //! The command line of sigproof in a checkout: `cargo xtask VERB`. It has the verbs of `sigproof`, which are
-//! in
-//! `sigproof-verbs`, and those that only developers need: each is a file here.
+//! in `sigproof-verbs`, and those that only developers need: each is a file here.
 
 use std::process::ExitCode;
 

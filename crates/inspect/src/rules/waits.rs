@@ -99,7 +99,7 @@ const C: Table<Wait> = &[
         do_futex_wait do_futex_wait.constprop futex_wait_queue futex_wait_queue_me futex_syscall3 \
         futexwait syscall3 syscall4 syscall5 futex_syscall4 syscall syscall6 internal_syscall internal_syscall_cancel syscall_cancel_arch \
         syscall_cancel_arch_end syscall_cancel kernel_vsyscall syscall_cp syscall_cp_asm syscall_cp_c \
-        syscall_cp_end cp_end wait timedwait timedwait_cp ulock_wait ulock_wait2 umtx_op umtx_op_err \
+        sccp syscall_cp_end cp_end wait timedwait timedwait_cp ulock_wait ulock_wait2 umtx_op umtx_op_err \
         umtx_wait futex4_cp futex4 sys_futex futex_wait_time64 lwp_park lwp_wait thrsleep thr_sleep mach_msg_trap mach_msg2_trap mach_msg_overwrite \
         mach_msg mach_msg2_internal workq_kernreturn bsdthread_ctl futex_call fast_futex_wait do_sigwait \
         pthread_park lll_timedwait park_thread INT_sysenter KiFastSystemCallRet",

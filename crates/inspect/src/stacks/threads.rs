@@ -97,6 +97,19 @@ mod tests {
         assert_eq!(told.casebook, Some("allocator-in-handler"));
     }
 
+    /// musl, with the names of its debug information; the locks are those of a program in Rust.
+    #[test]
+    fn the_stacks_of_musl_are_known() {
+        let waits = ["sccp", "__futex4_cp", "__timedwait_cp", "__timedwait", "pthread_mutex_timedlock"];
+        let shim = "<sigproof_shim::native::os::pthread::Mutex>::lock";
+        let interrupted = ["signal", "pthread_mutex_unlock", "pthread_cond_timedwait", "sleep", "main"];
+        let stack = [&waits[..], &[shim, "wakeup", "on_signal"], &interrupted].concat();
+        let print = print(HangKind::SelfDeadlock, &stack);
+        assert_eq!(print, "self-deadlock/mutex/in:pthread_mutex_timedlock/mutex");
+        let reads = self::print(HangKind::LostWakeup, &["sccp", "read", "read", "answer", "main"]);
+        assert_eq!(reads, "lost-wakeup/input/in:read/-");
+    }
+
     #[test]
     fn a_sleeper_without_a_handler_has_a_fingerprint_too() {
         let stack = ["__futex_abstimed_wait_common", "pthread_cond_wait", "sleep_until", "main"];

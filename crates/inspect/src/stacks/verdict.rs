@@ -285,7 +285,8 @@ fn called(finding: &Finding, frames: &[TraceFrame]) -> Option<String> {
     let library = |frame: &&TraceFrame| !frame.is_unknown() && anatomy::is_library(frame);
     let found = match &finding.waiting {
         Some(waiting) => {
-            let asked = frames.get(waiting.depth).filter(library);
+            // Who asked for a lock of the library: `malloc` rather than the lock's own function.
+            let asked = frames.get(waiting.depth).filter(library).filter(|frame| locks::of(&frame.name).is_some());
             return fingerprint::called(named(asked.into_iter().chain(frames[..waiting.depth].iter().rev())));
         }
         None => judge::unsafe_call(frames).or_else(|| frames.iter().find(library)),
