@@ -1,0 +1,114 @@
+//! The ending, from what was seen after the signal.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use sigproof_inspect::diagnose::HangKind;
+use sigproof_inspect::explain::{Answer, Verdict};
+use sigproof_inspect::hang::Stuck;
+
+use super::before::{signal_name, text};
+use super::follow::{End, Seen};
+use crate::{Ending, Means};
+
+/// How a boundary was judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    /// The ending.
+    pub ending: Ending,
+    /// What was seen.
+    pub detail: String,
+    /// By what means.
+    pub means: Means,
+    /// What explain says.
+    pub answer: Option<Answer>,
+}
+
+/// What is meant to happen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meant {
+    /// Ends that are no fault: of untouched runs, and of runs with the signal outside the window.
+    pub ends: Vec<ExitStatus>,
+    /// Whether the program may become another one.
+    pub becomes: bool,
+    /// Whether the signal stays pending outside the window, too.
+    pub pends: bool,
+    /// The one exit status that was asked for.
+    pub exit: Option<i32>,
+}
+
+impl Meant {
+    fn is_meant(&self, status: ExitStatus) -> bool {
+        match self.exit {
+            Some(code) => status.code() == Some(code),
+            None => self.ends.contains(&status),
+        }
+    }
+}
+
+/// A sleep in the window that is too long for chance.
+const SLEPT: Duration = Duration::from_millis(50);
+
+/// The ending; `None` if nothing can be said.
+pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
+    let judged = |ending, detail: String| Some(Judged { ending, detail, means, answer: None });
+    match seen.end {
+        End::Passed if seen.pending && !meant.pends => {
+            judged(Ending::Undelivered, "the program went on, and the signal still waits".to_owned())
+        }
+        End::Passed | End::Returned => judged(Ending::Clean, String::new()),
+        End::Ended(status) if meant.is_meant(status) => judged(Ending::Clean, String::new()),
+        End::Ended(status) if seen.slept > SLEPT => judged(
+            Ending::LostWakeup,
+            format!(
+                "it slept on in the window for {:.0} ms after the handler had returned, and ended then: {}",
+                seen.slept.as_secs_f64() * 1e3,
+                text(status)
+            ),
+        ),
+        End::Ended(status) => match status.signal() {
+            Some(signal) => judged(Ending::Crash, format!("killed by {}", signal_name(signal))),
+            None => judged(Ending::WrongExit, text(status)),
+        },
+        End::Became if meant.becomes => judged(Ending::Clean, String::new()),
+        End::Became => judged(Ending::WrongExit, "it became another program".to_owned()),
+        End::Stuck(stuck) => Some(of_stuck(seen, stuck, means, woken)),
+        End::Silent if seen.slept > SLEPT && woken() => judged(
+            Ending::LostWakeup,
+            "the handler has returned, the thread sleeps in the window, and a second signal ends the sleep".to_owned(),
+        ),
+        End::Silent => None,
+    }
+}
+
+fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool) -> Judged {
+    let place = match (seen.in_handler, seen.returned) {
+        (true, _) => "inside the handler",
+        (false, true) => "after the window",
+        (false, false) => "in the window, after the handler",
+    };
+    if let Stuck::Spinning { .. } = stuck {
+        let detail = format!("processor time is used {place}, and nothing moves");
+        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer };
+    }
+    let glance = if seen.in_handler || seen.returned { Ending::SelfDeadlock } else { Ending::LostWakeup };
+    let Some(answer) = seen.answer.filter(|answer| answer.verdict == Verdict::Stuck) else {
+        return Judged { ending: glance, detail: format!("asleep for good {place}"), means, answer: None };
+    };
+    let kind = answer.diagnosis.as_ref().map(|diagnosis| diagnosis.kind);
+    let ending = match kind {
+        Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
+        Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
+        Some(HangKind::Livelock) => Ending::Livelock,
+        _ => glance,
+    };
+    let mut detail = answer.sentence.clone();
+    if ending == Ending::LostWakeup && woken() {
+        detail += "\na second signal ends the sleep";
+    }
+    if ending == Ending::SelfDeadlock && !seen.in_handler {
+        detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
+    }
+    Judged { ending, detail, means, answer: Some(answer) }
+}
