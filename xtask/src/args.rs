@@ -14,6 +14,7 @@ mod bench;
 mod conform;
 mod explain;
 mod help;
+mod probe;
 mod shown;
 mod test;
 mod upstream;
@@ -21,6 +22,7 @@ mod upstream;
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
 pub use explain::ExplainArgs;
+pub use probe::ProbeArgs;
 pub use shown::ShownArgs;
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;
@@ -61,6 +63,9 @@ pub enum Verb {
     /// Say why a process hangs: a running one, a core file, a command, or the stacks in a bug report
     #[command(after_help = explain::EXPLAIN)]
     Explain(ExplainArgs),
+    /// Put a signal at every instruction of a function of any program
+    #[command(after_help = probe::PROBE)]
+    Probe(Box<ProbeArgs>),
     /// Repeat one execution: a counterexample of a model, or a signal at one boundary
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),

@@ -22,6 +22,7 @@ mod output;
 mod paint;
 mod parallel;
 mod phases;
+mod probe;
 mod progress;
 mod replay;
 mod reports;
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
         args::Verb::Conform(args) => session::run(&args.reports, |session| conform::run(&args, session)),
         args::Verb::Upstream(args) => session::run(&args.reports, |session| upstream::run(&args, session)),
         args::Verb::Explain(args) => session::run(&args.reports, |session| explain::run(&args, session)),
+        args::Verb::Probe(args) => session::run(&args.reports, |session| probe::run(&args, session)),
         args::Verb::Replay(args) => session::run(&args.reports, |session| replay::run(&args, session)),
         args::Verb::List(args) => session::run(&[], |session| list::run(&args, session)),
         args::Verb::Test(args) => session::run(&args.reports, |session| test::run(&args, session)),

@@ -43,10 +43,22 @@ enum Stop {
     Signal(i32),
     /// A call that the filter tells of.
     Call,
-    /// It has become another program, or forked.
+    /// It has started a process or a thread, which runs.
+    Forked,
+    /// It has become another program.
     Other,
     Ended(ExitStatus),
     Quiet,
+}
+
+/// What a copy has told.
+pub(crate) enum Told {
+    /// What became of it.
+    Seen(Seen),
+    /// It sleeps in the window, and only something outside, or another signal, ends the sleep.
+    Sleeps,
+    /// Nothing that a judgement could rest on.
+    Nothing,
 }
 
 /// A copy.
@@ -62,6 +74,8 @@ pub(crate) struct Copy {
     pub dirty: bool,
     sleeper: Option<(File, File)>,
     pages: Pages,
+    /// What it has started.
+    children: Vec<i32>,
 }
 
 impl Copy {
@@ -102,6 +116,7 @@ impl Copy {
             dirty: false,
             sleeper: None,
             pages: Pages::default(),
+            children: Vec::new(),
         };
         if undoable {
             let filtered = filter::install(copy.pid, &copy.memory, live.syscall_at, live.process.pid)?;
@@ -166,18 +181,43 @@ impl Copy {
                     self.stopped = true;
                     return Ok(match (libc::WSTOPSIG(status), status >> 16) {
                         (_, libc::PTRACE_EVENT_SECCOMP) => Stop::Call,
+                        (_, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
+                            let child = ptrace::getevent(Pid::from_raw(self.pid));
+                            self.children.extend(child.ok().and_then(|child| i32::try_from(child).ok()));
+                            Stop::Forked
+                        }
                         (_, event) if event != 0 => Stop::Other,
                         (libc::SIGTRAP, _) => Stop::Trap,
                         (signal, _) => Stop::Signal(signal),
                     });
                 }
                 None => {
-                    if !await_child_signal(LOOK) {
+                    if !self.mind_children()? && !await_child_signal(LOOK) {
                         return Ok(Stop::Quiet);
                     }
                 }
             }
         }
+    }
+
+    /// Lets what it has started run, and takes note of its ends; whether there was anything to do.
+    fn mind_children(&mut self) -> Result<bool, Trouble> {
+        let mut any = false;
+        for child in std::mem::take(&mut self.children) {
+            match wait_for(child, libc::WNOHANG)? {
+                None => self.children.push(child),
+                Some((_, status)) if libc::WIFSTOPPED(status) => {
+                    any = true;
+                    let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
+                    // Its own children are nobody's affair here: they end with this process.
+                    let own = event != 0 || matches!(signal, libc::SIGSTOP | libc::SIGTRAP);
+                    resume(libc::PTRACE_CONT, child, if own { 0 } else { signal })?;
+                    self.children.push(child);
+                }
+                Some(_) => any = true,
+            }
+        }
+        Ok(any)
     }
 
     fn go(&mut self, signal: i32) -> Result<(), Trouble> {
@@ -186,8 +226,7 @@ impl Copy {
     }
 
     /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
-    /// `None`: it does what a copy cannot be judged by.
-    pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Option<Seen>, Trouble> {
+    pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
         let at = cpu::registers(live.tid)?;
         let mut seen = Seen {
             end: End::Silent,
@@ -197,13 +236,14 @@ impl Copy {
             in_handler: false,
             slept: Duration::ZERO,
             answer: None,
+            diagnosis: None,
         };
         self.set_break(ENTRY, Some(live.function.entry))?;
         self.set_break(RETURN, Some(live.ret))?;
         self.go(signal)?;
         let mut entries = 0;
         let mut last = None;
-        let mut same = 0;
+        let (mut same, mut again) = (0, false);
         let patience = (pace * 20).max(Duration::from_millis(20));
         let begun = Instant::now();
         let used = self.account().map_or(0, |run| run.cpu_ns);
@@ -211,21 +251,29 @@ impl Copy {
             match self.wait()? {
                 Stop::Ended(status) => {
                     seen.end = End::Ended(status);
-                    return Ok(Some(seen));
+                    return Ok(Told::Seen(seen));
                 }
                 Stop::Call => {
                     self.dirty = true;
                     self.go(0)?;
                 }
+                Stop::Forked => {
+                    self.dirty = true;
+                    self.go(0)?;
+                }
                 Stop::Other => {
                     self.dirty = true;
-                    return Ok(None);
+                    return Ok(Told::Nothing);
                 }
                 Stop::Signal(signal) => self.go(signal)?,
                 Stop::Trap => {
                     let registers = cpu::registers(self.pid)?;
                     if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
                         seen.returned = true;
+                        if again {
+                            // The second signal has: whether the first one was lost, the program itself tells.
+                            return Ok(Told::Sleeps);
+                        }
                         self.set_break(RETURN, None)?;
                     } else if registers.rip == live.function.entry {
                         if !seen.returned && registers.rsp >= live.sp {
@@ -235,7 +283,7 @@ impl Copy {
                         if entries > FURTHER {
                             seen.end = End::Passed;
                             seen.pending = has_pending(self.pid);
-                            return Ok(Some(seen));
+                            return Ok(Told::Seen(seen));
                         }
                     }
                     last = None;
@@ -253,7 +301,24 @@ impl Copy {
                         seen.in_handler =
                             has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
                         seen.end = End::Stuck(Stuck::AllAsleep);
-                        return Ok(Some(seen));
+                        return Ok(Told::Seen(seen));
+                    }
+                    // The program itself is not alone with what it waits for.
+                    if same >= 2
+                        && (!seen.returned || signal == 0)
+                        && let Some((syscall @ procfs::Syscall::In { .. }, _)) = look
+                        && is_untimed(syscall)
+                    {
+                        if signal == 0 || again {
+                            // A second signal has not ended the sleep, which is not about signals then.
+                            seen.end = End::Returned;
+                            return Ok(if again { Told::Seen(seen) } else { Told::Sleeps });
+                        }
+                        again = true;
+                        self.dirty = true;
+                        (last, same) = (None, 0);
+                        send(self.pid, self.pid, signal)?;
+                        continue;
                     }
                     let spent = self.account().map_or(0, |run| run.cpu_ns).saturating_sub(used);
                     if u128::from(spent) > SPIN_CPU.max(pace * 100).as_nanos() && entries == 0 {
@@ -262,10 +327,10 @@ impl Copy {
                         seen.in_handler =
                             has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
                         seen.end = End::Stuck(Stuck::Spinning { tid: self.pid.cast_unsigned() });
-                        return Ok(Some(seen));
+                        return Ok(Told::Seen(seen));
                     }
                     if begun.elapsed() > patience && same > 3 || begun.elapsed() > patience * 50 {
-                        return Ok(None);
+                        return Ok(Told::Nothing);
                     }
                 }
             }
@@ -295,9 +360,21 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        if !self.alive {
-            return;
+        for child in &self.children {
+            // SAFETY: takes numbers; the id is that of a process that is not reaped.
+            unsafe { libc::kill(*child, libc::SIGKILL) };
         }
+        if self.alive {
+            self.kill();
+        }
+        for child in std::mem::take(&mut self.children) {
+            while wait_for(child, 0).is_ok_and(|heard| heard.is_some_and(|(_, status)| libc::WIFSTOPPED(status))) {}
+        }
+    }
+}
+
+impl Copy {
+    fn kill(&self) {
         // SAFETY: takes numbers; the id is that of a process that is not reaped.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
         while let Ok(Some((_, status))) = wait_for(self.pid, 0) {
@@ -314,6 +391,27 @@ fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
     let waits =
         matches!(operation & libc::FUTEX_CMD_MASK, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI);
     nr == libc::SYS_futex && waits && args[3] == 0 && operation & libc::FUTEX_PRIVATE_FLAG != 0
+}
+
+/// Whether a call waits for something outside, without a time limit, by its number and arguments.
+fn is_untimed(syscall: procfs::Syscall) -> bool {
+    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
+    match nr {
+        libc::SYS_poll | libc::SYS_epoll_wait | libc::SYS_epoll_pwait => {
+            (args[if nr == libc::SYS_poll { 2 } else { 3 }] as i32) < 0
+        }
+        libc::SYS_ppoll => args[2] == 0,
+        libc::SYS_select | libc::SYS_pselect6 => args[4] == 0,
+        libc::SYS_read
+        | libc::SYS_readv
+        | libc::SYS_recvfrom
+        | libc::SYS_recvmsg
+        | libc::SYS_accept
+        | libc::SYS_accept4 => true,
+        libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_wait4 | libc::SYS_waitid => true,
+        libc::SYS_rt_sigtimedwait => args[2] == 0,
+        _ => false,
+    }
 }
 
 /// Whether any signal waits for a stopped process.

@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use sigproof_inspect::diagnose::{self, Diagnosis};
 use sigproof_inspect::explain::{self, Answer, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
@@ -48,6 +49,8 @@ pub(crate) struct Seen {
     pub slept: Duration,
     /// What explain says of a program that is stuck, if it was asked for.
     pub answer: Option<Answer>,
+    /// The same, of the stacks alone, where explain cannot tell whether it is stuck.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// How often the program is looked at.
@@ -80,6 +83,7 @@ impl Live<'_> {
             in_handler: false,
             slept: Duration::ZERO,
             answer: None,
+            diagnosis: None,
         };
         let spin = SPIN_CPU.max(pace * 100);
         let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
@@ -161,7 +165,11 @@ impl Live<'_> {
                                     watch.begin_again();
                                     continue;
                                 }
-                                seen.answer = answer;
+                                let told = answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::Stuck);
+                                if !told {
+                                    seen.diagnosis = diagnose::diagnose(self.process.pid.cast_unsigned(), stuck).ok();
+                                }
+                                seen.answer = answer.filter(|_| told);
                             }
                             return Ok(seen);
                         }

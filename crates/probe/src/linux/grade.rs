@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use sigproof_inspect::diagnose::HangKind;
-use sigproof_inspect::explain::{Answer, Verdict};
+use sigproof_inspect::explain::Answer;
 use sigproof_inspect::hang::Stuck;
 
 use super::before::{signal_name, text};
@@ -93,22 +93,22 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
         return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer };
     }
     let glance = if seen.in_handler || seen.returned { Ending::SelfDeadlock } else { Ending::LostWakeup };
-    let Some(answer) = seen.answer.filter(|answer| answer.verdict == Verdict::Stuck) else {
+    let diagnosis = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
+    let sentence = seen.answer.as_ref().map(|answer| answer.sentence.clone());
+    let Some(mut detail) = sentence.or_else(|| diagnosis.map(|diagnosis| diagnosis.sentence.clone())) else {
         return Judged { ending: glance, detail: format!("asleep for good {place}"), means, answer: None };
     };
-    let kind = answer.diagnosis.as_ref().map(|diagnosis| diagnosis.kind);
-    let ending = match kind {
+    let ending = match diagnosis.map(|diagnosis| diagnosis.kind) {
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
         Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
         Some(HangKind::Livelock) => Ending::Livelock,
         _ => glance,
     };
-    let mut detail = answer.sentence.clone();
     if ending == Ending::LostWakeup && woken() {
         detail += "\na second signal ends the sleep";
     }
     if ending == Ending::SelfDeadlock && !seen.in_handler {
         detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
     }
-    Judged { ending, detail, means, answer: Some(answer) }
+    Judged { ending, detail, means, answer: seen.answer }
 }

@@ -16,8 +16,8 @@ use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_step::Boundary;
 
 use super::before::{Untouched, signal_name, text};
-use super::copy::Copy;
-use super::follow::End;
+use super::copy::{Copy, Told};
+use super::follow::{End, Seen};
 use super::grade::{Judged, Meant, grade};
 use super::live::{Arrival, LONGEST, Live, Stepped};
 use super::outcome::{Point, Walk};
@@ -298,12 +298,12 @@ impl<'a> Sweep<'a> {
             Engine::Auto | Engine::Copy => {}
         }
         for _ in 0..2 {
-            let seen = Copy::fork(live, false)?.follow(live, 0, self.pace)?;
-            let ok = seen.is_some_and(|seen| match seen.end {
-                End::Passed => true,
-                End::Ended(status) => self.meant.ends.first() == Some(&status),
+            let ok = match Copy::fork(live, false)?.follow(live, 0, self.pace)? {
+                Told::Seen(Seen { end: End::Passed, .. }) => true,
+                Told::Seen(Seen { end: End::Ended(status), .. }) => self.meant.ends.first() == Some(&status),
+                Told::Sleeps => true,
                 _ => false,
-            });
+            };
             if !ok {
                 self.notes
                     .push("a copy without a signal does not do what the program does: copies are not used".to_owned());
@@ -318,8 +318,11 @@ impl<'a> Sweep<'a> {
         let first = copy.follow(live, self.signal, self.pace)?;
         if copy.undo(live)? {
             let second = copy.follow(live, self.signal, self.pace)?;
-            let ends = |seen: &Option<super::follow::Seen>| seen.as_ref().map(|seen| seen.end.clone());
-            if ends(&first) != ends(&second) {
+            let end = |told: &Told| match told {
+                Told::Seen(seen) => Some(seen.end.clone()),
+                Told::Sleeps | Told::Nothing => None,
+            };
+            if end(&first) != end(&second) {
                 self.notes.push(
                     "a copy that was undone does not do the same again: each boundary gets a copy of its own"
                         .to_owned(),
@@ -443,8 +446,9 @@ impl<'a> Sweep<'a> {
             Some(copy) => copy,
             None => slot.insert(Copy::fork(live, copies == Copies::Undone)?),
         };
-        let seen = copy.follow(live, self.signal, self.pace)?;
-        point.judged = seen.and_then(|seen| grade(seen, &self.meant, means, || false));
+        if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
+            point.judged = grade(seen, &self.meant, means, || false);
+        }
         if point.judged.is_some() {
             *self.engines.entry(means).or_default() += 1;
         }
