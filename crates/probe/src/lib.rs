@@ -54,6 +54,8 @@ words! {
         CrossDeadlock = "cross deadlock",
         /// A thread sleeps, the handler has returned, and nothing but another signal ends the sleep.
         LostWakeup = "lost wake-up",
+        /// It does not go on, and why is not proven.
+        Hang = "hang",
         /// Processor time is used, and the program does not go on.
         Livelock = "livelock",
         /// The program died of a signal.
@@ -89,6 +91,7 @@ impl Ending {
             Self::SelfDeadlock => 'D',
             Self::CrossDeadlock => 'X',
             Self::LostWakeup => 'L',
+            Self::Hang => 'H',
             Self::Livelock => 'V',
             Self::Crash => '!',
             Self::WrongExit => 'W',

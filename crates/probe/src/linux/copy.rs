@@ -35,6 +35,9 @@ use crate::{Trouble, refused};
 /// How long a copy is left alone before it is looked at.
 const LOOK: Duration = Duration::from_micros(80);
 
+/// Uses of a copy after which the actions of signals are compared whatever came of them.
+const CHECKED: u32 = 3;
+
 /// What happened to a copy.
 enum Stop {
     /// A breakpoint.
@@ -76,6 +79,10 @@ pub(crate) struct Copy {
     pages: Pages,
     /// What it has started.
     children: Vec<i32>,
+    /// How often it was undone.
+    uses: u32,
+    /// Whether its last use did not come to a further pass.
+    unsure: bool,
 }
 
 impl Copy {
@@ -117,6 +124,8 @@ impl Copy {
             sleeper: None,
             pages: Pages::default(),
             children: Vec::new(),
+            uses: 0,
+            unsure: true,
         };
         if undoable {
             let filtered = filter::install(copy.pid, &copy.memory, live.syscall_at, live.process.pid)?;
@@ -134,6 +143,12 @@ impl Copy {
         if !self.stopped && !self.halt()? {
             return Ok(false);
         }
+        // An action may be reset by the kernel itself (SA_RESETHAND), which no filter sees.
+        if (self.unsure || self.uses < CHECKED) && caught(self.pid) != caught(live.process.pid) {
+            return Ok(false);
+        }
+        self.unsure = false;
+        self.uses += 1;
         if has_pending(self.pid) || !self.pages.put_back(live.process.pid, self.pid) {
             return Ok(false);
         }
@@ -238,6 +253,7 @@ impl Copy {
             answer: None,
             diagnosis: None,
         };
+        self.unsure = true;
         self.set_break(ENTRY, Some(live.function.entry))?;
         self.set_break(RETURN, Some(live.ret))?;
         self.go(signal)?;
@@ -283,6 +299,7 @@ impl Copy {
                         if entries > FURTHER {
                             seen.end = End::Passed;
                             seen.pending = has_pending(self.pid);
+                            self.unsure = false;
                             return Ok(Told::Seen(seen));
                         }
                     }
@@ -385,16 +402,20 @@ impl Copy {
     }
 }
 
+/// The signals that a process catches.
+fn caught(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
 /// Whether a wait of a process with one thread has no end: an untimed wait on a futex that nobody shares.
 fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
-    let operation = args[1] as i32;
-    let waits =
-        matches!(operation & libc::FUTEX_CMD_MASK, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI);
-    nr == libc::SYS_futex && waits && args[3] == 0 && operation & libc::FUTEX_PRIVATE_FLAG != 0
+    nr == libc::SYS_futex && waits(args) && args[3] == 0 && args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
 }
 
 /// Whether a call waits for something outside, without a time limit, by its number and arguments.
-fn is_untimed(syscall: procfs::Syscall) -> bool {
+pub(crate) fn is_untimed(syscall: procfs::Syscall) -> bool {
     let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
     match nr {
         libc::SYS_poll | libc::SYS_epoll_wait | libc::SYS_epoll_pwait => {
@@ -412,6 +433,18 @@ fn is_untimed(syscall: procfs::Syscall) -> bool {
         libc::SYS_rt_sigtimedwait => args[2] == 0,
         _ => false,
     }
+}
+
+/// Whether it waits on a futex, without a time limit.
+pub(crate) fn is_futex(syscall: procfs::Syscall) -> bool {
+    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
+    nr == libc::SYS_futex && args[3] == 0 && waits(&args)
+}
+
+/// Whether the operation of a futex call is a wait.
+fn waits(args: &[u64; 6]) -> bool {
+    let operation = args[1] as i32 & libc::FUTEX_CMD_MASK;
+    matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI)
 }
 
 /// Whether any signal waits for a stopped process.

@@ -7,6 +7,7 @@ use sigproof_inspect::diagnose::{self, Diagnosis};
 use sigproof_inspect::explain::{self, Answer, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
+use super::copy::{is_futex, is_untimed};
 use super::cpu;
 use super::live::{Live, RETURN};
 use super::process::Event;
@@ -30,6 +31,8 @@ pub(crate) enum End {
     Stuck(Stuck),
     /// The window did not return in the time allowed; the program can still go on by itself.
     Silent,
+    /// The thread sleeps, and has slept for many times as long as a pass takes.
+    Still,
 }
 
 /// What was seen.
@@ -175,6 +178,21 @@ impl Live<'_> {
                         }
                         Look::Gone | Look::Running | Look::Unwatchable(_) => {}
                     }
+                    // Passes came, and do not come any more.
+                    let long = (pace * 200).max(Duration::from_millis(250));
+                    if moved.elapsed() > long && long < timeout && self.sleeps_untimed() {
+                        seen.in_handler = self.in_handler(at);
+                        seen.end = End::Still;
+                        if explains {
+                            self.process.detach()?;
+                            let pid = self.process.pid.cast_unsigned();
+                            seen.answer = explain::explain(pid).ok().filter(|answer| answer.verdict == Verdict::Stuck);
+                            if seen.answer.is_none() {
+                                seen.diagnosis = diagnose::diagnose(pid, Stuck::AllAsleep).ok();
+                            }
+                        }
+                        return Ok(seen);
+                    }
                     if moved.elapsed() > timeout {
                         seen.in_handler = self.in_handler(at);
                         seen.end = if seen.returned { End::Returned } else { End::Silent };
@@ -183,6 +201,13 @@ impl Live<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the thread sleeps in a wait without a time limit.
+    fn sleeps_untimed(&self) -> bool {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{}/syscall", self.process.pid, self.tid));
+        let syscall = text.ok().and_then(|text| sigproof_inspect::hang::procfs::parse_syscall(&text));
+        self.is_asleep(self.tid) && syscall.is_some_and(|syscall| is_untimed(syscall) || is_futex(syscall))
     }
 
     /// Whether the program has a timer of `timer_create`.

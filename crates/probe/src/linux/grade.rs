@@ -78,7 +78,20 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
             Ending::LostWakeup,
             "the handler has returned, the thread sleeps in the window, and a second signal ends the sleep".to_owned(),
         ),
-        End::Silent => None,
+        End::Silent | End::Still => {
+            let place = if seen.returned { "after the window" } else { "in the window" };
+            let said = seen.answer.as_ref().map(|answer| &answer.sentence);
+            let said = said.or(seen.diagnosis.as_ref().map(|diagnosis| &diagnosis.sentence));
+            let said = said.map_or(String::new(), |said| format!("\nexplain: {said}"));
+            (seen.end == End::Still).then(|| Judged {
+                ending: Ending::Hang,
+                detail: format!(
+                    "asleep {place}: no call of the function came for 200 times as long as one takes{said}"
+                ),
+                means,
+                answer: seen.answer,
+            })
+        }
     }
 }
 

@@ -69,7 +69,8 @@ impl Walk {
             let points = &self.points[range.clone()];
             // What a run of the whole program has shown says more than a copy.
             let told = points.iter().filter_map(|point| point.judged.as_ref());
-            let told = told.max_by_key(|judged| (judged.answer.is_some(), judged.means == Means::Rerun))?;
+            // Of equals the last one is taken: the first boundary is the one that is explained.
+            let told = told.rev().max_by_key(|judged| (judged.answer.is_some(), judged.means == Means::Rerun))?;
             let (first, last) = (range.start, range.end - 1);
             let sure = |point: &Point| {
                 point.judged.as_ref().is_some_and(|judged| matches!(judged.means, Means::Rerun | Means::Pass))

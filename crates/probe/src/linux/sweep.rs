@@ -22,7 +22,7 @@ use super::grade::{Judged, Meant, grade};
 use super::live::{Arrival, LONGEST, Live, Stepped};
 use super::outcome::{Point, Walk};
 use super::process::Action;
-use crate::{Engine, Means, Report, Request, Trouble, WindowName};
+use crate::{Ending, Engine, Means, Report, Request, Trouble, WindowName};
 
 /// Passes that go by before the first one is swept: what is done once only is done by then.
 const SETTLED: u64 = 20;
@@ -275,7 +275,7 @@ impl<'a> Sweep<'a> {
                     .answer
                     .as_ref()
                     .map_or("it hangs".to_owned(), |answer| format!("it hangs: {}", answer.sentence)),
-                End::Silent => "it does not go on in the time allowed".to_owned(),
+                End::Silent | End::Still => "it does not go on in the time allowed".to_owned(),
             };
             self.meant.pends |= seen.pending;
             match seen.end {
@@ -375,7 +375,7 @@ impl<'a> Sweep<'a> {
     fn walk_pass(
         &mut self,
         live: &mut Live<'a>,
-        copies: Copies,
+        mut copies: Copies,
         known: &mut HashSet<(u64, u64)>,
         walk: &mut Walk,
         tell: &mut dyn FnMut(&str),
@@ -389,7 +389,8 @@ impl<'a> Sweep<'a> {
             let in_time = Instant::now() < self.deadline;
             // Turns of a loop in the first pass are boundaries of their own.
             if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time {
-                self.judge_by_copy(live, copies, &mut slot, &mut point)?;
+                let before = walk.points.last().and_then(Point::bad);
+                self.judge_by_copy(live, &mut copies, &mut slot, &mut point, before)?;
             } else if !first_pass && known.contains(&key) {
                 point.rerun = true;
             }
@@ -430,13 +431,14 @@ impl<'a> Sweep<'a> {
     fn judge_by_copy(
         &mut self,
         live: &Live<'a>,
-        copies: Copies,
+        copies: &mut Copies,
         slot: &mut Option<Copy>,
         point: &mut Point,
+        before: Option<Ending>,
     ) -> Result<(), Trouble> {
         let mut means = Means::Copy;
         if let Some(copy) = slot {
-            if copies == Copies::Undone && copy.undo(live)? {
+            if *copies == Copies::Undone && copy.undo(live)? {
                 means = Means::Undo;
             } else {
                 *slot = None;
@@ -444,10 +446,28 @@ impl<'a> Sweep<'a> {
         }
         let copy = match slot {
             Some(copy) => copy,
-            None => slot.insert(Copy::fork(live, copies == Copies::Undone)?),
+            None => slot.insert(Copy::fork(live, *copies == Copies::Undone)?),
         };
         if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
             point.judged = grade(seen, &self.meant, means, || false);
+        }
+        // Where a bad range begins or changes, what is left of earlier uses is not to be taken for it.
+        if means == Means::Undo && point.bad().is_some() && point.bad() != before {
+            means = Means::Copy;
+            let undone = point.bad();
+            *slot = None;
+            let copy = slot.insert(Copy::fork(live, true)?);
+            point.judged = None;
+            if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
+                point.judged = grade(seen, &self.meant, means, || false);
+            }
+            if point.bad() != undone {
+                *copies = Copies::Fresh;
+                self.notes.push(
+                    "a copy that was undone did not do what a fresh one did: from there on each boundary got a copy of its own"
+                        .to_owned(),
+                );
+            }
         }
         if point.judged.is_some() {
             *self.engines.entry(means).or_default() += 1;
