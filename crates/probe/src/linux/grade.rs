@@ -50,6 +50,9 @@ impl Meant {
 /// A sleep in the window that is too long for chance.
 const SLEPT: Duration = Duration::from_millis(50);
 
+/// One that explains an end which is not as meant.
+const SLEPT_AND_ENDED: Duration = Duration::from_millis(2);
+
 /// The ending; `None` if nothing can be said.
 pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
     let judged = |ending, detail: String| Some(Judged { ending, detail, means, answer: None });
@@ -59,7 +62,7 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
         }
         End::Passed | End::Returned => judged(Ending::Clean, String::new()),
         End::Ended(status) if meant.is_meant(status) => judged(Ending::Clean, String::new()),
-        End::Ended(status) if seen.slept > SLEPT => judged(
+        End::Ended(status) if seen.slept > SLEPT_AND_ENDED => judged(
             Ending::LostWakeup,
             format!(
                 "it slept on in the window for {:.0} ms after the handler had returned, and ended then: {}",
@@ -83,8 +86,14 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
             let said = seen.answer.as_ref().map(|answer| &answer.sentence);
             let said = said.or(seen.diagnosis.as_ref().map(|diagnosis| &diagnosis.sentence));
             let said = said.map_or(String::new(), |said| format!("\nexplain: {said}"));
+            let kind = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
+            let ending = match kind.map(|diagnosis| diagnosis.kind) {
+                Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
+                Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
+                _ => Ending::Hang,
+            };
             (seen.end == End::Still).then(|| Judged {
-                ending: Ending::Hang,
+                ending,
                 detail: format!(
                     "asleep {place}: no call of the function came for 200 times as long as one takes{said}"
                 ),

@@ -77,10 +77,8 @@ pub(crate) enum Arrival<'a> {
     Never {
         /// The function, if there is one.
         function: Option<Function>,
-        /// Whether it was called, before a handler was installed.
-        called: bool,
-        /// What the signal did at the last.
-        action: Action,
+        /// What the signal did when it was last called, before a handler was installed.
+        called: Option<Action>,
         /// The nearest names.
         nearest: Vec<String>,
         /// Whether the library that was named is mapped.
@@ -103,7 +101,8 @@ impl<'a> Live<'a> {
         let mut process = Process::start(request, false)?;
         let pid = process.pid;
         let deadline = Instant::now() + request.time;
-        let (mut function, mut nearest, mut has_library, mut called) = (None, Vec::new(), false, false);
+        let (mut function, mut nearest, mut called) = (None, Vec::new(), None);
+        let mut has_library = window.library.is_none();
         let mut became_another = false;
         // The loader is done at the program's own entry; later libraries pass by its debugger's hook.
         process.set_break(pid, ENTRY, entry_point(pid))?;
@@ -149,8 +148,9 @@ impl<'a> Live<'a> {
                     } else if function.as_ref().is_some_and(|function| function.entry == pc)
                         && accepts(&process, request, tid)
                     {
-                        called = true;
-                        if process.action(signal) == Action::Caught
+                        let action = process.action(signal);
+                        called = Some(action);
+                        if action == Action::Caught
                             && let Some(function) = function.clone()
                         {
                             let syscall_at = names::syscall_instruction(pid, |at, into| process.read(at, into));
@@ -176,8 +176,7 @@ impl<'a> Live<'a> {
                 }
             }
         };
-        let action = process.action(signal);
-        Ok(Arrival::Never { function, called, action, nearest, has_library, ended, became_another })
+        Ok(Arrival::Never { function, called, nearest, has_library, ended, became_another })
     }
 
     /// Takes the place where a thread is stopped for the entry of a pass.

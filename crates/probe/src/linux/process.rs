@@ -18,11 +18,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
+use sigproof_inspect::hang::procfs;
 
 use super::cpu;
 use crate::{Request, Trouble, refused};
@@ -61,6 +62,8 @@ pub(crate) struct Process {
     strangers: BTreeSet<i32>,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
+    /// Threads that are stopped until they are released.
+    held: BTreeSet<i32>,
     ended: Option<ExitStatus>,
     memory: File,
 }
@@ -121,7 +124,7 @@ impl Process {
         let memory = OpenOptions::new().read(true).write(true).open(&path).map_err(refused("open of /proc/PID/mem"))?;
         let threads = BTreeMap::from([(pid, Thread::default())]);
         let (strangers, everywhere) = (BTreeSet::new(), [None; 4]);
-        Ok(Self { pid, output, threads, strangers, everywhere, ended: None, memory })
+        Ok(Self { pid, output, threads, strangers, everywhere, held: BTreeSet::new(), ended: None, memory })
     }
 
     /// The ids of its threads.
@@ -209,7 +212,9 @@ impl Process {
             return Ok(None);
         }
         if event == libc::PTRACE_EVENT_EXEC {
-            self.threads.retain(|other, _| *other == tid);
+            // The kernel has cleared the breakpoints of the only thread that is left.
+            self.threads = BTreeMap::from([(tid, Thread::default())]);
+            self.held.clear();
             let path = format!("/proc/{}/mem", self.pid);
             self.memory =
                 OpenOptions::new().read(true).write(true).open(path).map_err(refused("open of /proc/PID/mem"))?;
@@ -276,6 +281,40 @@ impl Process {
                 cpu::clear_breaks(tid, &mut thread.control)?;
             }
             let _ = ptrace::detach(Pid::from_raw(tid), None);
+        }
+        self.held.clear();
+        self.settle();
+        Ok(())
+    }
+
+    /// Waits until no thread shows itself as stopped any more: the kernel takes a moment.
+    fn settle(&self) {
+        let begun = Instant::now();
+        let stopped = |tid: i32| {
+            let stat = procfs::thread_stat(self.pid.cast_unsigned(), tid.cast_unsigned());
+            stat.is_some_and(|stat| matches!(stat.state, 't' | 'T'))
+        };
+        while self.threads().any(stopped) && begun.elapsed() < Duration::from_millis(100) {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    /// Stops every thread but one, which is stopped.
+    pub(crate) fn hold_others(&mut self, but: i32) -> Result<(), Trouble> {
+        let others: Vec<i32> = self.threads().filter(|tid| *tid != but && !self.held.contains(tid)).collect();
+        for tid in others {
+            if stop(self.pid, tid)? {
+                self.held.insert(tid);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets them go.
+    pub(crate) fn release_others(&mut self) -> Result<(), Trouble> {
+        for tid in std::mem::take(&mut self.held) {
+            self.equip(tid)?;
+            self.go(tid, 0)?;
         }
         Ok(())
     }
@@ -389,24 +428,27 @@ pub(super) fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Trouble> {
     if sent == 0 || Errno::last() == Errno::ESRCH { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
 }
 
-/// Stops a thread that runs, or leaves it stopped. What it is about to receive is delivered to it.
-fn stop(pid: i32, tid: i32) -> Result<(), Trouble> {
-    let state = sigproof_inspect::hang::procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned());
-    if state.is_none_or(|stat| matches!(stat.state, 't' | 'T')) {
-        return Ok(());
+/// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to receive
+/// is delivered to it.
+fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
+    let state = procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned());
+    match state.map(|stat| stat.state) {
+        None | Some('Z' | 'X') => return Ok(false),
+        Some('t' | 'T') => return Ok(true),
+        Some(_) => {}
     }
     send(pid, tid, libc::SIGSTOP)?;
     while let Some((_, status)) = wait_for(tid, 0)? {
         if !libc::WIFSTOPPED(status) {
-            return Ok(());
+            return Ok(false);
         }
         match (libc::WSTOPSIG(status), status >> 16) {
-            (libc::SIGSTOP, _) => return Ok(()),
+            (libc::SIGSTOP, _) => return Ok(true),
             (libc::SIGTRAP, _) => resume(libc::PTRACE_CONT, tid, 0)?,
             (signal, _) => resume(libc::PTRACE_CONT, tid, signal)?,
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The next state change of one process or thread, or of any (-1).

@@ -194,7 +194,7 @@ impl<'a> Sweep<'a> {
 
     /// Why the program never comes to a pass.
     fn never(&self, arrival: Arrival<'a>) -> Trouble {
-        let Arrival::Never { function, called, action, nearest, has_library, ended, became_another } = arrival else {
+        let Arrival::Never { function, called, nearest, has_library, ended, became_another } = arrival else {
             return Trouble::Inconclusive(String::new());
         };
         let window = self.window;
@@ -217,13 +217,13 @@ impl<'a> Sweep<'a> {
                      OBJECT+0xOFFSET names it by its place"
                 ))
             }
-            Some(_) if !called => Trouble::Inconclusive(format!(
+            Some(_) if called.is_none() => Trouble::Inconclusive(format!(
                 "nobody called {window} before {how}{another}; --time gives it longer, --thread any lets another thread \
                  call it"
             )),
             Some(_) => {
-                let what = match action {
-                    Action::Ignored => "it is ignored",
+                let what = match called {
+                    Some(Action::Ignored) => "it is ignored",
                     _ => "its default action is in place",
                 };
                 Trouble::Lacks(format!(
@@ -375,12 +375,31 @@ impl<'a> Sweep<'a> {
     fn walk_pass(
         &mut self,
         live: &mut Live<'a>,
-        mut copies: Copies,
+        copies: Copies,
         known: &mut HashSet<(u64, u64)>,
         walk: &mut Walk,
         tell: &mut dyn FnMut(&str),
     ) -> Result<bool, Trouble> {
         let mut slot: Option<Copy> = None;
+        if copies != Copies::Not {
+            // A copy has one thread: what others do meanwhile is not to help it.
+            live.process.hold_others(live.tid)?;
+        }
+        let whole = self.walk_held(live, copies, &mut slot, known, walk, tell);
+        live.process.release_others()?;
+        whole
+    }
+
+    /// The same, with the other threads held where copies are used.
+    fn walk_held(
+        &mut self,
+        live: &mut Live<'a>,
+        mut copies: Copies,
+        slot: &mut Option<Copy>,
+        known: &mut HashSet<(u64, u64)>,
+        walk: &mut Walk,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<bool, Trouble> {
         let first_pass = known.is_empty();
         let mut own: HashSet<(u64, u64)> = HashSet::new();
         while let Some(boundary) = live.place()? {
@@ -390,7 +409,7 @@ impl<'a> Sweep<'a> {
             // Turns of a loop in the first pass are boundaries of their own.
             if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time {
                 let before = walk.points.last().and_then(Point::bad);
-                self.judge_by_copy(live, &mut copies, &mut slot, &mut point, before)?;
+                self.judge_by_copy(live, &mut copies, slot, &mut point, before)?;
             } else if !first_pass && known.contains(&key) {
                 point.rerun = true;
             }
@@ -409,7 +428,12 @@ impl<'a> Sweep<'a> {
                 Stepped::Next => {}
                 Stepped::Asleep => {
                     walk.points.push(Point::at(Boundary { asleep: true, ..boundary }));
-                    if !live.wake(Instant::now() + self.request.timeout)? {
+                    live.process.release_others()?;
+                    let awake = live.wake(Instant::now() + self.request.timeout)?;
+                    if copies != Copies::Not {
+                        live.process.hold_others(live.tid)?;
+                    }
+                    if !awake {
                         self.notes.push(
                             "the window sleeps for longer than --timeout: what comes after is not judged".to_owned(),
                         );
