@@ -149,7 +149,7 @@ impl Copy {
         }
         self.unsure = false;
         self.uses += 1;
-        if has_pending(self.pid) || !self.pages.put_back(live.process.pid, self.pid) {
+        if has_pending(self.pid) || !self.pages.put_back(live.process.pid, live.tid, self.pid) {
             return Ok(false);
         }
         let mut registers = cpu::registers(live.tid)?;
@@ -246,7 +246,6 @@ impl Copy {
         let mut seen = Seen {
             end: End::Silent,
             returned: false,
-            jumped: false,
             pending: false,
             in_handler: false,
             slept: Duration::ZERO,
@@ -255,7 +254,8 @@ impl Copy {
         };
         self.unsure = true;
         self.set_break(ENTRY, Some(live.function.entry))?;
-        self.set_break(RETURN, Some(live.ret))?;
+        // Where each pass has come from the same place, the next entry tells that the window has returned.
+        self.set_break(RETURN, (!live.same_site).then_some(live.ret))?;
         self.go(signal)?;
         let mut entries = 0;
         let mut last = None;
@@ -293,7 +293,7 @@ impl Copy {
                         self.set_break(RETURN, None)?;
                     } else if registers.rip == live.function.entry {
                         if !seen.returned && registers.rsp >= live.sp {
-                            (seen.returned, seen.jumped) = (true, true);
+                            seen.returned = true;
                         }
                         entries += u32::from(seen.returned);
                         if entries > FURTHER {

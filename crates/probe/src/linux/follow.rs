@@ -42,8 +42,6 @@ pub(crate) struct Seen {
     pub end: End,
     /// Whether the window returned, or was left by a jump.
     pub returned: bool,
-    /// Whether it was left by a jump.
-    pub jumped: bool,
     /// Whether the signal still waits, although the program went on.
     pub pending: bool,
     /// Whether the handler was on the stack at the end.
@@ -81,7 +79,6 @@ impl Live<'_> {
         let mut seen = Seen {
             end: End::Silent,
             returned: false,
-            jumped: false,
             pending: false,
             in_handler: false,
             slept: Duration::ZERO,
@@ -121,7 +118,7 @@ impl Live<'_> {
                     if registers.rip == self.function.entry && self.accepts(tid) {
                         // A call by the handler, or by the function itself, lies deeper.
                         if mine && !seen.returned && registers.rsp >= self.sp {
-                            (seen.returned, seen.jumped) = (true, true);
+                            seen.returned = true;
                         }
                         if seen.returned {
                             moved = Instant::now();

@@ -48,6 +48,8 @@ pub(crate) struct Live<'a> {
     pub ret: u64,
     /// The stack pointer at its entry.
     pub sp: u64,
+    /// Whether all passes so far were calls from one place, at one depth of the stack.
+    pub same_site: bool,
     /// A `syscall` instruction of the program.
     pub syscall_at: u64,
     /// Signals of the program's own that wait for the pass's end.
@@ -161,6 +163,7 @@ impl<'a> Live<'a> {
                                 pass: 0,
                                 ret: 0,
                                 sp: 0,
+                                same_site: true,
                                 syscall_at: syscall_at.unwrap_or_default(),
                                 held: Vec::new(),
                                 kinds: HashMap::new(),
@@ -182,9 +185,11 @@ impl<'a> Live<'a> {
     /// Takes the place where a thread is stopped for the entry of a pass.
     fn enter(&mut self, tid: i32) -> Result<(), Trouble> {
         let registers = cpu::registers(tid)?;
-        self.tid = tid;
-        self.sp = registers.rsp;
-        self.ret = self.process.word(registers.rsp).unwrap_or_default();
+        let ret = self.process.word(registers.rsp).unwrap_or_default();
+        if self.pass > 0 {
+            self.same_site &= (self.tid, self.sp, self.ret) == (tid, registers.rsp, ret);
+        }
+        (self.tid, self.sp, self.ret) = (tid, registers.rsp, ret);
         Ok(())
     }
 

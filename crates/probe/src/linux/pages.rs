@@ -28,17 +28,20 @@ pub(crate) struct Pages {
     candidates: Vec<u64>,
     faults: Option<(u64, u64)>,
     buffer: Vec<u8>,
+    /// Where the page faults of the thread and of the copy are told.
+    stats: Option<(File, File)>,
 }
 
 impl Pages {
-    /// Gives the pages of the program to the copy; both are stopped. False: it cannot be done.
-    pub(crate) fn put_back(&mut self, program: i32, copy: i32) -> bool {
-        // Those of all threads.
-        let faults = |pid: i32| {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            procfs::parse_stat(&text).map(|stat| stat.faults)
-        };
-        let Some(now) = faults(program).zip(faults(copy)) else { return false };
+    /// Gives the pages of the program, whose `thread` alone has run since, to the copy; both are stopped.
+    /// False: it cannot be done.
+    pub(crate) fn put_back(&mut self, program: i32, thread: i32, copy: i32) -> bool {
+        if self.stats.is_none() {
+            let open = |pid: i32, tid: i32| File::open(format!("/proc/{pid}/task/{tid}/stat")).ok();
+            self.stats = open(program, thread).zip(open(copy, copy));
+        }
+        let Some((own, other)) = &self.stats else { return false };
+        let Some(now) = faults(own).zip(faults(other)) else { return false };
         if self.faults != Some(now) {
             let Some(found) = differing(program, copy) else { return false };
             self.candidates = found;
@@ -61,10 +64,17 @@ impl Pages {
                 return false;
             }
         }
-        // A page that was written just now is no surprise the next time.
-        self.faults = faults(program).zip(faults(copy));
+        // What is written from here is on the account of this process, not of the copy.
         true
     }
+}
+
+/// The page faults of a thread so far.
+fn faults(stat: &File) -> Option<u64> {
+    let mut buffer = [0; 256];
+    let text = procfs::reread(stat, &mut buffer).ok()?;
+    // The tenth word of the file, the eighth behind the name.
+    text.rsplit_once(") ")?.1.split(' ').nth(7)?.parse().ok()
 }
 
 /// The pages of writable private memory that either maps alone.

@@ -55,6 +55,8 @@ pub(super) struct Sweep<'a> {
     notes: Vec<String>,
     walks: Vec<Walk>,
     incomplete: bool,
+    /// Boundaries that were judged in walks, and the time of these walks.
+    walked: (usize, Duration),
 }
 
 /// How a copy may be used.
@@ -89,6 +91,7 @@ pub(super) fn sweep(
         notes: Vec::new(),
         walks: Vec::new(),
         incomplete: false,
+        walked: (0, Duration::ZERO),
     };
     tell(&format!("{window}: the way to it"));
     let live = sweep.first_arrival()?;
@@ -99,9 +102,8 @@ pub(super) fn sweep(
     if let Some(token) = &request.replay {
         sweep.replay(token)?;
     } else {
-        let (begun, before) = (Instant::now(), sweep.judged());
         let done = sweep.walk(tell);
-        walked = (sweep.judged() - before, begun.elapsed());
+        walked = sweep.walked;
         match done {
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
             done => done?,
@@ -354,7 +356,12 @@ impl<'a> Sweep<'a> {
             tell(&format!("{}: pass {}, {} boundaries judged", self.window, live.pass, self.judged()));
             let before = known.len();
             let mut walk = Walk { pass: live.pass, points: Vec::new() };
+            let (begun, judged) = (Instant::now(), self.judged());
             let whole = self.walk_pass(&mut live, copies, &mut known, &mut walk, tell)?;
+            if self.judged() > judged {
+                self.walked.0 += self.judged() - judged;
+                self.walked.1 += begun.elapsed();
+            }
             let new = known.len() - before;
             if !walk.points.is_empty() && (new > 0 || number == 0) {
                 self.walks.push(walk);
