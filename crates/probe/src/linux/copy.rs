@@ -25,10 +25,11 @@ use nix::unistd::Pid;
 use sigproof_inspect::hang::{SPIN_CPU, Stuck, procfs};
 
 use super::cpu;
+use super::entry::{First, STOP};
 use super::follow::{End, FURTHER, Seen, has_frame};
 use super::live::{ENTRY, Live, RETURN};
 use super::pages::Pages;
-use super::process::{await_child_signal, resume, send, wait_for};
+use super::process::{await_child_signal, is_own_trap, resume, send, wait_for};
 use super::{filter, remote};
 use crate::{Trouble, refused};
 
@@ -79,6 +80,8 @@ pub(crate) struct Copy {
     pages: Pages,
     /// What it has started.
     children: Vec<i32>,
+    /// The first instruction of the function, if a stop is in its place.
+    first: Option<First>,
     /// How often it was undone.
     uses: u32,
     /// Whether its last use did not come to a further pass.
@@ -124,9 +127,16 @@ impl Copy {
             sleeper: None,
             pages: Pages::default(),
             children: Vec::new(),
+            first: None,
             uses: 0,
             unsure: true,
         };
+        let mut code = [0; 16];
+        copy.first = live.process.read(live.function.entry, &mut code).then(|| First::of(&code)).flatten();
+        // Writing to it makes the page the copy's own.
+        if copy.first.is_some() && copy.memory.write_all_at(&[STOP], live.function.entry).is_err() {
+            copy.first = None;
+        }
         if undoable {
             let filtered = filter::install(copy.pid, &copy.memory, live.syscall_at, live.process.pid)?;
             copy.dirty = !filtered;
@@ -253,7 +263,8 @@ impl Copy {
             diagnosis: None,
         };
         self.unsure = true;
-        self.set_break(ENTRY, Some(live.function.entry))?;
+        let entry = live.function.entry;
+        self.set_break(ENTRY, self.first.is_none().then_some(entry))?;
         // Where each pass has come from the same place, the next entry tells that the window has returned.
         self.set_break(RETURN, (!live.same_site).then_some(live.ret))?;
         self.go(signal)?;
@@ -283,7 +294,8 @@ impl Copy {
                 }
                 Stop::Signal(signal) => self.go(signal)?,
                 Stop::Trap => {
-                    let registers = cpu::registers(self.pid)?;
+                    let mut registers = cpu::registers(self.pid)?;
+                    let stopped_by_us = self.first.is_some() && registers.rip == entry + 1;
                     if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
                         seen.returned = true;
                         if again {
@@ -291,7 +303,7 @@ impl Copy {
                             return Ok(Told::Sleeps);
                         }
                         self.set_break(RETURN, None)?;
-                    } else if registers.rip == live.function.entry {
+                    } else if registers.rip == entry || stopped_by_us {
                         if !seen.returned && registers.rsp >= live.sp {
                             seen.returned = true;
                         }
@@ -302,8 +314,19 @@ impl Copy {
                             self.unsure = false;
                             return Ok(Told::Seen(seen));
                         }
+                    } else if is_own_trap(self.pid) {
+                        self.go(libc::SIGTRAP)?;
+                        continue;
                     }
                     last = None;
+                    if stopped_by_us && let Some(first) = self.first {
+                        let read = |at: u64, into: &mut [u8]| self.memory.read_exact_at(into, at).is_ok();
+                        let write = |at: u64, bytes: &[u8]| self.memory.write_all_at(bytes, at).is_ok();
+                        if !first.perform(&mut registers, read, write) {
+                            return Ok(Told::Nothing);
+                        }
+                        cpu::set_registers(self.pid, registers)?;
+                    }
                     self.go(0)?;
                 }
                 Stop::Quiet => {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `process` | the program: start, stops, memory, end |
 //! | `cpu` | registers, breakpoints, instructions |
+//! | `entry` | a function's first instruction, done by us |
 //! | `names` | which function is where |
 //! | `live` | the program from one pass to the next, and within one |
 //! | `follow` | what becomes of the program after a signal |
@@ -17,6 +18,7 @@
 mod before;
 mod copy;
 mod cpu;
+mod entry;
 mod filter;
 mod follow;
 mod grade;

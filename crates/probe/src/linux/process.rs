@@ -407,7 +407,7 @@ pub(crate) enum Action {
 }
 
 /// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
-fn is_own_trap(tid: i32) -> bool {
+pub(super) fn is_own_trap(tid: i32) -> bool {
     // linux/siginfo.h: SI_KERNEL is that of `int3`; 0 and less are sent.
     ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == 0x80 || info.si_code <= 0)
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use sigproof_inspect::diagnose::Symbols;
+use sigproof_inspect::hang::procfs;
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_step::Boundary;
 
@@ -19,7 +20,7 @@ use super::before::{Untouched, signal_name, text};
 use super::copy::{Copy, Told};
 use super::follow::{End, Seen};
 use super::grade::{Judged, Meant, grade};
-use super::live::{Arrival, LONGEST, Live, Stepped};
+use super::live::{Arrival, ENTRY, LONGEST, Live, Stepped};
 use super::outcome::{Point, Walk};
 use super::process::Action;
 use crate::{Ending, Engine, Means, Report, Request, Trouble, WindowName};
@@ -299,6 +300,12 @@ impl<'a> Sweep<'a> {
             Engine::Pass | Engine::Rerun => return Ok(Copies::Not),
             Engine::Auto | Engine::Copy => {}
         }
+        if let Some(shared) = shared_memory(live.process.pid) {
+            self.notes.push(format!(
+                "the program has memory that it shares with others ({shared}), which a copy would change: copies are not used"
+            ));
+            return Ok(Copies::Not);
+        }
         for _ in 0..2 {
             let ok = match Copy::fork(live, false)?.follow(live, 0, self.pace)? {
                 Told::Seen(Seen { end: End::Passed, .. }) => true,
@@ -392,7 +399,10 @@ impl<'a> Sweep<'a> {
             // A copy has one thread: what others do meanwhile is not to help it.
             live.process.hold_others(live.tid)?;
         }
+        // Breakpoints make each step dearer.
+        live.process.set_break(live.tid, ENTRY, None)?;
         let whole = self.walk_held(live, copies, &mut slot, known, walk, tell);
+        live.process.set_break(live.tid, ENTRY, Some(live.function.entry))?;
         live.process.release_others()?;
         whole
     }
@@ -648,6 +658,13 @@ impl<'a> Sweep<'a> {
         point.judged = judged;
         Ok(())
     }
+}
+
+/// Memory of a process that a copy of it would have in common with it.
+fn shared_memory(pid: i32) -> Option<String> {
+    let maps = procfs::maps(pid.cast_unsigned());
+    let shared = maps.into_iter().find(|map| map.writable && map.shared)?;
+    Some(if shared.path.is_empty() { "without a name".to_owned() } else { shared.path })
 }
 
 fn same(one: &Boundary, other: &Boundary) -> bool {
