@@ -1,8 +1,13 @@
 //! `cargo xtask probe`: a signal at every instruction of a function of any program.
 
+use std::fmt::Write as _;
+use std::slice;
+
 use serde::Serialize;
-use sigproof_probe::{Report, Request, Trouble as Found};
+use sigproof_probe::lint::{self, Lint};
+use sigproof_probe::{Found, Report, Request, Trouble as Refused, WindowName};
 use sigproof_report::exit::Exit;
+use sigproof_report::write::Format;
 
 use crate::args::ProbeArgs;
 use crate::output::Out;
@@ -10,12 +15,65 @@ use crate::reports;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
 
+/// The window that stands for those that follow from the handler.
+const AUTO: &str = "auto";
+
 /// Runs the verb.
 pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
-    reports::only_json(&args.reports)?;
+    let mut request = request(args)?;
+    let mut line = Line::default();
+    let mut exit = Exit::AsExpected;
+    let mut lints = Vec::new();
+    let is_auto = |window: &WindowName| window.library.is_none() && window.function == AUTO;
+    if args.lint || args.windows.iter().any(is_auto) {
+        lints = sigproof_probe::lint(&request, session.stop, &mut |text| line.tell(text)).map_err(of_refused)?;
+        line.clear();
+        exit = exit.worst(session.out.say(&(texts(&lints, false) + "\n")));
+        let windows = lint::windows(&lints);
+        if args.lint {
+            if lints.iter().any(|lint| !lint.calls.is_empty()) {
+                exit = exit.worst(Exit::Unexpected);
+                let at: Vec<String> = windows.iter().take(6).map(|window| format!("--at {window}")).collect();
+                if !at.is_empty() {
+                    exit = exit.worst(session.out.say(&format!("windows to sweep first: {}\n", at.join(" "))));
+                }
+            }
+            let found = Found::default();
+            return Ok(exit.worst(write(args, &lints, &found, session)?).into());
+        }
+        request.skips = true;
+        let named: Vec<WindowName> = windows.iter().filter_map(|window| window.parse().ok()).collect();
+        request.windows =
+            args.windows.iter().flat_map(|w| if is_auto(w) { named.clone() } else { vec![w.clone()] }).collect();
+    }
+    let mut found = Found::default();
+    let done = sigproof_probe::probe(&request, session.stop, &mut |text| line.tell(text), &mut found);
+    line.clear();
+    let mut text = texts(&found.reports, args.verbose);
+    for why in &found.skipped {
+        let _ = writeln!(text, "passed over: {why}");
+    }
+    exit = exit.worst(session.out.say(&text));
+    exit = found.reports.iter().map(of_report).fold(exit, Exit::worst);
+    if request.skips && found.reports.is_empty() && done.is_ok() {
+        exit = exit.worst(Exit::Inconclusive);
+    }
+    if !found.reports.is_empty() {
+        exit = exit.worst(write(args, &lints, &found, session)?);
+    }
+    match done {
+        Ok(()) => Ok(exit.into()),
+        Err(refused) => {
+            let trouble = of_refused(refused);
+            Err(Trouble { exit: trouble.exit.worst(exit), ..trouble })
+        }
+    }
+}
+
+fn request(args: &ProbeArgs) -> Result<Request, Trouble> {
     let replay = args.replay.as_deref().map(str::parse).transpose();
     let replay = replay.map_err(|error: sigproof_step::token::BadToken| Trouble::usage(error.to_string()))?;
-    let request = Request {
+    Ok(Request {
         command: args.command.clone(),
         env: args.env.clone(),
         signals: args.signals.clone(),
@@ -30,42 +88,102 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
         engine: args.engine,
         replay,
         ..Request::default()
-    };
-    let mut found = Vec::new();
-    let mut shown = false;
-    let done = sigproof_probe::probe(&request, session.stop, &mut |line| told(line, &mut shown), &mut found);
-    if shown {
-        let _ = Out::Stderr.say("\r\x1b[2K");
-    }
-    let texts = found.iter().map(|report| if args.verbose { format!("{report:#}") } else { report.to_string() });
-    let mut exit = session.out.say(&texts.collect::<Vec<_>>().join("\n"));
-    exit = found.iter().map(of_report).fold(exit, Exit::worst);
-    if !found.is_empty() {
-        exit = exit.worst(session.write_json(&Written { schema: "sigproof.probe/1", sweeps: &found })?);
-    }
-    match done {
-        Ok(()) => Ok(exit.into()),
-        Err(trouble) => {
-            let trouble = of_trouble(trouble);
-            Err(Trouble { exit: trouble.exit.worst(exit), ..trouble })
-        }
-    }
+    })
+}
+
+fn texts<T: std::fmt::Display>(found: &[T], whole: bool) -> String {
+    let text = |one: &T| if whole { format!("{one:#}") } else { one.to_string() };
+    found.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// The schema of a report.
 #[derive(Serialize)]
 struct Written<'a> {
     schema: &'static str,
+    handlers: &'a [Lint],
     sweeps: &'a [Report],
+    skipped: &'a [String],
+}
+
+/// Writes the reports that were asked for.
+fn write(args: &ProbeArgs, lints: &[Lint], found: &Found, session: &Session<'_>) -> Result<Exit, Trouble> {
+    let mut exit = Exit::AsExpected;
+    for target in &args.reports {
+        let text = match target.format {
+            Format::Json => {
+                let Found { reports: sweeps, skipped } = found;
+                let written = Written { schema: "sigproof.probe/1", handlers: lints, sweeps, skipped };
+                serde_json::to_string_pretty(&written)
+                    .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?
+                    + "\n"
+            }
+            Format::Junit => junit(lints, found),
+        };
+        exit = exit.worst(reports::write_text(&text, slice::from_ref(target), session.out));
+    }
+    Ok(exit)
+}
+
+/// A test for each handler and each sweep.
+fn junit(lints: &[Lint], found: &Found) -> String {
+    let mut cases = Vec::new();
+    for lint in lints {
+        let failure = (!lint.calls.is_empty()).then(|| lint.to_string());
+        cases.push((format!("{} {}", lint.program, lint.signal), "handler".to_owned(), 0.0, failure));
+    }
+    for report in &found.reports {
+        let failure = (of_report(report) != Exit::AsExpected).then(|| report.to_string());
+        let class = format!("{} {}", report.program, report.signal);
+        cases.push((class, report.window.clone(), report.seconds, failure));
+    }
+    let failures = cases.iter().filter(|(_, _, _, failure)| failure.is_some()).count();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(text, "<testsuites><testsuite name=\"probe\" tests=\"{}\" failures=\"{failures}\">", cases.len());
+    for (class, name, seconds, failure) in cases {
+        let (class, name) = (escaped(&class), escaped(&name));
+        let _ = write!(text, "<testcase classname=\"{class}\" name=\"{name}\" time=\"{seconds:.3}\">");
+        if let Some(failure) = failure {
+            let line = escaped(failure.lines().nth(1).unwrap_or_default());
+            let _ = write!(text, "<failure message=\"{line}\">{}</failure>", escaped(&failure));
+        }
+        text += "</testcase>\n";
+    }
+    text + "</testsuite></testsuites>\n"
+}
+
+/// Text for XML.
+fn escaped(text: &str) -> String {
+    let escape = |letter: char| match letter {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        letter if letter.is_control() && letter != '\n' => String::from(' '),
+        letter => letter.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// The line of progress, on a terminal alone.
-fn told(line: &str, shown: &mut bool) {
-    if Out::Stderr.is_terminal() {
-        let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
-        let line: String = line.chars().take(width).collect();
-        let _ = Out::Stderr.say(&format!("\r\x1b[2K{line}"));
-        *shown = true;
+#[derive(Default)]
+struct Line {
+    shown: bool,
+}
+
+impl Line {
+    fn tell(&mut self, text: &str) {
+        if Out::Stderr.is_terminal() {
+            let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
+            let text: String = text.chars().take(width).collect();
+            let _ = Out::Stderr.say(&format!("\r\x1b[2K{text}"));
+            self.shown = true;
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = Out::Stderr.say("\r\x1b[2K");
+        }
     }
 }
 
@@ -79,11 +197,22 @@ fn of_report(report: &Report) -> Exit {
     }
 }
 
-fn of_trouble(trouble: Found) -> Trouble {
-    match trouble {
-        Found::Usage(what) => Trouble::usage(what),
-        Found::Lacks(what) => Trouble::environment(what),
-        Found::Inconclusive(what) => Trouble::with(Exit::Inconclusive, what),
-        Found::Interrupted => Trouble::interrupted(),
+fn of_refused(refused: Refused) -> Trouble {
+    match refused {
+        Refused::Usage(what) => Trouble::usage(what),
+        Refused::Lacks(what) => Trouble::environment(what),
+        Refused::Inconclusive(what) => Trouble::with(Exit::Inconclusive, what),
+        Refused::Interrupted => Trouble::interrupted(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_xml_is_escaped() {
+        assert_eq!(escaped("a<b & \"c\"\n\u{1}"), "a&lt;b &amp; &quot;c&quot;\n ");
+        assert!(junit(&[], &Found::default()).contains("tests=\"0\" failures=\"0\""));
     }
 }

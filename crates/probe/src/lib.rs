@@ -32,6 +32,7 @@ use sigproof_shim::native::atomic::AtomicBool;
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod elsewhere;
+pub mod lint;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux;
 pub mod report;
@@ -218,6 +219,17 @@ pub struct Request {
     pub engine: Engine,
     /// One boundary alone: its token.
     pub replay: Option<sigproof_step::token::Token>,
+    /// Whether a window that is not there, or that nobody calls, is passed over.
+    pub skips: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The sweeps, in order.
+    pub reports: Vec<Report>,
+    /// Windows that were passed over, with the reason.
+    pub skipped: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -251,9 +263,18 @@ pub fn probe(
     request: &Request,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&str),
-    found: &mut Vec<Report>,
+    found: &mut Found,
 ) -> Result<(), Trouble> {
     target::probe(request, stop, tell, found)
+}
+
+/// Runs the handlers of the signals that are asked for, or of all, and says what they call that is on no list
+/// of async-signal-safe functions. `tell` hears what is being done.
+///
+/// # Errors
+/// There is no such program or no handler, or the machine refuses what is needed.
+pub fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&str)) -> Result<Vec<lint::Lint>, Trouble> {
+    target::lint(request, stop, tell)
 }
 
 #[cfg(test)]

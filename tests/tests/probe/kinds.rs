@@ -1,7 +1,7 @@
 //! What is found in each kind of program, and that nothing is found in its fixed form.
 
 use serde_json::Value;
-use sigproof_tests::{Ran, json, run};
+use sigproof_tests::{Ran, run};
 
 use crate::{Check, specimens};
 
@@ -23,8 +23,15 @@ pub const TESTS: &[(&str, Check)] = &[
 /// A sweep of a specimen, with a report.
 pub fn sweep(options: &[&str], window: &str, kind: &[&str]) -> (Ran, Value) {
     let path = specimens();
-    let verb = ["probe", "--signal", "USR1", "--at", window, "--report", "json=-"];
-    json(&[&verb, options, &["--", &path], kind].concat())
+    let verb = ["probe", "--signal", "USR1", "--at", window];
+    reported(&[&verb, options].concat(), &[&[path.as_str()], kind].concat())
+}
+
+/// What a verb says of a command, with its report.
+pub fn reported(verb: &[&str], command: &[&str]) -> (Ran, Value) {
+    let ran = run(&[verb, &["--report", "json=-", "--"], command].concat());
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+    (ran, report)
 }
 
 /// The endings of a sweep, but for clean ones, and whether every range is confirmed.

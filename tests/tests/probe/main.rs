@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod handlers;
 mod input;
 mod kinds;
 mod leftovers;
@@ -52,7 +53,12 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let lacks = if arguments.list { None } else { compile().err() };
-    let tests = [("kinds", kinds::TESTS), ("input", input::TESTS), ("leftovers", leftovers::TESTS)];
+    let tests = [
+        ("handlers", handlers::TESTS),
+        ("kinds", kinds::TESTS),
+        ("input", input::TESTS),
+        ("leftovers", leftovers::TESTS),
+    ];
     if let Some(why) = &lacks {
         let count: usize = tests.iter().map(|(_, tests)| tests.len()).sum();
         println!("skipped: {count} tests of probe: {why}");

@@ -12,11 +12,16 @@ use sigproof_report::write::Target;
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProbeArgs {
     /// The signal, such as SIGTERM, TERM or 15 (repeatable: one sweep after the other)
-    #[arg(long = "signal", value_name = "SIGNAL", required = true, value_parser = signal)]
+    #[arg(long = "signal", value_name = "SIGNAL", required_unless_present = "lint", value_parser = signal)]
     pub signals: Vec<i32>,
-    /// The function whose instructions are swept: FUNCTION, FUNCTION@LIBRARY or OBJECT+0xOFFSET (repeatable)
-    #[arg(long = "at", value_name = "FUNCTION", required = true)]
+    /// The function whose instructions are swept: FUNCTION, FUNCTION@LIBRARY or OBJECT+0xOFFSET (repeatable);
+    /// `auto`: those that take the locks that the handler takes
+    #[arg(long = "at", value_name = "FUNCTION", required_unless_present = "lint")]
     pub windows: Vec<WindowName>,
+    /// Only run the handlers, of the signals that are given or of all, and list what they call that is on no
+    /// list of async-signal-safe functions
+    #[arg(long, conflicts_with_all = ["windows", "replay", "from", "calls"])]
+    pub lint: bool,
     /// The thread that takes the signal: main, any, or the name of a thread
     #[arg(long, value_name = "THREAD", default_value = "main", value_parser = thread)]
     pub thread: Thread,
@@ -50,7 +55,7 @@ pub struct ProbeArgs {
     /// Show every range and every row of the strip
     #[arg(long)]
     pub verbose: bool,
-    /// Write a report, json=PATH, junit=PATH or html=PATH; `-` is the standard output (repeatable)
+    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,
     /// The program and its arguments
@@ -128,9 +133,12 @@ Examples:
   cargo xtask probe --signal TERM --at random --report json=map.json -- ./sampler
   cargo xtask probe --signal TERM --at random --replay 'sampler:SIGTERM@random:20@k6@libc.so.6+0x409a1@random+0x21#1' -- ./sampler
 
+  cargo xtask probe --lint -- ./server --once             what do its handlers call?
+  cargo xtask probe --signal TERM --at auto -- ./server   and where may the signal come between?
+
 Exit codes of probe:
-    0  no boundary is vulnerable
-    1  at least one boundary is vulnerable
+    0  no boundary is vulnerable; of --lint: the handlers call nothing that is on no list
+    1  at least one boundary is vulnerable; of --lint: a handler calls what is on no list
     2  wrong usage: no such program or function
     3  inconclusive: the function was not called in time, the program hangs without a signal, boundaries
        that nothing could be said of, or --time ran out

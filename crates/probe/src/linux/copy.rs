@@ -276,6 +276,8 @@ impl Copy {
         let used = self.account().map_or(0, |run| run.cpu_ns);
         loop {
             match self.wait()? {
+                // The second signal has ended the sleep, one way or another.
+                Stop::Ended(_) if again => return Ok(Told::Sleeps),
                 Stop::Ended(status) => {
                     seen.end = End::Ended(status);
                     return Ok(Told::Seen(seen));
@@ -306,6 +308,9 @@ impl Copy {
                     } else if registers.rip == entry || stopped_by_us {
                         if !seen.returned && registers.rsp >= live.sp {
                             seen.returned = true;
+                        }
+                        if again && seen.returned {
+                            return Ok(Told::Sleeps);
                         }
                         entries += u32::from(seen.returned);
                         if entries > FURTHER {

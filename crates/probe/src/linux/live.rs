@@ -31,6 +31,9 @@ const BEHIND: usize = 3;
 /// How long a wait for an event takes before it is looked around.
 const QUIET: Duration = Duration::from_micros(500);
 
+/// How long a window that may be passed over is waited for.
+const SOON: Duration = Duration::from_secs(2);
+
 /// The longest path; the rest of a window is said to be out of reach.
 pub(crate) const LONGEST: usize = 60_000;
 
@@ -102,7 +105,7 @@ impl<'a> Live<'a> {
     ) -> Result<Arrival<'a>, Trouble> {
         let mut process = Process::start(request, false)?;
         let pid = process.pid;
-        let deadline = Instant::now() + request.time;
+        let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
         let (mut function, mut nearest, mut called) = (None, Vec::new(), None);
         let mut has_library = window.library.is_none();
         let mut became_another = false;
@@ -352,7 +355,7 @@ impl<'a> Live<'a> {
 }
 
 /// A signal that an instruction brings upon itself.
-fn is_fault(signal: i32) -> bool {
+pub(super) fn is_fault(signal: i32) -> bool {
     matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP)
 }
 

@@ -13,6 +13,7 @@
 //! | `before` | untouched runs, and what the signal does outside the window |
 //! | `grade` | the ending, from what was seen |
 //! | `sweep` | all boundaries of a window |
+//! | `lint` | what a handler calls |
 //! | `outcome` | the report of a sweep |
 
 mod before;
@@ -22,6 +23,7 @@ mod entry;
 mod filter;
 mod follow;
 mod grade;
+mod lint;
 mod live;
 mod names;
 mod outcome;
@@ -32,20 +34,26 @@ mod sweep;
 
 use sigproof_shim::native::atomic::AtomicBool;
 
-use crate::{Report, Request, Trouble};
+pub(crate) use lint::lint;
+
+use crate::{Found, Request, Trouble};
 
 /// Sweeps every window with every signal.
 pub(crate) fn probe(
     request: &Request,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&str),
-    found: &mut Vec<Report>,
+    found: &mut Found,
 ) -> Result<(), Trouble> {
     let _pinned = Pinned::to_one_processor();
     let untouched = before::untouched(request, stop, tell)?;
     for signal in &request.signals {
         for window in &request.windows {
-            found.push(sweep::sweep(request, window, *signal, &untouched, stop, tell)?);
+            match sweep::sweep(request, window, *signal, &untouched, stop, tell) {
+                Ok(report) => found.reports.push(report),
+                Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => found.skipped.push(why),
+                Err(trouble) => return Err(trouble),
+            }
         }
     }
     Ok(())

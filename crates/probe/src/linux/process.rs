@@ -62,6 +62,8 @@ pub(crate) struct Process {
     strangers: BTreeSet<i32>,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
+    /// How the first thread goes on after a stop that nobody hears of: freely, or to its next system call.
+    pub onwards: libc::c_uint,
     /// Threads that are stopped until they are released.
     held: BTreeSet<i32>,
     ended: Option<ExitStatus>,
@@ -124,7 +126,17 @@ impl Process {
         let memory = OpenOptions::new().read(true).write(true).open(&path).map_err(refused("open of /proc/PID/mem"))?;
         let threads = BTreeMap::from([(pid, Thread::default())]);
         let (strangers, everywhere) = (BTreeSet::new(), [None; 4]);
-        Ok(Self { pid, output, threads, strangers, everywhere, held: BTreeSet::new(), ended: None, memory })
+        Ok(Self {
+            pid,
+            output,
+            threads,
+            strangers,
+            everywhere,
+            onwards: libc::PTRACE_CONT,
+            held: BTreeSet::new(),
+            ended: None,
+            memory,
+        })
     }
 
     /// The ids of its threads.
@@ -221,7 +233,7 @@ impl Process {
             return Ok(Some(Event::Exec(tid)));
         }
         if event != 0 {
-            self.go(tid, 0)?;
+            resume(if tid == self.pid { self.onwards } else { libc::PTRACE_CONT }, tid, 0)?;
             return Ok(None);
         }
         self.equip(tid)?;

@@ -347,7 +347,14 @@ impl<'a> Sweep<'a> {
         let Some(mut live) = self.bring(self.first)? else {
             return Err(Trouble::Inconclusive("the call was not met again".to_owned()));
         };
+        // Before the controls: what other threads do in the meantime is not to be taken for the window's.
+        if !matches!(self.request.engine, Engine::Pass | Engine::Rerun) {
+            live.process.hold_others(live.tid)?;
+        }
         let copies = self.controls(&live)?;
+        if copies == Copies::Not {
+            live.process.release_others()?;
+        }
         let mut known: HashSet<(u64, u64)> = HashSet::new();
         let mut nothing_new = 0;
         let most = self.request.calls.unwrap_or(PASSES);
