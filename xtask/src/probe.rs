@@ -50,9 +50,7 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
     let done = sigproof_probe::probe(&request, session.stop, &mut |text| line.tell(text), &mut found);
     line.clear();
     let mut text = texts(&found.reports, args.verbose);
-    for why in &found.skipped {
-        let _ = writeln!(text, "passed over: {why}");
-    }
+    text += &passed_over(&found);
     exit = exit.worst(session.out.say(&text));
     exit = found.reports.iter().map(of_report).fold(exit, Exit::worst);
     if request.skips && found.reports.is_empty() && done.is_ok() {
@@ -68,6 +66,21 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
             Err(Trouble { exit: trouble.exit.worst(exit), ..trouble })
         }
     }
+}
+
+/// What was passed over: those that nobody calls in one line.
+fn passed_over(found: &Found) -> String {
+    let (uncalled, others): (Vec<_>, Vec<_>) =
+        found.skipped.iter().partition(|(_, why)| why.starts_with("nobody called"));
+    let mut text = String::new();
+    if !uncalled.is_empty() {
+        let names: Vec<&str> = uncalled.iter().map(|(window, _)| window.as_str()).collect();
+        let _ = writeln!(text, "\nnobody called, and so not swept: {}", names.join(", "));
+    }
+    for (window, why) in others {
+        let _ = writeln!(text, "not swept: {window}: {why}");
+    }
+    text
 }
 
 fn request(args: &ProbeArgs) -> Result<Request, Trouble> {
@@ -102,7 +115,7 @@ struct Written<'a> {
     schema: &'static str,
     handlers: &'a [Lint],
     sweeps: &'a [Report],
-    skipped: &'a [String],
+    skipped: &'a [(String, String)],
 }
 
 /// Writes the reports that were asked for.

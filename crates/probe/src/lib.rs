@@ -228,8 +228,8 @@ pub struct Request {
 pub struct Found {
     /// The sweeps, in order.
     pub reports: Vec<Report>,
-    /// Windows that were passed over, with the reason.
-    pub skipped: Vec<String>,
+    /// Windows that were passed over, each with the reason.
+    pub skipped: Vec<(String, String)>,
 }
 
 /// Why there is no answer.

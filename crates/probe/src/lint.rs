@@ -13,7 +13,7 @@ use sigproof_inspect::rules::safety::{self, RULE};
 pub struct Lint {
     /// The program, as it was named.
     pub program: String,
-    /// The signal.
+    /// The signal, or several that have the same handler.
     pub signal: String,
     /// The handler's name.
     pub handler: String,
@@ -64,6 +64,7 @@ const HELPERS: &[&str] = &[
     "pthread_disable_asynccancel",
     "syscall_cancel",
     "restore_rt",
+    "setjmp",
     "sigsetjmp",
     "sigjmp_save",
     "longjmp_chk",

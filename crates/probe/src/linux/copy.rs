@@ -29,7 +29,8 @@ use super::entry::{First, STOP};
 use super::follow::{End, FURTHER, Seen, has_frame};
 use super::live::{ENTRY, Live, RETURN};
 use super::pages::Pages;
-use super::process::{await_child_signal, is_own_trap, resume, send, wait_for};
+use super::stops::{await_child_signal, is_own_trap, resume, send, wait_for};
+use super::waits::{caught, has_pending, is_lasting, is_untimed};
 use super::{filter, remote};
 use crate::{Trouble, refused};
 
@@ -58,7 +59,7 @@ enum Stop {
 /// What a copy has told.
 pub(crate) enum Told {
     /// What became of it.
-    Seen(Seen),
+    Seen(Box<Seen>),
     /// It sleeps in the window, and only something outside, or another signal, ends the sleep.
     Sleeps,
     /// Nothing that a judgement could rest on.
@@ -280,7 +281,7 @@ impl Copy {
                 Stop::Ended(_) if again => return Ok(Told::Sleeps),
                 Stop::Ended(status) => {
                     seen.end = End::Ended(status);
-                    return Ok(Told::Seen(seen));
+                    return Ok(Told::Seen(Box::new(seen)));
                 }
                 Stop::Call => {
                     self.dirty = true;
@@ -317,7 +318,7 @@ impl Copy {
                             seen.end = End::Passed;
                             seen.pending = has_pending(self.pid);
                             self.unsure = false;
-                            return Ok(Told::Seen(seen));
+                            return Ok(Told::Seen(Box::new(seen)));
                         }
                     } else if is_own_trap(self.pid) {
                         self.go(libc::SIGTRAP)?;
@@ -346,7 +347,7 @@ impl Copy {
                         seen.in_handler =
                             has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
                         seen.end = End::Stuck(Stuck::AllAsleep);
-                        return Ok(Told::Seen(seen));
+                        return Ok(Told::Seen(Box::new(seen)));
                     }
                     // The program itself is not alone with what it waits for.
                     if same >= 2
@@ -357,7 +358,7 @@ impl Copy {
                         if signal == 0 || again {
                             // A second signal has not ended the sleep, which is not about signals then.
                             seen.end = End::Returned;
-                            return Ok(if again { Told::Seen(seen) } else { Told::Sleeps });
+                            return Ok(if again { Told::Seen(Box::new(seen)) } else { Told::Sleeps });
                         }
                         again = true;
                         self.dirty = true;
@@ -372,7 +373,7 @@ impl Copy {
                         seen.in_handler =
                             has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
                         seen.end = End::Stuck(Stuck::Spinning { tid: self.pid.cast_unsigned() });
-                        return Ok(Told::Seen(seen));
+                        return Ok(Told::Seen(Box::new(seen)));
                     }
                     if begun.elapsed() > patience && same > 3 || begun.elapsed() > patience * 50 {
                         return Ok(Told::Nothing);
@@ -428,67 +429,4 @@ impl Copy {
             }
         }
     }
-}
-
-/// The signals that a process catches.
-fn caught(pid: i32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
-}
-
-/// Whether a wait of a process with one thread has no end: an untimed wait on a futex that nobody shares.
-fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
-    nr == libc::SYS_futex && waits(args) && args[3] == 0 && args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
-}
-
-/// Whether a call waits for something outside, without a time limit, by its number and arguments.
-pub(crate) fn is_untimed(syscall: procfs::Syscall) -> bool {
-    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
-    match nr {
-        libc::SYS_poll | libc::SYS_epoll_wait | libc::SYS_epoll_pwait => {
-            (args[if nr == libc::SYS_poll { 2 } else { 3 }] as i32) < 0
-        }
-        libc::SYS_ppoll => args[2] == 0,
-        libc::SYS_select | libc::SYS_pselect6 => args[4] == 0,
-        libc::SYS_read
-        | libc::SYS_readv
-        | libc::SYS_recvfrom
-        | libc::SYS_recvmsg
-        | libc::SYS_accept
-        | libc::SYS_accept4 => true,
-        libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_wait4 | libc::SYS_waitid => true,
-        libc::SYS_rt_sigtimedwait => args[2] == 0,
-        _ => false,
-    }
-}
-
-/// Whether it waits on a futex, without a time limit.
-pub(crate) fn is_futex(syscall: procfs::Syscall) -> bool {
-    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
-    nr == libc::SYS_futex && args[3] == 0 && waits(&args)
-}
-
-/// Whether the operation of a futex call is a wait.
-fn waits(args: &[u64; 6]) -> bool {
-    let operation = args[1] as i32 & libc::FUTEX_CMD_MASK;
-    matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI)
-}
-
-/// Whether any signal waits for a stopped process.
-fn has_pending(pid: i32) -> bool {
-    /// linux/ptrace.h, `struct ptrace_peeksiginfo_args`.
-    #[repr(C)]
-    struct Peek {
-        off: u64,
-        flags: u32,
-        nr: i32,
-    }
-    [0, 1].into_iter().any(|shared| {
-        let peek = Peek { off: 0, flags: shared, nr: 1 };
-        // SAFETY: zeroed is valid for the type.
-        let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
-        // SAFETY: the kernel reads `peek` and writes one siginfo, both live locals.
-        unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, pid, &raw const peek, &raw mut info) == 1 }
-    })
 }

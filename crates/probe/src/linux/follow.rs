@@ -7,10 +7,10 @@ use sigproof_inspect::diagnose::{self, Diagnosis};
 use sigproof_inspect::explain::{self, Answer, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
-use super::copy::{is_futex, is_untimed};
 use super::cpu;
 use super::live::{Live, RETURN};
 use super::process::Event;
+use super::waits::{is_futex, is_untimed};
 use crate::Trouble;
 
 /// Passes after the judged one that a program has to come through.

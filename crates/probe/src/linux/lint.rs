@@ -12,7 +12,8 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use super::before::signal_name;
 use super::cpu::{self, Kind};
 use super::live::is_fault;
-use super::process::{Action, Event, Process, resume};
+use super::process::{Action, Event, Process};
+use super::stops::resume;
 use crate::lint::{Call, Lint, Listed, listed};
 use crate::{Request, Trouble};
 
@@ -37,7 +38,7 @@ pub(crate) fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&s
     {
         return Err(Trouble::Lacks(format!("no handler of {} is ever installed", signal_name(*signal))));
     }
-    let mut lints = Vec::new();
+    let mut lints: Vec<Lint> = Vec::new();
     for (signal, first, last) in installed.iter().filter(|(signal, _, _)| asked(signal)) {
         tell(&format!("the handler of {}", signal_name(*signal)));
         let mut places = vec![*first, first.midpoint(*last), *last];
@@ -50,7 +51,13 @@ pub(crate) fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&s
                 Some(lint) => merge(lint, one),
             }
         }
-        lints.extend(lint);
+        let Some(lint) = lint else { continue };
+        // One handler of several signals is told of once.
+        let same = |other: &&mut Lint| other.handler == lint.handler && other.calls == lint.calls;
+        match lints.iter_mut().find(same) {
+            Some(other) => other.signal = format!("{}, {}", other.signal, lint.signal),
+            None => lints.push(lint),
+        }
     }
     if lints.is_empty() {
         return Err(Trouble::Lacks("it installs no handler: there is nothing to be looked at".to_owned()));
@@ -199,8 +206,8 @@ fn execute(request: &Request, process: &mut Process, signal: i32, stop: &AtomicB
     let own = std::fs::read_link(format!("/proc/{tid}/exe")).ok();
     let own = own.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
     let first = cpu::registers(tid)?;
-    let named = |place: &Place| place.symbol.clone().unwrap_or_else(|| place.in_object());
-    lint.handler = named(&symbols.place(first.rip));
+    let place = symbols.place(first.rip);
+    lint.handler = place.symbol.clone().unwrap_or_else(|| place.in_object());
     let mut frames = vec![Frame { name: lint.handler.clone(), sp: first.rsp, covers: false, told: None }];
     let mut before = first.rip;
     loop {

@@ -203,7 +203,7 @@ impl<'a> Live<'a> {
 
     /// Brings the program, whose thread is stopped, to the entry of a later pass; false if it ends before, or
     /// does not come there in time.
-    pub(crate) fn to_pass(&mut self, pass: u64, deadline: Instant) -> Result<bool, Trouble> {
+    pub(crate) fn go_to_pass(&mut self, pass: u64, deadline: Instant) -> Result<bool, Trouble> {
         while self.pass < pass {
             self.release_held()?;
             self.process.go(self.tid, 0)?;

@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `process` | the program: start, stops, memory, end |
+//! | `stops` | stops of threads: waited for, brought about, ended |
+//! | `waits` | what a process waits for |
 //! | `cpu` | registers, breakpoints, instructions |
 //! | `entry` | a function's first instruction, done by us |
 //! | `names` | which function is where |
@@ -30,7 +32,9 @@ mod outcome;
 mod pages;
 mod process;
 mod remote;
+mod stops;
 mod sweep;
+mod waits;
 
 use sigproof_shim::native::atomic::AtomicBool;
 
@@ -51,7 +55,9 @@ pub(crate) fn probe(
         for window in &request.windows {
             match sweep::sweep(request, window, *signal, &untouched, stop, tell) {
                 Ok(report) => found.reports.push(report),
-                Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => found.skipped.push(why),
+                Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => {
+                    found.skipped.push((window.to_string(), why));
+                }
                 Err(trouble) => return Err(trouble),
             }
         }

@@ -4,7 +4,7 @@ use crate::{Trouble, refused};
 use nix::errno::Errno;
 
 use super::cpu;
-use super::process::{resume, wait_for};
+use super::stops::{resume, wait_for};
 
 /// Makes a stopped thread do a system call; its registers are put back. The result, as the kernel gives it.
 pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Trouble> {
