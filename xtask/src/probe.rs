@@ -97,6 +97,7 @@ fn request(args: &ProbeArgs) -> Result<Request, Trouble> {
         time: args.time,
         timeout: args.timeout,
         expect_exit: args.expect_exit,
+        expect_output: args.expect_output.clone().unwrap_or_default(),
         cold: args.cold,
         engine: args.engine,
         replay,
@@ -204,6 +205,7 @@ impl Line {
 fn of_report(report: &Report) -> Exit {
     let undecided = report.paths.iter().any(|path| path.strip.contains('?'));
     match report.vulnerable() {
+        0 if report.errno.is_some() => Exit::Unexpected,
         0 if report.incomplete || undecided || report.judged() == 0 => Exit::Inconclusive,
         0 => Exit::AsExpected,
         _ => Exit::Unexpected,

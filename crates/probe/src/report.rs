@@ -32,6 +32,9 @@ pub struct Report {
     pub seconds: f64,
     /// Time per judged boundary of the walk alone, in boundaries a second; without confirmations.
     pub rate: f64,
+    /// What the handler left in `errno`, which it must leave alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<i32>,
     /// What the reader has to know: what was not reached, what could not be used.
     pub notes: Vec<String>,
     /// Whether the sweep was ended before it was done.

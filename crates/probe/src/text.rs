@@ -35,6 +35,10 @@ impl fmt::Display for Report {
         }
         writeln!(f, "  without a signal: {}", self.untouched)?;
         writeln!(f, "  {} outside the window: {}", self.signal, self.reference)?;
+        if let Some(errno) = self.errno {
+            let error = std::io::Error::from_raw_os_error(errno);
+            writeln!(f, "errno spoiled: the handler left it changed ({error}); save it first, and put it back last")?;
+        }
         for path in &self.paths {
             if path.judged == 0 && !f.alternate() {
                 continue;

@@ -11,6 +11,8 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_null_table_is_a_crash", null_table),
     ("a_pair_out_of_step_is_a_wrong_exit", pair),
     ("a_question_before_a_wait_is_a_lost_wakeup", lost),
+    ("a_word_between_is_a_wrong_output", output),
+    ("errno_is_spoiled", spoils),
     ("an_intended_exit_is_clean", ends),
     ("a_handler_that_the_kernel_resets_is_clean", once),
     ("a_window_that_forks_is_clean", forks),
@@ -86,6 +88,25 @@ fn pair() {
 
 fn lost() {
     shows("next_line", "lost", "lost wake-up");
+}
+
+fn output() {
+    let same = ["--expect-output", "same"];
+    let (ran, report) = sweep(&same, "speak", &["output", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let (found, confirmed) = endings(&report);
+    assert_eq!((found, confirmed), (vec!["wrong output".to_owned()], true), "{ran:#?}");
+    let (ran, _) = sweep(&same, "speak", &["output", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let (ran, _) = sweep(&[], "speak", &["output", "broken"]);
+    assert_eq!(ran.code, Some(0), "output is compared on demand: {ran:#?}");
+}
+
+fn spoils() {
+    let (ran, report) = sweep(&[], "book", &["spoils", "broken"]);
+    assert_eq!((ran.code, &report["sweeps"][0]["errno"]), (Some(1), &libc::EBADF.into()), "{ran:#?}");
+    let (ran, _) = sweep(&[], "book", &["spoils", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
 
 fn clean(window: &str, kind: &str) -> Value {

@@ -237,6 +237,51 @@ static int logs(void)
 	return 0;
 }
 
+// A handler that is heard only in the middle of a sentence.
+static volatile sig_atomic_t speaking;
+
+WINDOW void speak(void)
+{
+	speaking = 1;
+	if (write(1, "word\n", 5) != 5)
+		_exit(7);
+	speaking = 0;
+}
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	if (speaking && broken && write(1, "what?\n", 6) != 6)
+		_exit(7);
+}
+
+static int output(void)
+{
+	install(SIGUSR1, interrupt, SA_RESTART);
+	rounds = 40;
+	for (long n = 0; n < rounds; n++)
+		speak();
+	return 0;
+}
+
+// A handler whose call fails.
+static void fail(int signal)
+{
+	int kept = errno;
+	(void)signal;
+	close(-1);
+	if (!broken)
+		errno = kept;
+}
+
+static int spoils(void)
+{
+	install(SIGUSR1, fail, SA_RESTART);
+	for (long n = 0; n < rounds; n++)
+		book(n);
+	return 0;
+}
+
 // A handler that ends the program, as it is meant to.
 static void leave(int signal)
 {
@@ -428,7 +473,8 @@ int main(int argc, char **argv)
 		{ "mutex", mutex }, { "spin", spin }, { "null_table", null_table }, { "pair", pair }, { "lost", lost },
 		{ "ends", ends }, { "once", once }, { "forks", forks }, { "repeats", repeats }, { "threads", threads },
 		{ "loud", loud }, { "daemon", daemon_ }, { "traps", traps_ }, { "traced", traced }, { "stuck", stuck },
-		{ "endless", endless }, { "logs", logs }, { "terminal", terminal },
+		{ "endless", endless }, { "logs", logs },
+		{ "output", output }, { "spoils", spoils }, { "terminal", terminal },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
 		if (!strcmp(kind, kinds[n].name))

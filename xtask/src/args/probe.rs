@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
-use sigproof_probe::{Engine, Thread, WindowName};
+use sigproof_probe::{Engine, Output, Thread, WindowName};
 use sigproof_report::write::Target;
 
 /// The arguments of `probe`.
@@ -25,7 +25,7 @@ pub struct ProbeArgs {
     /// The thread that takes the signal: main, any, or the name of a thread
     #[arg(long, value_name = "THREAD", default_value = "main", value_parser = thread)]
     pub thread: Thread,
-    /// The first call of the function that is swept, from 0; by default the 20th, when the program has settled
+    /// The first call of the function that is swept, from 0; by default the 20th
     #[arg(long, value_name = "CALL")]
     pub from: Option<u64>,
     /// How many calls are swept at most; by default until three in turn add no new boundary
@@ -40,6 +40,10 @@ pub struct ProbeArgs {
     /// The exit status that is right; by default that of a run with the signal outside the function
     #[arg(long, value_name = "STATUS")]
     pub expect_exit: Option<i32>,
+    /// What the program is to write in all, on both streams: the contents of FILE, or `same`: what it writes
+    /// when the signal comes outside the function. Each boundary then takes a run to the program's end
+    #[arg(long, value_name = "FILE|same", value_parser = output)]
+    pub expect_output: Option<Output>,
     /// Add to the environment of the program (repeatable)
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
     pub env: Vec<(OsString, OsString)>,
@@ -99,6 +103,13 @@ fn engine(text: &str) -> Result<Engine, String> {
     })
 }
 
+fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "same" => Ok(Output::Same),
+        path => std::fs::read(path).map(Output::Is).map_err(|error| format!("{error}; write a file's path, or same")),
+    }
+}
+
 fn variable(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
@@ -117,9 +128,11 @@ the signal comes outside the window. The program must install a handler for the 
   D       self-deadlock    a thread waits for a lock that it holds itself
   X       cross deadlock   threads wait for each other
   L       lost wake-up     the handler has returned, and nothing but another signal ends the sleep
+  H       hang             no call of the function comes any more, and why is not proven
   V       livelock         processor time is used, and the program does not go on
   !       crash            it died of a signal
   W       wrong exit       it ended with another status than when the signal comes outside
+  O       wrong output     it wrote something else (--expect-output)
   U       undelivered      the signal still waits although the program went on
 
 Most boundaries are judged by copies of the stopped program: processes that are forked from it and take the

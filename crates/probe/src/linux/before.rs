@@ -1,6 +1,5 @@
 //! The program without a signal, twice, before anything else.
 
-use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -10,14 +9,11 @@ use sigproof_inspect::hang::{Look, Watch};
 use sigproof_inspect::rules::signals;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use super::process::{Event, Process};
+use super::process::{Event, OUTPUT, Process};
 use crate::{Output, Request, Trouble};
 
 /// How long an untouched run is looked at.
 const LONGEST: Duration = Duration::from_secs(2);
-
-/// How much output is compared.
-const OUTPUT: u64 = 16 << 20;
 
 /// What the program does without a signal.
 #[derive(Clone, Debug)]
@@ -127,10 +123,6 @@ fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
         }
         events += 1;
     };
-    let mut output = Vec::new();
-    if let Some(file) = &mut process.output {
-        let read = file.rewind().and_then(|()| file.take(OUTPUT).read_to_end(&mut output));
-        read.map_err(crate::refused("read"))?;
-    }
+    let output = process.take_output()?.unwrap_or_default();
     Ok(Untouched { end, output, differs: None })
 }

@@ -260,6 +260,7 @@ impl Copy {
             pending: false,
             in_handler: false,
             slept: Duration::ZERO,
+            output: None,
             answer: None,
             diagnosis: None,
         };
@@ -302,7 +303,7 @@ impl Copy {
                     if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
                         seen.returned = true;
                         if again {
-                            // The second signal has: whether the first one was lost, the program itself tells.
+                            // The second signal has. Whether the first one was lost, the program tells.
                             return Ok(Told::Sleeps);
                         }
                         self.set_break(RETURN, None)?;

@@ -2,7 +2,8 @@
 //! breakpoint of the processor, since that is exchanged with each switch of the thread.
 //!
 //! The instructions that functions begin with are few. For any other one the processor's breakpoint is used.
-//! Flags are computed for `test` alone: after the others nothing at a function's entry reads them. Source: Intel SDM vol. 2.
+//! Flags are computed for `test` alone: after the others nothing at a function's entry reads them.
+//! Source: Intel SDM vol. 2.
 
 use super::cpu::Registers;
 

@@ -8,10 +8,10 @@ use sigproof_inspect::explain::{self, Answer, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
 use super::cpu;
-use super::live::{Live, RETURN};
+use super::live::{ENTRY, Live, RETURN};
 use super::process::Event;
 use super::waits::{is_futex, is_untimed};
-use crate::Trouble;
+use crate::{Output, Trouble};
 
 /// Passes after the judged one that a program has to come through.
 pub(crate) const FURTHER: u32 = 2;
@@ -48,6 +48,8 @@ pub(crate) struct Seen {
     pub in_handler: bool,
     /// For how long the thread was seen asleep in the window with its handler returned.
     pub slept: Duration,
+    /// What the program wrote until it ended, if that is compared.
+    pub output: Option<Vec<u8>>,
     /// What explain says of a program that is stuck, if it was asked for.
     pub answer: Option<Answer>,
     /// The same, of the stacks alone, where explain cannot tell whether it is stuck.
@@ -82,6 +84,7 @@ impl Live<'_> {
             pending: false,
             in_handler: false,
             slept: Duration::ZERO,
+            output: None,
             answer: None,
             diagnosis: None,
         };
@@ -100,6 +103,7 @@ impl Live<'_> {
             match event {
                 Event::Ended(status) => {
                     seen.end = End::Ended(status);
+                    seen.output = self.process.take_output()?;
                     return Ok(seen);
                 }
                 Event::Exec(_) => {
@@ -123,6 +127,13 @@ impl Live<'_> {
                         if seen.returned {
                             moved = Instant::now();
                             entries += 1;
+                            if entries > FURTHER && self.request().expect_output != Output::Any {
+                                // On to the end.
+                                self.process.break_everywhere(ENTRY, None);
+                                self.process.set_break(tid, ENTRY, None)?;
+                                self.process.go(tid, 0)?;
+                                continue;
+                            }
                             if entries > FURTHER {
                                 self.process.set_break(tid, RETURN, None)?;
                                 seen.pending = self.process.is_pending(self.tid, self.signal());

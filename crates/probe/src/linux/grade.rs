@@ -36,6 +36,8 @@ pub(crate) struct Meant {
     pub pends: bool,
     /// The one exit status that was asked for.
     pub exit: Option<i32>,
+    /// What it may write, if that is compared.
+    pub outputs: Vec<Vec<u8>>,
 }
 
 impl Meant {
@@ -44,6 +46,24 @@ impl Meant {
             Some(code) => status.code() == Some(code),
             None => self.ends.contains(&status),
         }
+    }
+}
+
+impl Meant {
+    /// Whether it may write this.
+    fn writes(&self, output: Option<&[u8]>) -> bool {
+        output.is_none_or(|output| self.outputs.is_empty() || self.outputs.iter().any(|meant| meant == output))
+    }
+
+    /// The first line that is another one.
+    fn difference(&self, output: &[u8]) -> String {
+        let meant = self.outputs.first().map(Vec::as_slice).unwrap_or_default();
+        let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
+        let (is, meant) = (lines(output), lines(meant));
+        let at = (0..is.len().max(meant.len())).find(|at| is.get(*at) != meant.get(*at)).unwrap_or_default();
+        let line =
+            |of: &[String]| of.get(at).map_or("no line".to_owned(), |line| format!("{:.100}", format!("{line:?}")));
+        format!("line {} of its output is {} and not {}", at + 1, line(&is), line(&meant))
     }
 }
 
@@ -61,6 +81,9 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
             judged(Ending::Undelivered, "the program went on, and the signal still waits".to_owned())
         }
         End::Passed | End::Returned => judged(Ending::Clean, String::new()),
+        End::Ended(status) if meant.is_meant(status) && !meant.writes(seen.output.as_deref()) => {
+            judged(Ending::WrongOutput, meant.difference(seen.output.as_deref().unwrap_or_default()))
+        }
         End::Ended(status) if meant.is_meant(status) => judged(Ending::Clean, String::new()),
         End::Ended(status) if seen.slept > SLEPT_AND_ENDED => judged(
             Ending::LostWakeup,

@@ -19,7 +19,7 @@ use sigproof_step::Boundary;
 use super::cpu::{self, Kind};
 use super::names::{self, Found, Function};
 use super::process::{Action, Event, Process};
-use crate::{Request, Thread, Trouble, WindowName};
+use crate::{Output, Request, Thread, Trouble, WindowName};
 
 /// The breakpoint at the function's entry.
 pub(crate) const ENTRY: usize = 0;
@@ -103,7 +103,7 @@ impl<'a> Live<'a> {
         signal: i32,
         stop: &'a AtomicBool,
     ) -> Result<Arrival<'a>, Trouble> {
-        let mut process = Process::start(request, false)?;
+        let mut process = Process::start(request, request.expect_output != Output::Any)?;
         let pid = process.pid;
         let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
         let (mut function, mut nearest, mut called) = (None, Vec::new(), None);

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -27,6 +27,9 @@ use sigproof_inspect::hang::procfs;
 use super::cpu;
 use super::stops::{await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for};
 use crate::{Request, Trouble, refused};
+
+/// How much output is compared.
+pub(crate) const OUTPUT: u64 = 16 << 20;
 
 /// What happened to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,6 +280,11 @@ impl Process {
         self.memory.read_exact_at(into, at).is_ok()
     }
 
+    /// Writes memory; whether that was possible.
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> bool {
+        self.memory.write_all_at(bytes, at).is_ok()
+    }
+
     /// The word at an address.
     pub(crate) fn word(&self, at: u64) -> Option<u64> {
         let mut bytes = [0; 8];
@@ -346,6 +354,15 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// What it has written, if that is kept.
+    pub(crate) fn take_output(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some(file) = &mut self.output else { return Ok(None) };
+        let mut output = Vec::new();
+        let read = file.rewind().and_then(|()| file.take(OUTPUT).read_to_end(&mut output));
+        read.map_err(refused("read"))?;
+        Ok(Some(output))
     }
 
     /// Whether a handler of the program is installed for a signal; else what is.

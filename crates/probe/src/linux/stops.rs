@@ -31,8 +31,8 @@ pub(super) fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Trouble> {
     if sent == 0 || Errno::last() == Errno::ESRCH { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
 }
 
-/// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to receive
-/// is delivered to it.
+/// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to
+/// receive is delivered to it.
 pub(super) fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
     let state = procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned());
     match state.map(|stat| stat.state) {

@@ -20,9 +20,10 @@ use super::follow::End;
 use super::grade::Meant;
 use super::live::{LONGEST, Live, Stepped};
 use super::outcome::Walk;
-use crate::{Means, Report, Request, Trouble, WindowName};
+use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
 mod arrive;
+mod errno;
 mod judge;
 mod walk;
 
@@ -64,6 +65,7 @@ pub(super) fn sweep(
     tell: &mut dyn FnMut(&str),
 ) -> Result<Report, Trouble> {
     let begun = Instant::now();
+    let outputs = if let Output::Is(text) = &request.expect_output { vec![text.clone()] } else { Vec::new() };
     let mut sweep = Sweep {
         request,
         window,
@@ -72,7 +74,12 @@ pub(super) fn sweep(
         deadline: begun + request.time,
         first: request.from.unwrap_or(SETTLED),
         pace: Duration::from_micros(20),
-        meant: Meant { ends: untouched.end.into_iter().collect(), exit: request.expect_exit, ..Meant::default() },
+        meant: Meant {
+            ends: untouched.end.into_iter().collect(),
+            exit: request.expect_exit,
+            outputs,
+            ..Meant::default()
+        },
         engines: BTreeMap::new(),
         starts: 0,
         notes: Vec::new(),
@@ -85,6 +92,7 @@ pub(super) fn sweep(
     let object = live.function.object.clone();
     tell(&format!("{window}: the signal outside it"));
     let reference = sweep.reference(live)?;
+    let spoiled = if request.replay.is_none() { sweep.errno()? } else { None };
     let mut walked = (0, Duration::ZERO);
     if let Some(token) = &request.replay {
         sweep.replay(token)?;
@@ -121,6 +129,7 @@ pub(super) fn sweep(
         starts: sweep.starts,
         seconds: begun.elapsed().as_secs_f64(),
         rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
+        errno: spoiled,
         notes: sweep.notes,
         incomplete: sweep.incomplete,
     })
@@ -175,7 +184,12 @@ impl<'a> Sweep<'a> {
             };
             self.meant.pends |= seen.pending;
             match seen.end {
-                End::Ended(status) => self.meant.ends.push(status),
+                End::Ended(status) => {
+                    self.meant.ends.push(status);
+                    if self.request.expect_output == Output::Same {
+                        self.meant.outputs.extend(seen.output);
+                    }
+                }
                 End::Became => self.meant.becomes = true,
                 End::Passed => next = Some(live),
                 _ => {}

@@ -42,7 +42,8 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Lets the program itself take the signal at a boundary. It is given back if it stands at an entry again.
+    /// Lets the program itself take the signal at a boundary. It is given back if it stands at an entry
+    /// again.
     pub(super) fn judge_by_pass(
         &mut self,
         live: Option<Box<Live<'a>>>,

@@ -12,7 +12,7 @@ use crate::linux::follow::End;
 use crate::linux::grade::grade;
 use crate::linux::live::{ENTRY, LONGEST, Live, Stepped};
 use crate::linux::outcome::{Point, Walk};
-use crate::{Ending, Engine, Means, Trouble};
+use crate::{Ending, Engine, Means, Output, Trouble};
 
 /// Passes in turn that have to add no new boundary before no more are swept.
 const NOTHING_NEW: u32 = 3;
@@ -31,6 +31,10 @@ pub(super) enum Copies {
 impl<'a> Sweep<'a> {
     /// Whether copies behave as the program does, without a signal.
     pub(super) fn controls(&mut self, live: &Live<'a>) -> Result<Copies, Trouble> {
+        if self.request.expect_output != Output::Any {
+            self.notes.push("output is compared: each boundary takes a run to the program's end".to_owned());
+            return Ok(Copies::Not);
+        }
         match self.request.engine {
             Engine::Pass | Engine::Rerun => return Ok(Copies::Not),
             Engine::Auto | Engine::Copy => {}
