@@ -99,6 +99,8 @@ fn request(args: &ProbeArgs) -> Result<Request, Trouble> {
         expect_exit: args.expect_exit,
         expect_output: args.expect_output.clone().unwrap_or_default(),
         cold: args.cold,
+        open: args.open,
+        own: args.own,
         engine: args.engine,
         replay,
         ..Request::default()

@@ -219,6 +219,11 @@ pub struct Request {
     pub engine: Engine,
     /// One boundary alone: its token.
     pub replay: Option<sigproof_step::token::Token>,
+    /// A signal whose handler the window is in: it is sent whenever the program waits for nothing else.
+    pub open: Option<i32>,
+    /// Whether the signals are those that the program gets anyway, from a child or a timer of its own: one
+    /// that comes in the window is held back, and delivered at the boundary.
+    pub own: bool,
     /// Whether a window that is not there, or that nobody calls, is passed over.
     pub skips: bool,
 }

@@ -13,6 +13,8 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_question_before_a_wait_is_a_lost_wakeup", lost),
     ("a_word_between_is_a_wrong_output", output),
     ("errno_is_spoiled", spoils),
+    ("a_child_that_is_too_quick_is_a_lost_wakeup", child),
+    ("a_window_inside_a_handler", nested),
     ("an_intended_exit_is_clean", ends),
     ("a_handler_that_the_kernel_resets_is_clean", once),
     ("a_window_that_forks_is_clean", forks),
@@ -107,6 +109,27 @@ fn spoils() {
     assert_eq!((ran.code, &report["sweeps"][0]["errno"]), (Some(1), &libc::EBADF.into()), "{ran:#?}");
     let (ran, _) = sweep(&[], "book", &["spoils", "fixed"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn child() {
+    let verb = ["probe", "--signal", "CHLD", "--at", "launch", "--own"];
+    let (ran, report) = reported(&verb, &[&specimens(), "child", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert_eq!(endings(&report).0, ["lost wake-up"], "{ran:#?}");
+    let (ran, _) = reported(&verb, &[&specimens(), "child", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn nested() {
+    let open = ["--open", "USR2"];
+    let (ran, report) = sweep(&open, "book_in_handler", &["nested", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert_eq!(endings(&report), (vec!["self-deadlock".to_owned()], true), "{ran:#?}");
+    let (ran, _) = sweep(&open, "book_in_handler", &["nested", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let ran =
+        run(&["probe", "--signal", "USR1", "--at", "book_in_handler", "--time", "3s", "--", &specimens(), "nested"]);
+    assert_eq!(ran.code, Some(3), "without the first signal nobody opens it: {ran:#?}");
 }
 
 fn clean(window: &str, kind: &str) -> Value {

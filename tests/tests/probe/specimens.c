@@ -282,6 +282,63 @@ static int spoils(void)
 	return 0;
 }
 
+// A child that ends before its number is stored; nobody else tells the loop.
+static int ended[2];
+static volatile pid_t current;
+
+static void reap(int signal)
+{
+	pid_t pid;
+	(void)signal;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		if (pid == current && write(ended[1], "x", 1) != 1)
+			_exit(7);
+}
+
+WINDOW void launch(void)
+{
+	sigset_t one, old;
+	sigemptyset(&one);
+	sigaddset(&one, SIGCHLD);
+	if (!broken)
+		sigprocmask(SIG_BLOCK, &one, &old);
+	pid_t pid = _Fork();
+	if (pid == 0)
+		_exit(0);
+	current = pid;
+	if (!broken)
+		sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static int child(void)
+{
+	char byte;
+	if (pipe(ended))
+		return 7;
+	install(SIGCHLD, reap, SA_RESTART);
+	for (int n = 0; n < 30; n++) {
+		current = 0;
+		launch();
+		if (read(ended[0], &byte, 1) != 1)
+			return 7;
+	}
+	return 0;
+}
+
+// A handler that books, and another one that reads what is booked.
+WINDOW void book_in_handler(int signal)
+{
+	book(signal);
+}
+
+static int nested(void)
+{
+	install(SIGUSR1, read_ledger, SA_RESTART);
+	install(SIGUSR2, book_in_handler, SA_RESTART);
+	for (;;)
+		usleep(1000);
+}
+
 // A handler that ends the program, as it is meant to.
 static void leave(int signal)
 {
@@ -473,7 +530,7 @@ int main(int argc, char **argv)
 		{ "mutex", mutex }, { "spin", spin }, { "null_table", null_table }, { "pair", pair }, { "lost", lost },
 		{ "ends", ends }, { "once", once }, { "forks", forks }, { "repeats", repeats }, { "threads", threads },
 		{ "loud", loud }, { "daemon", daemon_ }, { "traps", traps_ }, { "traced", traced }, { "stuck", stuck },
-		{ "endless", endless }, { "logs", logs },
+		{ "endless", endless }, { "logs", logs }, { "child", child }, { "nested", nested },
 		{ "output", output }, { "spoils", spoils }, { "terminal", terminal },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)

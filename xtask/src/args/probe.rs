@@ -31,6 +31,13 @@ pub struct ProbeArgs {
     /// How many calls are swept at most; by default until three in turn add no new boundary
     #[arg(long, value_name = "N")]
     pub calls: Option<NonZero<u64>>,
+    /// The window lies in the handler of this signal, which is sent again and again to open it
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub open: Option<i32>,
+    /// The signal is one that the program gets anyway, from its own child or timer: it is held back where it
+    /// is delivered, and placed at each boundary
+    #[arg(long, conflicts_with = "open")]
+    pub own: bool,
     /// Time for one window and one signal
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = super::duration)]
     pub time: Duration,

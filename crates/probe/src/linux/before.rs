@@ -108,6 +108,9 @@ fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
                     process.detach()?;
                     let answer = explain::explain(process.pid.cast_unsigned()).ok();
                     if answer.as_ref().is_some_and(|answer| answer.verdict == explain::Verdict::Stuck) {
+                        if request.own {
+                            break None;
+                        }
                         let why = answer.map(|answer| answer.sentence).unwrap_or_default();
                         return Err(Trouble::Inconclusive(format!(
                             "it hangs without any signal of ours ({stuck:?}): {why}"

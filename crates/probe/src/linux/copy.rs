@@ -268,7 +268,7 @@ impl Copy {
         let entry = live.function.entry;
         self.set_break(ENTRY, self.first.is_none().then_some(entry))?;
         // Where each pass has come from the same place, the next entry tells that the window has returned.
-        self.set_break(RETURN, (!live.same_site).then_some(live.ret))?;
+        self.set_break(RETURN, (!live.same_site || live.request().open.is_some()).then_some(live.ret))?;
         self.go(signal)?;
         let mut entries = 0;
         let mut last = None;
@@ -338,6 +338,11 @@ impl Copy {
                 }
                 Stop::Quiet => {
                     live.mind_interruption()?;
+                    if seen.returned
+                        && let Some(open) = live.request().open
+                    {
+                        send(self.pid, self.pid, open)?;
+                    }
                     let look = self.look();
                     same = if look.is_some() && look == last { same + 1 } else { 0 };
                     last = look;

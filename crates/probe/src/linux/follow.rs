@@ -8,7 +8,7 @@ use sigproof_inspect::explain::{self, Answer, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
 use super::cpu;
-use super::live::{ENTRY, Live, RETURN};
+use super::live::{ENTRY, Live, RETURN, open};
 use super::process::Event;
 use super::waits::{is_futex, is_untimed};
 use crate::{Output, Trouble};
@@ -150,6 +150,9 @@ impl Live<'_> {
                 }
                 Event::Quiet => {
                     self.mind_interruption()?;
+                    if seen.returned {
+                        open(&self.process, self.request())?;
+                    }
                     if !seen.returned && self.is_asleep(self.tid) && !self.in_handler(at) {
                         let since = *asleep_since.get_or_insert_with(Instant::now);
                         seen.slept = seen.slept.max(since.elapsed());

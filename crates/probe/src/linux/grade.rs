@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use sigproof_inspect::diagnose::HangKind;
+use sigproof_inspect::diagnose::{Diagnosis, HangKind, ResourceKind};
 use sigproof_inspect::explain::Answer;
 use sigproof_inspect::hang::Stuck;
 
@@ -127,6 +127,15 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
     }
 }
 
+/// Whether the thread that the diagnosis is about waits for a lock.
+fn waits_for_lock(diagnosis: &Diagnosis) -> bool {
+    let resource = diagnosis.threads.first().and_then(|thread| thread.waits_for.as_ref());
+    resource.is_some_and(|resource| {
+        use ResourceKind::{Futex, Gil, GoLock, LibcLock, Mutex, ParkingLot, PythonLock, RwLock, StdLock};
+        matches!(resource.kind, Mutex | LibcLock | StdLock | RwLock | ParkingLot | GoLock | PythonLock | Gil | Futex)
+    })
+}
+
 fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool) -> Judged {
     let place = match (seen.in_handler, seen.returned) {
         (true, _) => "inside the handler",
@@ -147,6 +156,10 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
         Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
         Some(HangKind::Livelock) => Ending::Livelock,
+        // Behind the window, a lock that was left; or something that will not come.
+        _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(|diagnosis| !waits_for_lock(diagnosis)) => {
+            Ending::LostWakeup
+        }
         _ => glance,
     };
     if ending == Ending::LostWakeup && woken() {

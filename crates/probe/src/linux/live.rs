@@ -31,6 +31,9 @@ const BEHIND: usize = 3;
 /// How long a wait for an event takes before it is looked around.
 const QUIET: Duration = Duration::from_micros(500);
 
+/// How long a signal of the program's own is waited for at a boundary.
+const OWN: Duration = Duration::from_millis(20);
+
 /// How long a window that may be passed over is waited for.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -121,7 +124,7 @@ impl<'a> Live<'a> {
             match process.wait(QUIET)? {
                 Event::Ended(status) => break Some(status),
                 Event::Quiet if Instant::now() > deadline => break None,
-                Event::Quiet => {}
+                Event::Quiet => open(&process, request)?,
                 Event::Signal(tid, signal) => process.go(tid, signal)?,
                 Event::Exec(tid) => {
                     became_another = true;
@@ -221,7 +224,7 @@ impl<'a> Live<'a> {
             match self.process.wait(QUIET)? {
                 Event::Ended(_) | Event::Exec(_) => return Ok(false),
                 Event::Quiet if Instant::now() > deadline => return Ok(false),
-                Event::Quiet => {}
+                Event::Quiet => open(&self.process, self.request)?,
                 Event::Signal(tid, signal) => self.process.go(tid, signal)?,
                 Event::Trap(tid) => {
                     if cpu::registers(tid)?.rip == self.function.entry && self.accepts(tid) {
@@ -231,6 +234,30 @@ impl<'a> Live<'a> {
                     }
                     self.process.go(tid, 0)?;
                 }
+            }
+        }
+    }
+
+    /// Waits, while the thread is stopped, until a signal of the program's own is there; whether it is. One
+    /// that was held back is returned, and is to be delivered with the next step.
+    pub(crate) fn own_signal(&mut self) -> Result<Option<i32>, Trouble> {
+        let begun = Instant::now();
+        loop {
+            if let Some(at) = self.held.iter().position(|(_, signal)| *signal == self.signal) {
+                return Ok(Some(self.held.remove(at).1));
+            }
+            // It comes by itself.
+            if self.process.is_pending(self.tid, self.signal) {
+                return Ok(Some(0));
+            }
+            if begun.elapsed() > OWN {
+                return Ok(None);
+            }
+            match self.process.wait(QUIET)? {
+                Event::Trap(tid) if tid != self.tid => self.process.go(tid, 0)?,
+                Event::Signal(tid, signal) if tid != self.tid => self.process.go(tid, signal)?,
+                Event::Ended(_) | Event::Exec(_) => return Ok(None),
+                Event::Trap(_) | Event::Signal(..) | Event::Quiet => self.mind_interruption()?,
             }
         }
     }
@@ -351,6 +378,16 @@ impl<'a> Live<'a> {
     /// The signal.
     pub(crate) fn signal(&self) -> i32 {
         self.signal
+    }
+}
+
+/// Sends the signal that opens the window, if there is one, and if its handler is installed.
+pub(super) fn open(process: &Process, request: &Request) -> Result<(), Trouble> {
+    match request.open {
+        Some(signal) if process.action(signal) == Action::Caught && !process.is_pending(process.pid, signal) => {
+            process.send(process.pid, signal)
+        }
+        _ => Ok(()),
     }
 }
 

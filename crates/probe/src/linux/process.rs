@@ -12,6 +12,7 @@
 //!
 //! All calls come from the thread that started the program: ptrace knows no other tracer.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
@@ -67,6 +68,8 @@ pub(crate) struct Process {
     everywhere: [Option<u64>; 4],
     /// How the first thread goes on after a stop that nobody hears of: freely, or to its next system call.
     pub onwards: libc::c_uint,
+    /// The thread that makes a step; 0: none.
+    stepping: Cell<i32>,
     /// Threads that are stopped until they are released.
     held: BTreeSet<i32>,
     ended: Option<ExitStatus>,
@@ -136,6 +139,7 @@ impl Process {
             strangers,
             everywhere,
             onwards: libc::PTRACE_CONT,
+            stepping: Cell::new(0),
             held: BTreeSet::new(),
             ended: None,
             memory,
@@ -149,11 +153,15 @@ impl Process {
 
     /// Lets a stopped thread go on, with this signal (0: none).
     pub(crate) fn go(&self, tid: i32, signal: i32) -> Result<(), Trouble> {
+        if self.stepping.get() == tid {
+            self.stepping.set(0);
+        }
         resume(libc::PTRACE_CONT, tid, signal)
     }
 
     /// Lets a stopped thread make one step, with this signal (0: none).
     pub(crate) fn step(&self, tid: i32, signal: i32) -> Result<(), Trouble> {
+        self.stepping.set(tid);
         resume(libc::PTRACE_SINGLESTEP, tid, signal)
     }
 
@@ -236,7 +244,13 @@ impl Process {
             return Ok(Some(Event::Exec(tid)));
         }
         if event != 0 {
-            resume(if tid == self.pid { self.onwards } else { libc::PTRACE_CONT }, tid, 0)?;
+            let how = match tid {
+                // A step over a fork is a step still.
+                _ if tid == self.stepping.get() => libc::PTRACE_SINGLESTEP,
+                _ if tid == self.pid => self.onwards,
+                _ => libc::PTRACE_CONT,
+            };
+            resume(how, tid, 0)?;
             return Ok(None);
         }
         self.equip(tid)?;

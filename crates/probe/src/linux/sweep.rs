@@ -32,6 +32,9 @@ use walk::Copies;
 /// Passes that go by before the first one is swept: what is done once only is done by then.
 const SETTLED: u64 = 20;
 
+/// The same where each pass may be the last, by the program's own signal.
+const SETTLED_OWN: u64 = 2;
+
 /// Bad ranges that are confirmed at most.
 const CONFIRMED: usize = 24;
 
@@ -72,7 +75,7 @@ pub(super) fn sweep(
         signal,
         stop,
         deadline: begun + request.time,
-        first: request.from.unwrap_or(SETTLED),
+        first: request.from.unwrap_or(if request.own { SETTLED_OWN } else { SETTLED }),
         pace: Duration::from_micros(20),
         meant: Meant {
             ends: untouched.end.into_iter().collect(),
@@ -92,7 +95,7 @@ pub(super) fn sweep(
     let object = live.function.object.clone();
     tell(&format!("{window}: the signal outside it"));
     let reference = sweep.reference(live)?;
-    let spoiled = if request.replay.is_none() { sweep.errno()? } else { None };
+    let spoiled = if request.replay.is_none() && !request.own { sweep.errno()? } else { None };
     let mut walked = (0, Duration::ZERO);
     if let Some(token) = &request.replay {
         sweep.replay(token)?;
@@ -170,7 +173,8 @@ impl<'a> Sweep<'a> {
                 self.notes.push("no pass without a signal was followed to its return".to_owned());
                 break;
             }
-            let seen = live.follow(self.signal, self.pace, true)?;
+            let signal = if self.request.own { 0 } else { self.signal };
+            let seen = live.follow(signal, self.pace, true)?;
             let text = match &seen.end {
                 End::Passed if seen.pending => "the signal stays pending".to_owned(),
                 End::Passed | End::Returned => "the program goes on".to_owned(),

@@ -8,6 +8,9 @@ use crate::linux::before::{signal_name, text};
 use crate::linux::live::{Arrival, Live};
 use crate::linux::process::Action;
 
+/// Starts of a program that gets signals of its own, of which one has to come to the pass.
+const OWN_TRIES: u32 = 8;
+
 impl<'a> Sweep<'a> {
     pub(super) fn start(&mut self) -> Result<Arrival<'a>, Trouble> {
         self.starts += 1;
@@ -16,6 +19,11 @@ impl<'a> Sweep<'a> {
 
     /// The program at the first pass that is swept; why it never comes there, else.
     pub(super) fn first_arrival(&mut self) -> Result<Box<Live<'a>>, Trouble> {
+        if self.request.own
+            && let Some(live) = self.bring(self.first)?
+        {
+            return Ok(live);
+        }
         let live = match self.start()? {
             Arrival::At(live) => live,
             never => return Err(self.never(never)),
@@ -97,8 +105,19 @@ impl<'a> Sweep<'a> {
 
     /// A program at the entry of this pass; `None` if it does not come there.
     pub(super) fn bring(&mut self, pass: u64) -> Result<Option<Box<Live<'a>>>, Trouble> {
-        let Arrival::At(mut live) = self.start()? else { return Ok(None) };
-        let deadline = Instant::now() + self.request.time;
-        Ok(live.go_to_pass(pass, deadline)?.then_some(live))
+        if !self.request.own {
+            let Arrival::At(mut live) = self.start()? else { return Ok(None) };
+            let deadline = Instant::now() + self.request.time;
+            return Ok(live.go_to_pass(pass, deadline)?.then_some(live));
+        }
+        // Its own signal may come in the wrong moment on the way, too.
+        for _ in 0..OWN_TRIES {
+            if let Arrival::At(mut live) = self.start()?
+                && live.go_to_pass(pass, Instant::now() + self.request.timeout)?
+            {
+                return Ok(Some(live));
+            }
+        }
+        Ok(None)
     }
 }

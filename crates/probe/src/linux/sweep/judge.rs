@@ -35,7 +35,8 @@ impl<'a> Sweep<'a> {
                 let (judged, after) = self.judge_by_pass(live.take(), number, k, explains)?;
                 live = after.filter(|_| self.request.engine != Engine::Rerun);
                 let point = &mut self.walks[number].points[k];
-                point.undecided = judged.is_none();
+                // Where no signal of the program's own comes, there is nothing to decide.
+                point.undecided = judged.is_none() && !self.request.own;
                 point.judged = judged;
             }
         }
@@ -82,9 +83,13 @@ impl<'a> Sweep<'a> {
                 }
                 Advanced::Gone => continue,
             }
+            let signal = if self.request.own { now.own_signal()? } else { Some(self.signal) };
+            // No signal of the program's own is there: nothing is to be placed.
+            let Some(signal) = signal else { return Ok((None, None)) };
             let seen = match target.asleep {
-                true => now.follow_sleeper(self.signal, self.pace, explains)?,
-                false => now.follow(self.signal, self.pace, explains)?,
+                true if signal == 0 => now.follow(0, self.pace, explains)?,
+                true => now.follow_sleeper(signal, self.pace, explains)?,
+                false => now.follow(signal, self.pace, explains)?,
             };
             let passed = seen.end == End::Passed;
             let judged = grade(seen, &self.meant, means, || now.is_woken_by_another());

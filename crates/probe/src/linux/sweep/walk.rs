@@ -31,6 +31,10 @@ pub(super) enum Copies {
 impl<'a> Sweep<'a> {
     /// Whether copies behave as the program does, without a signal.
     pub(super) fn controls(&mut self, live: &Live<'a>) -> Result<Copies, Trouble> {
+        if self.request.own {
+            self.notes.push("the signal is the program's own: the program itself takes it at each boundary".to_owned());
+            return Ok(Copies::Not);
+        }
         if self.request.expect_output != Output::Any {
             self.notes.push("output is compared: each boundary takes a run to the program's end".to_owned());
             return Ok(Copies::Not);
