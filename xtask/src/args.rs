@@ -16,7 +16,7 @@ pub use bench::BenchArgs;
 pub use conform::ConformArgs;
 pub use dist::DistArgs;
 pub use sigproof_verbs::args::{
-    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
+    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
 };
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;
@@ -51,6 +51,7 @@ pub enum Verb {
     #[command(after_help = exit_codes(), after_long_help = format!("{}\n{}", upstream::help(), exit_codes()))]
     Upstream(UpstreamArgs),
     Explain(ExplainArgs),
+    Probe(Box<ProbeArgs>),
     Replay(ReplayArgs),
     List(ListArgs),
     /// Run all tests, the quick models, every sweep and a short stress

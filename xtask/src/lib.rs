@@ -7,8 +7,8 @@ use sigproof_report::Program;
 use sigproof_verbs::model::process::Place;
 use sigproof_verbs::session::Tool;
 use sigproof_verbs::{
-    command, explain, findings, interrupt, list, model, output, parallel, progress, replay, select, session, step,
-    stress, table, trouble, units,
+    command, explain, findings, interrupt, list, model, output, parallel, probe, progress, replay, select, session,
+    step, stress, table, trouble, units,
 };
 
 mod agree;
@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
         Verb::Conform(args) => session::run(TOOL, &args.reports, |session| conform::run(&args, session)),
         Verb::Upstream(args) => session::run(TOOL, &args.reports, |session| upstream::run(&args, session)),
         Verb::Explain(args) => session::run(TOOL, &args.reports, |session| explain::run(&args, session)),
+        Verb::Probe(args) => session::run(TOOL, &args.reports, |session| probe::run(&args, session)),
         Verb::Replay(args) => session::run(TOOL, &args.reports, |session| replay::run(&args, session)),
         Verb::List(args) => session::run(TOOL, &[], |session| list::run(&args, session)),
         Verb::Test(args) => session::run(TOOL, &args.reports, |session| test::run(&args, session)),

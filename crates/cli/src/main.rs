@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sigproof_report::Program;
 use sigproof_verbs::args::help::{START, exit_codes};
-use sigproof_verbs::args::{ExplainArgs, ListArgs, ModelArgs, ReplayArgs, StepArgs, StressArgs};
+use sigproof_verbs::args::{ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, StepArgs, StressArgs};
 use sigproof_verbs::model::process::Place;
 use sigproof_verbs::session::Tool;
-use sigproof_verbs::{explain, list, model, replay, session, step, stress};
+use sigproof_verbs::{explain, list, model, probe, replay, session, step, stress};
 
 mod manual;
 
@@ -33,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Explain(ExplainArgs),
+    Probe(Box<ProbeArgs>),
     Stress(StressArgs),
     Step(StepArgs),
     Model(ModelArgs),
@@ -49,6 +50,7 @@ enum Verb {
 fn main() -> ExitCode {
     sigproof_verbs::start(TOOL.program, |cli: Cli| match cli.verb {
         Verb::Explain(args) => session::run(TOOL, &args.reports, |session| explain::run(&args, session)),
+        Verb::Probe(args) => session::run(TOOL, &args.reports, |session| probe::run(&args, session)),
         Verb::Stress(args) => session::run(TOOL, &args.reports, |session| stress::run(&args, session)),
         Verb::Step(args) => session::run(TOOL, &args.reports, |session| step::run(&args, session)),
         Verb::Model(args) => session::run(TOOL, &args.reports, |session| model::run(&args, session)),

@@ -31,14 +31,55 @@ pub fn render(report: &Report) -> Result<String, SerializeError> {
     out.to_string()
 }
 
-/// One run as a test.
-fn test(run: &Run) -> TestCase {
-    let mut status = match run.verdict {
+/// A test of a verb that has no setups.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    /// What is tested.
+    pub class: String,
+    /// The test.
+    pub name: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What was found, unless that is as expected.
+    pub text: String,
+}
+
+/// These tests as XML, in one suite.
+///
+/// # Errors
+/// What the XML writer reports.
+pub fn render_plain(suite: &str, tests: impl IntoIterator<Item = Plain>) -> Result<String, SerializeError> {
+    let mut all = TestSuite::new(suite);
+    for Plain { class, name, seconds: time, verdict, text } in tests {
+        let mut status = of_verdict(verdict);
+        if verdict != Verdict::AsExpected {
+            status.set_message(text.lines().next().unwrap_or(verdict.as_str()));
+            status.set_type(verdict.as_str());
+            status.set_description(text);
+        }
+        let mut test = TestCase::new(name, status);
+        test.set_classname(class).set_time(seconds(time));
+        all.add_test_case(test);
+    }
+    let mut out = quick_junit::Report::new("sigproof");
+    out.add_test_suite(all);
+    out.to_string()
+}
+
+fn of_verdict(verdict: Verdict) -> TestCaseStatus {
+    match verdict {
         Verdict::AsExpected => TestCaseStatus::success(),
         Verdict::Unexpected => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
         Verdict::Skipped => TestCaseStatus::skipped(),
-    };
+    }
+}
+
+/// One run as a test.
+fn test(run: &Run) -> TestCase {
+    let mut status = of_verdict(run.verdict);
     if run.verdict != Verdict::AsExpected {
         status.set_message(run.reason.as_deref().unwrap_or(run.verdict.as_str()));
         status.set_type(run.verdict.as_str());

@@ -12,9 +12,11 @@ use sigproof_step::engine::Kind;
 
 mod explain;
 pub mod help;
+mod probe;
 mod shown;
 
 pub use explain::ExplainArgs;
+pub use probe::ProbeArgs;
 pub use shown::ShownArgs;
 
 use help::{MODEL, STEP, STRESS, exit_codes};

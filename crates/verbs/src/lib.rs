@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`stress`], [`model`], [`step`], [`replay`], [`explain`], [`list`] | the verbs |
+//! | [`stress`], [`model`], [`step`], [`replay`], [`explain`], [`probe`], [`list`] | the verbs |
 //! | [`args`] | their arguments and the texts of their helps |
 //! | [`session`], [`trouble`], [`interrupt`] | the pipeline of a verb, and what ends it early |
 //! | [`output`], [`progress`], [`paint`], [`units`] | the streams for people |
@@ -29,6 +29,7 @@ pub mod model;
 pub mod output;
 pub mod paint;
 pub mod parallel;
+pub mod probe;
 pub mod progress;
 pub mod replay;
 pub mod reports;

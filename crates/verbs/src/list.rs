@@ -26,6 +26,8 @@ Code of your own:
   {program} explain -- COMMAND     runs a command, and says why it hangs
   {program} explain --core FILE    why the process of a core file hung
   {program} explain --stacks FILE  who stands in a handler, and what for, by the stacks in a bug report
+  {program} probe --signal SIGTERM --at FUNCTION -- COMMAND
+                                   a signal at every instruction of a function of any program
 ";
 
 /// Runs the verb.

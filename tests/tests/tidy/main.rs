@@ -30,6 +30,7 @@ const SELECTION: &[&str] = &[
     "crates/inspect/src/explain/linux/inject.rs",
     "crates/inspect/src/explain/linux/wait.rs",
     "crates/inspect/src/explain/mod.rs",
+    "crates/probe/src/lib.rs",
     "crates/inspect/src/hang/linux/sleep.rs",
     "crates/casebook/src/cases/selftest/phases.rs",
     "crates/inspect/src/hang/mod.rs",
@@ -71,6 +72,8 @@ const CHILDREN: &[&str] = &[
     // `step` copies its own process: the copies are its subjects.
     "crates/step/src/engine/linux/child.rs",
     "crates/step/src/engine/linux/mod.rs",
+    // `probe` traces a program from its first instruction, and ends it with its tracer.
+    "crates/probe/src/linux/process.rs",
     // Cases whose code under test starts a process.
     "crates/casebook/src/cases/selftest.rs",
     "crates/casebook/src/cases/signote_fork_cloexec.rs",

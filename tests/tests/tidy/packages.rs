@@ -14,6 +14,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("profbuf", &["shim"]),
     ("inspect", &["shim"]),
     ("step", &["inspect", "report", "shim"]),
+    ("probe", &["inspect", "report", "shim", "step"]),
     ("osnote", &["profbuf", "shim"]),
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),

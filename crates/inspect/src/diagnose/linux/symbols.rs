@@ -1,4 +1,5 @@
-//! What lies at the addresses of this very process, and so at those of the children that it forks.
+//! What lies at the addresses of a process: of this very one, and so of the children that it forks, or of
+//! another.
 //!
 //! A child that was forked and does not call exec has every object file, the vDSO included, where its parent
 //! has it: the parent reads itself, at leisure, and the child is left alone.
@@ -26,7 +27,12 @@ struct Known {
 impl Symbols {
     /// Those of this process, as it is now.
     pub fn of_self() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// Those of another process, as it is now. It has to live as long as it is asked about, and is told from
+    /// others by its id alone.
+    pub fn of(pid: u32) -> Self {
         let mut memory = Memory::new(pid);
         let images = Images::new(pid, &procfs::maps(pid), &mut memory);
         Self(Mutex::new(Known { images, memory, places: HashMap::new() }))

@@ -50,13 +50,8 @@ pub fn explain_core(path: &Path) -> Result<Answer, Refused> {
     };
     seen.walk(&file.maps);
     let threads: Vec<ThreadReport> = seen.subjects.iter().map(|subject| subject.report.clone()).collect();
-    let process = Process {
-        pid: file.pid,
-        name: file.name,
-        command: Vec::new(),
-        threads: threads.len(),
-        ids: Vec::new(),
-    };
+    let process =
+        Process { pid: file.pid, name: file.name, command: Vec::new(), threads: threads.len(), ids: Vec::new() };
     // A signal that somebody has sent to a process that hangs, for a core file of it, is not why it hangs.
     let fault = file.info.is_some_and(|(code, _)| code > 0);
     let all_wait = threads.iter().all(|thread| thread.waits_for.is_some());

@@ -1,0 +1,277 @@
+//! What becomes of the program after a signal, with all its threads running.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use sigproof_inspect::diagnose::{self, Diagnosis};
+use sigproof_inspect::explain::{self, Answer, Verdict};
+use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
+
+use super::cpu;
+use super::live::{ENTRY, Live, RETURN, open};
+use super::process::Event;
+use super::waits::{is_futex, is_untimed};
+use crate::{Output, Trouble};
+
+/// Passes after the judged one that a program has to come through.
+pub(crate) const FURTHER: u32 = 2;
+
+/// How it went on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum End {
+    /// The window returned, and further passes followed.
+    Passed,
+    /// The window returned; then nothing more was heard of it in the time allowed.
+    Returned,
+    /// The program ended.
+    Ended(ExitStatus),
+    /// It has become another program.
+    Became,
+    /// Nothing moves it any more.
+    Stuck(Stuck),
+    /// The window did not return in the time allowed; the program can still go on by itself.
+    Silent,
+    /// The thread sleeps, and has slept for many times as long as a pass takes.
+    Still,
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// The end.
+    pub end: End,
+    /// Whether the window returned, or was left by a jump.
+    pub returned: bool,
+    /// Whether the signal still waits, although the program went on.
+    pub pending: bool,
+    /// Whether the handler was on the stack at the end.
+    pub in_handler: bool,
+    /// For how long the thread was seen asleep in the window with its handler returned.
+    pub slept: Duration,
+    /// What the program wrote until it ended, if that is compared.
+    pub output: Option<Vec<u8>>,
+    /// What explain says of a program that is stuck, if it was asked for.
+    pub answer: Option<Answer>,
+    /// The same, of the stacks alone, where explain cannot tell whether it is stuck.
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// How often the program is looked at.
+const LOOK: Duration = Duration::from_micros(300);
+
+impl Live<'_> {
+    /// Lets the stopped thread go on with this signal (0: none), and follows the program. `pace`: how long a
+    /// pass takes, at most. Only after [`End::Passed`] does the thread stand at an entry again.
+    pub(crate) fn follow(&mut self, signal: i32, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
+        let at = cpu::registers(self.tid)?;
+        self.release_held()?;
+        self.process.set_break(self.tid, RETURN, Some(self.ret))?;
+        self.process.go(self.tid, signal)?;
+        self.watch(&at, pace, explains)
+    }
+
+    /// The same for a thread that sleeps at its boundary: the signal is sent to it.
+    pub(crate) fn follow_sleeper(&mut self, signal: i32, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
+        let at = libc::user_regs_struct { rip: 0, rsp: 0, ..zeroed() };
+        self.process.send(self.tid, signal)?;
+        self.watch(&at, pace, explains)
+    }
+
+    fn watch(&mut self, at: &cpu::Registers, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
+        let mut seen = Seen {
+            end: End::Silent,
+            returned: false,
+            pending: false,
+            in_handler: false,
+            slept: Duration::ZERO,
+            output: None,
+            answer: None,
+            diagnosis: None,
+        };
+        let spin = SPIN_CPU.max(pace * 100);
+        let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
+        let (mut events, mut entries, mut has_timer) = (0_u64, 0, false);
+        let begun = Instant::now();
+        let mut moved = begun;
+        let mut asleep_since: Option<Instant> = None;
+        let timeout = self.request().timeout;
+        loop {
+            let event = self.process.wait(LOOK)?;
+            if event != Event::Quiet {
+                events += 1;
+            }
+            match event {
+                Event::Ended(status) => {
+                    seen.end = End::Ended(status);
+                    seen.output = self.process.take_output()?;
+                    return Ok(seen);
+                }
+                Event::Exec(_) => {
+                    seen.end = End::Became;
+                    return Ok(seen);
+                }
+                Event::Signal(tid, signal) => self.process.go(tid, signal)?,
+                Event::Trap(tid) => {
+                    let registers = cpu::registers(tid)?;
+                    let mine = tid == self.tid;
+                    if mine && registers.rip == self.ret && registers.rsp > self.sp && !seen.returned {
+                        seen.returned = true;
+                        moved = Instant::now();
+                        self.process.set_break(tid, RETURN, None)?;
+                    }
+                    if registers.rip == self.function.entry && self.accepts(tid) {
+                        // A call by the handler, or by the function itself, lies deeper.
+                        if mine && !seen.returned && registers.rsp >= self.sp {
+                            seen.returned = true;
+                        }
+                        if seen.returned {
+                            moved = Instant::now();
+                            entries += 1;
+                            if entries > FURTHER && self.request().expect_output != Output::Any {
+                                // On to the end.
+                                self.process.break_everywhere(ENTRY, None);
+                                self.process.set_break(tid, ENTRY, None)?;
+                                self.process.go(tid, 0)?;
+                                continue;
+                            }
+                            if entries > FURTHER {
+                                self.process.set_break(tid, RETURN, None)?;
+                                seen.pending = self.process.is_pending(self.tid, self.signal());
+                                seen.end = End::Passed;
+                                self.pass += u64::from(entries);
+                                self.tid = tid;
+                                self.sp = registers.rsp;
+                                self.ret = self.process.word(registers.rsp).unwrap_or_default();
+                                return Ok(seen);
+                            }
+                        }
+                    }
+                    self.process.go(tid, 0)?;
+                }
+                Event::Quiet => {
+                    self.mind_interruption()?;
+                    if seen.returned {
+                        open(&self.process, self.request())?;
+                    }
+                    if !seen.returned && self.is_asleep(self.tid) && !self.in_handler(at) {
+                        let since = *asleep_since.get_or_insert_with(Instant::now);
+                        seen.slept = seen.slept.max(since.elapsed());
+                    } else {
+                        asleep_since = None;
+                    }
+                    match watch.look(events, !has_timer) {
+                        Look::Stuck(stuck) => {
+                            if stuck == Stuck::AllAsleep && !has_timer && self.has_timer() {
+                                has_timer = true;
+                                continue;
+                            }
+                            seen.in_handler = self.in_handler(at);
+                            seen.end = End::Stuck(stuck);
+                            if explains || seen.returned {
+                                self.process.detach()?;
+                                let answer = explain::explain(self.process.pid.cast_unsigned()).ok();
+                                if stuck == Stuck::AllAsleep
+                                    && answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::NotStuck)
+                                {
+                                    // A timer that only the program itself can be asked for.
+                                    has_timer = true;
+                                    self.process.attach()?;
+                                    watch.begin_again();
+                                    continue;
+                                }
+                                let told = answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::Stuck);
+                                if !told {
+                                    seen.diagnosis = diagnose::diagnose(self.process.pid.cast_unsigned(), stuck).ok();
+                                }
+                                seen.answer = answer.filter(|_| told);
+                            }
+                            return Ok(seen);
+                        }
+                        Look::Gone | Look::Running | Look::Unwatchable(_) => {}
+                    }
+                    // Passes came, and do not come any more.
+                    let long = (pace * 200).max(Duration::from_millis(250));
+                    if moved.elapsed() > long && long < timeout && self.sleeps_untimed() {
+                        seen.in_handler = self.in_handler(at);
+                        seen.end = End::Still;
+                        if explains {
+                            self.process.detach()?;
+                            let pid = self.process.pid.cast_unsigned();
+                            seen.answer = explain::explain(pid).ok().filter(|answer| answer.verdict == Verdict::Stuck);
+                            if seen.answer.is_none() {
+                                seen.diagnosis = diagnose::diagnose(pid, Stuck::AllAsleep).ok();
+                            }
+                        }
+                        return Ok(seen);
+                    }
+                    if moved.elapsed() > timeout {
+                        seen.in_handler = self.in_handler(at);
+                        seen.end = if seen.returned { End::Returned } else { End::Silent };
+                        return Ok(seen);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the thread sleeps in a wait without a time limit.
+    fn sleeps_untimed(&self) -> bool {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{}/syscall", self.process.pid, self.tid));
+        let syscall = text.ok().and_then(|text| sigproof_inspect::hang::procfs::parse_syscall(&text));
+        self.is_asleep(self.tid) && syscall.is_some_and(|syscall| is_untimed(syscall) || is_futex(syscall))
+    }
+
+    /// Whether the program has a timer of `timer_create`.
+    fn has_timer(&self) -> bool {
+        std::fs::read_to_string(format!("/proc/{}/timers", self.process.pid)).is_ok_and(|text| !text.is_empty())
+    }
+
+    /// Whether the handler that interrupted these registers is still on the thread's stack: whether its frame
+    /// is there, above the stack pointer of the system call that the thread sleeps in.
+    fn in_handler(&self, at: &cpu::Registers) -> bool {
+        let path = format!("/proc/{}/task/{}/syscall", self.process.pid, self.tid);
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let sp = match sigproof_inspect::hang::procfs::parse_syscall(&text) {
+            Some(sigproof_inspect::hang::procfs::Syscall::In { sp, .. }) => sp,
+            _ => return false,
+        };
+        has_frame(sp, at, |from, into| self.process.read(from, into))
+    }
+
+    /// Sends the thread one signal more, of a program that is not traced any more, and says whether that ends
+    /// its sleep.
+    pub(crate) fn is_woken_by_another(&self) -> bool {
+        let look = || std::fs::read_to_string(format!("/proc/{}/task/{}/syscall", self.process.pid, self.tid)).ok();
+        let before = look();
+        if self.process.send(self.tid, self.signal()).is_err() {
+            return false;
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(200) {
+            std::thread::sleep(Duration::from_millis(2));
+            if look() != before {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether a signal frame of x86_64 Linux that holds these registers lies above `sp`. In it, program counter
+/// and stack pointer are neighbours (`struct ucontext`, general registers 15 and 16).
+pub(crate) fn has_frame(sp: u64, at: &cpu::Registers, read: impl Fn(u64, &mut [u8]) -> bool) -> bool {
+    let mut stack = vec![0; 32 << 10];
+    while !read(sp, &mut stack) {
+        stack.truncate(stack.len() / 2);
+        if stack.len() < 512 {
+            return false;
+        }
+    }
+    let words: Vec<u64> = stack.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    words.windows(2).any(|pair| pair == [at.rsp, at.rip])
+}
+
+fn zeroed() -> libc::user_regs_struct {
+    // SAFETY: numbers only.
+    unsafe { core::mem::zeroed() }
+}

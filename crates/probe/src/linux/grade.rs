@@ -1,0 +1,172 @@
+//! The ending, from what was seen after the signal.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use sigproof_inspect::diagnose::{Diagnosis, HangKind, ResourceKind};
+use sigproof_inspect::explain::Answer;
+use sigproof_inspect::hang::Stuck;
+
+use super::before::{signal_name, text};
+use super::follow::{End, Seen};
+use crate::{Ending, Means};
+
+/// How a boundary was judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    /// The ending.
+    pub ending: Ending,
+    /// What was seen.
+    pub detail: String,
+    /// By what means.
+    pub means: Means,
+    /// What explain says.
+    pub answer: Option<Answer>,
+}
+
+/// What is meant to happen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meant {
+    /// Ends that are no fault: of untouched runs, and of runs with the signal outside the window.
+    pub ends: Vec<ExitStatus>,
+    /// Whether the program may become another one.
+    pub becomes: bool,
+    /// Whether the signal stays pending outside the window, too.
+    pub pends: bool,
+    /// The one exit status that was asked for.
+    pub exit: Option<i32>,
+    /// What it may write, if that is compared.
+    pub outputs: Vec<Vec<u8>>,
+}
+
+impl Meant {
+    fn is_meant(&self, status: ExitStatus) -> bool {
+        match self.exit {
+            Some(code) => status.code() == Some(code),
+            None => self.ends.contains(&status),
+        }
+    }
+}
+
+impl Meant {
+    /// Whether it may write this.
+    fn writes(&self, output: Option<&[u8]>) -> bool {
+        output.is_none_or(|output| self.outputs.is_empty() || self.outputs.iter().any(|meant| meant == output))
+    }
+
+    /// The first line that is another one.
+    fn difference(&self, output: &[u8]) -> String {
+        let meant = self.outputs.first().map(Vec::as_slice).unwrap_or_default();
+        let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
+        let (is, meant) = (lines(output), lines(meant));
+        let at = (0..is.len().max(meant.len())).find(|at| is.get(*at) != meant.get(*at)).unwrap_or_default();
+        let line =
+            |of: &[String]| of.get(at).map_or("no line".to_owned(), |line| format!("{:.100}", format!("{line:?}")));
+        format!("line {} of its output is {} and not {}", at + 1, line(&is), line(&meant))
+    }
+}
+
+/// A sleep in the window that is too long for chance.
+const SLEPT: Duration = Duration::from_millis(50);
+
+/// One that explains an end which is not as meant.
+const SLEPT_AND_ENDED: Duration = Duration::from_millis(2);
+
+/// The ending; `None` if nothing can be said.
+pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
+    let judged = |ending, detail: String| Some(Judged { ending, detail, means, answer: None });
+    match seen.end {
+        End::Passed if seen.pending && !meant.pends => {
+            judged(Ending::Undelivered, "the program went on, and the signal still waits".to_owned())
+        }
+        End::Passed | End::Returned => judged(Ending::Clean, String::new()),
+        End::Ended(status) if meant.is_meant(status) && !meant.writes(seen.output.as_deref()) => {
+            judged(Ending::WrongOutput, meant.difference(seen.output.as_deref().unwrap_or_default()))
+        }
+        End::Ended(status) if meant.is_meant(status) => judged(Ending::Clean, String::new()),
+        End::Ended(status) if seen.slept > SLEPT_AND_ENDED => judged(
+            Ending::LostWakeup,
+            format!(
+                "it slept on in the window for {:.0} ms after the handler had returned, and ended then: {}",
+                seen.slept.as_secs_f64() * 1e3,
+                text(status)
+            ),
+        ),
+        End::Ended(status) => match status.signal() {
+            Some(signal) => judged(Ending::Crash, format!("killed by {}", signal_name(signal))),
+            None => judged(Ending::WrongExit, text(status)),
+        },
+        End::Became if meant.becomes => judged(Ending::Clean, String::new()),
+        End::Became => judged(Ending::WrongExit, "it became another program".to_owned()),
+        End::Stuck(stuck) => Some(of_stuck(seen, stuck, means, woken)),
+        End::Silent if seen.slept > SLEPT && woken() => judged(
+            Ending::LostWakeup,
+            "the handler has returned, the thread sleeps in the window, and a second signal ends the sleep".to_owned(),
+        ),
+        End::Silent | End::Still => {
+            let place = if seen.returned { "after the window" } else { "in the window" };
+            let said = seen.answer.as_ref().map(|answer| &answer.sentence);
+            let said = said.or(seen.diagnosis.as_ref().map(|diagnosis| &diagnosis.sentence));
+            let said = said.map_or(String::new(), |said| format!("\nexplain: {said}"));
+            let kind = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
+            let ending = match kind.map(|diagnosis| diagnosis.kind) {
+                Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
+                Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
+                _ => Ending::Hang,
+            };
+            (seen.end == End::Still).then(|| Judged {
+                ending,
+                detail: format!(
+                    "asleep {place}: no call of the function came for 200 times as long as one takes{said}"
+                ),
+                means,
+                answer: seen.answer,
+            })
+        }
+    }
+}
+
+/// Whether the thread that the diagnosis is about waits for a lock.
+fn waits_for_lock(diagnosis: &Diagnosis) -> bool {
+    let resource = diagnosis.threads.first().and_then(|thread| thread.waits_for.as_ref());
+    resource.is_some_and(|resource| {
+        use ResourceKind::{Futex, Gil, GoLock, LibcLock, Mutex, ParkingLot, PythonLock, RwLock, StdLock};
+        matches!(resource.kind, Mutex | LibcLock | StdLock | RwLock | ParkingLot | GoLock | PythonLock | Gil | Futex)
+    })
+}
+
+fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool) -> Judged {
+    let place = match (seen.in_handler, seen.returned) {
+        (true, _) => "inside the handler",
+        (false, true) => "after the window",
+        (false, false) => "in the window, after the handler",
+    };
+    if let Stuck::Spinning { .. } = stuck {
+        let detail = format!("processor time is used {place}, and nothing moves");
+        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer };
+    }
+    let glance = if seen.in_handler || seen.returned { Ending::SelfDeadlock } else { Ending::LostWakeup };
+    let diagnosis = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
+    let sentence = seen.answer.as_ref().map(|answer| answer.sentence.clone());
+    let Some(mut detail) = sentence.or_else(|| diagnosis.map(|diagnosis| diagnosis.sentence.clone())) else {
+        return Judged { ending: glance, detail: format!("asleep for good {place}"), means, answer: None };
+    };
+    let ending = match diagnosis.map(|diagnosis| diagnosis.kind) {
+        Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
+        Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
+        Some(HangKind::Livelock) => Ending::Livelock,
+        // Behind the window, a lock that was left; or something that will not come.
+        _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(|diagnosis| !waits_for_lock(diagnosis)) => {
+            Ending::LostWakeup
+        }
+        _ => glance,
+    };
+    if ending == Ending::LostWakeup && woken() {
+        detail += "\na second signal ends the sleep";
+    }
+    if ending == Ending::SelfDeadlock && !seen.in_handler {
+        detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
+    }
+    Judged { ending, detail, means, answer: seen.answer }
+}

@@ -1,0 +1,432 @@
+//! The program on its way from one call of the function to the next, with all its threads.
+//!
+//! ```text
+//!  start ──► entry of the loader's end ──► the function's address ──► a handler is installed ──► pass 0, 1, 2 ...
+//!
+//!  a pass:   entry ── step ── step ── ... ── return address, the stack above the entry's
+//! ```
+//!
+//! A signal of the program's own that comes while a thread is stepped is held back, and sent again at the
+//! pass's end: it would run a handler in the middle of the path.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use sigproof_inspect::hang::procfs;
+use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_step::Boundary;
+
+use super::cpu::{self, Kind};
+use super::names::{self, Found, Function};
+use super::process::{Action, Event, Process};
+use crate::{Output, Request, Thread, Trouble, WindowName};
+
+/// The breakpoint at the function's entry.
+pub(crate) const ENTRY: usize = 0;
+/// The one at the return address.
+pub(crate) const RETURN: usize = 1;
+/// The one behind a repeated instruction.
+const BEHIND: usize = 3;
+
+/// How long a wait for an event takes before it is looked around.
+const QUIET: Duration = Duration::from_micros(500);
+
+/// How long a signal of the program's own is waited for at a boundary.
+const OWN: Duration = Duration::from_millis(20);
+
+/// How long a window that may be passed over is waited for.
+const SOON: Duration = Duration::from_secs(2);
+
+/// The longest path; the rest of a window is said to be out of reach.
+pub(crate) const LONGEST: usize = 60_000;
+
+/// The program, in a pass.
+pub(crate) struct Live<'a> {
+    /// The program.
+    pub process: Process,
+    /// What is swept.
+    pub function: Function,
+    /// The thread that is in the window, stopped, unless something else is said.
+    pub tid: i32,
+    /// The number of the pass, from 0, counted from the first one in which a handler was installed.
+    pub pass: u64,
+    /// Where the pass returns to.
+    pub ret: u64,
+    /// The stack pointer at its entry.
+    pub sp: u64,
+    /// Whether all passes so far were calls from one place, at one depth of the stack.
+    pub same_site: bool,
+    /// A `syscall` instruction of the program.
+    pub syscall_at: u64,
+    /// Signals of the program's own that wait for the pass's end.
+    pub held: Vec<(i32, i32)>,
+    kinds: HashMap<u64, Kind>,
+    request: &'a Request,
+    signal: i32,
+    stop: &'a AtomicBool,
+}
+
+/// What a step has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// The next instruction.
+    Next,
+    /// Asleep in the system call.
+    Asleep,
+    /// The program has ended or has become another.
+    Gone,
+}
+
+/// How the program came to a pass, or why not.
+pub(crate) enum Arrival<'a> {
+    /// It is at the entry.
+    At(Box<Live<'a>>),
+    /// It ended, or the time ran out: what was found until then.
+    Never {
+        /// The function, if there is one.
+        function: Option<Function>,
+        /// What the signal did when it was last called, before a handler was installed.
+        called: Option<Action>,
+        /// The nearest names.
+        nearest: Vec<String>,
+        /// Whether the library that was named is mapped.
+        has_library: bool,
+        /// How the program ended, if it has.
+        ended: Option<std::process::ExitStatus>,
+        /// Whether it became another program first.
+        became_another: bool,
+    },
+}
+
+impl<'a> Live<'a> {
+    /// Starts the program and brings it to pass 0.
+    pub(crate) fn start(
+        request: &'a Request,
+        window: &WindowName,
+        signal: i32,
+        stop: &'a AtomicBool,
+    ) -> Result<Arrival<'a>, Trouble> {
+        let mut process = Process::start(request, request.expect_output != Output::Any)?;
+        let pid = process.pid;
+        let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
+        let (mut function, mut nearest, mut called) = (None, Vec::new(), None);
+        let mut has_library = window.library.is_none();
+        let mut became_another = false;
+        // The loader is done at the program's own entry; later libraries pass by its debugger's hook.
+        process.set_break(pid, ENTRY, entry_point(pid))?;
+        let mut hook = None;
+        let mut waits_for_entry = true;
+        process.go(pid, 0)?;
+        let ended = loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Trouble::Interrupted);
+            }
+            match process.wait(QUIET)? {
+                Event::Ended(status) => break Some(status),
+                Event::Quiet if Instant::now() > deadline => break None,
+                Event::Quiet => open(&process, request)?,
+                Event::Signal(tid, signal) => process.go(tid, signal)?,
+                Event::Exec(tid) => {
+                    became_another = true;
+                    function = None;
+                    waits_for_entry = true;
+                    process.break_everywhere(ENTRY, None);
+                    process.set_break(tid, ENTRY, entry_point(pid))?;
+                    process.go(tid, 0)?;
+                }
+                Event::Trap(tid) => {
+                    let pc = cpu::registers(tid)?.rip;
+                    if waits_for_entry || Some(pc) == hook {
+                        waits_for_entry = false;
+                        if function.is_none() {
+                            match names::find(pid, window)? {
+                                Found::At(found) => {
+                                    aim(&mut process, request, tid, found.entry)?;
+                                    function = Some(found);
+                                }
+                                Found::Nowhere { nearest: near, has_library: has } => {
+                                    (nearest, has_library) = (near, has);
+                                    process.set_break(tid, ENTRY, None)?;
+                                    hook = loader_hook(pid);
+                                    process.break_everywhere(2, hook);
+                                    process.set_break(tid, 2, hook)?;
+                                }
+                            }
+                        }
+                    } else if function.as_ref().is_some_and(|function| function.entry == pc)
+                        && accepts(&process, request, tid)
+                    {
+                        let action = process.action(signal);
+                        called = Some(action);
+                        if action == Action::Caught
+                            && let Some(function) = function.clone()
+                        {
+                            let syscall_at = names::syscall_instruction(pid, |at, into| process.read(at, into));
+                            let mut live = Self {
+                                process,
+                                function,
+                                tid,
+                                pass: 0,
+                                ret: 0,
+                                sp: 0,
+                                same_site: true,
+                                syscall_at: syscall_at.unwrap_or_default(),
+                                held: Vec::new(),
+                                kinds: HashMap::new(),
+                                request,
+                                signal,
+                                stop,
+                            };
+                            live.enter(tid)?;
+                            return Ok(Arrival::At(Box::new(live)));
+                        }
+                    }
+                    process.go(tid, 0)?;
+                }
+            }
+        };
+        Ok(Arrival::Never { function, called, nearest, has_library, ended, became_another })
+    }
+
+    /// Takes the place where a thread is stopped for the entry of a pass.
+    fn enter(&mut self, tid: i32) -> Result<(), Trouble> {
+        let registers = cpu::registers(tid)?;
+        let ret = self.process.word(registers.rsp).unwrap_or_default();
+        if self.pass > 0 {
+            self.same_site &= (self.tid, self.sp, self.ret) == (tid, registers.rsp, ret);
+        }
+        (self.tid, self.sp, self.ret) = (tid, registers.rsp, ret);
+        Ok(())
+    }
+
+    /// Whether a thread that is at the entry may be the one.
+    pub(crate) fn accepts(&self, tid: i32) -> bool {
+        accepts(&self.process, self.request, tid)
+    }
+
+    /// Brings the program, whose thread is stopped, to the entry of a later pass; false if it ends before, or
+    /// does not come there in time.
+    pub(crate) fn go_to_pass(&mut self, pass: u64, deadline: Instant) -> Result<bool, Trouble> {
+        while self.pass < pass {
+            self.release_held()?;
+            self.process.go(self.tid, 0)?;
+            if !self.next_entry(deadline)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits until a thread is at the entry.
+    pub(crate) fn next_entry(&mut self, deadline: Instant) -> Result<bool, Trouble> {
+        loop {
+            self.mind_interruption()?;
+            match self.process.wait(QUIET)? {
+                Event::Ended(_) | Event::Exec(_) => return Ok(false),
+                Event::Quiet if Instant::now() > deadline => return Ok(false),
+                Event::Quiet => open(&self.process, self.request)?,
+                Event::Signal(tid, signal) => self.process.go(tid, signal)?,
+                Event::Trap(tid) => {
+                    if cpu::registers(tid)?.rip == self.function.entry && self.accepts(tid) {
+                        self.pass += 1;
+                        self.enter(tid)?;
+                        return Ok(true);
+                    }
+                    self.process.go(tid, 0)?;
+                }
+            }
+        }
+    }
+
+    /// Waits, while the thread is stopped, until a signal of the program's own is there; whether it is. One
+    /// that was held back is returned, and is to be delivered with the next step.
+    pub(crate) fn own_signal(&mut self) -> Result<Option<i32>, Trouble> {
+        let begun = Instant::now();
+        loop {
+            if let Some(at) = self.held.iter().position(|(_, signal)| *signal == self.signal) {
+                return Ok(Some(self.held.remove(at).1));
+            }
+            // It comes by itself.
+            if self.process.is_pending(self.tid, self.signal) {
+                return Ok(Some(0));
+            }
+            if begun.elapsed() > OWN {
+                return Ok(None);
+            }
+            match self.process.wait(QUIET)? {
+                Event::Trap(tid) if tid != self.tid => self.process.go(tid, 0)?,
+                Event::Signal(tid, signal) if tid != self.tid => self.process.go(tid, signal)?,
+                Event::Ended(_) | Event::Exec(_) => return Ok(None),
+                Event::Trap(_) | Event::Signal(..) | Event::Quiet => self.mind_interruption()?,
+            }
+        }
+    }
+
+    /// Sends what was held back. The thread takes it as soon as it goes on.
+    pub(crate) fn release_held(&mut self) -> Result<(), Trouble> {
+        for (tid, signal) in std::mem::take(&mut self.held) {
+            self.process.send(tid, signal)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the work if the user wants that.
+    pub(crate) fn mind_interruption(&self) -> Result<(), Trouble> {
+        if self.stop.load(Ordering::Relaxed) { Err(Trouble::Interrupted) } else { Ok(()) }
+    }
+
+    /// Where the stopped thread is, and whether that is still in the window.
+    pub(crate) fn place(&self) -> Result<Option<Boundary>, Trouble> {
+        let registers = cpu::registers(self.tid)?;
+        let out = registers.rsp > self.sp;
+        Ok((!out).then(|| self.boundary(&registers)))
+    }
+
+    /// A place in the window.
+    pub(crate) fn boundary(&self, registers: &cpu::Registers) -> Boundary {
+        Boundary { pc: registers.rip, depth: self.sp.wrapping_sub(registers.rsp), asleep: false }
+    }
+
+    /// Lets the thread make one step; a repeated instruction is one step.
+    pub(crate) fn step(&mut self) -> Result<Stepped, Trouble> {
+        let tid = self.tid;
+        let pc = cpu::registers(tid)?.rip;
+        let kind = match self.kinds.get(&pc) {
+            Some(kind) => *kind,
+            None => {
+                let mut code = [0; 16];
+                let kind = if self.process.read(pc, &mut code) { cpu::kind(&code) } else { Kind::Plain };
+                self.kinds.insert(pc, kind);
+                kind
+            }
+        };
+        if let Kind::Repeats(length) = kind {
+            self.process.set_break(tid, BEHIND, Some(pc + u64::from(length)))?;
+            self.process.go(tid, 0)?;
+        } else {
+            self.process.step(tid, 0)?;
+        }
+        let deadline = Instant::now() + self.request.timeout;
+        loop {
+            let event = if kind == Kind::Plain {
+                self.process.wait_step(tid)?
+            } else {
+                self.process.wait(Duration::from_micros(200))?
+            };
+            match event {
+                Event::Trap(who) if who == tid => break,
+                Event::Trap(who) => self.process.go(who, 0)?,
+                Event::Signal(who, signal) if who == tid => {
+                    if is_fault(signal) {
+                        // A fault of the instruction itself: the program's own affair.
+                        self.process.step(tid, signal)?;
+                    } else {
+                        self.held.push((who, signal));
+                        self.process.step(tid, 0)?;
+                    }
+                }
+                Event::Signal(who, signal) => self.process.go(who, signal)?,
+                Event::Ended(_) | Event::Exec(_) => return Ok(Stepped::Gone),
+                Event::Quiet if kind == Kind::Call && self.is_asleep(tid) => return Ok(Stepped::Asleep),
+                Event::Quiet if Instant::now() > deadline => return Ok(Stepped::Gone),
+                Event::Quiet => self.mind_interruption()?,
+            }
+        }
+        if kind != Kind::Plain {
+            self.process.set_break(tid, BEHIND, None)?;
+        }
+        Ok(Stepped::Next)
+    }
+
+    /// Waits until a thread that sleeps in the middle of a step comes out; false if it does not in time.
+    pub(crate) fn wake(&mut self, deadline: Instant) -> Result<bool, Trouble> {
+        loop {
+            self.mind_interruption()?;
+            match self.process.wait(QUIET)? {
+                Event::Trap(who) if who == self.tid => return Ok(true),
+                Event::Signal(who, signal) if who == self.tid => {
+                    self.held.push((who, signal));
+                    self.process.step(who, 0)?;
+                }
+                Event::Trap(who) => self.process.go(who, 0)?,
+                Event::Signal(who, signal) => self.process.go(who, signal)?,
+                Event::Ended(_) | Event::Exec(_) => return Ok(false),
+                Event::Quiet if Instant::now() > deadline => return Ok(false),
+                Event::Quiet => {}
+            }
+        }
+    }
+
+    /// Whether a thread sleeps in a system call: twice, and has not run in between.
+    pub(crate) fn is_asleep(&self, tid: i32) -> bool {
+        let look = || {
+            let read =
+                |name: &str| std::fs::read_to_string(format!("/proc/{}/task/{tid}/{name}", self.process.pid)).ok();
+            let syscall = procfs::parse_syscall(&read("syscall")?)?;
+            let run = procfs::parse_schedstat(&read("schedstat")?)?;
+            let state = procfs::thread_stat(self.process.pid.cast_unsigned(), tid.cast_unsigned())?.state;
+            (state == 'S').then_some((syscall, run))
+        };
+        look().is_some_and(|first| matches!(first.0, procfs::Syscall::In { .. }) && look() == Some(first))
+    }
+
+    /// What is asked for.
+    pub(crate) fn request(&self) -> &'a Request {
+        self.request
+    }
+
+    /// The signal.
+    pub(crate) fn signal(&self) -> i32 {
+        self.signal
+    }
+}
+
+/// Sends the signal that opens the window, if there is one, and if its handler is installed.
+pub(super) fn open(process: &Process, request: &Request) -> Result<(), Trouble> {
+    match request.open {
+        Some(signal) if process.action(signal) == Action::Caught && !process.is_pending(process.pid, signal) => {
+            process.send(process.pid, signal)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A signal that an instruction brings upon itself.
+pub(super) fn is_fault(signal: i32) -> bool {
+    matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP)
+}
+
+/// Sets the breakpoint of the entry in the threads that may be the one.
+fn aim(process: &mut Process, request: &Request, tid: i32, entry: u64) -> Result<(), Trouble> {
+    if request.thread != Thread::Main {
+        process.break_everywhere(ENTRY, Some(entry));
+    }
+    process.set_break(tid, ENTRY, Some(entry))
+}
+
+fn accepts(process: &Process, request: &Request, tid: i32) -> bool {
+    match &request.thread {
+        Thread::Main => tid == process.pid,
+        Thread::Any => true,
+        Thread::Named(name) => {
+            let comm = std::fs::read_to_string(format!("/proc/{}/task/{tid}/comm", process.pid)).unwrap_or_default();
+            comm.trim_end() == name
+        }
+    }
+}
+
+/// The address at which the program itself begins, once its loader is done (`AT_ENTRY`).
+fn entry_point(pid: i32) -> Option<u64> {
+    let bytes = std::fs::read(format!("/proc/{pid}/auxv")).ok()?;
+    let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    words.as_chunks::<2>().0.iter().find(|pair| pair[0] == libc::AT_ENTRY).map(|pair| pair[1])
+}
+
+/// Where the loader passes by for a debugger's sake whenever it has mapped a library.
+fn loader_hook(pid: i32) -> Option<u64> {
+    let window = WindowName { function: "_dl_debug_state".to_owned(), library: None };
+    match names::find(pid, &window) {
+        Ok(Found::At(function)) => Some(function.entry),
+        _ => None,
+    }
+}

@@ -1,0 +1,98 @@
+//! The report of a sweep: ranges with the code at their ends.
+
+use sigproof_inspect::diagnose::Places;
+use sigproof_step::Boundary;
+use sigproof_step::map::spot;
+use sigproof_step::token::Token;
+
+use super::grade::Judged;
+use crate::report::{Path, Range};
+use crate::{Ending, Means};
+
+/// A boundary and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    /// Where.
+    pub boundary: Boundary,
+    /// What came of the signal.
+    pub judged: Option<Judged>,
+    /// Whether it was tried, and nothing could be said.
+    pub undecided: bool,
+    /// Whether a run of the whole program has been made of it.
+    pub rerun: bool,
+}
+
+impl Point {
+    /// One that is not judged yet.
+    pub(crate) fn at(boundary: Boundary) -> Self {
+        Self { boundary, judged: None, undecided: false, rerun: false }
+    }
+
+    /// The bad ending, if there is one.
+    pub(crate) fn bad(&self) -> Option<Ending> {
+        self.judged.as_ref().map(|judged| judged.ending).filter(|ending| *ending != Ending::Clean)
+    }
+}
+
+/// A pass and what came of its boundaries.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk {
+    /// Its number.
+    pub pass: u64,
+    /// Its boundaries.
+    pub points: Vec<Point>,
+}
+
+impl Walk {
+    /// Runs of boundaries with the same bad ending.
+    pub(crate) fn ranges(&self) -> Vec<std::ops::Range<usize>> {
+        let mut start = 0;
+        let mut ranges = Vec::new();
+        for run in self.points.chunk_by(|a, b| a.bad() == b.bad()) {
+            if run[0].bad().is_some() {
+                ranges.push(start..start + run.len());
+            }
+            start += run.len();
+        }
+        ranges
+    }
+
+    /// As a part of the report.
+    pub(crate) fn report(&self, label: &str, places: &dyn Places) -> Path {
+        let boundaries: Vec<Boundary> = self.points.iter().map(|point| point.boundary).collect();
+        let letter = |point: &Point| match &point.judged {
+            Some(judged) => judged.ending.letter(),
+            None if point.undecided => '?',
+            None => '-',
+        };
+        let range = |range: std::ops::Range<usize>| {
+            let points = &self.points[range.clone()];
+            // What a run of the whole program has shown says more than a copy.
+            let told = points.iter().filter_map(|point| point.judged.as_ref());
+            // Of equals the last one is taken: the first boundary is the one that is explained.
+            let told = told.rev().max_by_key(|judged| (judged.answer.is_some(), judged.means == Means::Rerun))?;
+            let (first, last) = (range.start, range.end - 1);
+            let sure = |point: &Point| {
+                point.judged.as_ref().is_some_and(|judged| matches!(judged.means, Means::Rerun | Means::Pass))
+            };
+            Some(Range {
+                ending: told.ending,
+                count: range.len(),
+                first: spot(&boundaries, first, places),
+                last: spot(&boundaries, last, places),
+                confirmed: sure(&self.points[first]) && sure(&self.points[last]),
+                detail: told.detail.clone(),
+                token: Token::of(label, &boundaries, first, places).to_string(),
+                answer: told.answer.clone(),
+            })
+        };
+        Path {
+            pass: self.pass,
+            strip: self.points.iter().map(letter).collect(),
+            boundaries: self.points.len(),
+            judged: self.points.iter().filter(|point| point.judged.is_some()).count(),
+            vulnerable: self.points.iter().filter(|point| point.bad().is_some()).count(),
+            ranges: self.ranges().into_iter().filter_map(range).collect(),
+        }
+    }
+}

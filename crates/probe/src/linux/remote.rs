@@ -1,0 +1,73 @@
+//! System calls made by a stopped thread on our behalf, and the state of one thread given to another.
+
+use crate::{Trouble, refused};
+use nix::errno::Errno;
+
+use super::cpu;
+use super::stops::{resume, wait_for};
+
+/// Makes a stopped thread do a system call; its registers are put back. The result, as the kernel gives it.
+pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Trouble> {
+    let before = cpu::registers(tid)?;
+    let [rdi, rsi, rdx, r10, r8] = arguments;
+    let rax = nr.cast_unsigned();
+    // In no call: what it was in is not begun again.
+    let registers =
+        libc::user_regs_struct { rip: instruction, rax, orig_rax: u64::MAX, rdi, rsi, rdx, r10, r8, ..before };
+    cpu::set_registers(tid, registers)?;
+    resume(libc::PTRACE_SINGLESTEP, tid, 0)?;
+    let mut kept = Vec::new();
+    loop {
+        let Some((_, status)) = wait_for(tid, 0)? else { return Err(gone()) };
+        if !libc::WIFSTOPPED(status) {
+            return Err(gone());
+        }
+        match libc::WSTOPSIG(status) {
+            libc::SIGTRAP => break,
+            // It is sent again below.
+            signal => {
+                kept.push(signal);
+                resume(libc::PTRACE_SINGLESTEP, tid, 0)?;
+            }
+        }
+    }
+    let result = cpu::registers(tid)?.rax.cast_signed();
+    cpu::set_registers(tid, before)?;
+    for signal in kept {
+        // SAFETY: takes numbers only.
+        unsafe { libc::syscall(libc::SYS_tkill, tid, signal) };
+    }
+    Ok(result)
+}
+
+fn gone() -> Trouble {
+    Trouble::Inconclusive("the program was killed by somebody else".to_owned())
+}
+
+/// The size of the extended state of any processor so far.
+const EXTENDED: usize = 16 << 10;
+
+/// Gives the extended registers and the signal mask of one stopped thread to another.
+pub(crate) fn copy_state(from: i32, to: i32) -> Result<(), Trouble> {
+    /// linux/elf.h, `NT_X86_XSTATE`.
+    const EXTENDED_STATE: usize = 0x202;
+    let mut state = [0_u8; EXTENDED];
+    let mut part = libc::iovec { iov_base: state.as_mut_ptr().cast(), iov_len: state.len() };
+    // SAFETY: the kernel writes at most `iov_len` bytes into `state`, and the length into `part`.
+    let read = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, from, EXTENDED_STATE, &raw mut part) };
+    // SAFETY: the kernel reads the bytes that it has written.
+    if read != 0 || unsafe { libc::ptrace(libc::PTRACE_SETREGSET, to, EXTENDED_STATE, &raw mut part) } != 0 {
+        return Err(refused("ptrace(PTRACE_GETREGSET)")(Errno::last()));
+    }
+    /// linux/ptrace.h.
+    const GET_MASK: libc::c_uint = 0x420a;
+    const SET_MASK: libc::c_uint = 0x420b;
+    let mut mask = 0_u64;
+    // SAFETY: the kernel writes, then reads, the eight bytes of `mask`.
+    let read = unsafe { libc::ptrace(GET_MASK, from, size_of::<u64>(), &raw mut mask) };
+    // SAFETY: as above.
+    if read != 0 || unsafe { libc::ptrace(SET_MASK, to, size_of::<u64>(), &raw mut mask) } != 0 {
+        return Err(refused("ptrace(PTRACE_GETSIGMASK)")(Errno::last()));
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Stops of traced threads: how one is waited for, brought about, and ended.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+use sigproof_inspect::hang::procfs;
+
+use crate::{Trouble, refused};
+
+/// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
+pub(super) fn is_own_trap(tid: i32) -> bool {
+    // linux/siginfo.h: SI_KERNEL is that of `int3`; 0 and less are sent.
+    ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == 0x80 || info.si_code <= 0)
+}
+
+/// Lets a stopped thread go. One that was killed meanwhile tells so by its end.
+pub(super) fn resume(how: libc::c_uint, tid: i32, signal: i32) -> Result<(), Trouble> {
+    // SAFETY: takes numbers only.
+    if unsafe { libc::ptrace(how, tid, 0, libc::c_long::from(signal)) } == 0 || Errno::last() == Errno::ESRCH {
+        return Ok(());
+    }
+    Err(refused("ptrace(PTRACE_CONT)")(Errno::last()))
+}
+
+/// Sends a signal to one thread.
+pub(super) fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Trouble> {
+    // SAFETY: takes numbers only; the ids are those of a process that is not reaped.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
+    if sent == 0 || Errno::last() == Errno::ESRCH { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
+}
+
+/// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to
+/// receive is delivered to it.
+pub(super) fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
+    let state = procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned());
+    match state.map(|stat| stat.state) {
+        None | Some('Z' | 'X') => return Ok(false),
+        Some('t' | 'T') => return Ok(true),
+        Some(_) => {}
+    }
+    send(pid, tid, libc::SIGSTOP)?;
+    while let Some((_, status)) = wait_for(tid, 0)? {
+        if !libc::WIFSTOPPED(status) {
+            return Ok(false);
+        }
+        match (libc::WSTOPSIG(status), status >> 16) {
+            (libc::SIGSTOP, _) => return Ok(true),
+            (libc::SIGTRAP, _) => resume(libc::PTRACE_CONT, tid, 0)?,
+            (signal, _) => resume(libc::PTRACE_CONT, tid, signal)?,
+        }
+    }
+    Ok(false)
+}
+
+/// The next state change of one process or thread, or of any (-1).
+pub(super) fn wait_for(tid: i32, flags: i32) -> Result<Option<(i32, i32)>, Trouble> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the status is a live local.
+        match unsafe { libc::waitpid(tid, &raw mut status, flags | libc::__WALL | libc::__WNOTHREAD) } {
+            0 => return Ok(None),
+            -1 => match Errno::last() {
+                Errno::EINTR => {}
+                Errno::ECHILD => return Ok(None),
+                error => return Err(refused("wait4")(error)),
+            },
+            pid => return Ok(Some((pid, status))),
+        }
+    }
+}
+
+fn child_signal() -> libc::sigset_t {
+    // SAFETY: the set is initialised before it is used.
+    unsafe {
+        let mut set = core::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        set
+    }
+}
+
+/// Blocks SIGCHLD in this thread, so that it can be waited for.
+pub(super) fn block_child_signal() {
+    let set = child_signal();
+    // SAFETY: the set is a live local.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) };
+}
+
+/// Waits for a sign of any child, at most so long; whether there was one.
+pub(super) fn await_child_signal(patience: Duration) -> bool {
+    let set = child_signal();
+    let time = libc::timespec {
+        tv_sec: patience.as_secs().cast_signed(),
+        tv_nsec: libc::c_long::from(patience.subsec_nanos()),
+    };
+    // SAFETY: all pointers are to live locals.
+    unsafe { libc::sigtimedwait(&raw const set, core::ptr::null_mut(), &raw const time) == libc::SIGCHLD }
+}

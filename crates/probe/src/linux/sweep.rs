@@ -1,0 +1,270 @@
+//! All boundaries of a window: the walk, the judgements, the confirmation.
+//!
+//! | phase | does |
+//! |---|---|
+//! | reference | the signal right behind the window's return, twice |
+//! | controls | two copies without a signal, and one that is undone and runs again |
+//! | walk | step by step through a pass; a copy, or the next pass, takes the signal at each boundary |
+//! | rest | boundaries that a copy cannot be judged by: by passes of the program itself |
+//! | confirm | the first and the last boundary of each bad range: by a run of their own, with all threads |
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use sigproof_inspect::diagnose::Symbols;
+use sigproof_shim::native::atomic::AtomicBool;
+use sigproof_step::Boundary;
+
+use super::before::{Untouched, signal_name, text};
+use super::follow::End;
+use super::grade::Meant;
+use super::live::{LONGEST, Live, Stepped};
+use super::outcome::Walk;
+use crate::{Means, Output, Report, Request, Trouble, WindowName};
+
+mod arrive;
+mod errno;
+mod judge;
+mod walk;
+
+use walk::Copies;
+
+/// Passes that go by before the first one is swept: what is done once only is done by then.
+const SETTLED: u64 = 20;
+
+/// The same where each pass may be the last, by the program's own signal.
+const SETTLED_OWN: u64 = 2;
+
+/// Bad ranges that are confirmed at most.
+const CONFIRMED: usize = 24;
+
+pub(super) struct Sweep<'a> {
+    request: &'a Request,
+    window: &'a WindowName,
+    signal: i32,
+    stop: &'a AtomicBool,
+    deadline: Instant,
+    /// The first pass that is swept.
+    first: u64,
+    /// The longest time that one pass has taken, without steps.
+    pace: Duration,
+    meant: Meant,
+    engines: BTreeMap<Means, usize>,
+    starts: usize,
+    notes: Vec<String>,
+    walks: Vec<Walk>,
+    incomplete: bool,
+    /// Boundaries that were judged in walks, and the time of these walks.
+    walked: (usize, Duration),
+}
+
+/// Sweeps one window with one signal.
+pub(super) fn sweep(
+    request: &Request,
+    window: &WindowName,
+    signal: i32,
+    untouched: &Untouched,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Report, Trouble> {
+    let begun = Instant::now();
+    let outputs = if let Output::Is(text) = &request.expect_output { vec![text.clone()] } else { Vec::new() };
+    let mut sweep = Sweep {
+        request,
+        window,
+        signal,
+        stop,
+        deadline: begun + request.time,
+        first: request.from.unwrap_or(if request.own { SETTLED_OWN } else { SETTLED }),
+        pace: Duration::from_micros(20),
+        meant: Meant {
+            ends: untouched.end.into_iter().collect(),
+            exit: request.expect_exit,
+            outputs,
+            ..Meant::default()
+        },
+        engines: BTreeMap::new(),
+        starts: 0,
+        notes: Vec::new(),
+        walks: Vec::new(),
+        incomplete: false,
+        walked: (0, Duration::ZERO),
+    };
+    tell(&format!("{window}: the way to it"));
+    let live = sweep.first_arrival()?;
+    let object = live.function.object.clone();
+    tell(&format!("{window}: the signal outside it"));
+    let reference = sweep.reference(live)?;
+    let spoiled = if request.replay.is_none() && !request.own { sweep.errno()? } else { None };
+    let mut walked = (0, Duration::ZERO);
+    if let Some(token) = &request.replay {
+        sweep.replay(token)?;
+    } else {
+        let done = sweep.walk(tell);
+        walked = sweep.walked;
+        match done {
+            Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
+            done => done?,
+        }
+        tell(&format!("{window}: confirming"));
+        sweep.confirm()?;
+    }
+    let label = format!("{}:{}@{}:{}", program(request), signal_name(signal), window, sweep.first);
+    let live = sweep.bring(sweep.first)?;
+    let paths = match &live {
+        Some(live) => {
+            let places = Symbols::of(live.process.pid.cast_unsigned());
+            let label = |pass: u64| format!("{}:{}@{}:{pass}", program(request), signal_name(signal), window);
+            sweep.walks.iter().map(|walk| walk.report(&label(walk.pass), &places)).collect()
+        }
+        None => sweep.walks.iter().map(|walk| walk.report(&label, &Symbols::of(0))).collect(),
+    };
+    drop(live);
+    Ok(Report {
+        program: program(request),
+        signal: signal_name(signal),
+        window: window.to_string(),
+        object,
+        untouched: untouched.text(),
+        reference,
+        paths,
+        engines: sweep.engines.into_iter().collect(),
+        starts: sweep.starts,
+        seconds: begun.elapsed().as_secs_f64(),
+        rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
+        errno: spoiled,
+        notes: sweep.notes,
+        incomplete: sweep.incomplete,
+    })
+}
+
+/// The file name of the program.
+fn program(request: &Request) -> String {
+    let name = request.command.first().map(std::path::Path::new).and_then(|path| path.file_name());
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+impl<'a> Sweep<'a> {
+    fn judged(&self) -> usize {
+        self.engines.values().sum()
+    }
+
+    /// What the signal does right behind the window, twice.
+    fn reference(&mut self, live: Box<Live<'a>>) -> Result<String, Trouble> {
+        let mut next = Some(live);
+        let mut told: Vec<String> = Vec::new();
+        for _ in 0..2 {
+            let live = match next.take() {
+                Some(live) => Some(live),
+                None => self.bring(self.first)?,
+            };
+            let Some(mut live) = live else { break };
+            // To the window's return.
+            let mut steps = 0;
+            while live.place()?.is_some() && steps < LONGEST {
+                steps += 1;
+                match live.step()? {
+                    Stepped::Next => {}
+                    Stepped::Asleep if live.wake(self.deadline)? => {}
+                    Stepped::Asleep | Stepped::Gone => break,
+                }
+            }
+            if live.place().map_or(true, |place| place.is_some()) {
+                self.notes.push("no pass without a signal was followed to its return".to_owned());
+                break;
+            }
+            let signal = if self.request.own { 0 } else { self.signal };
+            let seen = live.follow(signal, self.pace, true)?;
+            let text = match &seen.end {
+                End::Passed if seen.pending => "the signal stays pending".to_owned(),
+                End::Passed | End::Returned => "the program goes on".to_owned(),
+                End::Ended(status) => text(*status),
+                End::Became => "the program becomes another".to_owned(),
+                End::Stuck(_) => seen
+                    .answer
+                    .as_ref()
+                    .map_or("it hangs".to_owned(), |answer| format!("it hangs: {}", answer.sentence)),
+                End::Silent | End::Still => "it does not go on in the time allowed".to_owned(),
+            };
+            self.meant.pends |= seen.pending;
+            match seen.end {
+                End::Ended(status) => {
+                    self.meant.ends.push(status);
+                    if self.request.expect_output == Output::Same {
+                        self.meant.outputs.extend(seen.output);
+                    }
+                }
+                End::Became => self.meant.becomes = true,
+                End::Passed => next = Some(live),
+                _ => {}
+            }
+            if !told.contains(&text) {
+                told.push(text);
+            }
+        }
+        Ok(told.join("; or "))
+    }
+
+    /// Reruns of the first and the last boundary of each bad range.
+    fn confirm(&mut self) -> Result<(), Trouble> {
+        let mut done = 0;
+        for number in 0..self.walks.len() {
+            for range in self.walks[number].ranges() {
+                if done >= CONFIRMED || Instant::now() > self.deadline {
+                    self.notes.push("more bad ranges were found than are confirmed".to_owned());
+                    return Ok(());
+                }
+                done += 1;
+                let mut ends = vec![range.start, range.end - 1];
+                ends.dedup();
+                let mut shown = Vec::new();
+                for k in ends {
+                    let point = &self.walks[number].points[k];
+                    let told = point.judged.as_ref().is_some_and(|judged| {
+                        judged.means == Means::Rerun && (judged.answer.is_some() || k != range.start)
+                    });
+                    if !told && let (Some(judged), _) = self.judge_by_pass(None, number, k, true)? {
+                        self.walks[number].points[k].judged = Some(judged);
+                    }
+                    shown.push(self.walks[number].points[k].bad());
+                }
+                // The judge's word for what the copies have seen.
+                if let [Some(first), ..] = shown[..]
+                    && shown.iter().all(|ending| *ending == Some(first))
+                {
+                    for point in &mut self.walks[number].points[range] {
+                        if let Some(judged) = &mut point.judged {
+                            judged.ending = first;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One boundary, by its token.
+    fn replay(&mut self, token: &sigproof_step::token::Token) -> Result<(), Trouble> {
+        let pass = token.label.rsplit_once(':').and_then(|(_, pass)| pass.parse().ok());
+        let pass = pass.ok_or_else(|| Trouble::Usage("the token names no call: it is not one of probe".to_owned()))?;
+        self.first = pass;
+        let Some(mut live) = self.bring(pass)? else {
+            return Err(Trouble::Inconclusive(format!("call {pass} is not met any more")));
+        };
+        let mut walk = Walk { pass, points: Vec::new() };
+        self.walk_pass(&mut live, Copies::Not, &mut HashSet::new(), &mut walk, &mut |_| {})?;
+        let path: Vec<Boundary> = walk.points.iter().map(|point| point.boundary).collect();
+        let places = Symbols::of(live.process.pid.cast_unsigned());
+        let located = token
+            .locate(&path, &places)
+            .ok_or_else(|| Trouble::Inconclusive("the window does not go there any more: sweep it again".to_owned()))?;
+        self.notes.extend(located.moved);
+        drop(live);
+        self.walks.push(walk);
+        let (judged, _) = self.judge_by_pass(None, 0, located.k, true)?;
+        let point = &mut self.walks[0].points[located.k];
+        point.undecided = judged.is_none();
+        point.judged = judged;
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! The way to a pass, and why there is none.
+
+use std::time::Instant;
+
+use super::Sweep;
+use crate::Trouble;
+use crate::linux::before::{signal_name, text};
+use crate::linux::live::{Arrival, Live};
+use crate::linux::process::Action;
+
+/// Starts of a program that gets signals of its own, of which one has to come to the pass.
+const OWN_TRIES: u32 = 8;
+
+impl<'a> Sweep<'a> {
+    pub(super) fn start(&mut self) -> Result<Arrival<'a>, Trouble> {
+        self.starts += 1;
+        Live::start(self.request, self.window, self.signal, self.stop)
+    }
+
+    /// The program at the first pass that is swept; why it never comes there, else.
+    pub(super) fn first_arrival(&mut self) -> Result<Box<Live<'a>>, Trouble> {
+        if self.request.own
+            && let Some(live) = self.bring(self.first)?
+        {
+            return Ok(live);
+        }
+        let live = match self.start()? {
+            Arrival::At(live) => live,
+            never => return Err(self.never(never)),
+        };
+        if live.syscall_at == 0 {
+            return Err(Trouble::Lacks("the program has no system call instruction to be borrowed".to_owned()));
+        }
+        let mut live = live;
+        let begun = Instant::now();
+        if live.go_to_pass(self.first, self.deadline)? {
+            let passes = u32::try_from(self.first.max(1)).unwrap_or(u32::MAX);
+            self.pace = self.pace.max(begun.elapsed() / passes).min(self.request.timeout);
+            return Ok(live);
+        }
+        if self.request.from.is_some() {
+            return Err(Trouble::Inconclusive(format!(
+                "{} is called {} times with a handler of {} installed; --from asks for a later call",
+                self.window,
+                live.pass + 1,
+                signal_name(self.signal)
+            )));
+        }
+        // Few passes: the middle one.
+        self.first = live.pass / 2;
+        self.pace = self.pace.max(begun.elapsed() / (live.pass as u32 + 1)).min(self.request.timeout);
+        self.notes.push(format!(
+            "the function is called {} times only; call {} is swept first",
+            live.pass + 1,
+            self.first
+        ));
+        drop(live);
+        let first = self.first;
+        self.bring(first)?.ok_or_else(|| {
+            Trouble::Inconclusive("the program does not take the same way twice: the call was not met again".to_owned())
+        })
+    }
+
+    /// Why the program never comes to a pass.
+    pub(super) fn never(&self, arrival: Arrival<'a>) -> Trouble {
+        let Arrival::Never { function, called, nearest, has_library, ended, became_another } = arrival else {
+            return Trouble::Inconclusive(String::new());
+        };
+        let window = self.window;
+        let name = signal_name(self.signal);
+        let how = match ended {
+            Some(status) => format!("it ended ({})", text(status)),
+            None => format!("{:?} were over", self.request.time),
+        };
+        let another = if became_another { "; it has become another program (exec): name that one" } else { "" };
+        match function {
+            None if !has_library => Trouble::Inconclusive(format!(
+                "{} is never loaded: {how}{another}; `ldd PROGRAM` shows what is",
+                window.library.as_deref().unwrap_or_default()
+            )),
+            None => {
+                let near =
+                    if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) };
+                Trouble::Usage(format!(
+                    "no function {window} in the program or its libraries{near}; perhaps it is inlined or stripped: \
+                     OBJECT+0xOFFSET names it by its place"
+                ))
+            }
+            Some(_) if called.is_none() => Trouble::Inconclusive(format!(
+                "nobody called {window} before {how}{another}; --time gives it longer, --thread any lets another thread \
+                 call it"
+            )),
+            Some(_) => {
+                let what = match called {
+                    Some(Action::Ignored) => "it is ignored",
+                    _ => "its default action is in place",
+                };
+                Trouble::Lacks(format!(
+                    "no handler of {name} was installed when {window} was called, until {how}: {what}, and there is nothing \
+                     to be swept"
+                ))
+            }
+        }
+    }
+
+    /// A program at the entry of this pass; `None` if it does not come there.
+    pub(super) fn bring(&mut self, pass: u64) -> Result<Option<Box<Live<'a>>>, Trouble> {
+        if !self.request.own {
+            let Arrival::At(mut live) = self.start()? else { return Ok(None) };
+            let deadline = Instant::now() + self.request.time;
+            return Ok(live.go_to_pass(pass, deadline)?.then_some(live));
+        }
+        // Its own signal may come in the wrong moment on the way, too.
+        for _ in 0..OWN_TRIES {
+            if let Arrival::At(mut live) = self.start()?
+                && live.go_to_pass(pass, Instant::now() + self.request.timeout)?
+            {
+                return Ok(Some(live));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,278 @@
+//! The walk through the passes, with copies where they may be used.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use sigproof_inspect::hang::procfs;
+use sigproof_step::Boundary;
+
+use super::Sweep;
+use crate::linux::copy::{Copy, Told};
+use crate::linux::follow::End;
+use crate::linux::grade::grade;
+use crate::linux::live::{ENTRY, LONGEST, Live, Stepped};
+use crate::linux::outcome::{Point, Walk};
+use crate::{Ending, Engine, Means, Output, Trouble};
+
+/// Passes in turn that have to add no new boundary before no more are swept.
+const NOTHING_NEW: u32 = 3;
+
+/// Passes that are swept at most.
+const PASSES: u64 = 12;
+
+/// How a copy may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copies {
+    Undone,
+    Fresh,
+    Not,
+}
+
+impl<'a> Sweep<'a> {
+    /// Whether copies behave as the program does, without a signal.
+    pub(super) fn controls(&mut self, live: &Live<'a>) -> Result<Copies, Trouble> {
+        if self.request.own {
+            self.notes.push("the signal is the program's own: the program itself takes it at each boundary".to_owned());
+            return Ok(Copies::Not);
+        }
+        if self.request.expect_output != Output::Any {
+            self.notes.push("output is compared: each boundary takes a run to the program's end".to_owned());
+            return Ok(Copies::Not);
+        }
+        match self.request.engine {
+            Engine::Pass | Engine::Rerun => return Ok(Copies::Not),
+            Engine::Auto | Engine::Copy => {}
+        }
+        if let Some(shared) = shared_memory(live.process.pid) {
+            self.notes.push(format!(
+                "the program has memory that it shares with others ({shared}), which a copy would change: copies are not used"
+            ));
+            return Ok(Copies::Not);
+        }
+        for _ in 0..2 {
+            let ok = match Copy::fork(live, false)?.follow(live, 0, self.pace)? {
+                Told::Seen(seen) => match seen.end {
+                    End::Passed => true,
+                    End::Ended(status) => self.meant.ends.first() == Some(&status),
+                    _ => false,
+                },
+                Told::Sleeps => true,
+                _ => false,
+            };
+            if !ok {
+                self.notes
+                    .push("a copy without a signal does not do what the program does: copies are not used".to_owned());
+                return Ok(Copies::Not);
+            }
+        }
+        if self.request.engine == Engine::Copy {
+            return Ok(Copies::Fresh);
+        }
+        // The same copy twice, with the signal: what it changes and nobody notices would show.
+        let mut copy = Copy::fork(live, true)?;
+        let first = copy.follow(live, self.signal, self.pace)?;
+        if copy.undo(live)? {
+            let second = copy.follow(live, self.signal, self.pace)?;
+            let end = |told: &Told| match told {
+                Told::Seen(seen) => Some(seen.end.clone()),
+                Told::Sleeps | Told::Nothing => None,
+            };
+            if end(&first) != end(&second) {
+                self.notes.push(
+                    "a copy that was undone does not do the same again: each boundary gets a copy of its own"
+                        .to_owned(),
+                );
+                return Ok(Copies::Fresh);
+            }
+        }
+        Ok(Copies::Undone)
+    }
+
+    /// Walks through passes until they add nothing new.
+    pub(super) fn walk(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        let Some(mut live) = self.bring(self.first)? else {
+            return Err(Trouble::Inconclusive("the call was not met again".to_owned()));
+        };
+        // Before the controls: what other threads do in the meantime is not to be taken for the window's.
+        if !matches!(self.request.engine, Engine::Pass | Engine::Rerun) {
+            live.process.hold_others(live.tid)?;
+        }
+        let copies = self.controls(&live)?;
+        if copies == Copies::Not {
+            live.process.release_others()?;
+        }
+        let mut known: HashSet<(u64, u64)> = HashSet::new();
+        let mut nothing_new = 0;
+        let most = self.request.calls.unwrap_or(PASSES);
+        for number in 0..most {
+            if number > 0 {
+                // The walker is behind the window.
+                live.release_held()?;
+                live.process.go(live.tid, 0)?;
+                if !live.next_entry(Instant::now() + self.request.timeout)? {
+                    break;
+                }
+            }
+            tell(&format!("{}: pass {}, {} boundaries judged", self.window, live.pass, self.judged()));
+            let before = known.len();
+            let mut walk = Walk { pass: live.pass, points: Vec::new() };
+            let (begun, judged) = (Instant::now(), self.judged());
+            let whole = self.walk_pass(&mut live, copies, &mut known, &mut walk, tell)?;
+            if self.judged() > judged {
+                self.walked.0 += self.judged() - judged;
+                self.walked.1 += begun.elapsed();
+            }
+            let new = known.len() - before;
+            if !walk.points.is_empty() && (new > 0 || number == 0) {
+                self.walks.push(walk);
+            }
+            if !whole || Instant::now() > self.deadline {
+                break;
+            }
+            nothing_new = if new == 0 { nothing_new + 1 } else { 0 };
+            if nothing_new >= NOTHING_NEW && self.request.calls.is_none() {
+                break;
+            }
+        }
+        drop(live);
+        self.rest(tell)
+    }
+
+    /// Walks through one pass; whether the window returned.
+    pub(super) fn walk_pass(
+        &mut self,
+        live: &mut Live<'a>,
+        copies: Copies,
+        known: &mut HashSet<(u64, u64)>,
+        walk: &mut Walk,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<bool, Trouble> {
+        let mut slot: Option<Copy> = None;
+        if copies != Copies::Not {
+            // A copy has one thread: what others do meanwhile is not to help it.
+            live.process.hold_others(live.tid)?;
+        }
+        // Breakpoints make each step dearer.
+        live.process.set_break(live.tid, ENTRY, None)?;
+        let whole = self.walk_held(live, copies, &mut slot, known, walk, tell);
+        live.process.set_break(live.tid, ENTRY, Some(live.function.entry))?;
+        live.process.release_others()?;
+        whole
+    }
+
+    /// The same, with the other threads held where copies are used.
+    pub(super) fn walk_held(
+        &mut self,
+        live: &mut Live<'a>,
+        mut copies: Copies,
+        slot: &mut Option<Copy>,
+        known: &mut HashSet<(u64, u64)>,
+        walk: &mut Walk,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<bool, Trouble> {
+        let first_pass = known.is_empty();
+        let mut own: HashSet<(u64, u64)> = HashSet::new();
+        while let Some(boundary) = live.place()? {
+            let key = (boundary.pc, boundary.depth);
+            let mut point = Point::at(boundary);
+            let in_time = Instant::now() < self.deadline;
+            // Turns of a loop in the first pass are boundaries of their own.
+            if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time {
+                let before = walk.points.last().and_then(Point::bad);
+                self.judge_by_copy(live, &mut copies, slot, &mut point, before)?;
+            } else if !first_pass && known.contains(&key) {
+                point.rerun = true;
+            }
+            own.insert(key);
+            walk.points.push(point);
+            if walk.points.len().is_multiple_of(500) {
+                tell(&format!("{}: pass {}, {} boundaries judged", self.window, live.pass, self.judged()));
+            }
+            if walk.points.len() >= LONGEST {
+                self.incomplete = true;
+                self.notes.push(format!("the window has more than {LONGEST} boundaries: the rest is not judged"));
+                known.extend(own);
+                return Ok(false);
+            }
+            match live.step()? {
+                Stepped::Next => {}
+                Stepped::Asleep => {
+                    walk.points.push(Point::at(Boundary { asleep: true, ..boundary }));
+                    live.process.release_others()?;
+                    let awake = live.wake(Instant::now() + self.request.timeout)?;
+                    if copies != Copies::Not {
+                        live.process.hold_others(live.tid)?;
+                    }
+                    if !awake {
+                        self.notes.push(
+                            "the window sleeps for longer than --timeout: what comes after is not judged".to_owned(),
+                        );
+                        known.extend(own);
+                        return Ok(false);
+                    }
+                }
+                Stepped::Gone => {
+                    known.extend(own);
+                    return Ok(false);
+                }
+            }
+        }
+        known.extend(own);
+        Ok(true)
+    }
+
+    /// Lets a copy take the signal at the place where the program is.
+    pub(super) fn judge_by_copy(
+        &mut self,
+        live: &Live<'a>,
+        copies: &mut Copies,
+        slot: &mut Option<Copy>,
+        point: &mut Point,
+        before: Option<Ending>,
+    ) -> Result<(), Trouble> {
+        let mut means = Means::Copy;
+        if let Some(copy) = slot {
+            if *copies == Copies::Undone && copy.undo(live)? {
+                means = Means::Undo;
+            } else {
+                *slot = None;
+            }
+        }
+        let copy = match slot {
+            Some(copy) => copy,
+            None => slot.insert(Copy::fork(live, *copies == Copies::Undone)?),
+        };
+        if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
+            point.judged = grade(*seen, &self.meant, means, || false);
+        }
+        // Where a bad range begins or changes, what is left of earlier uses is not to be taken for it.
+        if means == Means::Undo && point.bad().is_some() && point.bad() != before {
+            means = Means::Copy;
+            let undone = point.bad();
+            *slot = None;
+            let copy = slot.insert(Copy::fork(live, true)?);
+            point.judged = None;
+            if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
+                point.judged = grade(*seen, &self.meant, means, || false);
+            }
+            if point.bad() != undone {
+                *copies = Copies::Fresh;
+                self.notes.push(
+                    "a copy that was undone did not do what a fresh one did: from there on each boundary got a copy of its own"
+                        .to_owned(),
+                );
+            }
+        }
+        if point.judged.is_some() {
+            *self.engines.entry(means).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Memory of a process that a copy of it would have in common with it.
+fn shared_memory(pid: i32) -> Option<String> {
+    let maps = procfs::maps(pid.cast_unsigned());
+    let shared = maps.into_iter().find(|map| map.writable && map.shared)?;
+    Some(if shared.path.is_empty() { "without a name".to_owned() } else { shared.path })
+}

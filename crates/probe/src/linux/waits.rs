@@ -1,0 +1,66 @@
+//! What a process waits for, and which signals it catches and has pending.
+
+use sigproof_inspect::hang::procfs;
+
+/// The signals that a process catches.
+pub(super) fn caught(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// Whether a wait of a process with one thread has no end: an untimed wait on a futex that nobody shares.
+pub(super) fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
+    nr == libc::SYS_futex && waits(args) && args[3] == 0 && args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
+}
+
+/// Whether a call waits for something outside, without a time limit, by its number and arguments.
+pub(crate) fn is_untimed(syscall: procfs::Syscall) -> bool {
+    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
+    match nr {
+        libc::SYS_poll | libc::SYS_epoll_wait | libc::SYS_epoll_pwait => {
+            (args[if nr == libc::SYS_poll { 2 } else { 3 }] as i32) < 0
+        }
+        libc::SYS_ppoll => args[2] == 0,
+        libc::SYS_select | libc::SYS_pselect6 => args[4] == 0,
+        libc::SYS_read
+        | libc::SYS_readv
+        | libc::SYS_recvfrom
+        | libc::SYS_recvmsg
+        | libc::SYS_accept
+        | libc::SYS_accept4 => true,
+        libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_wait4 | libc::SYS_waitid => true,
+        libc::SYS_rt_sigtimedwait => args[2] == 0,
+        _ => false,
+    }
+}
+
+/// Whether it waits on a futex, without a time limit.
+pub(crate) fn is_futex(syscall: procfs::Syscall) -> bool {
+    let procfs::Syscall::In { nr, args, .. } = syscall else { return false };
+    nr == libc::SYS_futex && args[3] == 0 && waits(&args)
+}
+
+/// Whether the operation of a futex call is a wait.
+fn waits(args: &[u64; 6]) -> bool {
+    let operation = args[1] as i32 & libc::FUTEX_CMD_MASK;
+    matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI)
+}
+
+/// Whether any signal waits for a stopped process.
+pub(super) fn has_pending(pid: i32) -> bool {
+    /// linux/ptrace.h, `struct ptrace_peeksiginfo_args`.
+    #[repr(C)]
+    struct Peek {
+        off: u64,
+        flags: u32,
+        nr: i32,
+    }
+    [0, 1].into_iter().any(|shared| {
+        let peek = Peek { off: 0, flags: shared, nr: 1 };
+        // SAFETY: zeroed is valid for the type.
+        let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+        // SAFETY: the kernel reads `peek` and writes one siginfo, both live locals.
+        unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, pid, &raw const peek, &raw mut info) == 1 }
+    })
+}

@@ -1,0 +1,102 @@
+//! What cannot be swept, and what is asked for wrongly: an exit code and a message that helps.
+
+use sigproof_tests::{Ran, run};
+
+use crate::kinds::sweep;
+use crate::{Check, specimens};
+
+pub const TESTS: &[(&str, Check)] = &[
+    ("wrong_usage", usage),
+    ("nobody_calls_it", uncalled),
+    ("no_handler_is_installed", no_handler),
+    ("a_program_that_hangs_by_itself", hangs),
+    ("a_program_without_an_end", endless),
+    ("a_program_that_becomes_another", execs),
+    ("a_program_that_leaves_its_starter", daemon),
+    ("output_without_an_end", loud),
+    ("a_program_that_handles_traps", traps),
+    ("a_program_that_wants_to_be_traced", traced),
+    ("a_program_that_asks_its_terminal", terminal),
+];
+
+fn probe(signal: &str, window: &str, command: &[&str]) -> Ran {
+    run(&[&["probe", "--signal", signal, "--at", window, "--time", "20s", "--"], command].concat())
+}
+
+/// It ends with this code, and says this.
+fn says(ran: &Ran, code: i32, what: &str) {
+    assert_eq!(ran.code, Some(code), "{ran:#?}");
+    assert!(ran.stderr.contains(what), "{what}: {ran:#?}");
+}
+
+fn usage() {
+    let path = specimens();
+    says(&probe("USR1", "boook", &[&path, "mutex"]), 2, "nearest: book");
+    says(&probe("USR1", "book", &["./no-such-program"]), 2, "no such program");
+    says(&probe("USR1", "book", &[concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]), 2, "may not be run");
+    says(&probe("KILL", "book", &[&path, "mutex"]), 2, "no handler can be installed");
+    says(&probe("NONE", "book", &[&path, "mutex"]), 2, "no such signal");
+    says(&probe("USR1", "book@", &[&path, "mutex"]), 2, "FUNCTION@LIBRARY");
+    let ran = run(&["probe", "--signal", "USR1", "--at", "book", "--replay", "x", "--", &path, "mutex"]);
+    says(&ran, 2, "not a replay token");
+    says(&run(&["probe", "--signal", "USR1", "--at", "book"]), 2, "COMMAND");
+}
+
+fn uncalled() {
+    let path = specimens();
+    says(&probe("USR1", "transfer", &[&path, "mutex"]), 3, "nobody called transfer");
+    says(&probe("USR1", "book@libnothing", &[&path, "mutex"]), 3, "libnothing is never loaded");
+    let ran = run(&["probe", "--signal", "USR1", "--at", "book", "--from", "9999", "--", &path, "mutex"]);
+    says(&ran, 3, "--from asks for a later call");
+}
+
+fn no_handler() {
+    let path = specimens();
+    says(&probe("USR2", "book", &[&path, "mutex"]), 4, "its default action is in place");
+    let script = format!("trap '' USR2; exec '{path}' mutex");
+    says(&probe("USR2", "book", &["sh", "-c", &script]), 4, "it is ignored");
+}
+
+fn hangs() {
+    says(&probe("USR1", "book", &[&specimens(), "stuck"]), 3, "it hangs without any signal");
+}
+
+fn endless() {
+    let (ran, report) = sweep(&[], "book", &["endless", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(report["sweeps"][0]["untouched"].as_str().is_some_and(|text| text.contains("still running")));
+}
+
+fn execs() {
+    let (ran, _) = sweep(&[], "book", &["execs", "broken"]);
+    assert_eq!(ran.code, Some(1), "the other program is swept: {ran:#?}");
+}
+
+fn daemon() {
+    let (ran, _) = sweep(&[], "book", &["daemon", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    sigproof_tests::interrupt::await_nothing("a daemon", || {
+        let mine = |(_, words): &(i32, Vec<String>)| words.first() == Some(&specimens()) && words[1] == "daemon";
+        sigproof_tests::interrupt::command_lines().into_iter().filter(mine).collect()
+    });
+}
+
+fn loud() {
+    let (ran, _) = sweep(&["--calls", "1"], "shout", &["loud", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn traps() {
+    let (ran, _) = sweep(&[], "trap", &["traps", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn traced() {
+    // It is told that somebody traces it already, and goes its way.
+    says(&probe("USR1", "book", &[&specimens(), "traced"]), 3, "nobody called book");
+}
+
+fn terminal() {
+    let (ran, _) = sweep(&[], "book", &["terminal", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}

@@ -1,0 +1,186 @@
+//! What is found in each kind of program, and that nothing is found in its fixed form.
+
+use serde_json::Value;
+use sigproof_tests::{Ran, run};
+
+use crate::{Check, specimens};
+
+pub const TESTS: &[(&str, Check)] = &[
+    ("a_mutex_in_the_handler_is_a_self_deadlock", mutex),
+    ("a_spin_lock_in_the_handler_is_a_livelock", spin),
+    ("a_null_table_is_a_crash", null_table),
+    ("a_pair_out_of_step_is_a_wrong_exit", pair),
+    ("a_question_before_a_wait_is_a_lost_wakeup", lost),
+    ("a_word_between_is_a_wrong_output", output),
+    ("errno_is_spoiled", spoils),
+    ("a_child_that_is_too_quick_is_a_lost_wakeup", child),
+    ("a_window_inside_a_handler", nested),
+    ("an_intended_exit_is_clean", ends),
+    ("a_handler_that_the_kernel_resets_is_clean", once),
+    ("a_window_that_forks_is_clean", forks),
+    ("a_repeated_instruction_is_one_boundary", repeats),
+    ("a_thread_by_its_name", threads),
+    ("all_means_say_the_same", means),
+    ("a_token_repeats_one_boundary", replay),
+];
+
+/// A sweep of a specimen, with a report.
+pub fn sweep(options: &[&str], window: &str, kind: &[&str]) -> (Ran, Value) {
+    let path = specimens();
+    let verb = ["probe", "--signal", "USR1", "--at", window];
+    reported(&[&verb, options].concat(), &[&[path.as_str()], kind].concat())
+}
+
+/// What a verb says of a command, with its report.
+pub fn reported(verb: &[&str], command: &[&str]) -> (Ran, Value) {
+    let ran = run(&[verb, &["--report", "json=-", "--"], command].concat());
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+    (ran, report)
+}
+
+/// The endings of a sweep, but for clean ones, and whether every range is confirmed.
+fn endings(report: &Value) -> (Vec<String>, bool) {
+    let paths = report["sweeps"][0]["paths"].as_array().expect("paths");
+    let ranges: Vec<&Value> = paths.iter().flat_map(|path| path["ranges"].as_array().expect("ranges")).collect();
+    let mut found: Vec<String> =
+        ranges.iter().map(|range| range["ending"].as_str().expect("a word").to_owned()).collect();
+    found.sort();
+    found.dedup();
+    (found, ranges.iter().all(|range| range["confirmed"] == true))
+}
+
+/// Counts of a sweep: judged, vulnerable.
+fn counts(report: &Value) -> (u64, u64) {
+    let paths = report["sweeps"][0]["paths"].as_array().expect("paths");
+    let sum = |name: &str| paths.iter().filter_map(|path| path[name].as_u64()).sum();
+    (sum("judged"), sum("vulnerable"))
+}
+
+/// Some boundaries of the broken form end so, not all; none of the fixed form ends badly.
+fn shows(window: &str, kind: &str, ending: &str) {
+    let (ran, report) = sweep(&[], window, &[kind, "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let (found, confirmed) = endings(&report);
+    assert!(found.contains(&ending.to_owned()) && confirmed, "{found:?} {confirmed} {ran:#?}");
+    let (judged, vulnerable) = counts(&report);
+    assert!(0 < vulnerable && vulnerable < judged, "{vulnerable} of {judged}: {ran:#?}");
+    let (ran, report) = sweep(&[], window, &[kind, "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(counts(&report).0 > 5, "{ran:#?}");
+}
+
+fn mutex() {
+    shows("book", "mutex", "self-deadlock");
+    let ran = run(&["probe", "--signal", "USR1", "--at", "book", "--", &specimens(), "mutex", "broken"]);
+    assert!(ran.stdout.contains("waits in a signal handler for mutex ledger_lock"), "{ran:#?}");
+    assert!(ran.stdout.contains("confirmed") && ran.stdout.contains("specimens.c"), "{ran:#?}");
+}
+
+fn spin() {
+    shows("pass_gate", "spin", "livelock");
+}
+
+fn null_table() {
+    shows("exchange_table", "null_table", "crash");
+}
+
+fn pair() {
+    shows("transfer", "pair", "wrong exit");
+}
+
+fn lost() {
+    shows("next_line", "lost", "lost wake-up");
+}
+
+fn output() {
+    let same = ["--expect-output", "same"];
+    let (ran, report) = sweep(&same, "speak", &["output", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let (found, confirmed) = endings(&report);
+    assert_eq!((found, confirmed), (vec!["wrong output".to_owned()], true), "{ran:#?}");
+    let (ran, _) = sweep(&same, "speak", &["output", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let (ran, _) = sweep(&[], "speak", &["output", "broken"]);
+    assert_eq!(ran.code, Some(0), "output is compared on demand: {ran:#?}");
+}
+
+fn spoils() {
+    let (ran, report) = sweep(&[], "book", &["spoils", "broken"]);
+    assert_eq!((ran.code, &report["sweeps"][0]["errno"]), (Some(1), &libc::EBADF.into()), "{ran:#?}");
+    let (ran, _) = sweep(&[], "book", &["spoils", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn child() {
+    let verb = ["probe", "--signal", "CHLD", "--at", "launch", "--own"];
+    let (ran, report) = reported(&verb, &[&specimens(), "child", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert_eq!(endings(&report).0, ["lost wake-up"], "{ran:#?}");
+    let (ran, _) = reported(&verb, &[&specimens(), "child", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+fn nested() {
+    let open = ["--open", "USR2"];
+    let (ran, report) = sweep(&open, "book_in_handler", &["nested", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert_eq!(endings(&report), (vec!["self-deadlock".to_owned()], true), "{ran:#?}");
+    let (ran, _) = sweep(&open, "book_in_handler", &["nested", "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let ran =
+        run(&["probe", "--signal", "USR1", "--at", "book_in_handler", "--time", "3s", "--", &specimens(), "nested"]);
+    assert_eq!(ran.code, Some(3), "without the first signal nobody opens it: {ran:#?}");
+}
+
+fn clean(window: &str, kind: &str) -> Value {
+    let (ran, report) = sweep(&[], window, &[kind, "fixed"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    report
+}
+
+fn ends() {
+    let report = clean("book", "ends");
+    assert_eq!(report["sweeps"][0]["reference"], "exit status 63");
+}
+
+fn once() {
+    clean("book", "once");
+}
+
+fn forks() {
+    clean("start_one", "forks");
+}
+
+fn repeats() {
+    let report = clean("fill", "repeats");
+    assert!(counts(&report).0 < 100, "60,000 turns are not that many boundaries");
+}
+
+fn threads() {
+    let (ran, report) = sweep(&["--thread", "clerk"], "book", &["threads", "broken"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(endings(&report).0.contains(&"self-deadlock".to_owned()), "{ran:#?}");
+    let ran = run(&["probe", "--signal", "USR1", "--at", "book", "--", &specimens(), "threads", "broken"]);
+    assert!(ran.code == Some(3) && ran.stderr.contains("--thread any"), "the first thread never calls it: {ran:#?}");
+}
+
+fn means() {
+    let strips: Vec<String> = ["auto", "copy", "pass", "rerun"]
+        .into_iter()
+        .map(|engine| {
+            let (ran, report) = sweep(&["--engine", engine, "--calls", "1"], "book", &["mutex", "broken"]);
+            let strip = report["sweeps"][0]["paths"][0]["strip"].as_str();
+            strip.unwrap_or_else(|| panic!("{ran:#?}")).to_owned()
+        })
+        .collect();
+    assert!(strips[0].contains('D') && strips.iter().all(|strip| *strip == strips[0]), "{strips:#?}");
+}
+
+fn replay() {
+    let (_, report) = sweep(&[], "book", &["mutex", "broken"]);
+    let range = &report["sweeps"][0]["paths"][0]["ranges"][0];
+    let token = range["token"].as_str().expect("a token");
+    let (ran, again) = sweep(&["--replay", token], "book", &["mutex", "broken"]);
+    assert_eq!((ran.code, counts(&again)), (Some(1), (1, 1)), "{ran:#?}");
+    assert_eq!(again["sweeps"][0]["paths"][0]["ranges"][0]["first"], range["first"]);
+}
