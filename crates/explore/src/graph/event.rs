@@ -167,6 +167,8 @@ pub struct Event {
     pub blocked: bool,
     /// A load: whether a blocked end is no end of the program, but a choice of the environment that could not be.
     pub assumed: bool,
+    /// Whether it is a plain access, which must not race.
+    pub plain: bool,
     /// Its location.
     pub loc: u32,
     /// The value loaded, stored or chosen.

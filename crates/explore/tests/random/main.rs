@@ -20,7 +20,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn program(seed: u64) -> Program {
     let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let operations = rng.usize(5..=7);
-    Program::random(&mut rng, operations, seed % 2 == 0)
+    Program::random(&mut rng, operations, seed.is_multiple_of(2))
 }
 
 /// What differs, if anything.
