@@ -210,6 +210,27 @@ atomic! {
     AtomicUsize usize, u64;
 }
 
+impl AtomicI64 {
+    /// Its location.
+    pub(crate) fn location(&self) -> u32 {
+        self.0
+    }
+
+    /// A load that must not race with a store.
+    #[doc(hidden)]
+    pub fn load_plain(&self) -> i64 {
+        modify(Access { plain: true, ..Access::load(self.0, 0) }) as i64
+    }
+
+    /// A store that must not race with any access.
+    #[doc(hidden)]
+    pub fn store_plain(&self, value: i64) {
+        deliver();
+        step(Request::Plain { loc: self.0, val: value as u64 });
+        after();
+    }
+}
+
 impl AtomicU32 {
     /// Its location.
     pub(crate) fn location(&self) -> u32 {

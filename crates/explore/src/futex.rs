@@ -45,31 +45,17 @@ impl Futex {
 
     /// Waits while the word is `value`.
     pub fn wait(&self, value: u32) -> Wait {
-        self.wait_while(value, false)
+        self.queue.wait_while(self.word.location(), u64::from(value), false)
     }
 
     /// As [`Futex::wait`], with a time-out that expires or not, as the environment chooses.
     pub fn wait_timeout(&self, value: u32) -> Wait {
-        self.wait_while(value, true)
-    }
-
-    fn wait_while(&self, value: u32, may_expire: bool) -> Wait {
-        deliver();
-        if is_ended() {
-            return Wait::Changed;
-        }
-        let queue = step(Request::Load(Access::rmw(self.queue.word, Op::Later, 0, 0).kernel()));
-        let word = step(Request::Load(Access::load(self.word.location(), 0).kernel()));
-        let is_same = word == u64::from(value);
-        let next = if is_same { push(queue, own()) } else { queue };
-        store_later(self.queue.word, next, 0, true);
-        if is_same { self.queue.sleep(may_expire) } else { Wait::Changed }
+        self.queue.wait_while(self.word.location(), u64::from(value), true)
     }
 
     /// Wakes at most `count` threads, the longest waiter first; how many.
     pub fn wake(&self, count: usize) -> usize {
-        deliver();
-        self.queue.wake(count)
+        self.queue.wake_after_point(count)
     }
 }
 
@@ -108,6 +94,25 @@ impl Queue {
     pub(crate) fn new() -> Self {
         let word = location(0);
         Self { word, tickets: std::array::from_fn(|_| location(0)), used: Default::default() }
+    }
+
+    /// Waits while the location `word` has `value`.
+    pub(crate) fn wait_while(&self, word: u32, value: u64, may_expire: bool) -> Wait {
+        deliver();
+        if is_ended() {
+            return Wait::Changed;
+        }
+        let queue = step(Request::Load(Access::rmw(self.word, Op::Later, 0, 0).kernel()));
+        let is_same = step(Request::Load(Access::load(word, 0).kernel())) == value;
+        let next = if is_same { push(queue, own()) } else { queue };
+        store_later(self.word, next, 0, true);
+        if is_same { self.sleep(may_expire) } else { Wait::Changed }
+    }
+
+    /// As [`Queue::wake`]; a signal may arrive before.
+    pub(crate) fn wake_after_point(&self, count: usize) -> usize {
+        deliver();
+        self.wake(count)
     }
 
     fn change(&self, change: impl FnOnce(u64) -> u64) {

@@ -48,6 +48,7 @@ pub mod futex;
 #[doc(hidden)]
 pub mod graph;
 pub mod hint;
+pub mod litmus;
 mod run;
 #[doc(hidden)]
 pub mod search;

@@ -266,6 +266,27 @@ impl Graph {
         }
     }
 
+    /// Two accesses that conflict, one of them plain, without an order.
+    pub fn race(&self) -> Option<String> {
+        let accesses = |slot: usize| {
+            let events = (0_u16..).zip(&self.threads[slot].events);
+            events.filter(|(_, event)| matches!(event.kind, Kind::Load | Kind::Store))
+        };
+        for a in 0..self.threads.len() {
+            for (index, plain) in accesses(a).filter(|(_, event)| event.plain) {
+                for b in (0..self.threads.len()).filter(|&b| b != a) {
+                    for (other, event) in accesses(b).filter(|(_, event)| event.loc == plain.loc) {
+                        let conflict = plain.kind == Kind::Store || event.kind == Kind::Store;
+                        if conflict && plain.hb.get(b) <= other && event.hb.get(a) <= index {
+                            return Some(format!("a plain access of thread {a} and an access of thread {b}"));
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// The load of a read-modify-write that still lacks its write: the last event of some thread.
     pub fn open(&self) -> Option<usize> {
         self.threads.iter().position(|thread| {

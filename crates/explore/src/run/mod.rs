@@ -167,6 +167,11 @@ impl Run {
 
     /// How the threads ended, if none can go on.
     fn close(&self) -> Result<End<()>, Stop> {
+        let end = self.end()?;
+        Ok(self.search.graph.race().map_or(end, End::Race))
+    }
+
+    fn end(&self) -> Result<End<()>, Stop> {
         if self.fibers.iter().all(|fiber| fiber.status == Status::Done) {
             return Ok(End::Done(()));
         }

@@ -14,6 +14,11 @@ pub(crate) enum Request {
         ord: u8,
         kernel: bool,
     },
+    /// A store that must not race.
+    Plain {
+        loc: u32,
+        val: u64,
+    },
     /// The store of a read-modify-write that [`Op::Later`] opened.
     StoreLater {
         loc: u32,
@@ -42,11 +47,21 @@ pub(crate) struct Access {
     pub(crate) fail: u8,
     pub(crate) kernel: bool,
     pub(crate) assumed: bool,
+    pub(crate) plain: bool,
 }
 
 impl Access {
     pub(crate) fn load(loc: u32, ord: u8) -> Self {
-        Self { loc, op: Op::None, until: Until::Any, success: ord, fail: ord, kernel: false, assumed: false }
+        Self {
+            loc,
+            op: Op::None,
+            until: Until::Any,
+            success: ord,
+            fail: ord,
+            kernel: false,
+            assumed: false,
+            plain: false,
+        }
     }
 
     pub(crate) fn rmw(loc: u32, op: Op, success: u8, fail: u8) -> Self {
@@ -138,7 +153,7 @@ impl Run {
         let event = &self.search.graph.threads[slot].events[done];
         let is_same = match request {
             Request::Load(access) => event.kind == Kind::Load && event.loc == access.loc,
-            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } => {
+            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
                 event.kind == Kind::Store && event.loc == loc && event.val == val
             }
             Request::Fence(ord) => event.kind == Kind::Fence && event.ord == ord,
@@ -176,7 +191,7 @@ impl Run {
         let search = &mut self.search;
         match request {
             Request::Load(access) => {
-                let Access { loc, op, until, success, fail, kernel, assumed } = access;
+                let Access { loc, op, until, success, fail, kernel, assumed, plain } = access;
                 let opens = op != Op::None;
                 let event = Event {
                     kind: Kind::Load,
@@ -188,6 +203,7 @@ impl Run {
                     kernel,
                     opens,
                     assumed,
+                    plain,
                     ..Event::default()
                 };
                 let id = search.load(slot, event);
@@ -202,6 +218,13 @@ impl Run {
                 let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
                 let event = Event { kind: Kind::Store, loc, val, ord, kernel, ..Event::default() };
                 if !self.search.store(slot, event, load) {
+                    self.halt(Stop::Discard);
+                    return Attempt::Wait;
+                }
+            }
+            Request::Plain { loc, val } => {
+                let event = Event { kind: Kind::Store, loc, val, plain: true, ..Event::default() };
+                if !self.search.store(slot, event, None) {
                     self.halt(Stop::Discard);
                     return Attempt::Wait;
                 }
@@ -243,7 +266,7 @@ impl Run {
         };
         match request {
             Request::Load(access) => value(self, access.loc),
-            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } => {
+            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
                 self.last.push((loc, val));
                 0
             }
