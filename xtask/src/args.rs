@@ -14,6 +14,7 @@ mod bench;
 mod conform;
 mod explain;
 mod help;
+mod litmus;
 mod shown;
 mod test;
 mod upstream;
@@ -21,6 +22,7 @@ mod upstream;
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
 pub use explain::ExplainArgs;
+pub use litmus::LitmusArgs;
 pub use shown::ShownArgs;
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;
@@ -61,6 +63,9 @@ pub enum Verb {
     /// Say why a process hangs: a running one, a core file, a command, or the stacks in a bug report
     #[command(after_help = explain::EXPLAIN)]
     Explain(ExplainArgs),
+    /// Run litmus tests: every execution that the C memory model allows, with handlers and blocking
+    #[command(after_help = litmus::LITMUS)]
+    Litmus(LitmusArgs),
     /// Repeat one execution: a counterexample of a model, or a signal at one boundary
     #[command(after_help = exit_codes())]
     Replay(ReplayArgs),

@@ -16,6 +16,7 @@ mod explain;
 mod findings;
 mod interrupt;
 mod list;
+mod litmus;
 mod memory;
 mod model;
 mod output;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         args::Verb::Upstream(args) => session::run(&args.reports, |session| upstream::run(&args, session)),
         args::Verb::Explain(args) => session::run(&args.reports, |session| explain::run(&args, session)),
         args::Verb::Replay(args) => session::run(&args.reports, |session| replay::run(&args, session)),
+        args::Verb::Litmus(args) => session::run(&[], |session| litmus::run(&args, session)),
         args::Verb::List(args) => session::run(&[], |session| list::run(&args, session)),
         args::Verb::Test(args) => session::run(&args.reports, |session| test::run(&args, session)),
         args::Verb::Sanitize(args) => session::run(&[], |session| sanitize::run(&args, session)),
