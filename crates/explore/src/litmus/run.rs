@@ -406,6 +406,10 @@ impl Machine {
                 other.expect("unpark of a thread that is there").unpark();
                 0
             }
+            (Call::Assume, _) => {
+                hint::assume(value != 0);
+                0
+            }
             (Call::Mask, _) => i64::from(signal::mask(&[thread as u32])),
             (Call::Unmask, _) => i64::from(signal::unmask(&[thread as u32])),
             (Call::Raise, _) => {

@@ -60,6 +60,7 @@ pub(crate) enum Call {
     Mask,
     Unmask,
     Raise,
+    Assume,
 }
 
 const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
@@ -75,6 +76,7 @@ const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
     ("sigmask", Call::Mask, None, false),
     ("sigunmask", Call::Unmask, None, false),
     ("raise", Call::Raise, None, false),
+    ("assume", Call::Assume, None, true),
 ];
 
 /// The binary operators, from those that bind least.

@@ -59,6 +59,7 @@ impl Fiber {
             status: Status::Done,
             done: 0,
             joins: None,
+            assumes: false,
             children: 0,
             locations: 0,
             turn: 0,

@@ -28,7 +28,7 @@ use crate::search::Search;
 use crate::signal::Signals;
 
 pub(crate) use fiber::start as fiber_start;
-pub(crate) use points::{after, deliver, halt_here, interrupt, spin_turn};
+pub(crate) use points::{after, assume, deliver, halt_here, interrupt, spin_turn};
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
 /// What a thread is doing.
@@ -52,6 +52,8 @@ pub(crate) struct Fiber {
     pub(crate) joins: Option<usize>,
     pub(crate) children: u64,
     pub(crate) locations: u16,
+    /// It assumed something that is not so: this is no execution of the program.
+    pub(crate) assumes: bool,
     /// Where the turn of a spinning loop began.
     pub(crate) turn: usize,
     pub(crate) turns: usize,
@@ -189,6 +191,9 @@ impl Run {
             let newest = |loc: u32| graph.locations[loc as usize].order.len();
             let mut loads = waiting.iter().filter(|event| event.kind == Kind::Load);
             if loads.any(|load| graph.place(load.loc, load.src) != newest(load.loc)) {
+                return Err(Stop::Discard);
+            }
+            if fiber.assumes {
                 return Err(Stop::Discard);
             }
             let is_blocked = fiber.status == Status::Blocked;

@@ -84,3 +84,16 @@ pub(crate) fn after() {
         deliver();
     }
 }
+
+/// Leaves the execution out unless `condition` holds.
+pub(crate) fn assume(condition: bool) {
+    if condition || with(|run| run.ended) {
+        return;
+    }
+    with(|run| {
+        let fiber = &mut run.fibers[run.current];
+        fiber.assumes = true;
+        fiber.status = Status::Blocked;
+    });
+    fiber::switch();
+}
