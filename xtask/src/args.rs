@@ -9,12 +9,14 @@ mod bench;
 mod conform;
 mod dist;
 mod help;
+mod litmus;
 mod test;
 mod upstream;
 
 pub use bench::BenchArgs;
 pub use conform::ConformArgs;
 pub use dist::DistArgs;
+pub use litmus::LitmusArgs;
 pub use sigproof_verbs::args::{
     ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
 };
@@ -52,6 +54,9 @@ pub enum Verb {
     Upstream(UpstreamArgs),
     Explain(ExplainArgs),
     Probe(Box<ProbeArgs>),
+    /// Run litmus tests: every execution that the C memory model allows, with handlers and blocking
+    #[command(after_help = litmus::LITMUS)]
+    Litmus(LitmusArgs),
     Replay(ReplayArgs),
     List(ListArgs),
     /// Run all tests, the quick models, every sweep and a short stress

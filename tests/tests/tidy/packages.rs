@@ -9,6 +9,7 @@ use crate::{assert_none, code, sources, texts};
 /// Which crate of the workspace may depend on which, and in tests as well. Only `xtask` and the black-box
 /// tests see everything.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
+    ("explore", &[]),
     ("shim", &[]),
     ("report", &[]),
     ("profbuf", &["shim"]),

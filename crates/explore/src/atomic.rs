@@ -1,0 +1,239 @@
+//! Atomics with the names and signatures of std's, and fences.
+//!
+//! An atomic may be made anywhere in the program. Its initial value is before every access: the program must publish an
+//! atomic only to threads that its construction happens before, as safe Rust does.
+
+use crate::graph::{Op, Until, bits};
+use crate::run::{Access, Request, access, after, deliver, is_ended, step, with};
+
+pub use core::sync::atomic::Ordering;
+
+/// The bits of an order for a load, a store or a read-modify-write.
+pub(crate) fn order(ordering: Ordering) -> u8 {
+    match ordering {
+        Ordering::Relaxed => 0,
+        Ordering::Acquire => bits::ACQ,
+        Ordering::Release => bits::REL,
+        Ordering::AcqRel => bits::ACQ | bits::REL,
+        _ => bits::ACQ | bits::REL | bits::SC,
+    }
+}
+
+/// A fence between threads.
+///
+/// # Panics
+///
+/// With [`Ordering::Relaxed`], as std's.
+pub fn fence(ordering: Ordering) {
+    assert!(ordering != Ordering::Relaxed, "there is no such thing as a relaxed fence");
+    deliver();
+    step(Request::Fence(order(ordering)));
+    crate::cell::fence_of_compiler(order(ordering));
+    after();
+}
+
+/// A fence between a thread and a handler that interrupts it. It orders accesses to [`cell`](crate::cell::Cell)s.
+///
+/// # Panics
+///
+/// With [`Ordering::Relaxed`], as std's.
+pub fn compiler_fence(ordering: Ordering) {
+    assert!(ordering != Ordering::Relaxed, "there is no such thing as a relaxed compiler fence");
+    crate::cell::fence_of_compiler(order(ordering));
+}
+
+/// A new location of the thread that runs.
+pub(crate) fn location(init: u64) -> u32 {
+    with(|run| {
+        if run.ended {
+            return 0;
+        }
+        let slot = run.current;
+        let number = run.fibers[slot].locations;
+        run.fibers[slot].locations += 1;
+        run.search.graph.location((slot as u8, number), init)
+    })
+}
+
+/// A load or a read-modify-write with a delivery point before it.
+pub(crate) fn modify(what: Access) -> u64 {
+    deliver();
+    modify_now(what)
+}
+
+fn modify_now(what: Access) -> u64 {
+    let old = access(what);
+    crate::cell::read_by_compiler(what.loc, what.success);
+    if what.op.apply(old).is_some() {
+        crate::cell::written_by_compiler(what.success);
+    }
+    after();
+    old
+}
+
+macro_rules! atomic {
+    ($($name:ident $type:ty, $unsigned:ty;)*) => {$(
+        #[doc = concat!("As std's `", stringify!($name), "`.")]
+        #[derive(Debug)]
+        pub struct $name(u32);
+
+        impl $name {
+            /// A new atomic.
+            pub fn new(value: $type) -> Self {
+                Self(location(Self::raw(value)))
+            }
+
+            fn raw(value: $type) -> u64 {
+                (value as $unsigned) as u64
+            }
+
+            fn cooked(value: u64) -> $type {
+                value as $unsigned as $type
+            }
+
+            fn rmw(&self, op: Op, ordering: Ordering) -> $type {
+                Self::cooked(modify(Access::rmw(self.0, op, order(ordering), order(ordering))))
+            }
+
+            /// As std's.
+            pub fn load(&self, ordering: Ordering) -> $type {
+                assert!(!matches!(ordering, Ordering::Release | Ordering::AcqRel), "there is no such load");
+                Self::cooked(modify(Access::load(self.0, order(ordering))))
+            }
+
+            /// As std's.
+            pub fn store(&self, value: $type, ordering: Ordering) {
+                assert!(!matches!(ordering, Ordering::Acquire | Ordering::AcqRel), "there is no such store");
+                deliver();
+                step(Request::Store { loc: self.0, val: Self::raw(value), ord: order(ordering), kernel: false });
+                crate::cell::written_by_compiler(order(ordering));
+                after();
+            }
+
+            /// As std's.
+            pub fn swap(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::Swap(Self::raw(value)), ordering)
+            }
+
+            /// As std's; wraps around.
+            pub fn fetch_add(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::Add(Self::raw(value), <$unsigned>::MAX as u64), ordering)
+            }
+
+            /// As std's; wraps around.
+            pub fn fetch_sub(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::Add(Self::raw(value).wrapping_neg(), <$unsigned>::MAX as u64), ordering)
+            }
+
+            /// As std's.
+            pub fn fetch_and(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::And(Self::raw(value)), ordering)
+            }
+
+            /// As std's.
+            pub fn fetch_or(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::Or(Self::raw(value)), ordering)
+            }
+
+            /// As std's.
+            pub fn fetch_xor(&self, value: $type, ordering: Ordering) -> $type {
+                self.rmw(Op::Xor(Self::raw(value)), ordering)
+            }
+
+            /// As std's.
+            ///
+            /// # Errors
+            ///
+            /// With the value, if it is not `current`.
+            pub fn compare_exchange(
+                &self, current: $type, new: $type, success: Ordering, failure: Ordering,
+            ) -> Result<$type, $type> {
+                let op = Op::Cas(Self::raw(current), Self::raw(new));
+                let old = Self::cooked(modify(Access::rmw(self.0, op, order(success), order(failure))));
+                if old == current { Ok(old) } else { Err(old) }
+            }
+
+            /// As std's: may fail though the value is `current`.
+            ///
+            /// # Errors
+            ///
+            /// With the value, if it is not `current`, or if the environment chooses so.
+            pub fn compare_exchange_weak(
+                &self, current: $type, new: $type, success: Ordering, failure: Ordering,
+            ) -> Result<$type, $type> {
+                deliver();
+                if step(Request::Choice(2)) == 0 || is_ended() {
+                    let op = Op::Cas(Self::raw(current), Self::raw(new));
+                    let old = Self::cooked(modify_now(Access::rmw(self.0, op, order(success), order(failure))));
+                    return if old == current { Ok(old) } else { Err(old) };
+                }
+                // With another value the strong form fails as well: that is the other branch.
+                let until = Until::Is(Self::raw(current));
+                Err(Self::cooked(modify_now(Access::load(self.0, order(failure)).assume(until))))
+            }
+
+            /// As std's.
+            ///
+            /// # Errors
+            ///
+            /// With the value for which `update` gives nothing.
+            pub fn fetch_update(
+                &self, set: Ordering, fetch: Ordering, mut update: impl FnMut($type) -> Option<$type>,
+            ) -> Result<$type, $type> {
+                let mut old = self.load(fetch);
+                while let Some(new) = update(old) {
+                    match self.compare_exchange(old, new, set, fetch) {
+                        Ok(old) => return Ok(old),
+                        Err(newer) => old = newer,
+                    }
+                }
+                Err(old)
+            }
+
+            /// Waits, without a delivery point meanwhile, until the value is another than `value`: the
+            /// specification of a loop that spins.
+            pub fn load_other_than(&self, value: $type, ordering: Ordering) -> $type {
+                let until = Until::Not(Self::raw(value));
+                Self::cooked(modify(Access::load(self.0, order(ordering)).until(until)))
+            }
+        }
+    )*};
+}
+
+atomic! {
+    AtomicU8 u8, u8;
+    AtomicU16 u16, u16;
+    AtomicU32 u32, u32;
+    AtomicU64 u64, u64;
+    AtomicI32 i32, u32;
+    AtomicI64 i64, u64;
+    AtomicUsize usize, u64;
+}
+
+impl AtomicI64 {
+    /// Its location.
+    pub(crate) fn location(&self) -> u32 {
+        self.0
+    }
+
+    /// A load that must not race with a store.
+    #[doc(hidden)]
+    pub fn load_plain(&self) -> i64 {
+        modify(Access { plain: true, ..Access::load(self.0, 0) }) as i64
+    }
+
+    /// A store that must not race with any access.
+    #[doc(hidden)]
+    pub fn store_plain(&self, value: i64) {
+        deliver();
+        step(Request::Plain { loc: self.0, val: value as u64 });
+        after();
+    }
+}
+
+impl AtomicU32 {
+    /// Its location.
+    pub(crate) fn location(&self) -> u32 {
+        self.0
+    }
+}

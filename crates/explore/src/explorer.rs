@@ -1,0 +1,221 @@
+//! The front: a program in, the ways in which it can end out.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::end::End;
+use crate::graph::{Graph, Id, Kind};
+use crate::run::{Rules, Run, Stop};
+use crate::search::Fault;
+
+/// Runs programs; see the head of the crate.
+#[derive(Debug, Clone)]
+pub struct Explorer {
+    rules: Rules,
+    most: Option<u64>,
+    time: Option<Duration>,
+    distinct: bool,
+    fault: Fault,
+}
+
+/// One way in which the program ended.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// How many executions ended so.
+    pub count: u64,
+    /// The graph of the first one.
+    pub graph: Graph,
+}
+
+/// What an exploration found.
+#[derive(Debug)]
+pub struct Report<T> {
+    /// Every end that occurred.
+    pub ends: BTreeMap<End<T>, Found>,
+    /// How many executions came to an end.
+    pub explored: u64,
+    /// How many different graphs they had, if [`Explorer::distinct`] asked for it.
+    pub distinct: Option<u64>,
+    /// How many runs came to no end: a thread stays blocked on a value that is not the newest, or a graph only served
+    /// to displace a read-modify-write.
+    pub discarded: u64,
+    /// How many graphs were left when a limit ended the exploration.
+    pub left: usize,
+    /// The most graphs that waited at a time.
+    pub deepest: usize,
+}
+
+impl<T: Ord> Report<T> {
+    /// Whether every execution was run to its end.
+    pub fn is_complete(&self) -> bool {
+        self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_)))
+    }
+
+    /// Whether some execution ended so.
+    pub fn has(&self, end: &End<T>) -> bool {
+        self.ends.contains_key(end)
+    }
+}
+
+impl Default for Explorer {
+    fn default() -> Self {
+        let rules = Rules { events: 4096, turns: 8, unmerged: false };
+        Self { rules, most: None, time: None, distinct: false, fault: Fault::None }
+    }
+}
+
+impl Explorer {
+    /// An explorer without a limit of time.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At most this many events in an execution.
+    #[must_use]
+    pub fn events(mut self, most: usize) -> Self {
+        self.rules.events = most;
+        self
+    }
+
+    /// At most this many turns of loops that store something, for each thread.
+    #[must_use]
+    pub fn turns(mut self, most: usize) -> Self {
+        self.rules.turns = most;
+        self
+    }
+
+    /// At most this many runs.
+    #[must_use]
+    pub fn runs(mut self, most: u64) -> Self {
+        self.most = Some(most);
+        self
+    }
+
+    /// At most this long.
+    #[must_use]
+    pub fn time(mut self, most: Duration) -> Self {
+        self.time = Some(most);
+        self
+    }
+
+    /// Counts the distinct graphs. This takes memory for each.
+    #[must_use]
+    pub fn distinct(mut self) -> Self {
+        self.distinct = true;
+        self
+    }
+
+    /// Signals may arrive after each operation as well, not only before it: the comparison run for the merged points.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unmerged(mut self) -> Self {
+        self.rules.unmerged = true;
+        self
+    }
+
+    /// Puts a fault into the search.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// Runs every execution of `program`; its value is what an execution gave.
+    pub fn run<T: Ord + 'static>(&self, program: impl Fn() -> T + 'static) -> Report<T> {
+        self.run_with_last(move || {
+            let value = program();
+            move || value
+        })
+    }
+
+    /// Runs every execution of `program`. The function that it gives is called after all threads have ended; there
+    /// loads give the last values of the modification orders.
+    pub fn run_with_last<T, F>(&self, program: impl Fn() -> F + 'static) -> Report<T>
+    where
+        T: Ord + 'static,
+        F: FnOnce() -> T + 'static,
+    {
+        let finish: Rc<RefCell<Option<F>>> = Rc::default();
+        let main: Rc<dyn Fn()> = {
+            let finish = Rc::clone(&finish);
+            Rc::new(move || {
+                let then = program();
+                *finish.borrow_mut() = Some(then);
+            })
+        };
+        let mut run = Run::new(self.rules);
+        run.search.fault = self.fault;
+        let mut report =
+            Report { ends: BTreeMap::new(), explored: 0, distinct: None, discarded: 0, left: 0, deepest: 0 };
+        let mut seen = HashSet::new();
+        let begun = Instant::now();
+        loop {
+            let mut value = None;
+            let end = run.execute(Rc::clone(&main), || {
+                let then = finish.borrow_mut().take();
+                value = then.map(|then| then());
+            });
+            match end {
+                Ok(end) => {
+                    report.explored += 1;
+                    if self.distinct {
+                        seen.insert(signature(&run.search.graph));
+                    }
+                    let end = end.with(|| value.take().expect("the value of an execution that ended"));
+                    let graph = &run.search.graph;
+                    let found = report.ends.entry(end).or_insert_with(|| Found { count: 0, graph: graph.clone() });
+                    found.count += 1;
+                }
+                Err(Stop::Discard | Stop::At(_)) => report.discarded += 1,
+            }
+            if !run.search.advance() {
+                break;
+            }
+            let runs = report.explored + report.discarded;
+            let is_late = runs.is_multiple_of(256) && self.time.is_some_and(|most| begun.elapsed() >= most);
+            if is_late || self.most.is_some_and(|most| runs >= most) {
+                report.left = run.search.waiting() + 1;
+                break;
+            }
+        }
+        report.deepest = run.search.deepest;
+        report.distinct = self.distinct.then_some(seen.len() as u64);
+        report
+    }
+}
+
+/// What makes a graph: events, sources and modification orders, by the keys of the threads.
+fn signature(graph: &Graph) -> Vec<u64> {
+    let key = |id: Id| {
+        if id == Id::INIT { [0, 0] } else { [graph.threads[usize::from(id.thread)].key, u64::from(id.index)] }
+    };
+    let name = |location: usize| {
+        let (slot, number) = graph.locations[location].name;
+        [graph.threads[usize::from(slot)].key, u64::from(number)]
+    };
+    let mut threads: Vec<_> = graph.threads.iter().filter(|thread| !thread.events.is_empty()).collect();
+    threads.sort_by_key(|thread| thread.key);
+    let mut words = Vec::new();
+    for thread in threads {
+        words.extend([u64::MAX, thread.key]);
+        for event in &thread.events {
+            words.extend([event.kind as u64, event.val]);
+            if matches!(event.kind, Kind::Load | Kind::Store) {
+                words.extend(name(event.loc as usize));
+            }
+            if event.kind == Kind::Load {
+                words.extend(key(event.src));
+            }
+        }
+    }
+    let mut orders: Vec<_> = (0..graph.locations.len()).filter(|&at| !graph.locations[at].order.is_empty()).collect();
+    orders.sort_by_key(|&at| name(at));
+    for at in orders {
+        words.extend(name(at));
+        words.extend(graph.locations[at].order.iter().flat_map(|&id| key(id)));
+    }
+    words
+}

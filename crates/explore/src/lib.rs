@@ -1,0 +1,60 @@
+//! A stateless, optimal model checker for closures with threads, atomics and signal handlers, under the RC11 memory
+//! model.
+//!
+//! [`Explorer::run`] runs a program once for each of its *execution graphs*: which store each load reads, in which
+//! order the stores of each location stand, where each signal arrives, which time-out expires. It reports every way in
+//! which an execution can end, with the number of executions, and one graph of each.
+//!
+//! ```
+//! use sigproof_explore::atomic::{AtomicU32, Ordering};
+//! use sigproof_explore::{End, Explorer, signal};
+//! use std::rc::Rc;
+//!
+//! // A handler stores 16 between the load and the compare-and-exchange of the thread that it interrupts.
+//! let report = Explorer::new().run(|| {
+//!     let x = Rc::new(AtomicU32::new(0));
+//!     let other = Rc::clone(&x);
+//!     signal::action(1, move || {
+//!         other.fetch_add(16, Ordering::Relaxed);
+//!     });
+//!     signal::allow(1, 1);
+//!     let old = x.load(Ordering::Relaxed);
+//!     x.compare_exchange(old, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+//! });
+//! assert!(report.is_complete());
+//! assert!(report.has(&End::Done(true)) && report.has(&End::Done(false)));
+//! ```
+//!
+//! # The model
+//!
+//! RC11 (Lahav et al., PLDI 2017) with the release sequences of C++20: only read-modify-writes continue one. Accesses
+//! and fences may be sequentially consistent. sb ∪ rf has no cycle, so a load never reads a store that depends on it,
+//! and load buffering does not occur. A data race on a [`cell`](cell::Cell) ends the execution.
+//!
+//! A handler runs on the stack of the thread that it interrupts, and is sequenced there; it may begin before each shared
+//! access of the thread, and after the last, as long as [`signal::allow`] permits it and the thread does not mask it.
+//!
+//! # Limits
+//!
+//! At most 8 threads, 65,535 events in a thread, and 128 sequentially consistent events in an execution. A program
+//! must be a function of what it reads through this crate. A turn of a spinning loop ends with
+//! [`hint::spin_loop`] and must have no effect beyond its loads, or the number of turns is bounded.
+
+pub mod atomic;
+pub mod cell;
+mod end;
+mod explorer;
+pub mod futex;
+#[doc(hidden)]
+pub mod graph;
+pub mod hint;
+pub mod litmus;
+mod run;
+#[doc(hidden)]
+pub mod search;
+pub mod signal;
+pub mod sync;
+pub mod thread;
+
+pub use end::{End, Limit};
+pub use explorer::{Explorer, Found, Report};

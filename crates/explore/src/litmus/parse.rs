@@ -1,0 +1,329 @@
+//! The reader of litmus files: initial values, threads, conditions, and our comments. See `statement.rs` for C.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::{Condition, Formula, Quantifier};
+use super::token::{Token, tokens};
+use super::{Body, Expect, Kind, Line, Litmus, Location, Name, Refused};
+
+pub(crate) use super::statement::{Expression, Statement};
+
+pub(crate) struct Reader {
+    tokens: Vec<Token>,
+    at: usize,
+    pub(crate) locations: Vec<Location>,
+    /// The parameters of the current thread: whether they are atomic.
+    pub(crate) parameters: BTreeMap<String, bool>,
+    pub(crate) registers: Vec<String>,
+}
+
+pub(crate) fn read(text: &str) -> Result<Litmus, Refused> {
+    let (tokens, comments) = tokens(text)?;
+    let mut reader =
+        Reader { tokens, at: 0, locations: Vec::new(), parameters: BTreeMap::new(), registers: Vec::new() };
+    if !reader.eat("C") {
+        return Err(reader.refuse(&format!("a test of the language {}", reader.peek())));
+    }
+    let mut name = String::new();
+    let line = reader.line();
+    while reader.peek() != "{" && reader.line() == line {
+        name.push_str(&reader.next()?);
+    }
+    while reader.peek() != "{" && !reader.peek().is_empty() {
+        reader.at += 1;
+    }
+    let mut first = reader.initial()?;
+    let (mut threads, mut handlers) = (Vec::new(), Vec::new());
+    while let Some((kind, number)) = reader.body_name() {
+        reader.at += 1;
+        let given = first.remove(&reader.tokens[reader.at - 1].text[1..]).unwrap_or_default();
+        let body = reader.body(number, given)?;
+        if kind == 'P' {
+            if number != threads.len() {
+                return Err(reader.refuse(&format!("thread P{number} as number {}", threads.len())));
+            }
+            threads.push(body);
+        } else {
+            handlers.push((number, Body { name: format!("H{number}"), ..body }));
+        }
+    }
+    if handlers.iter().any(|(thread, _)| *thread >= threads.len()) {
+        return Err(reader.refuse("a handler of a thread that is not there"));
+    }
+    let mut test = Litmus {
+        name,
+        locations: Vec::new(),
+        threads,
+        handlers,
+        condition: None,
+        filter: None,
+        shown: Vec::new(),
+        expect: None,
+        executions: None,
+    };
+    reader.questions(&mut test)?;
+    for comment in &comments {
+        reader.comment(comment, &mut test)?;
+    }
+    test.locations = reader.locations;
+    Ok(test)
+}
+
+impl Reader {
+    pub(crate) fn peek(&self) -> &str {
+        self.ahead(0)
+    }
+
+    pub(crate) fn ahead(&self, count: usize) -> &str {
+        self.tokens.get(self.at + count).map_or("", |token| &token.text)
+    }
+
+    pub(crate) fn line(&self) -> usize {
+        self.tokens.get(self.at).or(self.tokens.last()).map_or(0, |token| token.line)
+    }
+
+    pub(crate) fn refuse(&self, what: &str) -> Refused {
+        Refused { line: self.line(), what: what.to_owned() }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<String, Refused> {
+        let token = self.tokens.get(self.at).cloned().ok_or_else(|| self.refuse("the end of the file"))?;
+        self.at += 1;
+        Ok(token.text)
+    }
+
+    pub(crate) fn eat(&mut self, text: &str) -> bool {
+        let is = self.peek() == text;
+        self.at += usize::from(is);
+        is
+    }
+
+    pub(crate) fn expect(&mut self, text: &str) -> Result<(), Refused> {
+        if self.eat(text) { Ok(()) } else { Err(self.refuse(&format!("`{}` where `{text}` is expected", self.peek()))) }
+    }
+
+    pub(crate) fn number(&mut self) -> Result<i64, Refused> {
+        let sign = if self.eat("-") { -1 } else { 1 };
+        let text = self.next()?;
+        let value = text.strip_prefix("0x").map_or_else(|| text.parse(), |text| i64::from_str_radix(text, 16));
+        value.map(|value: i64| sign * value).map_err(|_| {
+            self.at -= 1;
+            self.refuse(&format!("`{text}` where a number is expected"))
+        })
+    }
+
+    pub(crate) fn location(&mut self, name: &str, kind: Kind) -> usize {
+        let known = self.locations.iter().position(|location| location.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.locations.push(Location { name: name.to_owned(), init: 0, kind: Kind::Word });
+            self.locations.len() - 1
+        });
+        if kind != Kind::Word {
+            self.locations[index].kind = kind;
+        }
+        index
+    }
+
+    /// The initial values; those of registers are given to their threads.
+    fn initial(&mut self) -> Result<BTreeMap<String, Vec<(String, i64)>>, Refused> {
+        let mut registers: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        self.expect("{")?;
+        while !self.eat("}") {
+            if self.eat(";") {
+                continue;
+            }
+            if self.ahead(1) == ":" {
+                let thread = self.next()?;
+                self.expect(":")?;
+                let register = self.next()?;
+                self.expect("=")?;
+                let value = self.number()?;
+                registers.entry(thread).or_default().push((register, value));
+                continue;
+            }
+            let name = if self.eat("[") {
+                let name = self.next()?;
+                self.expect("]")?;
+                name
+            } else {
+                let mut name = self.next()?;
+                while !["=", ";", "}"].contains(&self.peek()) {
+                    match self.peek() {
+                        "[" => return Err(self.refuse("an array")),
+                        "*" => return Err(self.refuse("a pointer")),
+                        _ => name = self.next()?,
+                    }
+                }
+                name
+            };
+            let index = self.location(&name, Kind::Word);
+            if self.eat("=") {
+                self.locations[index].init = self.number()?;
+            }
+        }
+        Ok(registers)
+    }
+
+    fn body_name(&self) -> Option<(char, usize)> {
+        let name = self.peek();
+        let kind = name.chars().next().filter(|kind| ['P', 'H'].contains(kind))?;
+        Some((kind, name[1..].parse().ok()?))
+    }
+
+    fn body(&mut self, number: usize, given: Vec<(String, i64)>) -> Result<Body, Refused> {
+        self.parameters.clear();
+        self.registers.clear();
+        self.expect("(")?;
+        while !self.eat(")") {
+            let mut words = Vec::new();
+            let mut stars = 0;
+            while !(self.peek() == "," || self.peek() == ")") || words.last().is_some_and(|word| word == "_Atomic") {
+                match self.next()?.as_str() {
+                    "*" => stars += 1,
+                    "(" | ")" => {}
+                    word => words.push(word.to_owned()),
+                }
+            }
+            self.eat(",");
+            let Some(name) = words.pop() else { return Err(self.refuse("an empty parameter")) };
+            if words.is_empty() && name == "void" {
+                continue;
+            }
+            if stars != 1 {
+                return Err(self.refuse(&format!("the parameter `{name}`, which is not a pointer to a word,")));
+            }
+            let is_atomic = words.iter().any(|word| word.starts_with("atomic_") || word == "_Atomic");
+            self.location(&name, Kind::Word);
+            self.parameters.insert(name, is_atomic);
+        }
+        let mut statements = Vec::new();
+        for (register, value) in given {
+            statements.push(Statement::Set(self.register(&register), Expression::Number(value)));
+        }
+        self.block(&mut statements)?;
+        Ok(Body { name: number.to_string(), registers: std::mem::take(&mut self.registers), statements })
+    }
+
+    fn questions(&mut self, test: &mut Litmus) -> Result<(), Refused> {
+        loop {
+            match self.peek() {
+                "" => return Ok(()),
+                "locations" => {
+                    self.at += 1;
+                    self.expect("[")?;
+                    while !self.eat("]") {
+                        if !self.eat(";") {
+                            let name = self.name()?;
+                            test.shown.push(name);
+                        }
+                    }
+                }
+                "filter" => {
+                    self.at += 1;
+                    test.filter = Some(self.or()?);
+                }
+                "exists" | "~" | "forall" | "not" => {
+                    let quantifier = match self.next()?.as_str() {
+                        "exists" => Quantifier::Exists,
+                        "forall" => Quantifier::Forall,
+                        _ => {
+                            self.expect("exists")?;
+                            Quantifier::NotExists
+                        }
+                    };
+                    test.condition = Some(Condition { quantifier, formula: self.or()? });
+                }
+                other => return Err(self.refuse(&format!("`{other}` after the threads"))),
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<Name, Refused> {
+        if self.eat("[") {
+            let name = self.next()?;
+            self.expect("]")?;
+            return Ok(Name::Location(name));
+        }
+        let first = self.next()?;
+        if self.eat(":") { Ok(Name::Register(first, self.next()?)) } else { Ok(Name::Location(first)) }
+    }
+
+    fn or(&mut self) -> Result<Formula, Refused> {
+        let mut all = self.and()?;
+        while self.eat("\\/") {
+            all = Formula::Or(Box::new(all), Box::new(self.and()?));
+        }
+        Ok(all)
+    }
+
+    fn and(&mut self) -> Result<Formula, Refused> {
+        let mut all = self.atom()?;
+        while self.eat("/\\") {
+            all = Formula::And(Box::new(all), Box::new(self.atom()?));
+        }
+        Ok(all)
+    }
+
+    fn atom(&mut self) -> Result<Formula, Refused> {
+        if self.eat("~") || self.eat("not") {
+            return Ok(Formula::Not(Box::new(self.atom()?)));
+        }
+        if self.eat("(") {
+            let inner = self.or()?;
+            self.expect(")")?;
+            return Ok(inner);
+        }
+        if self.eat("true") {
+            return Ok(Formula::True(true));
+        }
+        if self.eat("false") {
+            return Ok(Formula::True(false));
+        }
+        let name = self.name()?;
+        let is_not = self.eat("!=");
+        if !is_not && !self.eat("==") {
+            self.expect("=")?;
+        }
+        let is_number = self.peek().starts_with(|c: char| c.is_ascii_digit() || c == '-') && self.ahead(1) != ":";
+        let is = if is_number { Formula::Is(name, self.number()?) } else { Formula::Same(name, self.name()?) };
+        Ok(if is_not { Formula::Not(Box::new(is)) } else { is })
+    }
+
+    /// Our comments: the outcomes and the number of executions to expect.
+    fn comment(&mut self, comment: &str, test: &mut Litmus) -> Result<(), Refused> {
+        let mut lines = comment.lines().map(str::trim).filter(|line| !line.is_empty());
+        let head: Vec<_> = lines.next().unwrap_or("").split_whitespace().collect();
+        let wrong = |what: &str| Refused { line: 0, what: format!("`{what}` in a comment with what to expect") };
+        match head.split_first() {
+            Some((&"executions", [number])) => {
+                test.executions = Some(number.parse().map_err(|_| wrong(number))?);
+            }
+            Some((&"expect", names)) => {
+                let names: Vec<_> = names
+                    .iter()
+                    .map(|name| match name.split_once(':') {
+                        Some((thread, register)) => Name::Register(thread.to_owned(), register.to_owned()),
+                        None => Name::Location((*name).to_owned()),
+                    })
+                    .collect();
+                let mut outcomes = BTreeSet::new();
+                for line in lines {
+                    let values: Result<Vec<_>, _> = line
+                        .split_whitespace()
+                        .map(|value| if value == "-" { Ok(None) } else { value.parse().map(Some) })
+                        .collect();
+                    outcomes.insert(match (line, values) {
+                        ("deadlock", _) => Line::Deadlock,
+                        ("livelock", _) => Line::Livelock,
+                        ("race", _) => Line::Race,
+                        (_, Ok(values)) if values.len() == names.len() => Line::Values(values),
+                        _ => return Err(wrong(line)),
+                    });
+                }
+                test.expect = Some(Expect { names, lines: outcomes });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! A judged test as text.
+
+use std::fmt;
+
+use super::{Judged, Litmus};
+use crate::graph::{Event, Graph, Id, Kind, bits};
+
+impl Judged {
+    /// The word for what came out.
+    pub fn verdict(&self) -> &'static str {
+        if !self.is_complete {
+            "not exhausted"
+        } else if !self.missing.is_empty() || !self.extra.is_empty() || self.wrong_count.is_some() {
+            "not as the file says"
+        } else if self.has_expectation {
+            "as the file says"
+        } else {
+            match self.holds {
+                Some(true) => "the condition holds",
+                Some(false) => "the condition does not hold",
+                None if self.outcomes.contains_key(&super::Line::Race) => "undefined: plain accesses race",
+                None => "nothing is asked",
+            }
+        }
+    }
+
+    /// The outcomes, the verdict, and, with `executions`, an execution of each outcome.
+    pub fn show(&self, test: &Litmus, executions: bool) -> String {
+        Shown { judged: self, test, executions }.to_string()
+    }
+}
+
+struct Shown<'a> {
+    judged: &'a Judged,
+    test: &'a Litmus,
+    executions: bool,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { judged, test, executions } = self;
+        writeln!(f, "{}: {}", test.name, judged.verdict())?;
+        let names: Vec<_> = judged.names.iter().map(ToString::to_string).collect();
+        writeln!(f, "  count  {}", names.join(" "))?;
+        for (line, (count, graph)) in &judged.outcomes {
+            let mark = if judged.extra.contains(line) { "  unexpected" } else { "" };
+            writeln!(f, "  {count:5}  {line}{mark}")?;
+            if *executions {
+                write!(f, "{}", columns(graph))?;
+            }
+        }
+        for line in &judged.missing {
+            writeln!(f, "      -  {line}  missing")?;
+        }
+        if let (Some(condition), Some(holds)) = (&test.condition, judged.holds) {
+            writeln!(f, "  {condition}: {}", if holds { "yes" } else { "no" })?;
+        }
+        if let Some(wrong) = judged.wrong_count {
+            writeln!(f, "  {} executions; the file says {wrong}", judged.explored)?;
+        }
+        writeln!(
+            f,
+            "  {} executions, {} distinct; {} runs discarded",
+            judged.explored, judged.distinct, judged.discarded
+        )
+    }
+}
+
+/// The events of each thread, a line each.
+fn columns(graph: &Graph) -> String {
+    let mut text = String::new();
+    for (slot, thread) in graph.threads.iter().enumerate() {
+        let events = thread.events.iter().filter_map(|event| describe(graph, event));
+        let events: Vec<_> = events.collect();
+        if !events.is_empty() {
+            text.push_str(&format!("           thread {slot}: {}\n", events.join("; ")));
+        }
+    }
+    text
+}
+
+fn describe(graph: &Graph, event: &Event) -> Option<String> {
+    let order = match event.ord {
+        0 => "",
+        bits::ACQ => ".acq",
+        bits::REL => ".rel",
+        ord if ord & bits::SC != 0 => ".sc",
+        _ => ".ar",
+    };
+    let (slot, number) = graph.locations.get(event.loc as usize).map_or((0, 0), |location| location.name);
+    let location = format!("L{slot}.{number}{order}");
+    match event.kind {
+        Kind::Load => {
+            let from = if event.src == Id::INIT {
+                "the initial value".to_owned()
+            } else {
+                format!("thread {} event {}", event.src.thread, event.src.index)
+            };
+            let order = &graph.locations[event.loc as usize].order;
+            let is_newest = order.last().copied().unwrap_or(Id::INIT) == event.src;
+            let older = if is_newest || event.opens { "" } else { ", not the last" };
+            let waits = if event.blocked { ", waits" } else { "" };
+            Some(format!("read {location} = {} (from {from}{older}{waits})", event.val as i64))
+        }
+        Kind::Store => Some(format!("write {location} = {}", event.val as i64)),
+        Kind::Fence => Some(format!("fence{order}")),
+        Kind::Choice if event.val != 0 => Some(format!("choice {}", event.val)),
+        _ => None,
+    }
+}

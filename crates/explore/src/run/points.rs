@@ -1,0 +1,99 @@
+//! Points where a signal may be delivered, and the turns of spinning loops.
+
+use super::{Request, Status, fiber, limit, step, with};
+use crate::end::Limit;
+use crate::graph::Kind;
+
+/// A point where the environment may deliver signals to the thread that runs: each choice is an event.
+pub(crate) fn deliver() {
+    loop {
+        let (able, ended) = with(|run| {
+            let able = if run.ended || run.is_open() { 0 } else { run.fibers[run.current].signals.able() };
+            (able, run.ended)
+        });
+        if able == 0 || ended {
+            return;
+        }
+        let choice = step(Request::Choice(1 + u64::from(able.count_ones())));
+        let Some(nth) = choice.checked_sub(1) else { return };
+        arrive(able, nth);
+    }
+}
+
+fn arrive(able: u32, nth: u64) {
+    let mut signals = (0..u32::BITS).filter(|bit| able >> bit & 1 != 0);
+    let signal = signals.nth(usize::try_from(nth).expect("a small number"));
+    crate::signal::arrive(signal.expect("a signal that may arrive"));
+}
+
+/// A signal wakes the thread from a blocking call: one that may arrive now.
+pub(crate) fn interrupt() {
+    let able = with(|run| if run.ended { 0 } else { run.fibers[run.current].signals.able() });
+    match able.count_ones() {
+        0 => {}
+        1 => arrive(able, 0),
+        count => arrive(able, step(Request::Choice(u64::from(count)))),
+    }
+}
+
+/// The execution has a stop: the thread does nothing more.
+pub(crate) fn halt_here() {
+    if with(|run| !run.ended) {
+        fiber::switch();
+    }
+}
+
+/// The end of a turn of a loop that waits for another thread.
+pub(crate) fn spin_turn() {
+    deliver();
+    let goes_on = with(|run| {
+        if run.ended || run.stop.is_some() {
+            return true;
+        }
+        let slot = run.current;
+        let done = run.fibers[slot].done;
+        let events = &run.search.graph.threads[slot].events;
+        let turn = &events[run.fibers[slot].turn.min(done)..done];
+        let only_reads = turn.iter().all(|event| match event.kind {
+            Kind::Load => !event.opens || event.new.is_none(),
+            Kind::Choice => event.val == 0,
+            _ => false,
+        });
+        // What was repeated so far is not the end of the thread: the graph has later events.
+        if only_reads && done == events.len() {
+            run.fibers[slot].status = Status::Spinning;
+            return false;
+        }
+        let fiber = &mut run.fibers[slot];
+        fiber.turn = done;
+        fiber.turns += 1;
+        if fiber.turns > run.rules.turns {
+            run.halt(limit(Limit::Turns));
+            return false;
+        }
+        true
+    });
+    if !goes_on {
+        fiber::switch();
+    }
+}
+
+/// A point after an operation, which the comparison run has.
+pub(crate) fn after() {
+    if with(|run| run.rules.unmerged) {
+        deliver();
+    }
+}
+
+/// Leaves the execution out unless `condition` holds.
+pub(crate) fn assume(condition: bool) {
+    if condition || with(|run| run.ended) {
+        return;
+    }
+    with(|run| {
+        let fiber = &mut run.fibers[run.current];
+        fiber.assumes = true;
+        fiber.status = Status::Blocked;
+    });
+    fiber::switch();
+}

@@ -1,0 +1,282 @@
+//! One operation of a thread: the event that the graph has for it, or a new one.
+
+use super::{Run, Status, Stop, fiber, limit, with};
+use crate::end::Limit;
+use crate::graph::{Event, Id, Kind, Op, Until};
+
+/// What a thread asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Request {
+    Load(Access),
+    Store {
+        loc: u32,
+        val: u64,
+        ord: u8,
+        kernel: bool,
+    },
+    /// A store that must not race.
+    Plain {
+        loc: u32,
+        val: u64,
+    },
+    /// The store of a read-modify-write that [`Op::Later`] opened.
+    StoreLater {
+        loc: u32,
+        val: u64,
+        ord: u8,
+        kernel: bool,
+    },
+    Fence(u8),
+    Choice(u64),
+    Spawn(u64),
+    Begin(Id),
+    End,
+    Join {
+        key: u64,
+        slot: usize,
+    },
+}
+
+/// A load, or a read-modify-write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access {
+    pub(crate) loc: u32,
+    pub(crate) op: Op,
+    pub(crate) until: Until,
+    pub(crate) success: u8,
+    pub(crate) fail: u8,
+    pub(crate) kernel: bool,
+    pub(crate) assumed: bool,
+    pub(crate) plain: bool,
+}
+
+impl Access {
+    pub(crate) fn load(loc: u32, ord: u8) -> Self {
+        Self {
+            loc,
+            op: Op::None,
+            until: Until::Any,
+            success: ord,
+            fail: ord,
+            kernel: false,
+            assumed: false,
+            plain: false,
+        }
+    }
+
+    pub(crate) fn rmw(loc: u32, op: Op, success: u8, fail: u8) -> Self {
+        Self { op, success, fail, ..Self::load(loc, success) }
+    }
+
+    pub(crate) fn until(self, until: Until) -> Self {
+        Self { until, ..self }
+    }
+
+    /// As `until`; the environment has chosen something that needs such a value.
+    pub(crate) fn assume(self, until: Until) -> Self {
+        Self { until, assumed: true, ..self }
+    }
+
+    pub(crate) fn kernel(self) -> Self {
+        Self { kernel: true, ..self }
+    }
+}
+
+enum Attempt {
+    Got(u64),
+    Wait,
+}
+
+/// Whether the execution is over: destructors act on the last values.
+pub(crate) fn is_ended() -> bool {
+    with(|run| run.ended)
+}
+
+/// Does `request` for the thread that runs; gives the value loaded or chosen.
+pub(crate) fn step(request: Request) -> u64 {
+    loop {
+        match with(|run| run.attempt(request)) {
+            Attempt::Got(value) => return value,
+            Attempt::Wait => fiber::switch(),
+        }
+    }
+}
+
+/// A load or a whole read-modify-write; gives the value loaded.
+pub(crate) fn access(access: Access) -> u64 {
+    let old = step(Request::Load(access));
+    if let Some(val) = access.op.apply(old) {
+        step(Request::StoreLater { loc: access.loc, val, ord: access.success, kernel: access.kernel });
+    }
+    old
+}
+
+/// Ends a read-modify-write that [`Op::Later`] opened.
+pub(crate) fn store_later(loc: u32, val: u64, ord: u8, kernel: bool) {
+    step(Request::StoreLater { loc, val, ord, kernel });
+}
+
+impl Run {
+    fn attempt(&mut self, request: Request) -> Attempt {
+        if self.ended {
+            return Attempt::Got(self.after_the_end(request));
+        }
+        if self.stop.is_some() {
+            return Attempt::Wait;
+        }
+        let slot = self.current;
+        let done = self.fibers[slot].done;
+        if done < self.search.graph.threads[slot].events.len() {
+            return self.repeat(request, slot, done);
+        }
+        let waits = match request {
+            Request::Join { slot: child, .. } => {
+                self.fibers[slot].joins = Some(child);
+                self.fibers[child].status != Status::Done
+            }
+            _ => false,
+        };
+        if waits || !self.extending {
+            self.fibers[slot].status = Status::New;
+            return Attempt::Wait;
+        }
+        self.fibers[slot].joins = None;
+        if self.search.graph.threads.iter().map(|thread| thread.events.len()).sum::<usize>() >= self.rules.events {
+            self.halt(limit(Limit::Events));
+            return Attempt::Wait;
+        }
+        self.fibers[slot].done += 1;
+        self.extend(request, slot)
+    }
+
+    fn repeat(&mut self, request: Request, slot: usize, done: usize) -> Attempt {
+        let event = &self.search.graph.threads[slot].events[done];
+        let is_same = match request {
+            Request::Load(access) => event.kind == Kind::Load && event.loc == access.loc,
+            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
+                event.kind == Kind::Store && event.loc == loc && event.val == val
+            }
+            Request::Fence(ord) => event.kind == Kind::Fence && event.ord == ord,
+            Request::Choice(count) => event.kind == Kind::Choice && event.val < count,
+            Request::Spawn(key) => event.kind == Kind::Spawn && event.val == key,
+            Request::Begin(_) => event.kind == Kind::Begin,
+            Request::End => event.kind == Kind::End,
+            Request::Join { key, .. } => event.kind == Kind::Join && event.val == key,
+        };
+        assert!(is_same, "explore: the program is not a function of what it reads: {request:?} instead of {event:?}");
+        let ready = match request {
+            Request::Load(_) => event.src == Id::INIT || self.has_done(event.src),
+            Request::Join { slot: child, .. } => {
+                self.fibers.get(child).is_some_and(|child| child.coroutine.is_none() && child.status == Status::Done)
+            }
+            _ => true,
+        };
+        if !ready {
+            return Attempt::Wait;
+        }
+        let (blocked, val) = (event.blocked, event.val);
+        self.fibers[slot].done += 1;
+        if blocked {
+            self.fibers[slot].status = Status::Blocked;
+            return Attempt::Wait;
+        }
+        Attempt::Got(val)
+    }
+
+    fn has_done(&self, id: Id) -> bool {
+        self.fibers.get(usize::from(id.thread)).is_some_and(|fiber| fiber.done > usize::from(id.index))
+    }
+
+    fn extend(&mut self, request: Request, slot: usize) -> Attempt {
+        let search = &mut self.search;
+        match request {
+            Request::Load(access) => {
+                let Access { loc, op, until, success, fail, kernel, assumed, plain } = access;
+                let opens = op != Op::None;
+                let event = Event {
+                    kind: Kind::Load,
+                    loc,
+                    op,
+                    until,
+                    success,
+                    fail,
+                    kernel,
+                    opens,
+                    assumed,
+                    plain,
+                    ..Event::default()
+                };
+                let id = search.load(slot, event);
+                let event = search.graph.event(id);
+                if event.blocked {
+                    self.fibers[slot].status = Status::Blocked;
+                    return Attempt::Wait;
+                }
+                return Attempt::Got(event.val);
+            }
+            Request::Store { loc, val, ord, kernel } | Request::StoreLater { loc, val, ord, kernel } => {
+                let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
+                let event = Event { kind: Kind::Store, loc, val, ord, kernel, ..Event::default() };
+                if !self.search.store(slot, event, load) {
+                    self.halt(Stop::Discard);
+                    return Attempt::Wait;
+                }
+            }
+            Request::Plain { loc, val } => {
+                let event = Event { kind: Kind::Store, loc, val, plain: true, ..Event::default() };
+                if !self.search.store(slot, event, None) {
+                    self.halt(Stop::Discard);
+                    return Attempt::Wait;
+                }
+            }
+            Request::Fence(ord) => {
+                if !search.fence(slot, ord) {
+                    self.halt(Stop::Discard);
+                    return Attempt::Wait;
+                }
+            }
+            Request::Choice(count) => {
+                search.choice(slot, count);
+            }
+            Request::End => {
+                search.graph.append(slot, Event { kind: Kind::End, ..Event::default() });
+            }
+            Request::Spawn(key) => {
+                search.graph.append(slot, Event { kind: Kind::Spawn, val: key, ..Event::default() });
+            }
+            Request::Begin(spawn) => {
+                let id = search.graph.append(slot, Event::default());
+                let parent = *search.graph.event(spawn);
+                search.graph.after(id, &parent);
+            }
+            Request::Join { key, slot: child } => {
+                let id = search.graph.append(slot, Event { kind: Kind::Join, val: key, ..Event::default() });
+                let last = *search.graph.threads[child].events.last().expect("a thread has a begin");
+                search.graph.after(id, &last);
+            }
+        }
+        Attempt::Got(0)
+    }
+
+    /// What an operation does after the execution: it acts on the last values.
+    fn after_the_end(&mut self, request: Request) -> u64 {
+        let value = |run: &Self, loc: u32| {
+            let changed = run.last.iter().rev().find(|(other, _)| *other == loc);
+            changed.map_or_else(|| run.search.graph.last_value(loc), |&(_, value)| value)
+        };
+        match request {
+            Request::Load(access) => value(self, access.loc),
+            Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
+                self.last.push((loc, val));
+                0
+            }
+            _ => 0,
+        }
+    }
+}
+
+fn open_load(run: &Run, slot: usize) -> Id {
+    let events = &run.search.graph.threads[slot].events;
+    let index = events.iter().rposition(|event| event.opens).expect("the load of a read-modify-write");
+    Id { thread: slot as u8, index: index as u16 }
+}

@@ -1,0 +1,118 @@
+//! Threads.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::graph::Id;
+use crate::run::{Request, deliver, fiber_start, step, with};
+use crate::sync::Semaphore;
+
+/// A thread that can be woken.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    slot: usize,
+    token: Rc<Semaphore>,
+}
+
+impl Thread {
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Gives the thread its token: its next [`park`] returns, or the one in which it waits.
+    pub fn unpark(&self) {
+        self.token.set();
+    }
+}
+
+/// A thread to wait for.
+#[derive(Debug)]
+pub struct JoinHandle<T> {
+    thread: Thread,
+    key: u64,
+    value: Rc<RefCell<Option<T>>>,
+}
+
+impl<T> JoinHandle<T> {
+    /// Waits for the end of the thread, and gives its value.
+    ///
+    /// # Panics
+    ///
+    /// During the unwinding of an execution that ended.
+    pub fn join(self) -> T {
+        deliver();
+        step(Request::Join { key: self.key, slot: self.thread.slot });
+        self.value.borrow_mut().take().expect("the value of a thread that ended")
+    }
+
+    /// The thread.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+}
+
+/// Starts a thread. It inherits the signal mask, and no permission of [`signal::allow`](crate::signal::allow).
+///
+/// # Panics
+///
+/// With more than 8 threads, or threads more than 8 deep.
+pub fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
+    deliver();
+    let (key, parent, mask) = with(|run| {
+        let slot = run.current;
+        run.fibers[slot].children += 1;
+        let own = run.search.graph.threads[slot].key;
+        let free = own.trailing_zeros() / 8;
+        assert!(free > 0 && run.fibers[slot].children < 256, "explore: threads are too deep, or too many");
+        (own | run.fibers[slot].children << (8 * (free - 1)), slot, run.fibers[slot].signals.mask)
+    });
+    let token = Rc::new(Semaphore::new(0));
+    step(Request::Spawn(key));
+    let (slot, spawn) = with(|run| {
+        let spawn = Id { thread: parent as u8, index: (run.fibers[parent].done.max(1) - 1) as u16 };
+        (run.search.graph.slot(key), spawn)
+    });
+    let value = Rc::new(RefCell::new(None));
+    let result = Rc::clone(&value);
+    let thread = Thread { slot, token };
+    let own = thread.clone();
+    fiber_start(
+        slot,
+        key,
+        Box::new(move || {
+            with(|run| {
+                run.fibers[slot].signals.mask = mask;
+                run.fibers[slot].thread = Some(own);
+            });
+            step(Request::Begin(spawn));
+            let given = body();
+            *result.borrow_mut() = Some(given);
+        }),
+    );
+    JoinHandle { thread, key, value }
+}
+
+/// The thread that runs.
+pub fn current() -> Thread {
+    let known = with(|run| run.fibers[run.current].thread.clone());
+    known.unwrap_or_else(|| {
+        let thread = Thread { slot: with(|run| run.current), token: Rc::new(Semaphore::new(0)) };
+        with(|run| run.fibers[run.current].thread = Some(thread.clone()));
+        thread
+    })
+}
+
+/// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the wait goes on.
+pub fn park() {
+    current().token.acquire();
+}
+
+/// As [`park`], with a time-out that expires or not, as the environment chooses. Whether the token was taken.
+pub fn park_timeout() -> bool {
+    current().token.acquire_timeout()
+}
+
+/// As [`hint::spin_loop`](crate::hint::spin_loop): the turn of the loop around ends.
+pub fn yield_now() {
+    crate::hint::spin_loop();
+}
