@@ -14,7 +14,7 @@ pub struct LitmusArgs {
     #[arg(long)]
     pub executions: bool,
     /// End the exploration of a test after so much time
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = sigproof_verbs::args::duration)]
     pub budget: std::time::Duration,
 }
 
