@@ -20,9 +20,9 @@ pub struct LitmusArgs {
 
 /// After the help of `litmus`.
 pub const LITMUS: &str = "\
-Explores every execution graph of each test under RC11, once. A file may say which outcomes and how
-many executions there are, in comments; otherwise its condition is judged. tests/litmus has examples,
-docs/model.md the extensions for handlers, futexes and blocking.
+Explores every execution graph of each test under RC11, once. A file may say which outcomes and
+how many executions there are, in comments; otherwise its condition is judged. tests/litmus has
+examples; docs/model.md describes the extensions for handlers, futexes and blocking.
 
 Examples:
   cargo xtask litmus tests/litmus            every test of the repository
