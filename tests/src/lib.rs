@@ -25,17 +25,19 @@ pub fn workspace() -> &'static Path {
 /// The command line's executable, as `cargo xtask` builds it.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| built("xtask", "xtask"))
+    BINARY.get_or_init(|| built("xtask"))
 }
 
 /// The executable `sigproof`.
 pub fn sigproof() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| built("sigproof-cli", "sigproof"))
+    BINARY.get_or_init(|| built("sigproof"))
 }
 
-fn built(package: &str, name: &str) -> PathBuf {
-    let build = escargot::CargoBuild::new().package(package).bin(name);
+/// Both packages take part in each build: a build of one alone would have other features of what both depend
+/// on, and compile all of it once more.
+fn built(name: &str) -> PathBuf {
+    let build = escargot::CargoBuild::new().package("xtask").arg("--package=sigproof-cli").bin(name);
     let build = build.manifest_path(workspace().join("Cargo.toml")).run();
     build.unwrap_or_else(|error| panic!("{name} does not build: {error}")).path().to_owned()
 }
