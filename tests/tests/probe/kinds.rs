@@ -115,7 +115,7 @@ fn child() {
     let verb = ["probe", "--signal", "CHLD", "--at", "launch", "--own"];
     let (ran, report) = reported(&verb, &[&specimens(), "child", "broken"]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert_eq!(endings(&report).0, ["lost wake-up"], "{ran:#?}");
+    assert!(endings(&report).0.contains(&"lost wake-up".to_owned()), "{ran:#?}");
     let (ran, _) = reported(&verb, &[&specimens(), "child", "fixed"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
 }

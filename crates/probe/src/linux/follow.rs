@@ -56,6 +56,9 @@ pub(crate) struct Seen {
     pub diagnosis: Option<Diagnosis>,
 }
 
+/// How often explain is asked again when it says that the program can go on.
+const ASKED: u32 = 3;
+
 /// How often the program is looked at.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -167,23 +170,12 @@ impl Live<'_> {
                             }
                             seen.in_handler = self.in_handler(at);
                             seen.end = End::Stuck(stuck);
-                            if explains || seen.returned {
-                                self.process.detach()?;
-                                let answer = explain::explain(self.process.pid.cast_unsigned()).ok();
-                                if stuck == Stuck::AllAsleep
-                                    && answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::NotStuck)
-                                {
-                                    // A timer that only the program itself can be asked for.
-                                    has_timer = true;
-                                    self.process.attach()?;
-                                    watch.begin_again();
-                                    continue;
-                                }
-                                let told = answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::Stuck);
-                                if !told {
-                                    seen.diagnosis = diagnose::diagnose(self.process.pid.cast_unsigned(), stuck).ok();
-                                }
-                                seen.answer = answer.filter(|_| told);
+                            if (explains || seen.returned) && !self.ask(stuck, &mut seen)? {
+                                // A timer that only the program itself can be asked for.
+                                has_timer = true;
+                                self.process.attach()?;
+                                watch.begin_again();
+                                continue;
                             }
                             return Ok(seen);
                         }
@@ -194,13 +186,8 @@ impl Live<'_> {
                     if moved.elapsed() > long && long < timeout && self.sleeps_untimed() {
                         seen.in_handler = self.in_handler(at);
                         seen.end = End::Still;
-                        if explains {
-                            self.process.detach()?;
-                            let pid = self.process.pid.cast_unsigned();
-                            seen.answer = explain::explain(pid).ok().filter(|answer| answer.verdict == Verdict::Stuck);
-                            if seen.answer.is_none() {
-                                seen.diagnosis = diagnose::diagnose(pid, Stuck::AllAsleep).ok();
-                            }
+                        if self.ask(Stuck::AllAsleep, &mut seen)? && seen.answer.is_some() {
+                            seen.end = End::Stuck(Stuck::AllAsleep);
                         }
                         return Ok(seen);
                     }
@@ -212,6 +199,28 @@ impl Live<'_> {
                 }
             }
         }
+    }
+
+    /// Lets go of the program and asks explain about it. False if that says that the program can go on.
+    fn ask(&mut self, stuck: Stuck, seen: &mut Seen) -> Result<bool, Trouble> {
+        self.process.detach()?;
+        let pid = self.process.pid.cast_unsigned();
+        let mut answer = explain::explain(pid).ok();
+        for _ in 0..ASKED {
+            let not_stuck = |answer: &Answer| answer.verdict == Verdict::NotStuck && stuck == Stuck::AllAsleep;
+            if !answer.as_ref().is_some_and(not_stuck) {
+                break;
+            }
+            // A thread that was let go is on its way back into its wait.
+            std::thread::sleep(Duration::from_millis(20));
+            answer = explain::explain(pid).ok();
+        }
+        let goes_on = answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::NotStuck);
+        seen.answer = answer.filter(|answer| answer.verdict == Verdict::Stuck);
+        if seen.answer.is_none() {
+            seen.diagnosis = diagnose::diagnose(pid, stuck).ok();
+        }
+        Ok(!goes_on || stuck != Stuck::AllAsleep)
     }
 
     /// Whether the thread sleeps in a wait without a time limit.

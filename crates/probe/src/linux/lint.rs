@@ -12,8 +12,9 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use super::before::signal_name;
 use super::cpu::{self, Kind};
 use super::live::is_fault;
-use super::process::{Action, Event, Process};
+use super::process::{Event, Process};
 use super::stops::resume;
+use super::waits::Action;
 use crate::lint::{Call, Lint, Listed, listed};
 use crate::{Request, Trouble};
 

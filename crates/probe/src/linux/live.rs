@@ -18,7 +18,8 @@ use sigproof_step::Boundary;
 
 use super::cpu::{self, Kind};
 use super::names::{self, Found, Function};
-use super::process::{Action, Event, Process};
+use super::process::{Event, Process};
+use super::waits::Action;
 use crate::{Output, Request, Thread, Trouble, WindowName};
 
 /// The breakpoint at the function's entry.

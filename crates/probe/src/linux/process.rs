@@ -379,31 +379,6 @@ impl Process {
         Ok(Some(output))
     }
 
-    /// Whether a handler of the program is installed for a signal; else what is.
-    pub(crate) fn action(&self, signal: i32) -> Action {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        let set = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
-        };
-        let bit = 1_u64 << (signal - 1);
-        match (set("SigCgt:") & bit, set("SigIgn:") & bit) {
-            (0, 0) => Action::Default,
-            (0, _) => Action::Ignored,
-            _ => Action::Caught,
-        }
-    }
-
-    /// Whether a signal waits for a thread.
-    pub(crate) fn is_pending(&self, tid: i32, signal: i32) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/task/{tid}/status", self.pid)).unwrap_or_default();
-        let set = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
-        };
-        (set("SigPnd:") | set("ShdPnd:")) & (1 << (signal - 1)) != 0
-    }
-
     /// Kills the program and what it has started, and waits for their ends.
     fn end(&mut self) {
         for pid in self.strangers.iter().chain([&self.pid]) {
@@ -436,17 +411,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// What a signal does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// The default action.
-    Default,
-    /// Nothing.
-    Ignored,
-    /// It runs a handler.
-    Caught,
 }
 
 fn cannot_run(name: &std::ffi::OsStr, error: &io::Error) -> Trouble {

@@ -2,6 +2,8 @@
 
 use sigproof_inspect::hang::procfs;
 
+use super::process::Process;
+
 /// The signals that a process catches.
 pub(super) fn caught(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -63,4 +65,42 @@ pub(super) fn has_pending(pid: i32) -> bool {
         // SAFETY: the kernel reads `peek` and writes one siginfo, both live locals.
         unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, pid, &raw const peek, &raw mut info) == 1 }
     })
+}
+
+/// What a signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The default action.
+    Default,
+    /// Nothing.
+    Ignored,
+    /// It runs a handler.
+    Caught,
+}
+
+impl Process {
+    /// Whether a handler of the program is installed for a signal; else what is.
+    pub(crate) fn action(&self, signal: i32) -> Action {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let set = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
+        };
+        let bit = 1_u64 << (signal - 1);
+        match (set("SigCgt:") & bit, set("SigIgn:") & bit) {
+            (0, 0) => Action::Default,
+            (0, _) => Action::Ignored,
+            _ => Action::Caught,
+        }
+    }
+
+    /// Whether a signal waits for a thread.
+    pub(crate) fn is_pending(&self, tid: i32, signal: i32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/task/{tid}/status", self.pid)).unwrap_or_default();
+        let set = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
+        };
+        (set("SigPnd:") | set("ShdPnd:")) & (1 << (signal - 1)) != 0
+    }
 }

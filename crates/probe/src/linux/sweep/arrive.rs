@@ -6,7 +6,7 @@ use super::Sweep;
 use crate::Trouble;
 use crate::linux::before::{signal_name, text};
 use crate::linux::live::{Arrival, Live};
-use crate::linux::process::Action;
+use crate::linux::waits::Action;
 
 /// Starts of a program that gets signals of its own, of which one has to come to the pass.
 const OWN_TRIES: u32 = 8;
