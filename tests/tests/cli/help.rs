@@ -15,6 +15,7 @@ use sigproof_tests::run;
 #[case::conform(&["conform", "--help"], "help-conform")]
 #[case::upstream(&["upstream", "--help"], "help-upstream")]
 #[case::explain(&["explain", "--help"], "help-explain")]
+#[case::probe(&["probe", "--help"], "help-probe")]
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
