@@ -21,7 +21,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
     ("workbench", &["harness", "inspect", "oracle", "profbuf", "shim"]),
-    ("verbs", &["casebook", "harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
+    ("verbs", &["casebook", "harness", "inspect", "osnote", "probe", "profbuf", "report", "shim", "step"]),
     ("cli", &["report", "verbs"]),
 ];
 
