@@ -1,5 +1,5 @@
-//! Executions a second and core: `cargo bench -p sigproof-explore`. The throughput counts executions that came to an
-//! end; `explored` and `discarded` of each program are printed first.
+//! Executions a second and core: `cargo bench -p sigproof-explore`. The throughput counts executions that
+//! came to an end; `explored` and `discarded` of each program are printed first.
 
 use std::hint::black_box;
 use std::rc::Rc;
