@@ -1,5 +1,7 @@
-//! Executions a second and core: `cargo bench -p sigproof-explore`. The throughput counts executions that came to an
-//! end; `explored` and `discarded` of each program are printed first.
+//! Executions a second and core: `cargo bench -p sigproof-explore`. The throughput counts executions that
+//! came to an end; `explored` and `discarded` of each program are printed first.
+
+#![allow(missing_docs, reason = "criterion_group makes a function without documentation")]
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -11,13 +13,21 @@ use sigproof_explore::{Explorer, Report, signal, thread};
 
 use Ordering::Relaxed;
 
+type Program = fn() -> Report<()>;
+
+fn add(word: &AtomicU32, times: usize) {
+    for _ in 0..times {
+        word.fetch_add(1, Relaxed);
+    }
+}
+
 /// Two threads that each add `times` to one atomic.
 fn adds(times: usize) -> Report<()> {
     Explorer::new().run(move || {
         let word = Rc::new(AtomicU32::new(0));
         let other = Rc::clone(&word);
-        thread::spawn(move || (0..times).for_each(|_| drop(other.fetch_add(1, Relaxed))));
-        (0..times).for_each(|_| drop(word.fetch_add(1, Relaxed)));
+        thread::spawn(move || add(&other, times));
+        add(&word, times);
     })
 }
 
@@ -60,7 +70,7 @@ fn note(cycles: u32) -> Report<()> {
 }
 
 fn executions(criterion: &mut Criterion) {
-    let programs: [(&str, fn() -> Report<()>); 4] = [
+    let programs: [(&str, Program); 4] = [
         ("2 threads x 5 adds", || adds(5)),
         ("2 threads x 8 adds", || adds(8)),
         ("store buffer with handler", store_buffer_with_handler),

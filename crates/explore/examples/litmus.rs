@@ -1,5 +1,5 @@
-//! Runs litmus files: `cargo run -p sigproof-explore --example litmus FILE…`. Each file that was not read, or does not
-//! give what it says, makes the exit code 1.
+//! Runs litmus files: `cargo run -p sigproof-explore --example litmus FILE…`. Each file that was not read, or
+//! does not give what it says, makes the exit code 1.
 
 use std::process::ExitCode;
 

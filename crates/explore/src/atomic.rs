@@ -1,7 +1,7 @@
 //! Atomics with the names and signatures of std's, and fences.
 //!
-//! An atomic may be made anywhere in the program. Its initial value is before every access: the program must publish an
-//! atomic only to threads that its construction happens before, as safe Rust does.
+//! An atomic may be made anywhere in the program. Its initial value is before every access: the program must
+//! publish an atomic only to threads that its construction happens before, as safe Rust does.
 
 use crate::graph::{Op, Until, bits};
 use crate::run::{Access, Request, access, after, deliver, is_ended, step, with};
@@ -32,7 +32,8 @@ pub fn fence(ordering: Ordering) {
     after();
 }
 
-/// A fence between a thread and a handler that interrupts it. It orders accesses to [`cell`](crate::cell::Cell)s.
+/// A fence between a thread and a handler that interrupts it. It orders accesses to
+/// [`cell`](crate::cell::Cell)s.
 ///
 /// # Panics
 ///

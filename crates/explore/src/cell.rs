@@ -1,9 +1,11 @@
-//! Plain memory. Two accesses to a cell, one of them a write, must be ordered, or the execution ends as a data race.
+//! Plain memory. Two accesses to a cell, one of them a write, must be ordered, or the execution ends as a
+//! data race.
 //!
-//! Between threads the order is happens-before. A thread and a handler that interrupts it are ordered by less: an
-//! atomic access that releases, or follows a releasing [`compiler_fence`](crate::atomic::compiler_fence), and one that
-//! acquires, or precedes an acquiring compiler fence, where the second reads what the first stored. A change of the
-//! signal mask, and [`signal::allow`](crate::signal::allow), order all that is before and after them.
+//! Between threads the order is happens-before. A thread and a handler that interrupts it are ordered by
+//! less: an atomic access that releases, or follows a releasing
+//! [`compiler_fence`](crate::atomic::compiler_fence), and one that acquires, or precedes an acquiring
+//! compiler fence, where the second reads what the first stored. A change of the signal mask, and
+//! [`signal::allow`](crate::signal::allow), order all that is before and after them.
 
 use std::cell::{RefCell, UnsafeCell};
 
@@ -213,8 +215,9 @@ impl<T> Cell<T> {
     {
         deliver();
         self.enter(false);
-        // SAFETY: all threads of the program run on one thread of the system, and no reference into the cell exists:
-        // `with` and `with_mut` give out pointers only, and `enter` has ended an execution that is inside of a write.
+        // SAFETY: all threads of the program run on one thread of the system, and no reference into the cell
+        // exists: `with` and `with_mut` give out pointers only, and `enter` has ended an execution that is
+        // inside of a write.
         let value = unsafe { *self.value.get() };
         self.history.borrow_mut().reading -= 1;
         after();

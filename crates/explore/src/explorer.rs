@@ -38,8 +38,8 @@ pub struct Report<T> {
     pub explored: u64,
     /// How many different graphs they had, if [`Explorer::distinct`] asked for it.
     pub distinct: Option<u64>,
-    /// How many runs came to no end: a thread stays blocked on a value that is not the newest, or a graph only served
-    /// to displace a read-modify-write.
+    /// How many runs came to no end: a thread stays blocked on a value that is not the newest, or a graph
+    /// only served to displace a read-modify-write.
     pub discarded: u64,
     /// How many graphs were left when a limit ended the exploration.
     pub left: usize,
@@ -107,7 +107,8 @@ impl Explorer {
         self
     }
 
-    /// Signals may arrive after each operation as well, not only before it: the comparison run for the merged points.
+    /// Signals may arrive after each operation as well, not only before it: the comparison run for the merged
+    /// points.
     #[doc(hidden)]
     #[must_use]
     pub fn unmerged(mut self) -> Self {
@@ -131,8 +132,8 @@ impl Explorer {
         })
     }
 
-    /// Runs every execution of `program`. The function that it gives is called after all threads have ended; there
-    /// loads give the last values of the modification orders.
+    /// Runs every execution of `program`. The function that it gives is called after all threads have ended;
+    /// there loads give the last values of the modification orders.
     pub fn run_with_last<T, F>(&self, program: impl Fn() -> F + 'static) -> Report<T>
     where
         T: Ord + 'static,

@@ -1,9 +1,9 @@
 //! The futex of Linux: a thread waits while a word has a value; another wakes the threads that wait.
 //!
-//! The queue of a word is a hidden atomic with the slots of the waiting threads, 4 bits each, the longest waiter
-//! lowest. A wait reads the queue, loads the word, and writes the queue as *one* read-modify-write, as the kernel does
-//! under the lock of the bucket. What the kernel knows by the order of its queue it does not tell the program: its
-//! accesses have a view of their own, and a wake-up orders nothing.
+//! The queue of a word is a hidden atomic with the slots of the waiting threads, 4 bits each, the longest
+//! waiter lowest. A wait reads the queue, loads the word, and writes the queue as *one* read-modify-write, as
+//! the kernel does under the lock of the bucket. What the kernel knows by the order of its queue it does not
+//! tell the program: its accesses have a view of their own, and a wake-up orders nothing.
 
 use crate::atomic::{AtomicU32, location};
 use crate::graph::{Op, Until};

@@ -1,7 +1,7 @@
 //! Hints for the exploration.
 
-/// Ends a turn of a loop that waits for another thread or a handler. If the turn only read, the thread goes on in
-/// another execution, in which one of its loads reads something newer.
+/// Ends a turn of a loop that waits for another thread or a handler. If the turn only read, the thread goes
+/// on in another execution, in which one of its loads reads something newer.
 pub fn spin_loop() {
     crate::run::spin_turn();
 }

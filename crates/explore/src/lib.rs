@@ -1,9 +1,9 @@
-//! A stateless, optimal model checker for closures with threads, atomics and signal handlers, under the RC11 memory
-//! model.
+//! A stateless, optimal model checker for closures with threads, atomics and signal handlers, under the RC11
+//! memory model.
 //!
-//! [`Explorer::run`] runs a program once for each of its *execution graphs*: which store each load reads, in which
-//! order the stores of each location stand, where each signal arrives, which time-out expires. It reports every way in
-//! which an execution can end, with the number of executions, and one graph of each.
+//! [`Explorer::run`] runs a program once for each of its *execution graphs*: which store each load reads, in
+//! which order the stores of each location stand, where each signal arrives, which time-out expires. It
+//! reports every way in which an execution can end, with the number of executions, and one graph of each.
 //!
 //! ```
 //! use sigproof_explore::atomic::{AtomicU32, Ordering};
@@ -27,17 +27,19 @@
 //!
 //! # The model
 //!
-//! RC11 (Lahav et al., PLDI 2017) with the release sequences of C++20: only read-modify-writes continue one. Accesses
-//! and fences may be sequentially consistent. sb ∪ rf has no cycle, so a load never reads a store that depends on it,
-//! and load buffering does not occur. A data race on a [`cell`](cell::Cell) ends the execution.
+//! RC11 (Lahav et al., PLDI 2017) with the release sequences of C++20: only read-modify-writes continue one.
+//! Accesses and fences may be sequentially consistent. sb ∪ rf has no cycle, so a load never reads a store
+//! that depends on it, and load buffering does not occur. A data race on a [`cell`](cell::Cell) ends the
+//! execution.
 //!
-//! A handler runs on the stack of the thread that it interrupts, and is sequenced there; it may begin before each shared
-//! access of the thread, and after the last, as long as [`signal::allow`] permits it and the thread does not mask it.
+//! A handler runs on the stack of the thread that it interrupts, and is sequenced there; it may begin before
+//! each shared access of the thread, and after the last, as long as [`signal::allow`] permits it and the
+//! thread does not mask it.
 //!
 //! # Limits
 //!
-//! At most 8 threads, 65,535 events in a thread, and 128 sequentially consistent events in an execution. A program
-//! must be a function of what it reads through this crate. A turn of a spinning loop ends with
+//! At most 8 threads, 65,535 events in a thread, and 128 sequentially consistent events in an execution. A
+//! program must be a function of what it reads through this crate. A turn of a spinning loop ends with
 //! [`hint::spin_loop`] and must have no effect beyond its loads, or the number of turns is bounded.
 
 pub mod atomic;

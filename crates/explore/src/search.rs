@@ -1,14 +1,15 @@
 //! The search: every consistent execution graph once, after TruSt (Kokologiannakis et al., POPL 2022).
 //!
-//! The search keeps one current graph, which a run extends event by event, and a stack of graphs that are still to be
-//! run. At each new event every alternative goes onto the stack:
+//! The search keeps one current graph, which a run extends event by event, and a stack of graphs that are
+//! still to be run. At each new event every alternative goes onto the stack:
 //!
 //! - a load: one graph for each older write that it may read (canonical: the newest);
 //! - a choice: one for each value (canonical: 0);
-//! - a store: one for each place in the modification order (canonical: the last), and one for each *revisit*: an older
-//!   load outside of the store's prefix reads it instead, and everything that was added after that load and is outside
-//!   of the prefix is deleted. A revisit happens only if the load and all that is deleted was added canonically: of
-//!   all graphs that lead to the same one by a revisit, exactly one has this property.
+//! - a store: one for each place in the modification order (canonical: the last), and one for each *revisit*:
+//!   an older load outside of the store's prefix reads it instead, and everything that was added after that
+//!   load and is outside of the prefix is deleted. A revisit happens only if the load and all that is deleted
+//!   was added canonically: of all graphs that lead to the same one by a revisit, exactly one has this
+//!   property.
 //!
 //! Invariant: no graph is pushed twice. The tests count: runs of complete executions = distinct graphs.
 
@@ -99,8 +100,9 @@ impl Search {
         self.consistent(&self.graph)
     }
 
-    /// Adds a store; `load` is that of its read-modify-write. False if the store has no place in the modification
-    /// order: its load reads what another read-modify-write reads, and the graph served only to displace that one.
+    /// Adds a store; `load` is that of its read-modify-write. False if the store has no place in the
+    /// modification order: its load reads what another read-modify-write reads, and the graph served only to
+    /// displace that one.
     pub fn store(&mut self, slot: usize, event: Event, load: Option<Id>) -> bool {
         let location = event.loc;
         let id = self.graph.append(slot, Event { excl: load.is_some(), ..event });
@@ -156,8 +158,8 @@ impl Search {
         }
     }
 
-    /// Whether the load `read`, and all that was added later and is not in `prefix`, was added canonically, as seen
-    /// when only what was added before it and `prefix` existed.
+    /// Whether the load `read`, and all that was added later and is not in `prefix`, was added canonically,
+    /// as seen when only what was added before it and `prefix` existed.
     fn is_canonical(&self, read: Id, prefix: &Clock) -> bool {
         let since = self.graph.event(read).stamp;
         (0_u8..).zip(&self.graph.threads).all(|(thread, events)| {

@@ -6,8 +6,8 @@
 //! | the thread sends it to itself | [`raise`] | at once; or when the mask lets it in |
 //! | another thread sends it | [`send`], to a thread that called [`receive`] | as from the environment, after the sending |
 //!
-//! A handler runs with its own signal masked, and those of its action. Signals of one number that are pending at the
-//! same time are one. What happens before a [`send`] happens before the handler.
+//! A handler runs with its own signal masked, and those of its action. Signals of one number that are pending
+//! at the same time are one. What happens before a [`send`] happens before the handler.
 
 use std::rc::Rc;
 

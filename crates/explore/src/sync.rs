@@ -1,7 +1,8 @@
 //! Blocking objects: a mutex, a condition variable, a semaphore, a pipe's count of bytes.
 //!
-//! Each is made of hidden atomics. A thread that has to wait does a load that is blocked by the values that do not let
-//! it go on. Mutex and semaphore acquire and release; a wake-up of a condition variable orders nothing.
+//! Each is made of hidden atomics. A thread that has to wait does a load that is blocked by the values that
+//! do not let it go on. Mutex and semaphore acquire and release; a wake-up of a condition variable orders
+//! nothing.
 
 use crate::atomic::location;
 use crate::futex::{Queue, Wait};
@@ -78,7 +79,8 @@ impl Condvar {
         mutex.lock();
     }
 
-    /// As [`Condvar::wait`], with a time-out that expires or not, as the environment chooses. Whether it was notified.
+    /// As [`Condvar::wait`], with a time-out that expires or not, as the environment chooses. Whether it was
+    /// notified.
     pub fn wait_timeout(&self, mutex: &Mutex) -> bool {
         deliver();
         self.queue.join();
@@ -157,7 +159,8 @@ impl Semaphore {
         Wait::Woken
     }
 
-    /// Waits for a permit with a time-out that expires or not, as the environment chooses. Whether a permit was taken.
+    /// Waits for a permit with a time-out that expires or not, as the environment chooses. Whether a permit
+    /// was taken.
     pub fn acquire_timeout(&self) -> bool {
         deliver();
         if step(Request::Choice(2)) == 1 {

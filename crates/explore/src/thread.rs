@@ -51,7 +51,8 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// Starts a thread. It inherits the signal mask, and no permission of [`signal::allow`](crate::signal::allow).
+/// Starts a thread. It inherits the signal mask, and no permission of
+/// [`signal::allow`](crate::signal::allow).
 ///
 /// # Panics
 ///
@@ -102,7 +103,8 @@ pub fn current() -> Thread {
     })
 }
 
-/// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the wait goes on.
+/// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the wait
+/// goes on.
 pub fn park() {
     current().token.acquire();
 }

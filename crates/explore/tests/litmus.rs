@@ -1,6 +1,6 @@
-//! Every litmus test of the repository gives exactly the outcomes, and the number of executions, that its file names.
-//! The numbers in `tests/litmus/counts` are those that GenMC states for programs of the same shape; two files say why
-//! theirs is another one.
+//! Every litmus test of the repository gives exactly the outcomes, and the number of executions, that its
+//! file names. The numbers in `tests/litmus/counts` are those that GenMC states for programs of the same
+//! shape; two files say why theirs is another one.
 
 use std::fs;
 use std::path::Path;

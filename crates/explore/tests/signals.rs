@@ -1,4 +1,5 @@
-//! Handlers: masks, nesting, coalescing, sending, and plain memory shared with a handler. Each test has a control.
+//! Handlers: masks, nesting, coalescing, sending, and plain memory shared with a handler. Each test has a
+//! control.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -46,8 +47,7 @@ fn two_handlers(mask: bool) -> BTreeSet<End<Vec<u32>>> {
         }
         word.store(1, Relaxed);
         signal::mask(&[1, 2]);
-        let seen = log.borrow().clone();
-        seen
+        log.take()
     })
 }
 

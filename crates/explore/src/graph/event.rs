@@ -165,7 +165,8 @@ pub struct Event {
     pub opens: bool,
     /// A load: whether the value keeps the thread blocked.
     pub blocked: bool,
-    /// A load: whether a blocked end is no end of the program, but a choice of the environment that could not be.
+    /// A load: whether a blocked end is no end of the program, but a choice of the environment that could not
+    /// be.
     pub assumed: bool,
     /// Whether it is a plain access, which must not race.
     pub plain: bool,

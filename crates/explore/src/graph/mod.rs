@@ -1,5 +1,5 @@
-//! Execution graphs: the events of each thread, the write that each load reads from, and the order of the writes of
-//! each location.
+//! Execution graphs: the events of each thread, the write that each load reads from, and the order of the
+//! writes of each location.
 //!
 //! | relation | stored as |
 //! |---|---|
@@ -20,7 +20,8 @@ pub use event::{Clock, Event, Id, Kind, Op, THREADS, Until, bits};
 /// One thread of an execution.
 #[derive(Debug, Default)]
 pub struct Thread {
-    /// Its place among the threads: that of its parent, and a byte for its number among the parent's children.
+    /// Its place among the threads: that of its parent, and a byte for its number among the parent's
+    /// children.
     pub key: u64,
     /// Its events, in program order.
     pub events: Vec<Event>,
@@ -137,14 +138,15 @@ impl Graph {
         bound
     }
 
-    /// Whether a write that is no part of a read-modify-write, or whose load reads the write at `place`, may follow it.
+    /// Whether a write that is no part of a read-modify-write, or whose load reads the write at `place`, may
+    /// follow it.
     pub fn may_follow(&self, location: u32, place: usize) -> bool {
         let next = self.locations[location as usize].order.get(place);
         next.is_none_or(|&next| !self.event(next).excl)
     }
 
-    /// Appends an event to the thread in `slot`; its clocks are those of the event before it. Stores get their order
-    /// by [`Graph::insert`], loads their source by [`Graph::read_from`].
+    /// Appends an event to the thread in `slot`; its clocks are those of the event before it. Stores get
+    /// their order by [`Graph::insert`], loads their source by [`Graph::read_from`].
     pub fn append(&mut self, slot: usize, mut event: Event) -> Id {
         let events = &mut self.threads[slot].events;
         let index = u16::try_from(events.len()).expect("fewer than 2^16 events in a thread");

@@ -5,8 +5,9 @@
 //! psc  = ([SC] ∪ [F.SC];hb?) ; scb ; ([SC] ∪ hb?;[F.SC])  ∪  [F.SC] ; (hb ∪ hb;eco;hb) ; [F.SC]
 //! ```
 //!
-//! rb relates a load to the writes after its source, eco is (rf ∪ mo ∪ rb)+. Each event gets two sets of sequentially
-//! consistent events as bit masks: those from which a step of scb may begin at it, and those at which one may end.
+//! rb relates a load to the writes after its source, eco is (rf ∪ mo ∪ rb)+. Each event gets two sets of
+//! sequentially consistent events as bit masks: those from which a step of scb may begin at it, and those at
+//! which one may end.
 
 use super::{Event, Graph, Id, Kind, bits};
 

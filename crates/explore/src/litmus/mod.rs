@@ -2,20 +2,20 @@
 //!
 //! The subset: `atomic_load`, `atomic_store`, `atomic_exchange`, `atomic_fetch_{add,sub,and,or,xor}`,
 //! `atomic_compare_exchange_{strong,weak}`, each with `_explicit` or without, `atomic_thread_fence`,
-//! `atomic_signal_fence`, plain accesses by `*x`, registers, `if`, `while`; `exists`, `~exists`, `forall`, `locations`,
-//! `filter`. What is outside of it is refused by name.
+//! `atomic_signal_fence`, plain accesses by `*x`, registers, `if`, `while`; `exists`, `~exists`, `forall`,
+//! `locations`, `filter`. What is outside of it is refused by name.
 //!
 //! Extensions:
 //!
-//! - `H0 (…) { … }` is a handler that interrupts `P0` at most once, at any point; its registers are `H0:r`. In a
-//!   condition a register that was never set equals nothing; an outcome shows it as `-`.
+//! - `H0 (…) { … }` is a handler that interrupts `P0` at most once, at any point; its registers are `H0:r`.
+//!   In a condition a register that was never set equals nothing; an outcome shows it as `-`.
 //! - Functions: `sigmask()`, `sigunmask()` (the handler's signal), `raise()`; `futex_wait(x, v)`,
-//!   `futex_wait_timeout(x, v)` (0 woken, 1 changed, 2 interrupted, 3 timed out), `futex_wake(x, n)`; `mutex_lock(m)`,
-//!   `mutex_unlock(m)`; `sem_wait(s)`, `sem_post(s)`; `park()`, `unpark(0)` (a thread's number);
-//!   `assume(v)` leaves out the executions in which it is 0.
-//! - A comment `(* expect 1:r0 x … *)` names registers and locations in its first line, and has an outcome in each
-//!   line after it: a value for each, or `deadlock`, `livelock`, `race`. The set is exact. `(* executions 4 *)` is the
-//!   number of graphs.
+//!   `futex_wait_timeout(x, v)` (0 woken, 1 changed, 2 interrupted, 3 timed out), `futex_wake(x, n)`;
+//!   `mutex_lock(m)`, `mutex_unlock(m)`; `sem_wait(s)`, `sem_post(s)`; `park()`, `unpark(0)` (a thread's
+//!   number); `assume(v)` leaves out the executions in which it is 0.
+//! - A comment `(* expect 1:r0 x … *)` names registers and locations in its first line, and has an outcome in
+//!   each line after it: a value for each, or `deadlock`, `livelock`, `race`. The set is exact. `(*
+//!   executions 4 *)` is the number of graphs.
 
 mod condition;
 mod parse;

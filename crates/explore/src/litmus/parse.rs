@@ -1,4 +1,5 @@
-//! The reader of litmus files: initial values, threads, conditions, and our comments. See `statement.rs` for C.
+//! The reader of litmus files: initial values, threads, conditions, and our comments. See `statement.rs` for
+//! C.
 
 use std::collections::{BTreeMap, BTreeSet};
 

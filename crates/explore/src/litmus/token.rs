@@ -1,5 +1,5 @@
-//! The words of a litmus file. Comments of herd (`(* … *)`, outside of braces) are kept apart, since ours carry the
-//! outcomes to expect.
+//! The words of a litmus file. Comments of herd (`(* … *)`, outside of braces) are kept apart, since ours
+//! carry the outcomes to expect.
 
 use super::Refused;
 

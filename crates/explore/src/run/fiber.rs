@@ -90,8 +90,8 @@ pub(crate) fn resume(slot: usize) {
 /// Switches from the current fiber back to the driver.
 pub(crate) fn switch() {
     let yielder = with(|run| run.fibers[run.current].yielder);
-    // SAFETY: the pointer is that of the coroutine that runs: `start` stored it before the thread's first operation,
-    // and it lives as long as the coroutine's function.
+    // SAFETY: the pointer is that of the coroutine that runs: `start` stored it before the thread's first
+    // operation, and it lives as long as the coroutine's function.
     unsafe { (*yielder).suspend(()) }
 }
 

@@ -1,9 +1,9 @@
 //! One execution: the program's threads as fibers on one thread of the system, driven along a graph.
 //!
-//! A run has two phases. First every thread repeats what the graph says; a load waits until its source has been
-//! repeated, so that plain memory is right as far as the graph orders it. Then one thread at a time adds new events:
-//! the one with an open read-modify-write, or the first one in the order of their keys. Both phases depend on nothing
-//! but the graph.
+//! A run has two phases. First every thread repeats what the graph says; a load waits until its source has
+//! been repeated, so that plain memory is right as far as the graph orders it. Then one thread at a time adds
+//! new events: the one with an open read-modify-write, or the first one in the order of their keys. Both
+//! phases depend on nothing but the graph.
 //!
 //! | status | the thread |
 //! |---|---|
@@ -106,8 +106,8 @@ thread_local! {
 pub(crate) fn with<R>(what: impl FnOnce(&mut Run) -> R) -> R {
     let run = RUN.get();
     assert!(!run.is_null(), "explore: this type works only inside a program that explore runs");
-    // SAFETY: `execute` set the pointer to the Run that it borrows exclusively, and resets it before it returns. All
-    // fibers run on this thread, and `what` switches none, so this is the only borrow.
+    // SAFETY: `execute` set the pointer to the Run that it borrows exclusively, and resets it before it
+    // returns. All fibers run on this thread, and `what` switches none, so this is the only borrow.
     what(unsafe { &mut *run })
 }
 

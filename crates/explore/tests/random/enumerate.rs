@@ -1,5 +1,5 @@
-//! A brute-force enumerator of RC11: every choice, every source of every load, every modification order; then the
-//! axioms, written down as they stand in the paper. It shares nothing with the engine.
+//! A brute-force enumerator of RC11: every choice, every source of every load, every modification order; then
+//! the axioms, written down as they stand in the paper. It shares nothing with the engine.
 
 use std::collections::BTreeSet;
 
@@ -97,7 +97,8 @@ fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: Op
         }
     }
     let mut blocked: Vec<bool> = cuts.iter().map(Option::is_some).collect();
-    // Thread 0 waits at a join of a thread that never ends. There the handler may come, after that it may not.
+    // Thread 0 waits at a join of a thread that never ends. There the handler may come, after that it may
+    // not.
     let join = kept[0].iter().position(|(_, op, _)| matches!(op, Op::Join(other) if cuts[*other].is_some()));
     if let Some(join) = join {
         if cuts[0].is_some() {

@@ -1,8 +1,9 @@
-//! The explorer against a brute-force enumerator of RC11, on random programs: the same outcomes, and as many executions
-//! as there are consistent graphs, none of them twice.
+//! The explorer against a brute-force enumerator of RC11, on random programs: the same outcomes, and as many
+//! executions as there are consistent graphs, none of them twice.
 //!
-//! `EXPLORE_PROGRAMS` sets the number of programs (2,000), `EXPLORE_SEED` the first seed (1). Program *n* has the seed
-//! first + n, so that one failing program is repeated with `EXPLORE_PROGRAMS=1 EXPLORE_SEED=<its seed>`.
+//! `EXPLORE_PROGRAMS` sets the number of programs (2,000), `EXPLORE_SEED` the first seed (1). Program *n* has
+//! the seed first + n, so that one failing program is repeated with `EXPLORE_PROGRAMS=1 EXPLORE_SEED=<its
+//! seed>`.
 
 mod enumerate;
 mod program;
@@ -67,7 +68,8 @@ fn a_wrong_engine_is_found() {
     }
 }
 
-/// Delivery points that cannot differ are merged: a run with points after each operation as well gives the same.
+/// Delivery points that cannot differ are merged: a run with points after each operation as well gives the
+/// same.
 #[test]
 fn merged_points_lose_no_outcome() {
     for seed in (2..800).step_by(2) {
