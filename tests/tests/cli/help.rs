@@ -15,11 +15,8 @@ use sigproof_tests::run;
 #[case::conform(&["conform", "--help"], "help-conform")]
 #[case::upstream(&["upstream", "--help"], "help-upstream")]
 #[case::explain(&["explain", "--help"], "help-explain")]
-<<<<<<< HEAD
 #[case::litmus(&["litmus", "--help"], "help-litmus")]
-=======
 #[case::probe(&["probe", "--help"], "help-probe")]
->>>>>>> probe
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]
