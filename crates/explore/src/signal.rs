@@ -19,8 +19,6 @@ use crate::thread::Thread;
 pub(crate) struct Action {
     run: Box<dyn Fn()>,
     mask: u32,
-    /// Whether a blocking call that the signal interrupts goes on.
-    restart: bool,
 }
 
 /// The signals of a thread.
@@ -31,8 +29,6 @@ pub(crate) struct Signals {
     raised: u32,
     received: u32,
     word: Option<u32>,
-    /// Whether the latest handler was one that does not let a blocking call go on.
-    pub(crate) interrupts: bool,
 }
 
 impl Signals {
@@ -57,18 +53,13 @@ fn bit(signal: u32) -> u32 {
 /// Installs a handler for the whole program. Blocking calls that it interrupts return
 /// [`Interrupted`](crate::futex::Wait::Interrupted).
 pub fn action(signal: u32, handler: impl Fn() + 'static) {
-    install(signal, Action { run: Box::new(handler), mask: 0, restart: false });
+    install(signal, Action { run: Box::new(handler), mask: 0 });
 }
 
 /// Installs a handler during which the signals of `mask` are masked, too.
 pub fn action_masking(signal: u32, mask: &[u32], handler: impl Fn() + 'static) {
     let mask = mask.iter().fold(0, |set, &signal| set | bit(signal));
-    install(signal, Action { run: Box::new(handler), mask, restart: false });
-}
-
-/// Installs a handler after which an interrupted blocking call goes on, as with `SA_RESTART`.
-pub fn action_restarting(signal: u32, handler: impl Fn() + 'static) {
-    install(signal, Action { run: Box::new(handler), mask: 0, restart: true });
+    install(signal, Action { run: Box::new(handler), mask });
 }
 
 fn install(signal: u32, action: Action) {
@@ -210,7 +201,6 @@ fn handle(signal: u32) {
     with(|run| {
         let fiber = &mut run.fibers[run.current];
         fiber.signals.mask = mask;
-        fiber.signals.interrupts = !action.restart;
         fiber.contexts.leave(interrupted);
     });
     run_raised();
