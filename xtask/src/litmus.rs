@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sigproof_explore::Explorer;
-use sigproof_explore::litmus::{Judged, Line, Litmus};
+use sigproof_harness::model::litmus::{Judgement, Order, Shown};
+use sigproof_report::Verdict;
 use sigproof_report::exit::Exit;
 
 use crate::args::LitmusArgs;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
+use crate::workbench::Judges;
 
 /// Runs the verb.
 pub fn run(args: &LitmusArgs, session: &mut Session<'_>) -> Concluded {
@@ -21,22 +22,27 @@ pub fn run(args: &LitmusArgs, session: &mut Session<'_>) -> Concluded {
     if files.is_empty() {
         return Err(Trouble::usage("no file of these ends in .litmus".to_owned()));
     }
-    let explorer = Explorer::new().time(args.budget);
     let single = files.len() == 1;
+    let executions = match (args.executions, single) {
+        (true, _) => Shown::Always,
+        (false, true) => Shown::OfOthers,
+        (false, false) => Shown::Never,
+    };
+    let mut judges = Judges::default();
     let (mut good, mut bad, mut open) = (0, 0, 0);
     let mut worst = Exit::AsExpected;
     for path in &files {
-        if session.interrupted() {
-            return Err(Trouble::interrupted());
-        }
         let text = fs::read(path).map_err(|error| cannot_read(path, &error))?;
-        let (text, exit) = match Litmus::read(&String::from_utf8_lossy(&text)) {
-            Ok(test) => {
-                let judged = test.run(&explorer);
-                let exit = grade(&judged);
-                (judged.show(&test, args.executions || (single && exit != Exit::AsExpected)), exit)
-            }
-            Err(refused) => (format!("{}: refused: {refused}\n", path.display()), Exit::Inconclusive),
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let Judgement { verdict, text } = judges.judge(&Order { text, budget: args.budget, executions })?;
+        let text = match verdict {
+            Verdict::Inconclusive => format!("{}: {text}", path.display()),
+            _ => text,
+        };
+        let exit = match verdict {
+            Verdict::AsExpected => Exit::AsExpected,
+            Verdict::Unexpected => Exit::Unexpected,
+            Verdict::Inconclusive | Verdict::Skipped => Exit::Inconclusive,
         };
         match exit {
             Exit::AsExpected => good += 1,
@@ -53,17 +59,6 @@ pub fn run(args: &LitmusArgs, session: &mut Session<'_>) -> Concluded {
 
 fn first_line(text: &str) -> String {
     text.lines().take(1).map(|line| format!("{line}\n")).collect()
-}
-
-fn grade(judged: &Judged) -> Exit {
-    let races = judged.outcomes.contains_key(&Line::Race) && !judged.has_expectation;
-    if !judged.is_complete {
-        Exit::Inconclusive
-    } else if judged.is_as_said() && !races {
-        Exit::AsExpected
-    } else {
-        Exit::Unexpected
-    }
 }
 
 /// The file itself, or the litmus tests below a folder.
@@ -94,20 +89,6 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn graded(text: &str) -> Exit {
-        grade(&Litmus::read(text).unwrap().run(&Explorer::new()))
-    }
-
-    #[test]
-    fn a_condition_that_does_not_hold_and_a_race_are_unexpected() {
-        let test = |body: &str, condition: &str| {
-            format!("C t\n{{}}\nP0 (int* x) {{ *x = 1; }}\nP1 (int* x) {{ {body} }}\n{condition}\n")
-        };
-        assert_eq!(graded(&test("", "exists (x=1)")), Exit::AsExpected);
-        assert_eq!(graded(&test("", "exists (x=2)")), Exit::Unexpected);
-        assert_eq!(graded(&test("int r0 = *x;", "exists (x=1)")), Exit::Unexpected);
-    }
 
     #[test]
     fn a_folder_gives_its_tests_in_order_and_a_missing_one_is_refused() {

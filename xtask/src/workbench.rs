@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sigproof_harness::model::litmus::{self, Judgement, Judging};
 use sigproof_harness::model::orderings::{Place, Reading};
 use sigproof_inspect::process::lines::{Dialect, Talk};
 use sigproof_oracle::bench::{Drawing, Line};
 use sigproof_oracle::conform::PATIENCE;
 use sigproof_oracle::conform::comparing::{Comparing, Comparison, Event, Order, Tally};
+use sigproof_report::Verdict;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -54,6 +56,30 @@ pub fn compare(
             }
             None if stopping.is_some_and(|since| since.elapsed() > FINISH) => return Err(Trouble::interrupted()),
             None => {}
+        }
+    }
+}
+
+/// The program that judges litmus tests; started at the first test, and again after a test that ends it.
+#[derive(Default)]
+pub struct Judges(Option<Talk<Judging>>);
+
+impl Judges {
+    /// Judges a test. One that ends the program is inconclusive.
+    pub fn judge(&mut self, order: &litmus::Order) -> Result<Judgement, Trouble> {
+        let talk = match &mut self.0 {
+            Some(talk) => talk,
+            none => none.insert(start("sigproof-litmus")?),
+        };
+        talk.order(order);
+        match talk.until(interrupt::flag(), ControlFlow::Break) {
+            Ok(Some(Ok(judgement))) => Ok(judgement),
+            Ok(Some(Err(why))) => Err(Trouble::environment(format!("sigproof-litmus: {why}"))),
+            Ok(None) => Err(Trouble::interrupted()),
+            Err(broken) => {
+                self.0 = None;
+                Ok(Judgement { verdict: Verdict::Inconclusive, text: format!("{broken}\n") })
+            }
         }
     }
 }

@@ -224,7 +224,7 @@ pub struct Request {
     /// Whether the signals are those that the program gets anyway, from a child or a timer of its own: one
     /// that comes in the window is held back, and delivered at the boundary.
     pub own: bool,
-    /// Whether a window that is not there, or that nobody calls, is passed over.
+    /// Whether a window that is not there, or of which no call comes, is passed over.
     pub skips: bool,
 }
 
@@ -233,7 +233,9 @@ pub struct Request {
 pub struct Found {
     /// The sweeps, in order.
     pub reports: Vec<Report>,
-    /// Windows that were passed over, each with the reason.
+    /// Windows that were passed over since no call of them came.
+    pub uncalled: Vec<String>,
+    /// Windows that were passed over for another reason, each with it.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -249,6 +251,9 @@ pub enum Trouble {
     /// The program does not show what an answer needs.
     #[error("{0}")]
     Inconclusive(String),
+    /// The window is there, and no call of it came in the time.
+    #[error("{0}")]
+    Uncalled(String),
     /// The user has interrupted the work.
     #[error("interrupted")]
     Interrupted,

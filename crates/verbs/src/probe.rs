@@ -70,16 +70,13 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
     }
 }
 
-/// What was passed over: those that nobody calls in one line.
+/// What was passed over: windows of which no call came in one line.
 fn passed_over(found: &Found) -> String {
-    let (uncalled, others): (Vec<_>, Vec<_>) =
-        found.skipped.iter().partition(|(_, why)| why.starts_with("nobody called"));
     let mut text = String::new();
-    if !uncalled.is_empty() {
-        let names: Vec<&str> = uncalled.iter().map(|(window, _)| window.as_str()).collect();
-        let _ = writeln!(text, "\nnobody called, and so not swept: {}", names.join(", "));
+    if !found.uncalled.is_empty() {
+        let _ = writeln!(text, "\nnot called, and so not swept: {}", found.uncalled.join(", "));
     }
-    for (window, why) in others {
+    for (window, why) in &found.skipped {
         let _ = writeln!(text, "not swept: {window}: {why}");
     }
     text
@@ -120,6 +117,7 @@ struct Written<'a> {
     schema: &'static str,
     handlers: &'a [Lint],
     sweeps: &'a [Report],
+    uncalled: &'a [String],
     skipped: &'a [(String, String)],
 }
 
@@ -129,8 +127,8 @@ fn write(args: &ProbeArgs, lints: &[Lint], found: &Found, session: &Session<'_>)
     for target in &args.reports {
         let text = match target.format {
             Format::Json => {
-                let Found { reports: sweeps, skipped } = found;
-                let written = Written { schema: "sigproof.probe/1", handlers: lints, sweeps, skipped };
+                let Found { reports: sweeps, uncalled, skipped } = found;
+                let written = Written { schema: "sigproof.probe/1", handlers: lints, sweeps, uncalled, skipped };
                 serde_json::to_string_pretty(&written)
                     .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?
                     + "\n"
@@ -170,8 +168,15 @@ fn tests(lints: &[Lint], found: &Found) -> Vec<Plain> {
         verdict: Verdict::Skipped,
         text: why.clone(),
     };
+    let uncalled = |window: &String| Plain {
+        class: "not swept".to_owned(),
+        name: window.clone(),
+        seconds: 0.0,
+        verdict: Verdict::Skipped,
+        text: "it was not called".to_owned(),
+    };
     let swept = lints.iter().map(handler).chain(found.reports.iter().map(sweep));
-    swept.chain(found.skipped.iter().map(skipped)).collect()
+    swept.chain(found.uncalled.iter().map(uncalled)).chain(found.skipped.iter().map(skipped)).collect()
 }
 
 /// The line of progress, on a terminal alone.
@@ -212,7 +217,7 @@ fn of_refused(refused: Refused) -> Trouble {
     match refused {
         Refused::Usage(what) => Trouble::usage(what),
         Refused::Lacks(what) => Trouble::environment(what),
-        Refused::Inconclusive(what) => Trouble::with(Exit::Inconclusive, what),
+        Refused::Inconclusive(what) | Refused::Uncalled(what) => Trouble::with(Exit::Inconclusive, what),
         Refused::Interrupted => Trouble::interrupted(),
     }
 }

@@ -6,11 +6,13 @@
 //! | `sigproof-orderings` | `model --weaken` | `syn` |
 //! | `sigproof-chart` | `bench --write` | `plotters` |
 //! | `sigproof-conform` | `conform` | `proptest` |
+//! | `sigproof-litmus` | `litmus` | `sigproof-explore` |
 
 use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 
 pub mod chart;
 pub mod conform;
+pub mod litmus;
 pub mod orderings;
 
 /// Answers each order of the parent with one event.

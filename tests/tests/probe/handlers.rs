@@ -45,7 +45,8 @@ fn auto() {
     let sweeps = report["sweeps"].as_array().expect("sweeps");
     let bad = sweeps.iter().filter(|sweep| sweep["paths"][0]["vulnerable"].as_u64().is_some_and(|count| count > 0));
     assert!(bad.into_iter().any(|sweep| sweep["window"] == "localtime_r"), "{ran:#?}");
-    assert!(!report["skipped"].as_array().expect("a list").is_empty(), "others are called by nobody: {ran:#?}");
+    let passed: usize = ["uncalled", "skipped"].map(|key| report[key].as_array().expect("a list").len()).iter().sum();
+    assert!(passed > 0, "others are not called: {ran:#?}");
     let ran = run(&[&verb[..], &["--", &specimens(), "logs", "fixed"]].concat());
     assert_eq!(ran.code, Some(3), "nothing follows from a handler that takes no lock: {ran:#?}");
 }

@@ -44,7 +44,7 @@ fn usage() {
 
 fn uncalled() {
     let path = specimens();
-    says(&probe("USR1", "transfer", &[&path, "mutex"]), 3, "nobody called transfer");
+    says(&probe("USR1", "transfer", &[&path, "mutex"]), 3, "no thread called transfer");
     says(&probe("USR1", "book@libnothing", &[&path, "mutex"]), 3, "libnothing is never loaded");
     let ran = run(&["probe", "--signal", "USR1", "--at", "book", "--from", "9999", "--", &path, "mutex"]);
     says(&ran, 3, "--from asks for a later call");
@@ -93,7 +93,7 @@ fn traps() {
 
 fn traced() {
     // It is told that somebody traces it already, and goes its way.
-    says(&probe("USR1", "book", &[&specimens(), "traced"]), 3, "nobody called book");
+    says(&probe("USR1", "book", &[&specimens(), "traced"]), 3, "no thread called book");
 }
 
 fn terminal() {

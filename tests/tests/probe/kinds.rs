@@ -129,7 +129,7 @@ fn nested() {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let ran =
         run(&["probe", "--signal", "USR1", "--at", "book_in_handler", "--time", "3s", "--", &specimens(), "nested"]);
-    assert_eq!(ran.code, Some(3), "without the first signal nobody opens it: {ran:#?}");
+    assert_eq!(ran.code, Some(3), "without the first signal nothing opens it: {ran:#?}");
 }
 
 fn clean(window: &str, kind: &str) -> Value {

@@ -20,7 +20,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
-    ("workbench", &["harness", "inspect", "oracle", "profbuf", "shim"]),
+    ("workbench", &["explore", "harness", "inspect", "oracle", "profbuf", "report", "shim"]),
     ("verbs", &["casebook", "harness", "inspect", "osnote", "probe", "profbuf", "report", "shim", "step"]),
     ("cli", &["report", "verbs"]),
 ];
@@ -68,6 +68,7 @@ const NOT_FOR_THE_COMMAND_LINE: &[&str] = &[
     "pe-unwind-info",
     "plotters",
     "proptest",
+    "sigproof-explore",
 ];
 
 #[test]

@@ -25,6 +25,7 @@ use sigproof_report::{Expected, Outcome, Selection, SetupId};
 
 pub mod counterexample;
 pub mod driver;
+pub mod litmus;
 pub mod orderings;
 pub mod plans;
 pub mod token;

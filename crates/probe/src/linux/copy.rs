@@ -235,7 +235,7 @@ impl Copy {
                 Some((_, status)) if libc::WIFSTOPPED(status) => {
                     any = true;
                     let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-                    // Its own children are nobody's affair here: they end with this process.
+                    // Its own children do not matter here: they end with this process.
                     let own = event != 0 || matches!(signal, libc::SIGSTOP | libc::SIGTRAP);
                     resume(libc::PTRACE_CONT, child, if own { 0 } else { signal })?;
                     self.children.push(child);

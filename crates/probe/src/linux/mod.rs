@@ -55,6 +55,7 @@ pub(crate) fn probe(
         for window in &request.windows {
             match sweep::sweep(request, window, *signal, &untouched, stop, tell) {
                 Ok(report) => found.reports.push(report),
+                Err(Trouble::Uncalled(_)) if request.skips => found.uncalled.push(window.to_string()),
                 Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => {
                     found.skipped.push((window.to_string(), why));
                 }

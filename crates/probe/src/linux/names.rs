@@ -185,7 +185,7 @@ fn bias(path: &Path, start: u64, offset: u64) -> Option<u64> {
 /// The bytes of a `syscall` instruction.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 
-/// Where the program has a `syscall` instruction that nobody minds being used.
+/// Where the program has a `syscall` instruction that may be used.
 pub(crate) fn syscall_instruction(pid: i32, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<u64> {
     let maps = procfs::maps(pid.cast_unsigned());
     let mut code: Vec<_> = maps.iter().filter(|map| map.executable && map.path != "[vsyscall]").collect();

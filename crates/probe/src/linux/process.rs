@@ -66,7 +66,7 @@ pub(crate) struct Process {
     strangers: BTreeSet<i32>,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
-    /// How the first thread goes on after a stop that nobody hears of: freely, or to its next system call.
+    /// How the first thread goes on after a stop that no caller hears of: freely, or to its next system call.
     pub onwards: libc::c_uint,
     /// The thread that makes a step; 0: none.
     stepping: Cell<i32>,

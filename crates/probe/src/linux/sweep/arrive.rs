@@ -86,8 +86,8 @@ impl<'a> Sweep<'a> {
                      OBJECT+0xOFFSET names it by its place"
                 ))
             }
-            Some(_) if called.is_none() => Trouble::Inconclusive(format!(
-                "nobody called {window} before {how}{another}; --time gives it longer, --thread any lets another thread \
+            Some(_) if called.is_none() => Trouble::Uncalled(format!(
+                "no thread called {window} before {how}{another}; --time gives it longer, --thread any lets another thread \
                  call it"
             )),
             Some(_) => {

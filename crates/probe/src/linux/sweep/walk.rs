@@ -68,7 +68,7 @@ impl<'a> Sweep<'a> {
         if self.request.engine == Engine::Copy {
             return Ok(Copies::Fresh);
         }
-        // The same copy twice, with the signal: what it changes and nobody notices would show.
+        // The same copy twice, with the signal: an unnoticed change would show.
         let mut copy = Copy::fork(live, true)?;
         let first = copy.follow(live, self.signal, self.pace)?;
         if copy.undo(live)? {
