@@ -11,7 +11,8 @@ pub(super) fn caught(pid: i32) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// Whether a wait of a process with one thread has no end: an untimed wait on a futex that no other process shares.
+/// Whether a wait of a process with one thread has no end: an untimed wait on a futex that no other process
+/// shares.
 pub(super) fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
     nr == libc::SYS_futex && waits(args) && args[3] == 0 && args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
 }
