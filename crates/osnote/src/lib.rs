@@ -31,12 +31,3 @@ pub use backend::{Backend, Instances, Platform, SignalSafety};
 pub use deadline::Deadline;
 pub use note::{Note, NoteError, Woken};
 pub use notes::Backends;
-
-/// Makes this crate's statics, which otherwise are made when they are first asked for. For models: their
-/// first thread calls it before it starts others, so that nothing is ordered by the making. Elsewhere it does
-/// nothing.
-pub fn prime() {
-    semaphore::prime();
-    cloexec::forks();
-    notes::signote::process();
-}

@@ -6,6 +6,7 @@
 //! | [`provoke`] | disturbs the primitive below a note, as every primitive may behave by itself |
 //! | [`set_up_replacing`] | sets up a second `sigNote` that silently replaces the first: the historical mistake |
 //! | [`give_back`] | returns the calling thread's semaphores early |
+//! | [`prime`] | makes the statics before a model starts threads |
 
 use sigproof_shim::atomic::Ordering;
 
@@ -16,6 +17,15 @@ use crate::cloexec;
 use crate::doorbell::DoorbellNote;
 use crate::note::{Note, NoteError};
 use crate::notes::signote::{SigNote, Slot, SlotBell, pack};
+
+/// Makes this crate's statics, which otherwise are made when they are first asked for. For models: their
+/// first thread calls it before it starts others, so that nothing is ordered by the making. Elsewhere it does
+/// nothing.
+pub fn prime() {
+    crate::semaphore::prime();
+    cloexec::forks();
+    crate::notes::signote::process();
+}
 
 /// Disturbs the primitive below a note on purpose. A correct note bears it: neither its sleeper nor its waker
 /// notices. Not async-signal-safe.

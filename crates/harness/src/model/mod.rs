@@ -75,7 +75,7 @@ impl Model {
     /// A model whose body installs one handler.
     pub fn new(body: impl Fn() + Send + Sync + 'static) -> Self {
         let body = move || {
-            sigproof_osnote::prime();
+            sigproof_osnote::testing::prime();
             body();
         };
         Self {
