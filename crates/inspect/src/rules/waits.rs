@@ -275,6 +275,10 @@ const GO: Table<Wait> = &[
 fn of_path(name: &Name) -> Option<Wait> {
     let path = name.path.as_str();
     let last = name.last();
+    // Under every lock of parking_lot: who asked decides.
+    if path.trim_start_matches('<').starts_with("parking_lot_core::") {
+        return Some(Wait::Kernel);
+    }
     let mut scopes = path.rsplit("::").skip(1);
     let (scope, outer) = (scopes.next().unwrap_or_default(), scopes.next().unwrap_or_default());
     let lower = scope.to_ascii_lowercase();
@@ -301,6 +305,7 @@ fn of_path(name: &Name) -> Option<Wait> {
         | "lock_shared_contended"
         | "IWait"
         | "ILock"
+        | "wait_for_readers"
         | "rlock_contended" => Some(if locks || path.contains("Lock") { Wait::Lock } else { Wait::Kernel }),
         "SpinLoop" | "SpinLockDelay" | "spin_loop" | "backoff" | "yield_now" | "yield" | "SpinPause" => {
             Some(Wait::Spin)
@@ -426,6 +431,8 @@ mod tests {
     #[case("__psynch_mutexwait", Some(Wait::Lock))]
     #[case("std::sys::sync::mutex::futex::Mutex::lock_contended", Some(Wait::Lock))]
     #[case("parking_lot::raw_mutex::RawMutex::lock_slow", Some(Wait::Lock))]
+    #[case("<parking_lot_core::thread_parker::imp::ThreadParker as parking_lot_core::ThreadParkerT>::park", Some(Wait::Kernel))]
+    #[case("parking_lot::raw_rwlock::RawRwLock::wait_for_readers", Some(Wait::Lock))]
     #[case("std::condition_variable::wait(std::unique_lock<std::mutex>&)", Some(Wait::Condition))]
     #[case("v8::base::Semaphore::Wait(this=0x1)", Some(Wait::Semaphore))]
     #[case("v8::base::Mutex::Lock()", Some(Wait::Lock))]
