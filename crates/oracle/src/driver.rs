@@ -180,7 +180,7 @@ fn update(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use sigproof_tests::executable;
 
     /// A compiler that would take ten minutes, and ignores what a terminal sends.
     #[test]
@@ -188,8 +188,7 @@ mod tests {
         let goroot = tempfile::tempdir().unwrap();
         let go = goroot.path().join("bin/go");
         fs::create_dir(goroot.path().join("bin")).unwrap();
-        fs::write(&go, "#!/bin/sh\ntrap '' INT TERM\nsleep 600\nsleep 600\n").unwrap();
-        fs::set_permissions(&go, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::script(&go, "#!/bin/sh\ntrap '' INT TERM\nsleep 600\nsleep 600\n");
         let toolchain = Toolchain { goroot: goroot.path().to_owned(), version: Version::new("go1.0.0") };
         let built = Driver::build(&toolchain, &goroot.path().join("target"), &AtomicBool::new(true));
         assert!(matches!(built, Err(BuildError::Interrupted { .. })), "{built:?}");

@@ -167,8 +167,7 @@ mod tests {
             word() { n=$1; for i in 1 2 3 4 5 6 7 8; do printf "\\$(printf %03o $((n % 256)))"; n=$((n / 256)); done; }
             word 2; word $$; word $!
             wait"#;
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        sigproof_tests::executable::script(&program, script);
         let driver = Driver { program, version: crate::toolchain::Version::new("go1.0.0") };
         let mut process = Process::start(&driver, &[]).unwrap();
         let told = process.receive(Duration::from_secs(60)).unwrap();

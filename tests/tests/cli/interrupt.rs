@@ -1,12 +1,12 @@
 //! Ctrl-C: what was found is printed, the exit code says so, and nothing is left running or lying about.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use rstest::rstest;
+use sigproof_tests::executable;
 pub use sigproof_tests::interrupt::{assert_none_started_by, command_interrupted_after};
 use sigproof_tests::interrupt::{await_nothing, command_lines, started_by};
 
@@ -108,8 +108,7 @@ fn an_interruption_ends_a_command_that_ignores_signals(#[case] signals: &[Signal
     let cargo = folder.path().join("cargo");
     let script = "#!/bin/sh\n[ \"$2\" = --version ] && exit 0\n\
                   trap '' INT TERM HUP QUIT\necho begun >&2\nsleep 600\nsleep 600\nsleep 600\n";
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::script(&cargo, script);
     let mark = format!("SIGPROOF_TEST_CI={}", folder.path().display());
     let (name, value) = mark.split_once('=').unwrap();
     let mut command = sigproof_tests::xtask(&["ci", "--only", "fmt"]);
@@ -136,8 +135,7 @@ fn an_interruption_ends_a_build_of_a_driver(#[case] verb: &[&str]) {
     fs::write(runtime.join("profbuf.go"), "package runtime").unwrap();
     let script = "#!/bin/sh\n[ \"$1\" = version ] && echo go version go1.99.0 any/any && exit 0\n\
                   trap '' INT TERM HUP QUIT\nsleep 600\nsleep 600\nsleep 600\n";
-    fs::write(bin.join("go"), script).unwrap();
-    fs::set_permissions(bin.join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    executable::script(&bin.join("go"), script);
     let mark = format!("SIGPROOF_TEST_GO={}", goroot.path().display());
     let mut command = sigproof_tests::xtask(verb);
     command.arg("--go").arg(goroot.path()).env("SIGPROOF_TEST_GO", goroot.path());

@@ -251,7 +251,7 @@ fn models_are_built_in_the_checkout_wherever_the_executable_is() {
     let folder = elsewhere.path().join("bin");
     std::fs::create_dir(&folder).unwrap();
     let copy = folder.join("xtask");
-    std::fs::copy(binary(), &copy).unwrap();
+    sigproof_tests::executable::copy(binary(), &copy);
     let mut command = std::process::Command::new(&copy);
     let ran = command.args(["model", "selftest-two-threads"]).current_dir(sigproof_tests::workspace()).output();
     let ran = Ran::from(ran.unwrap());

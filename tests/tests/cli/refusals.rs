@@ -141,7 +141,7 @@ fn a_thread_that_a_case_needs_is_refused_and_nothing_panics(#[case] name: &str) 
 fn a_run_whose_program_is_removed_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("xtask");
-    fs::copy(binary(), &copy).unwrap();
+    sigproof_tests::executable::copy(binary(), &copy);
     let mut command = Command::new(&copy);
     command.args(["stress", "selftest-slow", "--attempts", "12", "--rounds", "4", "--report", "json=-"]);
     command.env(MARK, "removed").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

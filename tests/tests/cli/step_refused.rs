@@ -112,7 +112,7 @@ fn a_target_that_cannot_be_started_is_told_by_its_cause() {
 fn where_a_child_cannot_be_looked_at_a_sweep_ends_early_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("xtask");
-    fs::copy(binary(), &program).unwrap();
+    sigproof_tests::executable::copy(binary(), &program);
     // Root may read everything.
     // SAFETY: no preconditions.
     let root = unsafe { libc::geteuid() } == 0;

@@ -1,13 +1,11 @@
 //! What a command inherits: signals that are ignored on entry, and what several phases make of one Ctrl-C.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use rstest::rstest;
-use sigproof_tests::{finish, with_signal, xtask};
+use sigproof_tests::{executable, finish, with_signal, xtask};
 
 use crate::interrupt::{assert_none_started_by, command_interrupted_after};
 
@@ -70,8 +68,7 @@ fn one_interruption_ends_the_phase_and_the_command_and_what_was_found_is_compare
 fn false_cargo(folder: &Path, test: &str) -> PathBuf {
     let path = folder.join("cargo");
     let script = format!("#!/bin/sh\ncase \"$*\" in\n*'test --workspace'*) {test} ;;\n*) exit 0 ;;\nesac\n");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::script(&path, &script);
     path
 }
 

@@ -1,12 +1,11 @@
 //! The command in a folder that holds nothing else: no checkout, no cargo, and the models only if they are
 //! beside it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use sigproof_tests::{Guarded, of, sigproof, turn, workspace};
+use sigproof_tests::{Guarded, executable, of, sigproof, turn, workspace};
 
 use super::{alone, folder, ran};
 
@@ -67,8 +66,7 @@ fn without_an_explorer_and_a_checkout_the_models_are_missing_and_the_remedy_is_t
 /// A program beside the command: what it says of itself, and whether it may be executed.
 fn beside(folder: &Path, says: &str) {
     let explorer = folder.join("sigproof-model");
-    std::fs::write(&explorer, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-    std::fs::set_permissions(&explorer, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable::script(&explorer, &format!("#!/bin/sh\necho '{says}'\n"));
 }
 
 #[test]
@@ -92,7 +90,7 @@ fn the_explorer_beside_the_command_is_taken() {
     assert_eq!(built.code, Some(0), "{}{}", built.stdout, built.stderr);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), Into::into);
     let folder = folder();
-    std::fs::copy(target.join("loom/loom/sigproof-model"), folder.path().join("sigproof-model")).unwrap();
+    executable::copy(&target.join("loom/loom/sigproof-model"), &folder.path().join("sigproof-model"));
     let copied = ran(&mut alone(folder.path(), &quick));
     assert_eq!(copied.code, Some(0), "{}{}", copied.stdout, copied.stderr);
     assert!(!copied.stderr.contains("building"), "{}", copied.stderr);

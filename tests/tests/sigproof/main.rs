@@ -10,7 +10,7 @@ mod named;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use sigproof_tests::{Ran, finish, of, sigproof};
+use sigproof_tests::{Ran, executable, finish, of, sigproof};
 
 /// Runs it in the workspace.
 fn run(arguments: &[&str]) -> Ran {
@@ -32,6 +32,6 @@ fn alone(folder: &Path, arguments: &[&str]) -> Command {
 /// A folder that holds nothing but the executable.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(sigproof(), folder.path().join("sigproof")).unwrap();
+    executable::copy(sigproof(), &folder.path().join("sigproof"));
     folder
 }

@@ -147,12 +147,10 @@ mod tests {
     fn a_refused_thread_is_trouble_with_a_remedy() {
         use sigproof_report::exit::Exit;
         use sigproof_tests::refuse::without_threads;
-        use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("benchmarks.sh");
-        std::fs::write(&program, "#!/bin/sh\nexec sleep 3600\n").unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        sigproof_tests::executable::script(&program, "#!/bin/sh\nexec sleep 3600\n");
         let order = Order { groups: Vec::new(), passes: 1, pace: Pace::Tiny, go: Vec::new() };
         let stop = AtomicBool::new(false);
         let mut results = Results::new(&order, crate::bench::results::Machine::detect(folder.path()));

@@ -431,7 +431,10 @@ mod tests {
     #[case("__psynch_mutexwait", Some(Wait::Lock))]
     #[case("std::sys::sync::mutex::futex::Mutex::lock_contended", Some(Wait::Lock))]
     #[case("parking_lot::raw_mutex::RawMutex::lock_slow", Some(Wait::Lock))]
-    #[case("<parking_lot_core::thread_parker::imp::ThreadParker as parking_lot_core::ThreadParkerT>::park", Some(Wait::Kernel))]
+    #[case(
+        "<parking_lot_core::thread_parker::imp::ThreadParker as parking_lot_core::ThreadParkerT>::park",
+        Some(Wait::Kernel)
+    )]
     #[case("parking_lot::raw_rwlock::RawRwLock::wait_for_readers", Some(Wait::Lock))]
     #[case("std::condition_variable::wait(std::unique_lock<std::mutex>&)", Some(Wait::Condition))]
     #[case("v8::base::Semaphore::Wait(this=0x1)", Some(Wait::Semaphore))]

@@ -217,16 +217,15 @@ fn finding(outcome: Outcome, sentence: String, words: &str) -> Finding {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use sigproof_tests::executable;
     use std::os::unix::process::ExitStatusExt;
 
     /// What comes of a script in the driver's place.
     fn run(script: &str, look: impl FnMut(&Told) -> bool) -> Attempted {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("driver");
         let hello = r#"echo '{"hello":{"speaks":"upstream","version":1}}'"#;
-        std::fs::write(&program, format!("#!/bin/sh\n{hello}\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable::script(&program, &format!("#!/bin/sh\n{hello}\n{script}\n"));
         let driver = Driver { program, version: crate::toolchain::Version::new("go1.0.0") };
         attempt(&driver, "a-name", Duration::from_millis(7), look).unwrap()
     }
