@@ -153,7 +153,6 @@ pub fn frame(words: &[u64], to: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// An interruption from the terminal goes to a whole process group. A driver in this one would die of it
     /// in the midst of a comparison, and that looks like a disagreement.
