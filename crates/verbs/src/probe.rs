@@ -58,7 +58,8 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
     if request.skips && found.reports.is_empty() && done.is_ok() {
         exit = exit.worst(Exit::Inconclusive);
     }
-    if !found.reports.is_empty() {
+    // Where every window was passed over, the report says so.
+    if done.is_ok() || !found.reports.is_empty() {
         exit = exit.worst(write(args, &lints, &found, session)?);
     }
     match done {

@@ -254,16 +254,7 @@ impl Copy {
     /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
     pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
         let at = cpu::registers(live.tid)?;
-        let mut seen = Seen {
-            end: End::Silent,
-            returned: false,
-            pending: false,
-            in_handler: false,
-            slept: Duration::ZERO,
-            output: None,
-            answer: None,
-            diagnosis: None,
-        };
+        let mut seen = Seen::silent();
         self.unsure = true;
         let entry = live.function.entry;
         self.set_break(ENTRY, self.first.is_none().then_some(entry))?;

@@ -56,6 +56,22 @@ pub(crate) struct Seen {
     pub diagnosis: Option<Diagnosis>,
 }
 
+impl Seen {
+    /// Nothing was seen yet.
+    pub(super) fn silent() -> Self {
+        Self {
+            end: End::Silent,
+            returned: false,
+            pending: false,
+            in_handler: false,
+            slept: Duration::ZERO,
+            output: None,
+            answer: None,
+            diagnosis: None,
+        }
+    }
+}
+
 /// How often explain is asked again when it says that the program can go on.
 const ASKED: u32 = 3;
 
@@ -81,16 +97,7 @@ impl Live<'_> {
     }
 
     fn watch(&mut self, at: &cpu::Registers, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
-        let mut seen = Seen {
-            end: End::Silent,
-            returned: false,
-            pending: false,
-            in_handler: false,
-            slept: Duration::ZERO,
-            output: None,
-            answer: None,
-            diagnosis: None,
-        };
+        let mut seen = Seen::silent();
         let spin = SPIN_CPU.max(pace * 100);
         let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
         let (mut events, mut entries, mut has_timer) = (0_u64, 0, false);
