@@ -18,6 +18,7 @@ use crate::trouble::Trouble;
 
 mod command;
 mod stacks;
+mod terminal;
 
 /// Between two looks of `--watch`.
 const WATCH: Duration = Duration::from_millis(500);

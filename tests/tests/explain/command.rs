@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sigproof_tests::interrupt::{assert_none_started_by, started_by};
+use sigproof_tests::terminal::types_to;
 use sigproof_tests::{Ran, finish, xtask};
 
 pub const TESTS: &[(&str, Check)] = &[
@@ -16,6 +17,9 @@ pub const TESTS: &[(&str, Check)] = &[
     ("one_that_is_too_slow", one_that_is_too_slow),
     ("one_that_does_not_start", one_that_does_not_start),
     ("an_interruption_ends_it", an_interruption_ends_it),
+    ("one_reads_from_the_terminal", one_reads_from_the_terminal),
+    ("a_key_of_the_terminal_interrupts_it", a_key_of_the_terminal_interrupts_it),
+    ("a_key_of_the_terminal_stops_it", a_key_of_the_terminal_stops_it),
 ];
 
 /// Runs a command under `explain`; whatever it starts has `word` in its environment, and is gone afterwards.
@@ -95,4 +99,36 @@ fn an_interruption_ends_it(_: &str) {
     unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
     assert_eq!(finish(child).code, Some(130));
     assert_none_started_by(word);
+}
+
+/// The kernel stops who reads from the terminal in the background, and the command is in a group of its own.
+fn one_reads_from_the_terminal(_: &str) {
+    let script = "echo ready; read line; echo got:$line; read line; echo and:$line";
+    let typed = [("ready", "one\n"), ("got:one", "two\n")];
+    let ran = types_to(xtask(&["explain", "--", "sh", "-c", script]), &typed);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(ran.stdout.contains("\ngot:one\n") && ran.stdout.contains("\nand:two\n"), "{ran:#?}");
+}
+
+fn a_key_of_the_terminal_interrupts_it(_: &str) {
+    let word = "SIGPROOF_EXPLAINED=key";
+    let mut command = xtask(&["explain", "--", "sh", "-c", "echo ready; exec sleep 1000"]);
+    command.env("SIGPROOF_EXPLAINED", "key");
+    let ran = types_to(command, &[("ready", "\x03")]);
+    assert_eq!(ran.code, Some(130), "{ran:#?}");
+    assert_none_started_by(word);
+}
+
+/// Ctrl-Z stops the command and `explain`; a shell notices that, and `fg` lets both go on.
+fn a_key_of_the_terminal_stops_it(_: &str) {
+    let explain = xtask(&["explain", "--"]);
+    let explain: Vec<_> = std::iter::once(explain.get_program()).chain(explain.get_args()).collect();
+    let explain: Vec<_> = explain.iter().map(|part| format!("'{}'", part.to_string_lossy())).collect();
+    let command = "sh -c 'echo up; read line; echo got:$line'";
+    // A shell with job control: the second line runs once the job has stopped.
+    let script = format!("set -m; {} {command}; echo stopped:$?; fg >/dev/null; echo ended:$?", explain.join(" "));
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", &script]);
+    let ran = types_to(shell, &[("up", "\x1a"), ("stopped:", "on\n")]);
+    assert!(ran.stdout.contains("got:on\n") && ran.stdout.contains("ended:0"), "{ran:#?}");
 }

@@ -105,6 +105,14 @@ impl Group {
         Ok(self.status)
     }
 
+    /// Whether a signal has stopped it since the last question.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn has_stopped(&self) -> io::Result<bool> {
+        Ok(self.waitid(libc::WSTOPPED | libc::WNOHANG)?.is_some())
+    }
+
     /// Whether it has ended and is not reaped yet.
     fn is_zombie(&self) -> io::Result<bool> {
         // WNOWAIT leaves the child to `end`.

@@ -70,6 +70,8 @@ impl Awaited {
             Self::Other(Wait::Lock) => "lock",
             Self::Other(Wait::Spin) => "spin",
             Self::Other(Wait::Condition) => "condition",
+            Self::Other(Wait::Note) => "note",
+            Self::Other(Wait::Channel) => "channel",
             Self::Other(Wait::Semaphore) => "semaphore",
             Self::Other(Wait::Barrier) => "barrier",
             Self::Other(Wait::Once) => "once",

@@ -47,8 +47,10 @@ pub enum Lock {
     Threads,
     /// Another lock inside libc.
     Libc,
-    /// One of the program's own, or of a library that is not known.
+    /// A mutex of the program's own, or of a library that is not known.
     Program,
+    /// A read-write lock of the program's own.
+    ReadWrite,
 }
 
 impl Lock {
@@ -71,6 +73,7 @@ impl Lock {
             Self::Threads => "the lock of the list of threads",
             Self::Libc => "a lock inside libc",
             Self::Program => "a mutex of the program",
+            Self::ReadWrite => "a read-write lock of the program",
         }
     }
 
@@ -93,7 +96,13 @@ impl Lock {
             Self::Threads => "threads",
             Self::Libc => "libc",
             Self::Program => "mutex",
+            Self::ReadWrite => "rwlock",
         }
+    }
+
+    /// Whether it is no lock of a library that is known.
+    pub fn is_of_program(self) -> bool {
+        matches!(self, Self::Program | Self::ReadWrite)
     }
 }
 

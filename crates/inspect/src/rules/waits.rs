@@ -18,8 +18,12 @@ pub enum Wait {
     Lock,
     /// A turn of a spin lock: no sleep in the kernel.
     Spin,
-    /// A condition variable, an event, a note.
+    /// A condition variable, or an event.
     Condition,
+    /// A note of Go's runtime.
+    Note,
+    /// A channel of Go's.
+    Channel,
     /// A semaphore.
     Semaphore,
     /// A barrier.
@@ -48,6 +52,8 @@ impl Wait {
             Self::Lock => "a lock",
             Self::Spin => "a spin lock",
             Self::Condition => "a condition variable",
+            Self::Note => "a note of the Go runtime",
+            Self::Channel => "a channel",
             Self::Semaphore => "a semaphore",
             Self::Barrier => "a barrier",
             Self::Once => "the end of an initialisation",
@@ -249,10 +255,15 @@ const GO: Table<Wait> = &[
         procyield osyield osyield_no_g procyieldAsm usleep usleep_no_g usleep_trampoline",
     ),
     (
-        Wait::Condition,
+        Wait::Note,
         "\
         notesleep notetsleep notetsleepg notetsleep_internal mPark stopm findrunnable findRunnable schedule \
-        selectgo chanrecv chanrecv1 chanrecv2 chansend chansend1 block sigNoteSleep (*profBuf).read",
+        sigNoteSleep (*profBuf).read",
+    ),
+    (
+        Wait::Channel,
+        "\
+        selectgo chanrecv chanrecv1 chanrecv2 chansend chansend1 block",
     ),
     (
         Wait::Semaphore,

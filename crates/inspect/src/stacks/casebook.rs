@@ -89,8 +89,8 @@ pub fn entry(dump: &Dump, finding: &Finding, handler: &[TraceFrame], shared: boo
         (_, Some(Lock::Stdio)) => Some("stdio-in-handler"),
         (_, Some(Lock::Syslog)) => Some("syslog-in-handler"),
         (_, Some(Lock::Random)) => Some("random-in-handler"),
-        (_, Some(Lock::Program)) if shared => Some("lock-shared-by-two-signals"),
-        (_, Some(Lock::Program)) => Some("mutex-in-handler"),
+        (_, Some(Lock::Program | Lock::ReadWrite)) if shared => Some("lock-shared-by-two-signals"),
+        (_, Some(Lock::Program | Lock::ReadWrite)) => Some("mutex-in-handler"),
         _ => None,
     }
 }

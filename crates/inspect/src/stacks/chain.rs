@@ -33,7 +33,7 @@ pub fn find(
         return None;
     }
     let owner = match dump.notices.owners.as_slice() {
-        [owner] if waiting.lock == Some(Lock::Program) => Some(*owner),
+        [owner] if waiting.lock.is_some_and(Lock::is_of_program) => Some(*owner),
         _ => None,
     };
     let mut best: Option<(u8, Chain)> = None;
@@ -59,7 +59,7 @@ pub fn find(
         let circle = back.is_some_and(|theirs| {
             let held = waiting::holds(interrupted, theirs, &[]);
             matches!(held, Hold::Shown(_) | Hold::Likely(_))
-                && (theirs.lock != waiting.lock || theirs.lock == Some(Lock::Program))
+                && (theirs.lock != waiting.lock || theirs.lock.is_some_and(Lock::is_of_program))
         });
         let likely_holder = matches!(hold, Hold::Likely(_));
         let (weight, shown) = match (&evidence, circle, stored) {
@@ -67,9 +67,11 @@ pub fn find(
             (Hold::Shown(_), true, _) => (1, true),
             (Hold::Shown(_), false, _) if !likely_holder => (2, false),
             (Hold::Likely(_), true, _) => (3, false),
-            (Hold::Unknown, true, _) if !likely_holder && waiting.lock == Some(Lock::Program) => (4, false),
+            (Hold::Unknown, true, _) if !likely_holder && waiting.lock.is_some_and(Lock::is_of_program) => (4, false),
             (Hold::Likely(_), false, _)
-                if !likely_holder && waiting.lock != Some(Lock::Program) && waiting.lock != Some(Lock::Libc) =>
+                if !likely_holder
+                    && !waiting.lock.is_some_and(Lock::is_of_program)
+                    && waiting.lock != Some(Lock::Libc) =>
             {
                 (5, false)
             }

@@ -162,7 +162,8 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
         let below = &trace.frames[layer.interrupted.min(trace.frames.len())..];
         let hold = if waiting.wait.is_held() { waiting::holds(below, waiting, askers) } else { Hold::Unknown };
         let own = dump.notices.owners.as_slice();
-        let itself = matches!(own, [owner] if trace.tid == Some(*owner)) && waiting.lock == Some(Lock::Program);
+        let itself =
+            matches!(own, [owner] if trace.tid == Some(*owner)) && waiting.lock.is_some_and(Lock::is_of_program);
         let chained = chain::find(dump, taken, finding.trace, waiting, below, &hold);
         match (&hold, itself, chained) {
             (_, true, _) => {
@@ -205,7 +206,8 @@ fn in_handler(dump: &Dump, taken: &[Vec<Layer>], findings: &[Finding], finding: 
             (Hold::Unknown, ..) if waiting.wait.is_held() => {
                 certain = false;
                 let shown = below.iter().any(|frame| !frame.is_unknown());
-                let elsewhere = shown && waiting.lock != Some(Lock::Program) && waiting.lock != Some(Lock::Libc);
+                let elsewhere =
+                    shown && !waiting.lock.is_some_and(Lock::is_of_program) && waiting.lock != Some(Lock::Libc);
                 answer.held_by = Some(match (shown, elsewhere) {
                     (false, _) => {
                         "likely the code that the signal interrupted, which the dump does not show".to_owned()
@@ -389,7 +391,7 @@ pub fn may_hide_handler(trace: &Trace) -> bool {
     if !waiting.wait.is_held() || opaque {
         return false;
     }
-    let of_library = waiting.lock != Some(Lock::Program);
+    let of_library = !waiting.lock.is_some_and(Lock::is_of_program);
     let rooted = trace.frames.iter().rev().take(4).any(|frame| frames::is_root(&frame.name));
     let outer = || trace.frames.iter().skip(waiting.depth + 1);
     let unnamed = outer().filter(|frame| frame.is_unknown()).count();

@@ -79,7 +79,9 @@ pub fn waiting(frames: &[TraceFrame]) -> Option<Waiting> {
             (_, wait) => wait,
         });
         lock = lock.or_else(|| locks::of(&frame.name).map(|(lock, _)| lock));
-        for address in addresses_in(&frame.args, WAITED) {
+        // Debuggers read the arguments of Go's functions from the stack; Go passes them in registers.
+        let waited: &[&str] = if frame.name.key.starts_with("runtime.") { &[] } else { WAITED };
+        for address in addresses_in(&frame.args, waited) {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -109,13 +111,27 @@ pub fn waiting(frames: &[TraceFrame]) -> Option<Waiting> {
             wait = Wait::Lock;
         }
         if wait != Wait::Kernel && wait != Wait::Sleep {
-            lock = lock.or(of_asker).or(Some(if private { Lock::Libc } else { Lock::Program }));
+            lock = lock.or(of_asker).or(Some(if private {
+                Lock::Libc
+            } else if frames[..depth].iter().any(|frame| is_of_read_write_lock(&frame.name)) {
+                Lock::ReadWrite
+            } else {
+                Lock::Program
+            }));
         }
         if wait == Wait::Kernel && frames[..depth].iter().any(|frame| frame.name.key == "syscall") && depth == 1 {
             asleep = false;
         }
     }
     Some(Waiting { wait, lock, addresses, depth, asleep })
+}
+
+/// Whether it is a function of a lock with readers and a writer.
+fn is_of_read_write_lock(name: &Name) -> bool {
+    let path = name.path.to_ascii_lowercase();
+    ["rwlock", "rw_lock", "rwmutex", "psynch_rw", "shared_mutex", "shared_timed_mutex"]
+        .iter()
+        .any(|of| path.contains(of))
 }
 
 /// The arguments that hold the address of what is waited for.
@@ -220,7 +236,7 @@ pub fn holds(code: &[TraceFrame], waiting: &Waiting, askers: &[TraceFrame]) -> H
     if let Some(at) = by_address {
         return Hold::Shown(at);
     }
-    if lock == Lock::Program {
+    if lock.is_of_program() {
         return of_program(code, askers);
     }
     let mut other = None;
@@ -307,16 +323,22 @@ mod tests {
 
     #[rstest]
     #[case(&["__lll_lock_wait_private (futex=0x7f0001)", "malloc", "f"], Wait::Lock, Some(Lock::Heap))]
+    #[case(&["futex_wait", "__pthread_rwlock_rdlock_full64", "___pthread_rwlock_rdlock", "f"], Wait::Lock, Some(Lock::ReadWrite))]
+    #[case(&["__psynch_rw_wrlock", "_pthread_rwlock_lock_wait", "_pthread_rwlock_lock_slow", "f"], Wait::Lock, Some(Lock::ReadWrite))]
+    #[case(&["syscall", "std::sys::sync::rwlock::futex::RwLock::write_contended", "f"], Wait::Lock, Some(Lock::ReadWrite))]
     #[case(&["__psynch_mutexwait", "_pthread_mutex_lock", "app::Cache::get"], Wait::Lock, Some(Lock::Program))]
     #[case(&["futex_wait", "pthread_cond_wait@@GLIBC_2.3.2", "f"], Wait::Condition, None)]
     #[case(&["syscall", "std::sys::sync::mutex::futex::Mutex::lock_contended", "f"], Wait::Lock, Some(Lock::Program))]
     #[case(&["__lll_lock_wait_private", "__tz_convert", "f"], Wait::Lock, Some(Lock::TimeZone))]
     #[case(&["??", "__poll", "f"], Wait::Input, None)]
     #[case(&["__lll_lock_wait", "pthread_mutex_lock", "__dl_iterate_phdr", "f"], Wait::Lock, Some(Lock::Loader))]
+    #[case(&["runtime.futex", "runtime.futexsleep (addr=0xc0000061c0)", "runtime.notesleep", "runtime.f"], Wait::Note, None)]
+    #[case(&["runtime.gopark", "runtime.chanrecv", "runtime.chanrecv1", "main.f"], Wait::Channel, None)]
     #[case(&["runtime.futex", "runtime.futexsleep", "runtime.lock2", "runtime.f"], Wait::Lock, Some(Lock::Go))]
     fn a_wait_has_a_kind_and_a_lock(#[case] names: &[&str], #[case] wait: Wait, #[case] lock: Option<Lock>) {
         let found = waiting(&frames(names)).unwrap();
         assert_eq!((found.wait, found.lock), (wait, lock));
+        assert!(!names[0].starts_with("runtime.") || found.addresses.is_empty(), "no debugger knows Go's arguments");
     }
 
     #[rstest]

@@ -15,6 +15,7 @@ use sigproof_inspect::explain::{self, Refused, Verdict};
 use sigproof_inspect::process::{self, Group, Streams};
 use sigproof_report::exit::Exit;
 
+use super::terminal::Terminal;
 use super::{tell, write};
 use crate::args::ExplainArgs;
 use crate::output;
@@ -32,6 +33,7 @@ const TIMES: usize = 2;
 /// Runs the command of these arguments.
 pub fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
     let mut command = start(args)?;
+    let mut terminal = Terminal::of(&command);
     let begun = Instant::now();
     let mut asked = Instant::now();
     let mut found = 0;
@@ -40,6 +42,9 @@ pub fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
         let ended =
             ended.map_err(|error| Trouble::environment(format!("the command cannot be waited for: {error}")))?;
         if let Some(status) = ended {
+            if terminal.as_ref().is_some_and(|terminal| terminal.interrupted(status)) {
+                return Ok(Exit::Interrupted);
+            }
             return of_status(status, session);
         }
         if session.interrupted() {
@@ -69,6 +74,9 @@ pub fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
             }
         }
         thread::sleep(LOOK);
+        if let Some(terminal) = &mut terminal {
+            terminal.follow(&command);
+        }
     }
 }
 
