@@ -20,6 +20,7 @@
 //! In the model a change that is refused and the switching-off are interrupted, while another thread's
 //! handler adds a sample.
 
+use sigproof_inspect::rules::bugs;
 use sigproof_osnote::Backends;
 use sigproof_osnote::cpuprof::{
     Added, CpuProf, Entries, MaskedSpin, Practice, ProfileRead, ProfileReader, RateError, Settings, SignalLock, Sound,
@@ -110,7 +111,7 @@ impl Case for CpuprofSignalLock {
     }
 
     fn upstream(&self) -> &'static [&'static str] {
-        &["https://github.com/golang/go/issues/25785", "https://github.com/golang/go/issues/48782"]
+        bugs::CPUPROF_SIGNAL_LOCK.upstream
     }
 
     fn fingerprints(&self) -> &'static [&'static str] {

@@ -30,6 +30,7 @@
 //! [`osnote`](sigproof_osnote::semaphore::Refusing). No signal deadlocks it; an attempt ends with the first
 //! one whose handler must wake the reader.
 
+use sigproof_inspect::rules::bugs;
 use sigproof_osnote::cpuprof::{Added, CpuProf, MaskedSpin, Practice, ProfileRead, Settings, Sound, Switched};
 use sigproof_osnote::notes::sema::REFUSING;
 use sigproof_osnote::{Backend, Backends, SignalSafety};
@@ -92,7 +93,7 @@ impl Case for DarwinProfbufBlockingRead {
     }
 
     fn upstream(&self) -> &'static [&'static str] {
-        &["https://github.com/golang/go/issues/61768", "https://go.dev/cl/518836"]
+        bugs::DARWIN_PROFBUF_BLOCKING_READ.upstream
     }
 
     fn fingerprints(&self) -> &'static [&'static str] {

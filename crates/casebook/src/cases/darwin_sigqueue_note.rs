@@ -25,6 +25,7 @@
 
 use std::sync::{Mutex, PoisonError, mpsc};
 
+use sigproof_inspect::rules::bugs;
 use sigproof_osnote::notes::sema::REFUSING;
 use sigproof_osnote::sigqueue::{self, Sent, SigQueue};
 use sigproof_osnote::{Backend, Backends, SignalSafety};
@@ -56,7 +57,7 @@ impl Case for DarwinSigqueueNote {
     }
 
     fn upstream(&self) -> &'static [&'static str] {
-        &["https://github.com/golang/go/issues/31264"]
+        bugs::DARWIN_SIGQUEUE_NOTE.upstream
     }
 
     fn fingerprints(&self) -> &'static [&'static str] {

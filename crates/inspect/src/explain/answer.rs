@@ -54,6 +54,9 @@ pub struct Answer {
     /// The casebook's entry with the same mechanism.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
+    /// Where that bug was reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<String>,
     /// Equal for equal hangs, over runs, builds and addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

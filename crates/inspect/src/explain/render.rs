@@ -3,6 +3,7 @@
 
 use super::answer::{Answer, SignalNote, Since, Verdict};
 use crate::diagnose::{Diagnosis, Frame, ThreadReport};
+use crate::rules::bugs::{self, Bug};
 use std::fmt::Write;
 
 /// How many threads of a group are named.
@@ -36,7 +37,7 @@ pub fn text(answer: &Answer, verbose: bool) -> String {
     each(&mut text, "signal", &signals);
     each(&mut text, "rule", &answer.rules);
     if let Some(entry) = &answer.entry {
-        line(&mut text, "casebook", entry);
+        line(&mut text, "casebook", &bugs::of(entry).map_or_else(|| entry.clone(), Bug::describe));
     }
     if let Some(fingerprint) = &answer.fingerprint {
         line(&mut text, "print", &format!("{fingerprint}  (equal for equal hangs)"));

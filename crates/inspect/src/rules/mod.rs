@@ -14,8 +14,10 @@
 //! | [`handlers`] | what a handler is for, by its name |
 //! | [`faults`] | the functions in which a program ends itself |
 //! | [`signals`] | names and numbers of signals |
+//! | [`bugs`] | historical bugs by their mechanism |
 //! | [`fingerprint`] | a short text that is equal for equal hangs |
 
+pub mod bugs;
 pub mod faults;
 pub mod fingerprint;
 pub mod frames;

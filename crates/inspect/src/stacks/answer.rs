@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::dump::{Dump, Trace};
 use super::verdict::Verdict;
+use crate::rules::bugs::Bug;
 use crate::rules::fingerprint::Fingerprint;
 
 /// How sure the answer is.
@@ -62,7 +63,7 @@ pub struct Answer {
     /// The rule that the handler breaks, with its source.
     pub rule: Option<String>,
     /// The casebook's entry.
-    pub casebook: Option<&'static str>,
+    pub casebook: Option<&'static Bug>,
     /// Equal for equal hangs.
     pub fingerprint: Option<Fingerprint>,
     /// What the dump does not show.
@@ -168,7 +169,7 @@ impl Answer {
             line("rule", rule);
         }
         if let Some(entry) = self.casebook {
-            line("casebook", entry);
+            line("casebook", &entry.describe());
         }
         if let Some(fingerprint) = &self.fingerprint {
             line("fingerprint", fingerprint.as_str());
@@ -200,6 +201,7 @@ impl Answer {
             interrupted: Option<&'a str>,
             rule: Option<&'a str>,
             casebook: Option<&'a str>,
+            upstream: &'a [&'a str],
             fingerprint: Option<&'a str>,
             chain: Vec<&'a str>,
             missing: &'a [String],
@@ -219,7 +221,8 @@ impl Answer {
             held_by: self.held_by.as_deref(),
             interrupted: self.interrupted.as_deref(),
             rule: self.rule.as_deref(),
-            casebook: self.casebook,
+            casebook: self.casebook.map(|bug| bug.name),
+            upstream: self.casebook.map_or(&[], |bug| bug.upstream),
             fingerprint: self.fingerprint.as_ref().map(Fingerprint::as_str),
             chain: self.lines.iter().map(|line| line.text.as_str()).collect(),
             missing: &self.missing,

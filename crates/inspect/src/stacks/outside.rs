@@ -7,6 +7,7 @@ use super::casebook;
 use super::dump::{Dump, Tool, Trace, TraceFrame};
 use super::verdict::{Verdict, handler_by_name_only, is_named, may_hide_handler, shape, title};
 use super::waiting;
+use crate::rules::bugs;
 use crate::rules::fingerprint::{Awaited, Fingerprint, Mechanism};
 use crate::rules::locks::{self, Lock};
 use crate::rules::{frames, safety};
@@ -24,7 +25,7 @@ pub fn reach(dump: &Dump) -> Answer {
         let mut answer =
             plain(dump, Verdict::Faults, Mechanism::Fault, "the signal arrived on a thread that has no signal stack");
         answer.signal = notices.arrived.and_then(|number| crate::rules::signals::by_number(number, notices.bsd));
-        answer.casebook = Some("stack-freed-before-exit");
+        answer.casebook = Some(&bugs::STACK_FREED_BEFORE_EXIT);
         answer.tell(dump);
         return answer;
     }
@@ -150,13 +151,13 @@ fn by_sanitizer(dump: &Dump, stacks: &[&Trace]) -> Answer {
         if let Some(frame) = trace.frames.iter().find(library).filter(|_| !dump.notices.errno_spoiled) {
             answer.rule = Some(format!("{} is not async-signal-safe: {}", frame.name.key, safety::RULE));
             answer.casebook =
-                locks::of(&frame.name).filter(|(lock, _)| *lock == Lock::Heap).map(|_| "allocator-in-handler");
+                locks::of(&frame.name).filter(|(lock, _)| *lock == Lock::Heap).map(|_| &bugs::ALLOCATOR_IN_HANDLER);
             answer.fingerprint = Some(Fingerprint::of(Mechanism::UnsafeCall, None, Some(&frame.name.key), None));
         }
         answer.thread = Some(title(trace));
     }
     if dump.notices.errno_spoiled {
-        answer.casebook = Some("errno-spoiled");
+        answer.casebook = Some(&bugs::ERRNO_SPOILED);
     }
     answer.tell(dump);
     answer

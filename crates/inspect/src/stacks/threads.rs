@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::waiting;
 use super::{parse, verdict};
 use crate::diagnose::{Diagnosis, HangKind, ThreadReport};
+use crate::rules::bugs::Bug;
 use crate::rules::fingerprint::{self, Awaited, Fingerprint, Mechanism};
 
 /// What the rules say of a hang.
@@ -13,7 +14,7 @@ pub struct Told {
     /// The rule that a handler breaks, with its source.
     pub rule: Option<String>,
     /// The casebook's entry.
-    pub casebook: Option<&'static str>,
+    pub casebook: Option<&'static Bug>,
     /// Equal for equal hangs, over runs, builds and addresses.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -94,7 +95,7 @@ mod tests {
         let told = Told::of_threads(&[&thread(7, &stack)], HangKind::SelfDeadlock);
         let dump = super::super::explain(dump(&[&thread(7, &stack)]).as_bytes());
         assert_eq!((told.rule, told.casebook, told.fingerprint), (dump.rule, dump.casebook, dump.fingerprint));
-        assert_eq!(told.casebook, Some("allocator-in-handler"));
+        assert_eq!(told.casebook.map(|bug| bug.name), Some("allocator-in-handler"));
     }
 
     /// musl, with the names of its debug information; the locks are those of a program in Rust.

@@ -181,6 +181,7 @@ fn empty(process: Process, verdict: Verdict) -> Answer {
         signals: Vec::new(),
         rules: Vec::new(),
         entry: None,
+        upstream: Vec::new(),
         fingerprint: None,
         limits: Vec::new(),
         threads: Vec::new(),

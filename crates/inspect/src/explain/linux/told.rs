@@ -95,7 +95,8 @@ pub(super) fn rules(answer: &mut Answer, threads: &[ThreadReport], about: &[u32]
     let threads: Vec<_> = threads.iter().filter(|thread| about.contains(&thread.tid)).collect();
     let told = Told::of_threads(&threads, kind);
     answer.rules.extend(told.rule);
-    answer.entry = told.casebook.map(str::to_owned);
+    answer.entry = told.casebook.map(|bug| bug.name.to_owned());
+    answer.upstream = told.casebook.map_or_else(Vec::new, |bug| bug.upstream.iter().map(ToString::to_string).collect());
     // Without a handler it names the hang, so it needs one.
     let named = answer.verdict == Verdict::Stuck || threads.iter().any(|thread| thread.handler_depth() > 0);
     answer.fingerprint = told.fingerprint.filter(|_| named).map(|fingerprint| fingerprint.to_string());
