@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Trial};
 mod command;
 mod core_files;
 mod input;
+mod interpreter;
 mod kinds;
 mod specimen;
 
@@ -65,8 +66,15 @@ fn main() -> ExitCode {
         println!("skipped: {} tests of core files: {why}", core_files::TESTS.len());
     }
     tests.extend(core_files::TESTS.iter().map(|(name, test)| (format!("core_files::{name}"), *test)));
+    let lacks_python = interpreter::lacks();
+    if let (Some(why), None, false) = (&lacks_python, &lacks, arguments.list) {
+        println!("skipped: {} tests of an interpreter: {why}", interpreter::TESTS.len());
+    }
+    tests.extend(interpreter::TESTS.iter().map(|(name, test)| (format!("interpreter::{name}"), *test)));
     let trials = tests.into_iter().map(|(name, test)| {
-        let lacks = lacks.is_some() || name.starts_with("core_files::") && lacks_gcore.is_some();
+        let lacks = lacks.is_some()
+            || name.starts_with("core_files::") && lacks_gcore.is_some()
+            || name.starts_with("interpreter::") && lacks_python.is_some();
         let kind = name.rsplit("::").next().unwrap_or_default().to_owned();
         let trial = Trial::test(name, move || {
             test(&kind);

@@ -108,6 +108,18 @@ impl CLibrary {
         }
     }
 
+    /// The id of the thread with this `pthread_t`; something else if there is no such thread.
+    pub(super) fn thread_of(self, descriptor: u64, memory: &mut Memory) -> Option<u32> {
+        match self {
+            Self::Glibc if descriptor != 0 && descriptor.is_multiple_of(16) => {
+                // On x86_64 a descriptor begins with its own address.
+                let begins = !cfg!(target_arch = "x86_64") || memory.word(descriptor)? == descriptor;
+                begins.then(|| memory.half_word(descriptor.wrapping_add(DESCRIPTOR_TID)))?
+            }
+            Self::Glibc | Self::Musl => None,
+        }
+    }
+
     /// Whether this function waits for an internal lock.
     pub(super) fn is_internal_lock(self, symbol: &str) -> bool {
         match self {

@@ -9,6 +9,7 @@
 //! | `pthread_rwlock_t` of glibc | thread id of the writer at +24; readers are counted, not named |
 //! | a stream's lock of glibc | address of the thread's descriptor at +8, and the thread id in there |
 //! | a lock word used with `FUTEX_LOCK_PI` | thread id in the word's low 30 bits |
+//! | CPython's global interpreter lock | the state of the last thread that had it, 24 bytes before its condition variable; 16 before it, whether a thread has it (3.2 to 3.14, `ceval_gil`) |
 //! | the end of a thread | thread id in the word waited for |
 //!
 //! The lock word of glibc's mutex is taken before its owner is stored and released after it is cleared. A
@@ -46,6 +47,7 @@ pub(super) fn owner(
         ResourceKind::LibcLock if library_locks::of_stream(subjects[waiter].report.handler()) => {
             library.stream_owner(address, memory)
         }
+        ResourceKind::Gil => interpreter_owner(address, subjects, memory, library),
         ResourceKind::ThreadExit => memory.half_word(address),
         _ => None,
     };
@@ -68,6 +70,29 @@ pub(super) fn owner(
     }
     let stores_none = stored.is_none_or(|tid| tid == 0);
     inferred(address, waiter, subjects, memory).or_else(|| only_other(waiter, subjects).filter(|_| stores_none))
+}
+
+/// How far before its condition variable the global interpreter lock has its last holder, and whether a thread
+/// has it.
+const GIL: (u64, u64) = (24, 16);
+
+/// How much of a `PyThreadState` is searched for the thread's own id. It has been among the first 200 bytes.
+const THREAD_STATE_BYTES: u64 = 512;
+
+/// The thread that has the global interpreter lock whose condition variable is at `address`. Its state has the
+/// thread's `pthread_t`, at an offset that every version of CPython moves.
+fn interpreter_owner(address: u64, subjects: &[Subject], memory: &mut Memory, library: CLibrary) -> Option<u32> {
+    if memory.half_word(address.checked_sub(GIL.1)?)? != 1 {
+        return None;
+    }
+    let state = memory.word(address.checked_sub(GIL.0)?).filter(|state| *state != 0)?;
+    let mut found = (0..THREAD_STATE_BYTES / 8).filter_map(|n| {
+        let descriptor = memory.word(state.checked_add(8 * n)?)?;
+        let tid = library.thread_of(descriptor, memory)?;
+        subjects.iter().any(|subject| subject.inner == tid).then_some(tid)
+    });
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
 }
 
 /// The thread that runs the initialiser: a signal interrupted it in this very thread, or another thread is in

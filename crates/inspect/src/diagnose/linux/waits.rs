@@ -78,15 +78,21 @@ pub(super) fn find(subjects: &mut [Subject], memory: &mut Memory, images: &Image
 }
 
 fn resource(subject: &Subject, images: &Images, library: CLibrary) -> Option<Resource> {
-    let (kind, address, descriptor) = match sleep::untimed(subject.syscall?)? {
+    let call = subject.syscall?;
+    let (kind, address, descriptor) = match sleep::untimed(call).or_else(|| turn_of_interpreter(subject, call))? {
         Sleep::Futex { address } | Sleep::SharedFutex { address } => {
             let call = operation(subject.syscall);
-            let kind = kind_by_frames(subject.report.handler(), call, library);
+            let kind = match takes_interpreter(subject.report.handler()) {
+                true => ResourceKind::Gil,
+                false => kind_by_frames(subject.report.handler(), call, library),
+            };
             let start = match kind {
                 ResourceKind::Mutex if !is_word_alone(subject) => library.mutex_of(address),
                 ResourceKind::RwLock => library.rwlock_of(address, reads(subject.report.handler()), call.value),
                 ResourceKind::Barrier => library.barrier_of(address),
-                ResourceKind::Condvar if of_pthread(subject.report.handler()) => library.condvar_of(address),
+                ResourceKind::Condvar | ResourceKind::Gil if of_pthread(subject.report.handler()) => {
+                    library.condvar_of(address)
+                }
                 _ => address,
             };
             (kind, Some(start), None)
@@ -105,6 +111,34 @@ fn resource(subject: &Subject, images: &Images, library: CLibrary) -> Option<Res
     };
     let name = library_locks::name(kind, subject.report.handler(), name);
     Some(Resource { kind, address, descriptor, name, owner: None })
+}
+
+/// The functions that wait for CPython's global interpreter lock by way of `pthread_cond_timedwait`. `take_gil`
+/// has a name only where the debug file is there; its callers are exported. Other timed waits of CPython's go
+/// by way of `PyThread_acquire_lock_timed`.
+const TAKE_THE_INTERPRETER: &[&str] = &[
+    "take_gil",
+    "PyEval_RestoreThread",
+    "PyEval_AcquireThread",
+    "PyEval_AcquireLock",
+    "PyGILState_Ensure",
+    "_PyEval_EvalFrameDefault",
+];
+
+/// The wait of a thread for CPython's global interpreter lock: with a time limit of some milliseconds, again and
+/// again, until it has the lock.
+fn turn_of_interpreter(subject: &Subject, call: Syscall) -> Option<Sleep> {
+    let Syscall::In { nr: libc::SYS_futex, args, .. } = call else { return None };
+    takes_interpreter(subject.report.handler()).then_some(Sleep::Futex { address: args[0] })
+}
+
+fn takes_interpreter(frames: &[Frame]) -> bool {
+    let names: Vec<&str> = frames.iter().take(WAITER_DEPTH).filter_map(|frame| frame.symbol.as_deref()).collect();
+    let timed = |name: &str| ["pthread_cond_timedwait", "pthread_cond_clockwait"].iter().any(|of| name.contains(of));
+    let Some(at) = names.iter().position(|name| timed(name)) else { return false };
+    let inlined = ["PyCOND_TIMEDWAIT", "pthread_cond_"];
+    let asker = names[at + 1..].iter().find(|name| !inlined.iter().any(|of| name.contains(of)));
+    asker.is_some_and(|name| TAKE_THE_INTERPRETER.iter().any(|of| name.starts_with(of)))
 }
 
 /// glibc waits for ever, on a word of its own stack, for a PI mutex that the kernel refuses (EDEADLK, ESRCH).
@@ -251,6 +285,17 @@ mod tests {
             kind_by_frames(&stack(&["a"]), Operation { pi: true, ..Operation::default() }, CLibrary::Glibc),
             ResourceKind::Mutex
         );
+    }
+
+    #[test]
+    fn a_turn_of_the_interpreter_is_known_with_and_without_names() {
+        let takes = |symbols: &[&str]| takes_interpreter(&stack(symbols));
+        let wait = ["__futex_abstimed_wait_common", "pthread_cond_timedwait@@GLIBC_2.3.2"];
+        assert!(takes(&[&wait[..], &["PyCOND_TIMEDWAIT", "take_gil", "PyEval_RestoreThread"]].concat()));
+        assert!(takes(&[&wait[..], &["PyGILState_Ensure", "callback"]].concat()));
+        assert!(takes(&[&wait[..], &["_PyEval_EvalFrameDefault"]].concat()));
+        assert!(!takes(&[&wait[..], &["PyThread_acquire_lock_timed", "_PyEval_EvalFrameDefault"]].concat()));
+        assert!(!takes(&["__futex_abstimed_wait_common", "sem_clockwait", "take_gil"]));
     }
 
     #[test]

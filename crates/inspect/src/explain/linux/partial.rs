@@ -7,8 +7,11 @@ use super::view::{Seen, View};
 use super::wait::Wait;
 use crate::diagnose::linux::seen;
 use crate::diagnose::linux::verdict::shortest_cycle;
-use crate::diagnose::{Known, ThreadReport};
+use crate::diagnose::{Known, ResourceKind, ThreadReport};
 use crate::explain::Since;
+use crate::hang::procfs;
+use std::thread;
+use std::time::Duration;
 
 /// What was found.
 pub(super) struct Partial {
@@ -30,9 +33,21 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     let all: Vec<u32> = view.threads.iter().map(|thread| thread.looked.tid).collect();
     let locks = sleepers.iter().filter(|thread| thread.wait.is_lock()).map(|thread| thread.looked.tid);
     let mut suspects: Vec<u32> = locks.collect();
-    // Handlers, by stacks that are walked while nothing is stopped: the sleepers do not move.
-    if sleepers.iter().any(|thread| !thread.wait.is_lock()) {
-        let walked = seen::see(view.pid(), &all).ok()?;
+    // Handlers, and waits for an interpreter's lock, by stacks that are walked while nothing is stopped: the
+    // sleepers do not move.
+    let interprets = interprets(view);
+    if interprets || sleepers.iter().any(|thread| !thread.wait.is_lock()) {
+        let mut walked = seen::see(view.pid(), &all).ok()?;
+        for _ in 0..if interprets { WALKS } else { 0 } {
+            let waiting = walked.subjects.iter().filter(|subject| waits_for_interpreter(&subject.report));
+            let before = suspects.len();
+            suspects.extend(waiting.map(|subject| subject.report.tid));
+            if suspects.len() > before {
+                break;
+            }
+            thread::sleep(TURN);
+            walked = seen::see(view.pid(), &all).ok()?;
+        }
         let in_handler = walked.subjects.iter().filter(|subject| subject.report.handler_depth() > 0);
         let in_handler = in_handler.map(|subject| subject.report.tid);
         let waits = |tid: &u32| sleepers.iter().any(|thread| thread.looked.tid == *tid && thread.wait != Wait::Ended);
@@ -50,7 +65,7 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     let rests = |tid: u32| {
         let was = view.threads.iter().find(|thread| thread.looked.tid == tid).map(|thread| thread.looked.syscall);
         let subject = seen.subjects.iter().find(|subject| subject.report.tid == tid);
-        was.is_some() && subject.and_then(|subject| subject.syscall) == was
+        was.is_some() && subject.is_some_and(|subject| subject.syscall == was || waits_for_interpreter(&subject.report))
     };
     suspects.retain(|tid| rests(*tid));
     let reports: Vec<ThreadReport> = seen.subjects.iter().map(|subject| subject.report.clone()).collect();
@@ -74,6 +89,28 @@ pub(super) fn find(view: &View) -> Option<Partial> {
     let handler = suspected.iter().find(|thread| thread.handler_depth() > 0 && thread.waits_for.is_some())?;
     let about = vec![handler.tid];
     Some(Partial { seen, about, proven: false, since })
+}
+
+/// How often a thread is looked for that waits for the global interpreter lock: it does so by calls that have
+/// a time limit of 5 ms, and may be between two of them.
+const WALKS: usize = 6;
+
+/// Between two such looks.
+const TURN: Duration = Duration::from_millis(2);
+
+/// Whether it is a process of CPython in which a thread sleeps for a lock and another one does not sleep for
+/// good.
+fn interprets(view: &View) -> bool {
+    let is_python = |path: &str| path.rsplit('/').next().is_some_and(|file| file.contains("python"));
+    let sleeps = |thread: &Seen| thread.is_inside() || thread.wait == Wait::Ended;
+    view.threads.iter().any(|thread| thread.is_inside() && thread.wait.is_lock())
+        && !view.threads.iter().all(sleeps)
+        && procfs::maps(view.pid()).iter().any(|map| is_python(&map.path))
+}
+
+/// Whether a thread waits for the global interpreter lock.
+pub(super) fn waits_for_interpreter(report: &ThreadReport) -> bool {
+    report.waits_for.as_ref().is_some_and(|resource| resource.kind == ResourceKind::Gil)
 }
 
 /// Whether the owner of what a thread waits for is certain: stored in the lock, or the code that the thread's

@@ -2,7 +2,7 @@
 //! doubted.
 
 use super::ender::Ender;
-use super::partial::Partial;
+use super::partial::{self, Partial};
 use super::target::named;
 use super::view::View;
 use super::wait::Wait;
@@ -85,12 +85,21 @@ pub(super) fn part(view: View, partial: Partial, moves: usize) -> Answer {
     };
     let mut answer = bare(&view, if proven { Verdict::Stuck } else { Verdict::NotEnough });
     answer.since = partial_since;
-    answer.proof = vec![format!(
-        "{} of {} threads wait for each other alone, and did not run between looks that are {} ms apart",
-        about.len(),
-        view.living().count(),
-        answer.since.map_or(0, |since| (since.watched_seconds * 1e3) as u64)
-    )];
+    let (count, living) = (about.len(), view.living().count());
+    let apart = answer.since.map_or(0, |since| (since.watched_seconds * 1e3) as u64);
+    answer.proof = match hung.iter().find(|report| partial::waits_for_interpreter(report)) {
+        Some(report) => vec![
+            format!("{count} of {living} threads wait for each other alone"),
+            format!(
+                "thread {} wakes up every few milliseconds only to ask for the interpreter's lock again; the others did not \
+                 run between looks that are {apart} ms apart",
+                report.tid
+            ),
+        ],
+        None => vec![format!(
+            "{count} of {living} threads wait for each other alone, and did not run between looks that are {apart} ms apart"
+        )],
+    };
     if proven {
         answer.proof.push("what the other threads do cannot end that: only an owner gives a lock back".to_owned());
     }
