@@ -4,7 +4,7 @@ use crate::{Trouble, refused};
 use nix::errno::Errno;
 
 use super::cpu;
-use super::stops::{resume, wait_for};
+use super::stops::{Request, resume, wait_for};
 
 /// Makes a stopped thread do a system call; its registers are put back. The result, as the kernel gives it.
 pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Trouble> {
@@ -60,8 +60,8 @@ pub(crate) fn copy_state(from: i32, to: i32) -> Result<(), Trouble> {
         return Err(refused("ptrace(PTRACE_GETREGSET)")(Errno::last()));
     }
     /// linux/ptrace.h.
-    const GET_MASK: libc::c_uint = 0x420a;
-    const SET_MASK: libc::c_uint = 0x420b;
+    const GET_MASK: Request = 0x420a;
+    const SET_MASK: Request = 0x420b;
     let mut mask = 0_u64;
     // SAFETY: the kernel writes, then reads, the eight bytes of `mask`.
     let read = unsafe { libc::ptrace(GET_MASK, from, size_of::<u64>(), &raw mut mask) };

@@ -9,6 +9,13 @@ use sigproof_inspect::hang::procfs;
 
 use crate::{Trouble, refused};
 
+/// What `ptrace` is asked for: the type of its first argument differs between C libraries.
+#[cfg(not(target_env = "musl"))]
+pub(super) type Request = libc::c_uint;
+/// As above.
+#[cfg(target_env = "musl")]
+pub(super) type Request = libc::c_int;
+
 /// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
 pub(super) fn is_own_trap(tid: i32) -> bool {
     // linux/siginfo.h: SI_KERNEL is that of `int3`; 0 and less are sent.
@@ -16,7 +23,7 @@ pub(super) fn is_own_trap(tid: i32) -> bool {
 }
 
 /// Lets a stopped thread go. One that was killed meanwhile tells so by its end.
-pub(super) fn resume(how: libc::c_uint, tid: i32, signal: i32) -> Result<(), Trouble> {
+pub(super) fn resume(how: Request, tid: i32, signal: i32) -> Result<(), Trouble> {
     // SAFETY: takes numbers only.
     if unsafe { libc::ptrace(how, tid, 0, libc::c_long::from(signal)) } == 0 || Errno::last() == Errno::ESRCH {
         return Ok(());
