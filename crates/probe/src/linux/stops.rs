@@ -1,5 +1,6 @@
 //! Stops of traced threads: how one is waited for, brought about, and ended.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -15,8 +16,21 @@ pub(super) fn is_own_trap(tid: i32) -> bool {
     ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == 0x80 || info.si_code <= 0)
 }
 
+thread_local! {
+    /// Single steps that this thread has had others make.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Single steps that this thread has had others make so far.
+pub(super) fn steps() -> u64 {
+    STEPS.get()
+}
+
 /// Lets a stopped thread go. One that was killed meanwhile tells so by its end.
 pub(super) fn resume(how: libc::c_uint, tid: i32, signal: i32) -> Result<(), Trouble> {
+    if how == libc::PTRACE_SINGLESTEP {
+        STEPS.set(STEPS.get() + 1);
+    }
     // SAFETY: takes numbers only.
     if unsafe { libc::ptrace(how, tid, 0, libc::c_long::from(signal)) } == 0 || Errno::last() == Errno::ESRCH {
         return Ok(());

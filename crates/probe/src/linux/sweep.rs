@@ -18,15 +18,18 @@ use sigproof_step::Boundary;
 use super::before::{Untouched, signal_name, text};
 use super::follow::End;
 use super::grade::Meant;
-use super::live::{LONGEST, Live, Stepped};
+use super::live::Live;
 use super::outcome::Walk;
+use super::stops;
 use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
+mod advance;
 mod arrive;
 mod errno;
 mod judge;
 mod walk;
 
+pub(super) use advance::arrivals;
 use walk::Copies;
 
 /// Passes that go by before the first one is swept: what is done once only is done by then.
@@ -67,7 +70,7 @@ pub(super) fn sweep(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Report, Trouble> {
-    let begun = Instant::now();
+    let (begun, steps) = (Instant::now(), stops::steps());
     let outputs = if let Output::Is(text) = &request.expect_output { vec![text.clone()] } else { Vec::new() };
     let mut sweep = Sweep {
         request,
@@ -130,6 +133,7 @@ pub(super) fn sweep(
         paths,
         engines: sweep.engines.into_iter().collect(),
         starts: sweep.starts,
+        steps: stops::steps() - steps,
         seconds: begun.elapsed().as_secs_f64(),
         rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
         errno: spoiled,
@@ -159,17 +163,7 @@ impl<'a> Sweep<'a> {
                 None => self.bring(self.first)?,
             };
             let Some(mut live) = live else { break };
-            // To the window's return.
-            let mut steps = 0;
-            while live.place()?.is_some() && steps < LONGEST {
-                steps += 1;
-                match live.step()? {
-                    Stepped::Next => {}
-                    Stepped::Asleep if live.wake(self.deadline)? => {}
-                    Stepped::Asleep | Stepped::Gone => break,
-                }
-            }
-            if live.place().map_or(true, |place| place.is_some()) {
+            if !live.leave(self.deadline)? {
                 self.notes.push("no pass without a signal was followed to its return".to_owned());
                 break;
             }
@@ -251,7 +245,7 @@ impl<'a> Sweep<'a> {
         let Some(mut live) = self.bring(pass)? else {
             return Err(Trouble::Inconclusive(format!("call {pass} is not met any more")));
         };
-        let mut walk = Walk { pass, points: Vec::new() };
+        let mut walk = Walk::of(pass);
         self.walk_pass(&mut live, Copies::Not, &mut HashSet::new(), &mut walk, &mut |_| {})?;
         let path: Vec<Boundary> = walk.points.iter().map(|point| point.boundary).collect();
         let places = Symbols::of(live.process.pid.cast_unsigned());

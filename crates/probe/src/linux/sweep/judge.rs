@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use sigproof_step::Boundary;
-
 use super::Sweep;
+use super::advance::{Advanced, advance};
 use crate::linux::follow::End;
 use crate::linux::grade::{Judged, grade};
-use crate::linux::live::{LONGEST, Live, Stepped};
-use crate::linux::outcome::Point;
+use crate::linux::live::Live;
 use crate::{Engine, Means, Trouble};
 
 /// Passes that may take another path before a boundary is given up.
@@ -52,10 +50,7 @@ impl<'a> Sweep<'a> {
         k: usize,
         explains: bool,
     ) -> Result<(Option<Judged>, Option<Box<Live<'a>>>), Trouble> {
-        let points = &self.walks[number].points;
-        let target = points[k].boundary;
-        let alike = |point: &&Point| same(&point.boundary, &target);
-        let nth = points[..=k].iter().filter(alike).count();
+        let target = self.walks[number].points[k].boundary;
         let pass = self.walks[number].pass;
         let mut live = live;
         let mut means = if live.is_some() { Means::Pass } else { Means::Rerun };
@@ -70,8 +65,12 @@ impl<'a> Sweep<'a> {
                     }
                 }
             };
-            match advance(&mut now, &target, nth)? {
+            match advance(&mut now, &self.walks[number], k)? {
                 Advanced::There => {}
+                Advanced::Entered => {
+                    live = Some(now);
+                    continue;
+                }
                 Advanced::Elsewhere => {
                     // On to the next pass.
                     now.release_held()?;
@@ -100,50 +99,4 @@ impl<'a> Sweep<'a> {
         }
         Ok((None, None))
     }
-}
-
-fn same(one: &Boundary, other: &Boundary) -> bool {
-    (one.pc, one.depth, one.asleep) == (other.pc, other.depth, other.asleep)
-}
-
-/// Where an advance has come to.
-enum Advanced {
-    There,
-    /// The window has returned.
-    Elsewhere,
-    Gone,
-}
-
-/// Brings the program to the `nth` arrival at a boundary.
-fn advance(live: &mut Live<'_>, target: &Boundary, nth: usize) -> Result<Advanced, Trouble> {
-    let mut arrivals = 0;
-    let mut steps = 0;
-    while let Some(boundary) = live.place()? {
-        if same(&boundary, target) {
-            arrivals += 1;
-            if arrivals == nth {
-                return Ok(Advanced::There);
-            }
-        }
-        steps += 1;
-        if steps > LONGEST {
-            return Ok(Advanced::Gone);
-        }
-        match live.step()? {
-            Stepped::Next => {}
-            Stepped::Asleep => {
-                if same(&Boundary { asleep: true, ..boundary }, target) {
-                    arrivals += 1;
-                    if arrivals == nth {
-                        return Ok(Advanced::There);
-                    }
-                }
-                if !live.wake(Instant::now() + live.request().timeout)? {
-                    return Ok(Advanced::Gone);
-                }
-            }
-            Stepped::Gone => return Ok(Advanced::Gone),
-        }
-    }
-    Ok(Advanced::Elsewhere)
 }

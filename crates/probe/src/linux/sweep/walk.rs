@@ -115,7 +115,7 @@ impl<'a> Sweep<'a> {
             }
             tell(&format!("{}: pass {}, {} boundaries judged", self.window, live.pass, self.judged()));
             let before = known.len();
-            let mut walk = Walk { pass: live.pass, points: Vec::new() };
+            let mut walk = Walk::of(live.pass);
             let (begun, judged) = (Instant::now(), self.judged());
             let whole = self.walk_pass(&mut live, copies, &mut known, &mut walk, tell)?;
             if self.judged() > judged {
