@@ -17,15 +17,18 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_step::Boundary;
 
 use super::cpu::{self, Kind};
+use super::descriptors::Descriptors;
 use super::names::Function;
 use super::process::{Event, Process};
 use super::remote;
 use super::waits::Action;
 use crate::{Request, Thread, Trouble};
 
+mod apart;
 mod run;
 mod start;
 
+pub(crate) use apart::{Brought, Schedule};
 pub(crate) use run::Ran;
 pub(crate) use start::Arrival;
 
@@ -35,6 +38,11 @@ pub(crate) const ENTRY: usize = 0;
 pub(crate) const RETURN: usize = 1;
 /// The one behind a repeated instruction.
 const BEHIND: usize = 3;
+
+/// The one at an instruction that the thread is to reach: of its pass, or behind its handler.
+pub(crate) const GOAL: usize = 2;
+/// The one of other threads, at the function that one of them is brought to.
+pub(crate) const OTHER: usize = 3;
 
 /// How long a wait for an event takes before it is looked around.
 const QUIET: Duration = Duration::from_micros(500);
@@ -65,6 +73,8 @@ pub(crate) struct Live<'a> {
     pub syscall_at: u64,
     /// Signals of the program's own that wait for the pass's end.
     pub held: Vec<(i32, i32)>,
+    /// What is open at the entry of the pass.
+    pub descriptors: Descriptors,
     kinds: HashMap<u64, Kind>,
     /// Whether the program handles SIGTRAP.
     pub catches_traps: bool,
@@ -93,6 +103,7 @@ impl<'a> Live<'a> {
             self.same_site &= (self.tid, self.sp, self.ret) == (tid, registers.rsp, ret);
         }
         (self.tid, self.sp, self.ret) = (tid, registers.rsp, ret);
+        self.descriptors.note(self.process.pid);
         Ok(())
     }
 
@@ -283,6 +294,12 @@ impl<'a> Live<'a> {
             (state == 'S').then_some((syscall, run))
         };
         look().is_some_and(|first| matches!(first.0, procfs::Syscall::In { .. }) && look() == Some(first))
+    }
+
+    /// The system call that a thread sleeps in.
+    pub(crate) fn sleeps_in(&self, tid: i32) -> Option<procfs::Syscall> {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{tid}/syscall", self.process.pid)).ok()?;
+        procfs::parse_syscall(&text).filter(|_| self.is_asleep(tid))
     }
 
     /// What is asked for.

@@ -74,6 +74,11 @@ impl Walk {
     /// As a part of the report.
     pub(crate) fn report(&self, label: &str, places: &dyn Places) -> Path {
         let boundaries: Vec<Boundary> = self.points.iter().map(|point| point.boundary).collect();
+        // A schedule other than the free one is a part of the token.
+        let label = |k: usize| match self.points[k].judged.as_ref().map_or(0, |judged| judged.schedule) {
+            0 => label.to_owned(),
+            schedule => format!("{label},s{schedule}"),
+        };
         let letter = |point: &Point| match &point.judged {
             Some(judged) => judged.ending.letter(),
             None if point.undecided => '?',
@@ -96,7 +101,7 @@ impl Walk {
                 last: spot(&boundaries, last, places),
                 confirmed: sure(&self.points[first]) && sure(&self.points[last]),
                 detail: told.detail.clone(),
-                token: Token::of(label, &boundaries, first, places).to_string(),
+                token: Token::of(&label(first), &boundaries, first, places).to_string(),
                 answer: told.answer.clone(),
             })
         };

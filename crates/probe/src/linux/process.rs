@@ -344,6 +344,16 @@ impl Process {
         Ok(())
     }
 
+    /// Holds a thread that is stopped, until the others are let go.
+    pub(crate) fn hold(&mut self, tid: i32) {
+        self.held.insert(tid);
+    }
+
+    /// Takes note that a thread that was held runs.
+    pub(crate) fn let_run(&mut self, tid: i32) {
+        self.held.remove(&tid);
+    }
+
     /// Lets them go.
     pub(crate) fn release_others(&mut self) -> Result<(), Trouble> {
         for tid in std::mem::take(&mut self.held) {

@@ -76,6 +76,7 @@ impl Copy {
                         if entries > FURTHER {
                             seen.end = End::Passed;
                             seen.pending = has_pending(self.pid);
+                            seen.opened = live.descriptors.since(self.pid);
                             self.has_none_pending = !seen.pending;
                             self.unsure = false;
                             return Ok(Told::Seen(Box::new(seen)));

@@ -5,13 +5,10 @@
 
 use std::time::Instant;
 
-use super::{LONGEST, Live, QUIET, RETURN, Stepped, is_fault};
+use super::{GOAL, LONGEST, Live, QUIET, RETURN, Stepped, is_fault};
 use crate::Trouble;
 use crate::linux::cpu;
 use crate::linux::process::Event;
-
-/// The breakpoint at the instruction that a run is to reach.
-const GOAL: usize = 2;
 
 /// Where a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::{ENTRY, Live, QUIET, accepts, open};
 use crate::linux::cpu;
+use crate::linux::descriptors::Descriptors;
 use crate::linux::names::{self, Found, Function};
 use crate::linux::process::{Event, Process};
 use crate::linux::waits::Action;
@@ -80,6 +81,9 @@ impl<'a> Live<'a> {
                     if waits_for_entry || Some(pc) == hook {
                         waits_for_entry = false;
                         if function.is_none() {
+                            if names::hidden(pid) {
+                                return Err(hidden());
+                            }
                             match names::find(pid, window)? {
                                 Found::At(found) => {
                                     // The loader's hook has done its work.
@@ -100,6 +104,9 @@ impl<'a> Live<'a> {
                     } else if function.as_ref().is_some_and(|function| function.entry == pc)
                         && accepts(&process, request, tid)
                     {
+                        if names::hidden(pid) {
+                            return Err(hidden());
+                        }
                         let action = process.action(signal);
                         called = Some(action);
                         if action == Action::Caught
@@ -117,6 +124,7 @@ impl<'a> Live<'a> {
                                 same_site: true,
                                 syscall_at: syscall_at.unwrap_or_default(),
                                 held: Vec::new(),
+                                descriptors: Descriptors::minded(request.no_leaks),
                                 kinds: HashMap::new(),
                                 catches_traps,
                                 request,
@@ -157,4 +165,13 @@ fn loader_hook(pid: i32) -> Option<u64> {
         Ok(Found::At(function)) => Some(function.entry),
         _ => None,
     }
+}
+
+/// Why a program cannot be swept whose memory map is not shown any more.
+fn hidden() -> Trouble {
+    Trouble::Lacks(
+        "the program has changed its user or has forbidden to be looked at (PR_SET_DUMPABLE), and this user may not \
+         look at it any more; run this as root"
+            .to_owned(),
+    )
 }

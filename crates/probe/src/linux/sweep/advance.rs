@@ -14,7 +14,7 @@ use std::time::Instant;
 use sigproof_step::Boundary;
 
 use crate::Trouble;
-use crate::linux::live::{Live, Ran, Stepped};
+use crate::linux::live::{LONGEST, Live, Ran, Stepped};
 use crate::linux::outcome::Walk;
 
 /// Where an advance has come to.
@@ -103,6 +103,36 @@ pub(super) fn advance(live: &mut Live<'_>, walk: &Walk, k: usize) -> Result<Adva
             return Ok(Advanced::Elsewhere);
         }
     }
+}
+
+/// The same by steps alone, to the same arrival at the boundary on whatever path: what other threads do on the
+/// way takes the time that it took when the path was recorded.
+pub(super) fn advance_by_steps(live: &mut Live<'_>, walk: &Walk, k: usize) -> Result<Advanced, Trouble> {
+    let target = walk.points[k].boundary;
+    let is = |place: &Boundary, asleep| same(place, &target) && target.asleep == asleep;
+    let arrivals = walk.points[..=k].iter().filter(|point| is(&point.boundary, point.boundary.asleep));
+    let mut left = arrivals.count();
+    for _ in 0..LONGEST {
+        let Some(place) = live.place()? else { return Ok(Advanced::Elsewhere) };
+        left -= usize::from(is(&place, false));
+        if left == 0 {
+            return Ok(Advanced::There);
+        }
+        match live.step()? {
+            Stepped::Next => {}
+            Stepped::Asleep => {
+                left -= usize::from(is(&place, true));
+                if left == 0 {
+                    return Ok(Advanced::There);
+                }
+                if !live.wake(Instant::now() + live.request().timeout)? {
+                    return Ok(Advanced::Gone);
+                }
+            }
+            Stepped::Gone => return Ok(Advanced::Gone),
+        }
+    }
+    Ok(Advanced::Gone)
 }
 
 fn same(one: &Boundary, other: &Boundary) -> bool {

@@ -39,6 +39,11 @@ impl<'a> Sweep<'a> {
             self.notes.push("output is compared: each boundary takes a run to the program's end".to_owned());
             return Ok(Copies::Not);
         }
+        if self.request.meanwhile.is_some() || self.request.schedules > 1 {
+            self.notes
+                .push("other threads are placed: the program itself takes the signal at each boundary".to_owned());
+            return Ok(Copies::Not);
+        }
         match self.request.engine {
             Engine::Pass | Engine::Rerun => return Ok(Copies::Not),
             Engine::Auto | Engine::Copy => {}
