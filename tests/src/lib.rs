@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub mod compile;
 pub mod executable;
 pub mod interrupt;
 #[cfg(target_os = "linux")]

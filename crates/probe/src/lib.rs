@@ -67,6 +67,8 @@ words! {
         WrongOutput = "wrong output",
         /// The signal was never delivered, although the program went on.
         Undelivered = "undelivered",
+        /// A descriptor is open afterwards that was not open before.
+        Leak = "descriptor leak",
     }
 }
 
@@ -98,6 +100,7 @@ impl Ending {
             Self::WrongExit => 'W',
             Self::WrongOutput => 'O',
             Self::Undelivered => 'U',
+            Self::Leak => 'F',
         }
     }
 }
@@ -226,6 +229,14 @@ pub struct Request {
     pub own: bool,
     /// Whether a window that is not there, or of which no call comes, is passed over.
     pub skips: bool,
+    /// Whether the program promises that no descriptor is left open.
+    pub no_leaks: bool,
+    /// A function that another thread is brought to, and held at, while the signal is delivered.
+    pub meanwhile: Option<WindowName>,
+    /// How many schedules of the other threads are tried at each boundary; 0 and 1: they run freely.
+    pub schedules: u32,
+    /// How many threads of the supervisor share the boundaries of a window; 0 and 1: one.
+    pub jobs: usize,
 }
 
 /// What was found.

@@ -28,6 +28,8 @@ pub struct Report {
     pub engines: Vec<(Means, usize)>,
     /// How often the program was started.
     pub starts: usize,
+    /// Single steps of the program: of walks, and on the way to boundaries that it is asked about itself.
+    pub steps: u64,
     /// Wall time, in seconds.
     pub seconds: f64,
     /// Time per judged boundary of the walk alone, in boundaries a second; without confirmations.

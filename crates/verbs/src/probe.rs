@@ -102,6 +102,10 @@ fn request(args: &ProbeArgs) -> Result<Request, Trouble> {
         open: args.open,
         own: args.own,
         engine: args.engine,
+        no_leaks: args.no_leaks,
+        meanwhile: args.meanwhile.clone(),
+        schedules: args.schedules,
+        jobs: usize::try_from(args.jobs).unwrap_or(1),
         replay,
         ..Request::default()
     })

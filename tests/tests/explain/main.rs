@@ -3,10 +3,11 @@
 //! said: that is known only when the tests run, so this binary has a `main` of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Trial};
+use sigproof_tests::compile::Specimen;
 
 mod command;
 mod core_files;
@@ -35,19 +36,10 @@ fn compile() -> Result<(), String> {
         return Err("there is no Linux with /proc here; remedy: run them on Linux".to_owned());
     }
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}; remedy: set TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/explain/specimens.c");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let mut command = Command::new(&compiler);
-    command.args(["-g", "-O1", "-pthread", "-o"]).arg(folder.path().join("specimens")).arg(source);
-    match command.output() {
-        Ok(output) if output.status.success() => {
-            let _ = FOLDER.set(folder);
-            Ok(())
-        }
-        // A compiler that is there must be able to.
-        Ok(output) => panic!("{}: {}", compiler.display(), String::from_utf8_lossy(&output.stderr).trim()),
-        Err(error) => Err(format!("{}: {error}; remedy: install a C compiler, or name one in CC", compiler.display())),
-    }
+    let specimen = Specimen { source: "tests/explain/specimens.c", name: "specimens", flags: &["-O1"] };
+    specimen.compile(folder.path())?;
+    let _ = FOLDER.set(folder);
+    Ok(())
 }
 
 fn main() -> ExitCode {

@@ -1,9 +1,12 @@
 //! What cannot be swept, and what is asked for wrongly: an exit code and a message that helps.
 
-use sigproof_tests::{Ran, run};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+
+use sigproof_tests::{Ran, finish, run, xtask};
 
 use crate::kinds::sweep;
-use crate::{Check, specimens};
+use crate::{Check, compiled, specimens};
 
 pub const TESTS: &[(&str, Check)] = &[
     ("wrong_usage", usage),
@@ -14,6 +17,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_program_that_becomes_another", execs),
     ("a_program_that_leaves_its_starter", daemon),
     ("output_without_an_end", loud),
+    ("a_program_that_forbids_a_look_at_it", undumpable),
     ("a_program_that_handles_traps", traps),
     ("a_program_that_wants_to_be_traced", traced),
     ("a_program_that_asks_its_terminal", terminal),
@@ -86,9 +90,29 @@ fn loud() {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
 
+fn undumpable() {
+    let path = compiled("more");
+    let mut command = xtask(&["probe", "--signal", "USR1", "--at", "update", "--", &path, "undumpable"]);
+    // SAFETY: between fork and exec it makes one system call. It fails for a user who lacks the capability anyway.
+    unsafe {
+        command.pre_exec(|| {
+            /// linux/capability.h: the right of root to look at any process.
+            const CAP_SYS_PTRACE: libc::c_ulong = 19;
+            libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0);
+            Ok(())
+        })
+    };
+    let ran = finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("xtask starts"));
+    says(&ran, 4, "has forbidden to be looked at");
+}
+
 fn traps() {
-    let (ran, _) = sweep(&[], "trap", &["traps", "fixed"]);
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    for engine in ["auto", "rerun"] {
+        let (ran, report) = sweep(&["--engine", engine], "trap", &["traps", "fixed"]);
+        // Steps in its handler, where SIGTRAP is blocked, leave it the handler.
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        assert_eq!(report["sweeps"][0]["reference"], "the program goes on");
+    }
 }
 
 fn traced() {

@@ -1,17 +1,22 @@
-//! Programs that others wrote, swept. They are compiled from `specimens.c`; where there is no C compiler, or
+//! Programs that others wrote, swept. They are compiled from the C files beside this one; where there is no C compiler, or
 //! the system is not one on which programs are swept, each test is reported as ignored, and the reason is
 //! said: that is known only when the tests run, so this binary has a `main` of its own.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Trial};
+use sigproof_tests::compile::Specimen;
 
+mod classes;
 mod handlers;
 mod input;
 mod kinds;
 mod leftovers;
+mod reports;
+mod threads;
+mod user;
 
 /// A test.
 type Check = fn();
@@ -22,57 +27,74 @@ const THREADS: usize = 2;
 /// The folder of the compiled specimens; gone with this process.
 static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
 
-/// The executable of the specimens.
-fn specimens() -> String {
-    let path = FOLDER.get().expect("it was compiled before the tests").path().join("specimens");
+/// What is compiled before the tests. Only the last one needs more than a C compiler.
+const SPECIMENS: [Specimen; 4] = [
+    Specimen { source: "tests/probe/specimens.c", name: "specimens", flags: &["-O2"] },
+    Specimen { source: "tests/probe/more.c", name: "more", flags: &["-O2"] },
+    Specimen { source: "tests/probe/library.c", name: "liblate.so", flags: &["-O2", "-fPIC", "-shared"] },
+    Specimen { source: "tests/probe/classes.cc", name: "classes", flags: &["-O2"] },
+];
+
+/// What was compiled, by its name.
+fn compiled(name: &str) -> String {
+    let path = FOLDER.get().expect("it was compiled before the tests").path().join(name);
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// Compiles the specimens, or says why that cannot be done.
-fn compile() -> Result<(), String> {
+/// The executable of the specimens.
+fn specimens() -> String {
+    compiled("specimens")
+}
+
+/// Compiles the specimens in C; why that cannot be done, else. And why those in C++ cannot.
+fn compile() -> Result<Option<String>, String> {
     if !Path::new("/proc/self/syscall").exists() || std::env::consts::ARCH != "x86_64" {
         return Err("programs are swept on Linux, x86_64; remedy: run them there".to_owned());
     }
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}; remedy: set TMPDIR"))?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe/specimens.c");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let out: PathBuf = folder.path().join("specimens");
-    let output = Command::new(&compiler).args(["-g", "-O2", "-pthread", "-o"]).arg(&out).arg(source).output();
-    match output {
-        Ok(output) if output.status.success() => {
-            let _ = FOLDER.set(folder);
-            Ok(())
-        }
-        // A compiler that is there must be able to.
-        Ok(output) => panic!("{}: {}", compiler.display(), String::from_utf8_lossy(&output.stderr).trim()),
-        Err(error) => Err(format!("{}: {error}; remedy: install a C compiler, or name one in CC", compiler.display())),
+    let [in_c @ .., in_cpp] = &SPECIMENS;
+    for specimen in in_c {
+        specimen.compile(folder.path())?;
     }
+    let lacks_cpp = in_cpp.compile(folder.path()).err();
+    let _ = FOLDER.set(folder);
+    Ok(lacks_cpp)
 }
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let lacks = if arguments.list { None } else { compile().err() };
-    let tests = [
-        ("handlers", handlers::TESTS),
-        ("kinds", kinds::TESTS),
-        ("input", input::TESTS),
-        ("leftovers", leftovers::TESTS),
+    let compiled = if arguments.list { Ok(None) } else { compile() };
+    let lacks = compiled.as_ref().err();
+    let lacks_cpp = compiled.as_ref().ok().and_then(Option::as_ref);
+    // SAFETY: takes nothing, and cannot fail.
+    let lacks_root = (unsafe { libc::geteuid() } != 0)
+        .then(|| "the program changes its user, which only root may; remedy: run the tests as root".to_owned());
+    let groups: [(&str, &[(&str, Check)], Option<&String>); 8] = [
+        ("handlers", handlers::TESTS, lacks),
+        ("kinds", kinds::TESTS, lacks),
+        ("input", input::TESTS, lacks),
+        ("leftovers", leftovers::TESTS, lacks),
+        ("threads", threads::TESTS, lacks),
+        ("reports", reports::TESTS, lacks),
+        ("classes", classes::TESTS, lacks.or(lacks_cpp)),
+        ("user", user::TESTS, lacks.or(lacks_root.as_ref())),
     ];
-    if let Some(why) = &lacks {
-        let count: usize = tests.iter().map(|(_, tests)| tests.len()).sum();
-        println!("skipped: {count} tests of probe: {why}");
+    let mut trials = Vec::new();
+    for (group, tests, lacks) in groups {
+        if let Some(why) = lacks {
+            println!("skipped: {} tests of probe ({group}): {why}", tests.len());
+        }
+        trials.extend(tests.iter().map(|(name, test)| {
+            let test = *test;
+            let trial = Trial::test(format!("{group}::{name}"), move || {
+                test();
+                Ok(())
+            });
+            trial.with_ignored_flag(lacks.is_some())
+        }));
     }
-    let tests =
-        tests.into_iter().flat_map(|(group, tests)| tests.iter().map(move |(name, test)| (group, *name, *test)));
-    let trials = tests.map(|(group, name, test)| {
-        let trial = Trial::test(format!("{group}::{name}"), move || {
-            test();
-            Ok(())
-        });
-        trial.with_ignored_flag(lacks.is_some())
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(&arguments, trials);
     // A static is not dropped.
     if let Some(folder) = FOLDER.get() {
         let _ = std::fs::remove_dir_all(folder.path());

@@ -44,7 +44,7 @@ pub use elsewhere::{Symbols, diagnose, warm_up};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use linux::counters;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::{Symbols, diagnose, warm_up};
+pub use linux::{Symbols, demangled, diagnose, warm_up};
 pub use place::{Place, Places};
 pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, ResourceKind, ThreadReport};
 

@@ -18,24 +18,28 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::ptrace::{self, Options};
 use nix::unistd::Pid;
-use sigproof_inspect::hang::{SPIN_CPU, Stuck, procfs};
 
 use super::cpu;
 use super::entry::{First, STOP};
-use super::follow::{End, FURTHER, Seen, has_frame};
+use super::follow::Seen;
 use super::live::{ENTRY, Live, RETURN};
 use super::pages::Pages;
-use super::stops::{await_child_signal, is_own_trap, resume, send, wait_for};
-use super::waits::{caught, has_pending, is_lasting, is_untimed};
+use super::stops::{await_child_signal, resume, send, wait_for};
+use super::waits::{caught, has_pending};
 use super::{filter, remote};
 use crate::{Trouble, refused};
 
+mod follow;
+
 /// How long a copy is left alone before it is looked at.
 const LOOK: Duration = Duration::from_micros(80);
+
+/// How often a copy is given the processor before it is looked at.
+const TURNS: u32 = 2;
 
 /// Uses of a copy after which the actions of signals are compared whatever came of them.
 const CHECKED: u32 = 3;
@@ -87,6 +91,8 @@ pub(crate) struct Copy {
     uses: u32,
     /// Whether its last use did not come to a further pass.
     unsure: bool,
+    /// Whether it is known that no signal waits for it.
+    has_none_pending: bool,
 }
 
 impl Copy {
@@ -131,6 +137,7 @@ impl Copy {
             first: None,
             uses: 0,
             unsure: true,
+            has_none_pending: false,
         };
         let mut code = [0; 16];
         copy.first = live.process.read(live.function.entry, &mut code).then(|| First::of(&code)).flatten();
@@ -160,7 +167,8 @@ impl Copy {
         }
         self.unsure = false;
         self.uses += 1;
-        if has_pending(self.pid) || !self.pages.put_back(live.process.pid, live.tid, self.pid) {
+        if !self.has_none_pending && has_pending(self.pid) || !self.pages.put_back(live.process.pid, live.tid, self.pid)
+        {
             return Ok(false);
         }
         let mut registers = cpu::registers(live.tid)?;
@@ -196,7 +204,9 @@ impl Copy {
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<Stop, Trouble> {
+    /// Its next stop. Impatiently: `Quiet` as soon as it sleeps or has used its turn of the processor.
+    fn wait(&mut self, patient: bool) -> Result<Stop, Trouble> {
+        let mut turns = 0;
         loop {
             match wait_for(self.pid, libc::WNOHANG)? {
                 Some((_, status)) if !libc::WIFSTOPPED(status) => {
@@ -218,7 +228,14 @@ impl Copy {
                     });
                 }
                 None => {
-                    if !self.mind_children()? && !await_child_signal(LOOK) {
+                    if self.mind_children()? {
+                        continue;
+                    }
+                    if turns < TURNS {
+                        // Both have one processor: it runs until it stops, sleeps, or its turn is over.
+                        turns += 1;
+                        std::thread::yield_now();
+                    } else if !patient || !await_child_signal(LOOK) {
                         return Ok(Stop::Quiet);
                     }
                 }
@@ -249,155 +266,6 @@ impl Copy {
     fn go(&mut self, signal: i32) -> Result<(), Trouble> {
         self.stopped = false;
         resume(libc::PTRACE_CONT, self.pid, signal)
-    }
-
-    /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
-    pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
-        let at = cpu::registers(live.tid)?;
-        let mut seen = Seen::silent();
-        self.unsure = true;
-        let entry = live.function.entry;
-        self.set_break(ENTRY, self.first.is_none().then_some(entry))?;
-        // Where each pass has come from the same place, the next entry tells that the window has returned.
-        self.set_break(RETURN, (!live.same_site || live.request().open.is_some()).then_some(live.ret))?;
-        self.go(signal)?;
-        let mut entries = 0;
-        let mut last = None;
-        let (mut same, mut again) = (0, false);
-        let patience = (pace * 20).max(Duration::from_millis(20));
-        let begun = Instant::now();
-        let used = self.account().map_or(0, |run| run.cpu_ns);
-        loop {
-            match self.wait()? {
-                // The second signal has ended the sleep, one way or another.
-                Stop::Ended(_) if again => return Ok(Told::Sleeps),
-                Stop::Ended(status) => {
-                    seen.end = End::Ended(status);
-                    return Ok(Told::Seen(Box::new(seen)));
-                }
-                Stop::Call => {
-                    self.dirty = true;
-                    self.go(0)?;
-                }
-                Stop::Forked => {
-                    self.dirty = true;
-                    self.go(0)?;
-                }
-                Stop::Other => {
-                    self.dirty = true;
-                    return Ok(Told::Nothing);
-                }
-                Stop::Signal(signal) => self.go(signal)?,
-                Stop::Trap => {
-                    let mut registers = cpu::registers(self.pid)?;
-                    let stopped_by_us = self.first.is_some() && registers.rip == entry + 1;
-                    if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
-                        seen.returned = true;
-                        if again {
-                            // The second signal has. Whether the first one was lost, the program tells.
-                            return Ok(Told::Sleeps);
-                        }
-                        self.set_break(RETURN, None)?;
-                    } else if registers.rip == entry || stopped_by_us {
-                        if !seen.returned && registers.rsp >= live.sp {
-                            seen.returned = true;
-                        }
-                        if again && seen.returned {
-                            return Ok(Told::Sleeps);
-                        }
-                        entries += u32::from(seen.returned);
-                        if entries > FURTHER {
-                            seen.end = End::Passed;
-                            seen.pending = has_pending(self.pid);
-                            self.unsure = false;
-                            return Ok(Told::Seen(Box::new(seen)));
-                        }
-                    } else if is_own_trap(self.pid) {
-                        self.go(libc::SIGTRAP)?;
-                        continue;
-                    }
-                    last = None;
-                    if stopped_by_us && let Some(first) = self.first {
-                        let read = |at: u64, into: &mut [u8]| self.memory.read_exact_at(into, at).is_ok();
-                        let write = |at: u64, bytes: &[u8]| self.memory.write_all_at(bytes, at).is_ok();
-                        if !first.perform(&mut registers, read, write) {
-                            return Ok(Told::Nothing);
-                        }
-                        cpu::set_registers(self.pid, registers)?;
-                    }
-                    self.go(0)?;
-                }
-                Stop::Quiet => {
-                    live.mind_interruption()?;
-                    if seen.returned
-                        && let Some(open) = live.request().open
-                    {
-                        send(self.pid, self.pid, open)?;
-                    }
-                    let look = self.look();
-                    same = if look.is_some() && look == last { same + 1 } else { 0 };
-                    last = look;
-                    if same >= 1
-                        && let Some((procfs::Syscall::In { nr, args, sp, .. }, _)) = look
-                        && is_lasting(nr, &args)
-                    {
-                        seen.in_handler =
-                            has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
-                        seen.end = End::Stuck(Stuck::AllAsleep);
-                        return Ok(Told::Seen(Box::new(seen)));
-                    }
-                    // The program itself is not alone with what it waits for.
-                    if same >= 2
-                        && (!seen.returned || signal == 0)
-                        && let Some((syscall @ procfs::Syscall::In { .. }, _)) = look
-                        && is_untimed(syscall)
-                    {
-                        if signal == 0 || again {
-                            // A second signal has not ended the sleep, which is not about signals then.
-                            seen.end = End::Returned;
-                            return Ok(if again { Told::Seen(Box::new(seen)) } else { Told::Sleeps });
-                        }
-                        again = true;
-                        self.dirty = true;
-                        (last, same) = (None, 0);
-                        send(self.pid, self.pid, signal)?;
-                        continue;
-                    }
-                    let spent = self.account().map_or(0, |run| run.cpu_ns).saturating_sub(used);
-                    if u128::from(spent) > SPIN_CPU.max(pace * 100).as_nanos() && entries == 0 {
-                        self.halt()?;
-                        let sp = cpu::registers(self.pid)?.rsp;
-                        seen.in_handler =
-                            has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
-                        seen.end = End::Stuck(Stuck::Spinning { tid: self.pid.cast_unsigned() });
-                        return Ok(Told::Seen(Box::new(seen)));
-                    }
-                    if begun.elapsed() > patience && same > 3 || begun.elapsed() > patience * 50 {
-                        return Ok(Told::Nothing);
-                    }
-                }
-            }
-        }
-    }
-
-    fn files(&mut self) -> Option<&(File, File)> {
-        if self.sleeper.is_none() {
-            let open = |name: &str| File::open(format!("/proc/{}/{name}", self.pid)).ok();
-            self.sleeper = Some((open("syscall")?, open("schedstat")?));
-        }
-        self.sleeper.as_ref()
-    }
-
-    fn account(&mut self) -> Option<procfs::RunAccount> {
-        let mut buffer = [0; 256];
-        procfs::parse_schedstat(procfs::reread(&self.files()?.1, &mut buffer).ok()?)
-    }
-
-    /// The system call that it sleeps in, and its run-time account.
-    fn look(&mut self) -> Option<(procfs::Syscall, procfs::RunAccount)> {
-        let mut buffer = [0; 256];
-        let syscall = procfs::parse_syscall(procfs::reread(&self.files()?.0, &mut buffer).ok()?)?;
-        Some((syscall, self.account()?))
     }
 }
 

@@ -4,11 +4,12 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use sigproof_inspect::diagnose::{self, Diagnosis};
-use sigproof_inspect::explain::{self, Answer, Verdict};
+use sigproof_inspect::explain::{self, Answer, Refused, Verdict};
 use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
 use super::cpu;
-use super::live::{ENTRY, Live, RETURN, open};
+use super::descriptors::Descriptor;
+use super::live::{ENTRY, GOAL, Live, OTHER, RETURN, open};
 use super::process::Event;
 use super::waits::{is_futex, is_untimed};
 use crate::{Output, Trouble};
@@ -50,8 +51,12 @@ pub(crate) struct Seen {
     pub slept: Duration,
     /// What the program wrote until it ended, if that is compared.
     pub output: Option<Vec<u8>>,
+    /// Descriptors that are open after the further passes and were not before, if that is minded.
+    pub opened: Vec<Descriptor>,
     /// What explain says of a program that is stuck, if it was asked for.
     pub answer: Option<Answer>,
+    /// Whether it went on, to its end, because it was stopped for an explanation.
+    pub disturbed: bool,
     /// The same, of the stacks alone, where explain cannot tell whether it is stuck.
     pub diagnosis: Option<Diagnosis>,
 }
@@ -66,7 +71,9 @@ impl Seen {
             in_handler: false,
             slept: Duration::ZERO,
             output: None,
+            opened: Vec::new(),
             answer: None,
+            disturbed: false,
             diagnosis: None,
         }
     }
@@ -86,17 +93,24 @@ impl Live<'_> {
         self.release_held()?;
         self.process.set_break(self.tid, RETURN, Some(self.ret))?;
         self.process.go(self.tid, signal)?;
-        self.watch(&at, pace, explains)
+        self.watch(&at, pace, explains, None)
     }
 
     /// The same for a thread that sleeps at its boundary: the signal is sent to it.
     pub(crate) fn follow_sleeper(&mut self, signal: i32, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
         let at = libc::user_regs_struct { rip: 0, rsp: 0, ..zeroed() };
         self.process.send(self.tid, signal)?;
-        self.watch(&at, pace, explains)
+        self.watch(&at, pace, explains, None)
     }
 
-    fn watch(&mut self, at: &cpu::Registers, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
+    /// Follows the program, whose threads run but for one of which `event` tells.
+    pub(super) fn watch(
+        &mut self,
+        at: &cpu::Registers,
+        pace: Duration,
+        explains: bool,
+        mut event: Option<Event>,
+    ) -> Result<Seen, Trouble> {
         let mut seen = Seen::silent();
         let spin = SPIN_CPU.max(pace * 100);
         let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
@@ -106,7 +120,10 @@ impl Live<'_> {
         let mut asleep_since: Option<Instant> = None;
         let timeout = self.request().timeout;
         loop {
-            let event = self.process.wait(LOOK)?;
+            let event = match event.take() {
+                Some(event) => event,
+                None => self.process.wait(LOOK)?,
+            };
             if event != Event::Quiet {
                 events += 1;
             }
@@ -148,14 +165,17 @@ impl Live<'_> {
                                 self.process.set_break(tid, RETURN, None)?;
                                 seen.pending = self.process.is_pending(self.tid, self.signal());
                                 seen.end = End::Passed;
+                                seen.opened = self.descriptors.since(self.process.pid);
                                 self.pass += u64::from(entries);
                                 self.tid = tid;
                                 self.sp = registers.rsp;
                                 self.ret = self.process.word(registers.rsp).unwrap_or_default();
+                                self.descriptors.note(self.process.pid);
                                 return Ok(seen);
                             }
                         }
                     }
+                    self.process.set_break(tid, if mine { GOAL } else { OTHER }, None)?;
                     self.process.go(tid, 0)?;
                 }
                 Event::Quiet => {
@@ -212,7 +232,9 @@ impl Live<'_> {
     fn ask(&mut self, stuck: Stuck, seen: &mut Seen) -> Result<bool, Trouble> {
         self.process.detach()?;
         let pid = self.process.pid.cast_unsigned();
-        let mut answer = explain::explain(pid).ok();
+        let asked = explain::explain(pid);
+        seen.disturbed = matches!(asked, Err(Refused::Gone(_) | Refused::Zombie { .. }));
+        let mut answer = asked.ok();
         for _ in 0..ASKED {
             let not_stuck = |answer: &Answer| answer.verdict == Verdict::NotStuck && stuck == Stuck::AllAsleep;
             if !answer.as_ref().is_some_and(not_stuck) {
@@ -232,9 +254,7 @@ impl Live<'_> {
 
     /// Whether the thread sleeps in a wait without a time limit.
     fn sleeps_untimed(&self) -> bool {
-        let text = std::fs::read_to_string(format!("/proc/{}/task/{}/syscall", self.process.pid, self.tid));
-        let syscall = text.ok().and_then(|text| sigproof_inspect::hang::procfs::parse_syscall(&text));
-        self.is_asleep(self.tid) && syscall.is_some_and(|syscall| is_untimed(syscall) || is_futex(syscall))
+        self.sleeps_in(self.tid).is_some_and(|syscall| is_untimed(syscall) || is_futex(syscall))
     }
 
     /// Whether the program has a timer of `timer_create`.

@@ -9,6 +9,7 @@ use sigproof_inspect::explain::Answer;
 use sigproof_inspect::hang::Stuck;
 
 use super::before::{signal_name, text};
+use super::descriptors;
 use super::follow::{End, Seen};
 use crate::{Ending, Means};
 
@@ -23,6 +24,22 @@ pub(crate) struct Judged {
     pub means: Means,
     /// What explain says.
     pub answer: Option<Answer>,
+    /// Of a sleep without an end: what it is by sight, without an explanation.
+    pub glance: Option<Ending>,
+    /// By which schedule of the other threads.
+    pub schedule: u32,
+}
+
+impl Judged {
+    /// A hang that was not explained is what its neighbour before it is, if both look alike.
+    pub(crate) fn follow(&mut self, before: Option<&Self>) {
+        if self.answer.is_none()
+            && self.glance.is_some()
+            && let Some(before) = before.filter(|before| before.glance == self.glance)
+        {
+            self.ending = before.ending;
+        }
+    }
 }
 
 /// What is meant to happen.
@@ -38,6 +55,8 @@ pub(crate) struct Meant {
     pub exit: Option<i32>,
     /// What it may write, if that is compared.
     pub outputs: Vec<Vec<u8>>,
+    /// How many descriptors the signal leaves open outside the window.
+    pub opened: usize,
 }
 
 impl Meant {
@@ -75,10 +94,14 @@ const SLEPT_AND_ENDED: Duration = Duration::from_millis(2);
 
 /// The ending; `None` if nothing can be said.
 pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
-    let judged = |ending, detail: String| Some(Judged { ending, detail, means, answer: None });
+    let judged =
+        |ending, detail: String| Some(Judged { ending, detail, means, answer: None, glance: None, schedule: 0 });
     match seen.end {
         End::Passed if seen.pending && !meant.pends => {
             judged(Ending::Undelivered, "the program went on, and the signal still waits".to_owned())
+        }
+        End::Passed if seen.opened.len() > meant.opened => {
+            judged(Ending::Leak, descriptors::text(&seen.opened, meant.opened))
         }
         End::Passed | End::Returned => judged(Ending::Clean, String::new()),
         End::Ended(status) if meant.is_meant(status) && !meant.writes(seen.output.as_deref()) => {
@@ -122,6 +145,8 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
                 ),
                 means,
                 answer: seen.answer,
+                glance: None,
+                schedule: 0,
             })
         }
     }
@@ -144,13 +169,22 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
     };
     if let Stuck::Spinning { .. } = stuck {
         let detail = format!("processor time is used {place}, and nothing moves");
-        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer };
+        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer, glance: None, schedule: 0 };
     }
     let glance = if seen.in_handler || seen.returned { Ending::SelfDeadlock } else { Ending::LostWakeup };
     let diagnosis = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
     let sentence = seen.answer.as_ref().map(|answer| answer.sentence.clone());
     let Some(mut detail) = sentence.or_else(|| diagnosis.map(|diagnosis| diagnosis.sentence.clone())) else {
-        return Judged { ending: glance, detail: format!("asleep for good {place}"), means, answer: None };
+        let detail = format!("asleep for good {place}");
+        if seen.disturbed {
+            // A thread that is stopped looks at its lock again as it goes on.
+            let detail = format!(
+                "{detail}, and the program went on once it was stopped for an explanation: a lock was free, and the code \
+                 that the signal interrupted had not woken its waiter yet"
+            );
+            return Judged { ending: Ending::Hang, detail, means, answer: None, glance: Some(glance), schedule: 0 };
+        }
+        return Judged { ending: glance, detail, means, answer: None, glance: Some(glance), schedule: 0 };
     };
     let ending = match diagnosis.map(|diagnosis| diagnosis.kind) {
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
@@ -168,5 +202,5 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
     if ending == Ending::SelfDeadlock && !seen.in_handler {
         detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
     }
-    Judged { ending, detail, means, answer: seen.answer }
+    Judged { ending, detail, means, answer: seen.answer, glance: Some(glance), schedule: 0 }
 }

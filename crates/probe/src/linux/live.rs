@@ -17,10 +17,20 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use sigproof_step::Boundary;
 
 use super::cpu::{self, Kind};
-use super::names::{self, Found, Function};
+use super::descriptors::Descriptors;
+use super::names::Function;
 use super::process::{Event, Process};
+use super::remote;
 use super::waits::Action;
-use crate::{Output, Request, Thread, Trouble, WindowName};
+use crate::{Request, Thread, Trouble};
+
+mod apart;
+mod run;
+mod start;
+
+pub(crate) use apart::{Brought, Schedule};
+pub(crate) use run::Ran;
+pub(crate) use start::Arrival;
 
 /// The breakpoint at the function's entry.
 pub(crate) const ENTRY: usize = 0;
@@ -29,14 +39,16 @@ pub(crate) const RETURN: usize = 1;
 /// The one behind a repeated instruction.
 const BEHIND: usize = 3;
 
+/// The one at an instruction that the thread is to reach: of its pass, or behind its handler.
+pub(crate) const GOAL: usize = 2;
+/// The one of other threads, at the function that one of them is brought to.
+pub(crate) const OTHER: usize = 3;
+
 /// How long a wait for an event takes before it is looked around.
 const QUIET: Duration = Duration::from_micros(500);
 
 /// How long a signal of the program's own is waited for at a boundary.
 const OWN: Duration = Duration::from_millis(20);
-
-/// How long a window that may be passed over is waited for.
-const SOON: Duration = Duration::from_secs(2);
 
 /// The longest path; the rest of a window is said to be out of reach.
 pub(crate) const LONGEST: usize = 60_000;
@@ -61,7 +73,11 @@ pub(crate) struct Live<'a> {
     pub syscall_at: u64,
     /// Signals of the program's own that wait for the pass's end.
     pub held: Vec<(i32, i32)>,
+    /// What is open at the entry of the pass.
+    pub descriptors: Descriptors,
     kinds: HashMap<u64, Kind>,
+    /// Whether the program handles SIGTRAP.
+    pub catches_traps: bool,
     request: &'a Request,
     signal: i32,
     stop: &'a AtomicBool,
@@ -78,117 +94,7 @@ pub(crate) enum Stepped {
     Gone,
 }
 
-/// How the program came to a pass, or why not.
-pub(crate) enum Arrival<'a> {
-    /// It is at the entry.
-    At(Box<Live<'a>>),
-    /// It ended, or the time ran out: what was found until then.
-    Never {
-        /// The function, if there is one.
-        function: Option<Function>,
-        /// What the signal did when it was last called, before a handler was installed.
-        called: Option<Action>,
-        /// The nearest names.
-        nearest: Vec<String>,
-        /// Whether the library that was named is mapped.
-        has_library: bool,
-        /// How the program ended, if it has.
-        ended: Option<std::process::ExitStatus>,
-        /// Whether it became another program first.
-        became_another: bool,
-    },
-}
-
 impl<'a> Live<'a> {
-    /// Starts the program and brings it to pass 0.
-    pub(crate) fn start(
-        request: &'a Request,
-        window: &WindowName,
-        signal: i32,
-        stop: &'a AtomicBool,
-    ) -> Result<Arrival<'a>, Trouble> {
-        let mut process = Process::start(request, request.expect_output != Output::Any)?;
-        let pid = process.pid;
-        let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
-        let (mut function, mut nearest, mut called) = (None, Vec::new(), None);
-        let mut has_library = window.library.is_none();
-        let mut became_another = false;
-        // The loader is done at the program's own entry; later libraries pass by its debugger's hook.
-        process.set_break(pid, ENTRY, entry_point(pid))?;
-        let mut hook = None;
-        let mut waits_for_entry = true;
-        process.go(pid, 0)?;
-        let ended = loop {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Trouble::Interrupted);
-            }
-            match process.wait(QUIET)? {
-                Event::Ended(status) => break Some(status),
-                Event::Quiet if Instant::now() > deadline => break None,
-                Event::Quiet => open(&process, request)?,
-                Event::Signal(tid, signal) => process.go(tid, signal)?,
-                Event::Exec(tid) => {
-                    became_another = true;
-                    function = None;
-                    waits_for_entry = true;
-                    process.break_everywhere(ENTRY, None);
-                    process.set_break(tid, ENTRY, entry_point(pid))?;
-                    process.go(tid, 0)?;
-                }
-                Event::Trap(tid) => {
-                    let pc = cpu::registers(tid)?.rip;
-                    if waits_for_entry || Some(pc) == hook {
-                        waits_for_entry = false;
-                        if function.is_none() {
-                            match names::find(pid, window)? {
-                                Found::At(found) => {
-                                    aim(&mut process, request, tid, found.entry)?;
-                                    function = Some(found);
-                                }
-                                Found::Nowhere { nearest: near, has_library: has } => {
-                                    (nearest, has_library) = (near, has);
-                                    process.set_break(tid, ENTRY, None)?;
-                                    hook = loader_hook(pid);
-                                    process.break_everywhere(2, hook);
-                                    process.set_break(tid, 2, hook)?;
-                                }
-                            }
-                        }
-                    } else if function.as_ref().is_some_and(|function| function.entry == pc)
-                        && accepts(&process, request, tid)
-                    {
-                        let action = process.action(signal);
-                        called = Some(action);
-                        if action == Action::Caught
-                            && let Some(function) = function.clone()
-                        {
-                            let syscall_at = names::syscall_instruction(pid, |at, into| process.read(at, into));
-                            let mut live = Self {
-                                process,
-                                function,
-                                tid,
-                                pass: 0,
-                                ret: 0,
-                                sp: 0,
-                                same_site: true,
-                                syscall_at: syscall_at.unwrap_or_default(),
-                                held: Vec::new(),
-                                kinds: HashMap::new(),
-                                request,
-                                signal,
-                                stop,
-                            };
-                            live.enter(tid)?;
-                            return Ok(Arrival::At(Box::new(live)));
-                        }
-                    }
-                    process.go(tid, 0)?;
-                }
-            }
-        };
-        Ok(Arrival::Never { function, called, nearest, has_library, ended, became_another })
-    }
-
     /// Takes the place where a thread is stopped for the entry of a pass.
     fn enter(&mut self, tid: i32) -> Result<(), Trouble> {
         let registers = cpu::registers(tid)?;
@@ -197,6 +103,7 @@ impl<'a> Live<'a> {
             self.same_site &= (self.tid, self.sp, self.ret) == (tid, registers.rsp, ret);
         }
         (self.tid, self.sp, self.ret) = (tid, registers.rsp, ret);
+        self.descriptors.note(self.process.pid);
         Ok(())
     }
 
@@ -292,15 +199,8 @@ impl<'a> Live<'a> {
     pub(crate) fn step(&mut self) -> Result<Stepped, Trouble> {
         let tid = self.tid;
         let pc = cpu::registers(tid)?.rip;
-        let kind = match self.kinds.get(&pc) {
-            Some(kind) => *kind,
-            None => {
-                let mut code = [0; 16];
-                let kind = if self.process.read(pc, &mut code) { cpu::kind(&code) } else { Kind::Plain };
-                self.kinds.insert(pc, kind);
-                kind
-            }
-        };
+        let kind = *self.kinds.entry(pc).or_insert_with(|| kind_at(&self.process, pc));
+        let blocks = if self.catches_traps { self.unblock_trap(kind)? } else { None };
         if let Kind::Repeats(length) = kind {
             self.process.set_break(tid, BEHIND, Some(pc + u64::from(length)))?;
             self.process.go(tid, 0)?;
@@ -336,7 +236,32 @@ impl<'a> Live<'a> {
         if kind != Kind::Plain {
             self.process.set_break(tid, BEHIND, None)?;
         }
+        if let Some(mask) = blocks {
+            remote::set_mask(tid, mask)?;
+        }
         Ok(Stepped::Next)
+    }
+
+    /// A step while SIGTRAP is blocked makes the kernel reset the program's handler of it: it is unblocked
+    /// before such a step. The mask that the thread is to have after the step; `None` if the step leaves the
+    /// right one.
+    fn unblock_trap(&self, kind: Kind) -> Result<Option<u64>, Trouble> {
+        const TRAP: u64 = 1 << (libc::SIGTRAP - 1);
+        let mask = remote::mask(self.tid)?;
+        if mask & TRAP == 0 {
+            return Ok(None);
+        }
+        remote::set_mask(self.tid, mask & !TRAP)?;
+        let nr = cpu::registers(self.tid)?.rax.cast_signed();
+        // These two set the mask themselves.
+        let sets = kind == Kind::Call && matches!(nr, libc::SYS_rt_sigreturn | libc::SYS_rt_sigprocmask);
+        Ok((!sets).then_some(mask))
+    }
+
+    /// Whether the instruction there repeats itself.
+    pub(crate) fn repeats(&self, pc: u64) -> bool {
+        let kind = self.kinds.get(&pc).copied().unwrap_or_else(|| kind_at(&self.process, pc));
+        matches!(kind, Kind::Repeats(_))
     }
 
     /// Waits until a thread that sleeps in the middle of a step comes out; false if it does not in time.
@@ -371,6 +296,12 @@ impl<'a> Live<'a> {
         look().is_some_and(|first| matches!(first.0, procfs::Syscall::In { .. }) && look() == Some(first))
     }
 
+    /// The system call that a thread sleeps in.
+    pub(crate) fn sleeps_in(&self, tid: i32) -> Option<procfs::Syscall> {
+        let text = std::fs::read_to_string(format!("/proc/{}/task/{tid}/syscall", self.process.pid)).ok()?;
+        procfs::parse_syscall(&text).filter(|_| self.is_asleep(tid))
+    }
+
     /// What is asked for.
     pub(crate) fn request(&self) -> &'a Request {
         self.request
@@ -380,6 +311,12 @@ impl<'a> Live<'a> {
     pub(crate) fn signal(&self) -> i32 {
         self.signal
     }
+}
+
+/// What the instruction at an address is.
+fn kind_at(process: &Process, pc: u64) -> Kind {
+    let mut code = [0; 16];
+    if process.read(pc, &mut code) { cpu::kind(&code) } else { Kind::Plain }
 }
 
 /// Sends the signal that opens the window, if there is one, and if its handler is installed.
@@ -397,14 +334,6 @@ pub(super) fn is_fault(signal: i32) -> bool {
     matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP)
 }
 
-/// Sets the breakpoint of the entry in the threads that may be the one.
-fn aim(process: &mut Process, request: &Request, tid: i32, entry: u64) -> Result<(), Trouble> {
-    if request.thread != Thread::Main {
-        process.break_everywhere(ENTRY, Some(entry));
-    }
-    process.set_break(tid, ENTRY, Some(entry))
-}
-
 fn accepts(process: &Process, request: &Request, tid: i32) -> bool {
     match &request.thread {
         Thread::Main => tid == process.pid,
@@ -413,21 +342,5 @@ fn accepts(process: &Process, request: &Request, tid: i32) -> bool {
             let comm = std::fs::read_to_string(format!("/proc/{}/task/{tid}/comm", process.pid)).unwrap_or_default();
             comm.trim_end() == name
         }
-    }
-}
-
-/// The address at which the program itself begins, once its loader is done (`AT_ENTRY`).
-fn entry_point(pid: i32) -> Option<u64> {
-    let bytes = std::fs::read(format!("/proc/{pid}/auxv")).ok()?;
-    let words: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-    words.as_chunks::<2>().0.iter().find(|pair| pair[0] == libc::AT_ENTRY).map(|pair| pair[1])
-}
-
-/// Where the loader passes by for a debugger's sake whenever it has mapped a library.
-fn loader_hook(pid: i32) -> Option<u64> {
-    let window = WindowName { function: "_dl_debug_state".to_owned(), library: None };
-    match names::find(pid, &window) {
-        Ok(Found::At(function)) => Some(function.entry),
-        _ => None,
     }
 }

@@ -12,6 +12,7 @@
 //! | `follow` | what becomes of the program after a signal |
 //! | `remote` | system calls made by a stopped thread |
 //! | `copy`, `pages`, `filter` | copies, what is undone in them, and what is not |
+//! | `descriptors` | descriptors that are left open |
 //! | `before` | untouched runs, and what the signal does outside the window |
 //! | `grade` | the ending, from what was seen |
 //! | `sweep` | all boundaries of a window |
@@ -21,6 +22,7 @@
 mod before;
 mod copy;
 mod cpu;
+mod descriptors;
 mod entry;
 mod filter;
 mod follow;

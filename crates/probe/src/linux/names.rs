@@ -2,13 +2,14 @@
 //!
 //! Source: ELF gABI; the folder of debug files is that of gdb ("Separate Debug Files", by build id).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use object::{Object, ObjectSegment, ObjectSymbol, SegmentFlags, SymbolFlags, SymbolKind, elf};
+use sigproof_inspect::diagnose::demangled;
 use sigproof_inspect::hang::procfs;
 
 use crate::{Trouble, WindowName};
@@ -48,6 +49,12 @@ pub(crate) enum Found {
     },
 }
 
+/// Whether the program does not show its memory to this user. Its map may be shown all the same.
+pub(crate) fn hidden(pid: i32) -> bool {
+    let memory = File::open(format!("/proc/{pid}/mem"));
+    matches!(memory, Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)))
+}
+
 /// Looks for a function in the program as it is now.
 pub(crate) fn find(pid: i32, window: &WindowName) -> Result<Found, Trouble> {
     let images = images(pid);
@@ -75,6 +82,14 @@ pub(crate) fn find(pid: i32, window: &WindowName) -> Result<Found, Trouble> {
                         "{} of {} has several implementations, of which one is chosen as the program is loaded; name that \
                          one, such as __{}_avx2 (`nm -D`, or the debug symbols of the library, list them)",
                         window.function, image.name, window.function
+                    )));
+                }
+                Some(Symbol::Several(symbols)) => {
+                    return Err(Trouble::Usage(format!(
+                        "{} of {} is the name of several functions; name one by its symbol: {}",
+                        window.function,
+                        image.name,
+                        symbols.join(", ")
                     )));
                 }
                 None => {}
@@ -107,6 +122,8 @@ fn nearest(name: &str, others: BTreeSet<String>) -> Vec<String> {
 enum Symbol {
     At(u64),
     Chosen,
+    /// Functions of one name with different parameters.
+    Several(Vec<String>),
 }
 
 /// Looks for a function in one file, and collects the names of the others.
@@ -116,6 +133,9 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
     let bytes = unsafe { Mmap::map(&file) }.ok()?;
     let file = object::File::parse(&*bytes).ok()?;
     let mut found = None;
+    // A name with scopes is one of C++ or Rust: of what is mangled in the file.
+    let scoped = name.contains("::");
+    let mut overloads = BTreeMap::new();
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
         if !symbol.is_definition() || symbol.address() == 0 {
             continue;
@@ -126,6 +146,12 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
             continue;
         }
         let Some(own) = symbol.name().ok().map(|name| name.split('@').next().unwrap_or_default()) else { continue };
+        // A name with a point is that of a part of a function.
+        let mangled = own.starts_with("_Z") || own.starts_with("_R");
+        if scoped && mangled && !own.contains('.') && demangled(own) == name {
+            overloads.entry(symbol.address()).or_insert_with(|| own.to_owned());
+            continue;
+        }
         if own == name {
             let symbol = if chosen { Symbol::Chosen } else { Symbol::At(symbol.address()) };
             // A public name wins over a private one of the same spelling.
@@ -134,7 +160,11 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
             others.insert(own.to_owned());
         }
     }
-    found
+    match overloads.len() {
+        0 => found,
+        1 => overloads.into_keys().next().map(Symbol::At),
+        _ => Some(Symbol::Several(overloads.into_values().collect())),
+    }
 }
 
 /// The separate debug file of an object file, if it is installed.

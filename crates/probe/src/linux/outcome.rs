@@ -1,11 +1,14 @@
 //! The report of a sweep: ranges with the code at their ends.
 
+use std::cell::OnceCell;
+
 use sigproof_inspect::diagnose::Places;
 use sigproof_step::Boundary;
 use sigproof_step::map::spot;
 use sigproof_step::token::Token;
 
 use super::grade::Judged;
+use super::sweep::arrivals;
 use crate::report::{Path, Range};
 use crate::{Ending, Means};
 
@@ -39,11 +42,22 @@ impl Point {
 pub(crate) struct Walk {
     /// Its number.
     pub pass: u64,
-    /// Its boundaries.
+    /// Its boundaries. None is added once the arrivals are counted.
     pub points: Vec<Point>,
+    arrivals: OnceCell<Vec<u32>>,
 }
 
 impl Walk {
+    /// Nothing of a pass yet.
+    pub(crate) fn of(pass: u64) -> Self {
+        Self { pass, points: Vec::new(), arrivals: OnceCell::new() }
+    }
+
+    /// How many arrivals at its instruction each boundary is.
+    pub(crate) fn arrivals(&self) -> &[u32] {
+        self.arrivals.get_or_init(|| arrivals(self.points.iter().map(|point| point.boundary)))
+    }
+
     /// Runs of boundaries with the same bad ending.
     pub(crate) fn ranges(&self) -> Vec<std::ops::Range<usize>> {
         let mut start = 0;
@@ -60,6 +74,11 @@ impl Walk {
     /// As a part of the report.
     pub(crate) fn report(&self, label: &str, places: &dyn Places) -> Path {
         let boundaries: Vec<Boundary> = self.points.iter().map(|point| point.boundary).collect();
+        // A schedule other than the free one is a part of the token.
+        let label = |k: usize| match self.points[k].judged.as_ref().map_or(0, |judged| judged.schedule) {
+            0 => label.to_owned(),
+            schedule => format!("{label},s{schedule}"),
+        };
         let letter = |point: &Point| match &point.judged {
             Some(judged) => judged.ending.letter(),
             None if point.undecided => '?',
@@ -82,7 +101,7 @@ impl Walk {
                 last: spot(&boundaries, last, places),
                 confirmed: sure(&self.points[first]) && sure(&self.points[last]),
                 detail: told.detail.clone(),
-                token: Token::of(label, &boundaries, first, places).to_string(),
+                token: Token::of(&label(first), &boundaries, first, places).to_string(),
                 answer: told.answer.clone(),
             })
         };

@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 use sigproof_inspect::hang::procfs;
 
 use super::cpu;
-use super::stops::{Request, await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for};
+use super::stops::{PtraceRequest, await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for};
 use crate::{Request, Trouble, refused};
 
 /// How much output is compared.
@@ -67,7 +67,7 @@ pub(crate) struct Process {
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
     /// How the first thread goes on after a stop that no caller hears of: freely, or to its next system call.
-    pub onwards: Request,
+    pub onwards: PtraceRequest,
     /// The thread that makes a step; 0: none.
     stepping: Cell<i32>,
     /// Threads that are stopped until they are released.
@@ -342,6 +342,16 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// Holds a thread that is stopped, until the others are let go.
+    pub(crate) fn hold(&mut self, tid: i32) {
+        self.held.insert(tid);
+    }
+
+    /// Takes note that a thread that was held runs.
+    pub(crate) fn let_run(&mut self, tid: i32) {
+        self.held.remove(&tid);
     }
 
     /// Lets them go.

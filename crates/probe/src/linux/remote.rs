@@ -4,7 +4,7 @@ use crate::{Trouble, refused};
 use nix::errno::Errno;
 
 use super::cpu;
-use super::stops::{Request, resume, wait_for};
+use super::stops::{PtraceRequest, resume, wait_for};
 
 /// Makes a stopped thread do a system call; its registers are put back. The result, as the kernel gives it.
 pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Trouble> {
@@ -59,15 +59,28 @@ pub(crate) fn copy_state(from: i32, to: i32) -> Result<(), Trouble> {
     if read != 0 || unsafe { libc::ptrace(libc::PTRACE_SETREGSET, to, EXTENDED_STATE, &raw mut part) } != 0 {
         return Err(refused("ptrace(PTRACE_GETREGSET)")(Errno::last()));
     }
+    set_mask(to, mask(from)?)
+}
+
+/// The signals that a stopped thread blocks.
+pub(crate) fn mask(tid: i32) -> Result<u64, Trouble> {
     /// linux/ptrace.h.
-    const GET_MASK: Request = 0x420a;
-    const SET_MASK: Request = 0x420b;
+    const GET_MASK: PtraceRequest = 0x420a;
     let mut mask = 0_u64;
-    // SAFETY: the kernel writes, then reads, the eight bytes of `mask`.
-    let read = unsafe { libc::ptrace(GET_MASK, from, size_of::<u64>(), &raw mut mask) };
-    // SAFETY: as above.
-    if read != 0 || unsafe { libc::ptrace(SET_MASK, to, size_of::<u64>(), &raw mut mask) } != 0 {
-        return Err(refused("ptrace(PTRACE_GETSIGMASK)")(Errno::last()));
+    // SAFETY: the kernel writes the eight bytes of `mask`.
+    match unsafe { libc::ptrace(GET_MASK, tid, size_of::<u64>(), &raw mut mask) } {
+        0 => Ok(mask),
+        _ => Err(refused("ptrace(PTRACE_GETSIGMASK)")(Errno::last())),
     }
-    Ok(())
+}
+
+/// Sets them.
+pub(crate) fn set_mask(tid: i32, mask: u64) -> Result<(), Trouble> {
+    /// linux/ptrace.h.
+    const SET_MASK: PtraceRequest = 0x420b;
+    // SAFETY: the kernel reads the eight bytes of `mask`.
+    match unsafe { libc::ptrace(SET_MASK, tid, size_of::<u64>(), &raw const mask) } {
+        0 => Ok(()),
+        _ => Err(refused("ptrace(PTRACE_SETSIGMASK)")(Errno::last())),
+    }
 }

@@ -1,5 +1,6 @@
 //! Stops of traced threads: how one is waited for, brought about, and ended.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,10 +12,10 @@ use crate::{Trouble, refused};
 
 /// What `ptrace` is asked for: the type of its first argument differs between C libraries.
 #[cfg(not(target_env = "musl"))]
-pub(super) type Request = libc::c_uint;
+pub(super) type PtraceRequest = libc::c_uint;
 /// As above.
 #[cfg(target_env = "musl")]
-pub(super) type Request = libc::c_int;
+pub(super) type PtraceRequest = libc::c_int;
 
 /// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
 pub(super) fn is_own_trap(tid: i32) -> bool {
@@ -22,8 +23,21 @@ pub(super) fn is_own_trap(tid: i32) -> bool {
     ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == 0x80 || info.si_code <= 0)
 }
 
+thread_local! {
+    /// Single steps that this thread has had others make.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Single steps that this thread has had others make so far.
+pub(super) fn steps() -> u64 {
+    STEPS.get()
+}
+
 /// Lets a stopped thread go. One that was killed meanwhile tells so by its end.
-pub(super) fn resume(how: Request, tid: i32, signal: i32) -> Result<(), Trouble> {
+pub(super) fn resume(how: PtraceRequest, tid: i32, signal: i32) -> Result<(), Trouble> {
+    if how == libc::PTRACE_SINGLESTEP {
+        STEPS.set(STEPS.get() + 1);
+    }
     // SAFETY: takes numbers only.
     if unsafe { libc::ptrace(how, tid, 0, libc::c_long::from(signal)) } == 0 || Errno::last() == Errno::ESRCH {
         return Ok(());

@@ -18,15 +18,19 @@ use sigproof_step::Boundary;
 use super::before::{Untouched, signal_name, text};
 use super::follow::End;
 use super::grade::Meant;
-use super::live::{LONGEST, Live, Stepped};
+use super::live::Live;
 use super::outcome::Walk;
+use super::stops;
 use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
+mod advance;
 mod arrive;
 mod errno;
 mod judge;
 mod walk;
 
+pub(super) use advance::arrivals;
+use judge::{Asked, How};
 use walk::Copies;
 
 /// Passes that go by before the first one is swept: what is done once only is done by then.
@@ -54,6 +58,12 @@ pub(super) struct Sweep<'a> {
     notes: Vec<String>,
     walks: Vec<Walk>,
     incomplete: bool,
+    /// Where another thread is brought to.
+    meanwhile_at: Option<u64>,
+    /// Boundaries at which no other thread came there.
+    unmet: usize,
+    /// Runs of the program with a signal, each under one schedule.
+    runs: usize,
     /// Boundaries that were judged in walks, and the time of these walks.
     walked: (usize, Duration),
 }
@@ -67,7 +77,7 @@ pub(super) fn sweep(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Report, Trouble> {
-    let begun = Instant::now();
+    let (begun, steps) = (Instant::now(), stops::steps());
     let outputs = if let Output::Is(text) = &request.expect_output { vec![text.clone()] } else { Vec::new() };
     let mut sweep = Sweep {
         request,
@@ -88,6 +98,9 @@ pub(super) fn sweep(
         notes: Vec::new(),
         walks: Vec::new(),
         incomplete: false,
+        meanwhile_at: None,
+        unmet: 0,
+        runs: 0,
         walked: (0, Duration::ZERO),
     };
     tell(&format!("{window}: the way to it"));
@@ -108,6 +121,7 @@ pub(super) fn sweep(
         }
         tell(&format!("{window}: confirming"));
         sweep.confirm()?;
+        sweep.tell_of_threads();
     }
     let label = format!("{}:{}@{}:{}", program(request), signal_name(signal), window, sweep.first);
     let live = sweep.bring(sweep.first)?;
@@ -130,6 +144,7 @@ pub(super) fn sweep(
         paths,
         engines: sweep.engines.into_iter().collect(),
         starts: sweep.starts,
+        steps: stops::steps() - steps,
         seconds: begun.elapsed().as_secs_f64(),
         rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
         errno: spoiled,
@@ -159,17 +174,7 @@ impl<'a> Sweep<'a> {
                 None => self.bring(self.first)?,
             };
             let Some(mut live) = live else { break };
-            // To the window's return.
-            let mut steps = 0;
-            while live.place()?.is_some() && steps < LONGEST {
-                steps += 1;
-                match live.step()? {
-                    Stepped::Next => {}
-                    Stepped::Asleep if live.wake(self.deadline)? => {}
-                    Stepped::Asleep | Stepped::Gone => break,
-                }
-            }
-            if live.place().map_or(true, |place| place.is_some()) {
+            if !live.leave(self.deadline)? {
                 self.notes.push("no pass without a signal was followed to its return".to_owned());
                 break;
             }
@@ -187,6 +192,7 @@ impl<'a> Sweep<'a> {
                 End::Silent | End::Still => "it does not go on in the time allowed".to_owned(),
             };
             self.meant.pends |= seen.pending;
+            self.meant.opened = self.meant.opened.max(seen.opened.len());
             match seen.end {
                 End::Ended(status) => {
                     self.meant.ends.push(status);
@@ -223,8 +229,10 @@ impl<'a> Sweep<'a> {
                     let told = point.judged.as_ref().is_some_and(|judged| {
                         judged.means == Means::Rerun && (judged.answer.is_some() || k != range.start)
                     });
-                    if !told && let (Some(judged), _) = self.judge_by_pass(None, number, k, true)? {
-                        self.walks[number].points[k].judged = Some(judged);
+                    let schedule = point.judged.as_ref().map_or(0, |judged| judged.schedule);
+                    let how = How { explains: true, schedule };
+                    if !told && let (Asked::Judged(judged), _) = self.judge_by_pass(None, number, k, how)? {
+                        self.walks[number].points[k].judged = Some(*judged);
                     }
                     shown.push(self.walks[number].points[k].bad());
                 }
@@ -243,15 +251,36 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
+    /// What the reader has to know of the other threads.
+    fn tell_of_threads(&mut self) {
+        if let Some(window) = &self.request.meanwhile
+            && self.unmet > 0
+        {
+            self.notes.push(format!(
+                "at {} boundaries no other thread came to {window}: each slept for good, or --timeout was over",
+                self.unmet
+            ));
+        }
+        if self.request.schedules > 1 {
+            self.notes.push(format!(
+                "{} schedules of the other threads for each boundary, up to the first bad one: {} runs",
+                self.request.schedules, self.runs
+            ));
+        }
+    }
+
     /// One boundary, by its token.
     fn replay(&mut self, token: &sigproof_step::token::Token) -> Result<(), Trouble> {
-        let pass = token.label.rsplit_once(':').and_then(|(_, pass)| pass.parse().ok());
-        let pass = pass.ok_or_else(|| Trouble::Usage("the token names no call: it is not one of probe".to_owned()))?;
+        let number = token.label.rsplit_once(':').map(|(_, number)| number).unwrap_or_default();
+        let (pass, schedule) = number.split_once(",s").unwrap_or((number, "0"));
+        let numbers = pass.parse().ok().zip(schedule.parse().ok());
+        let (pass, schedule) =
+            numbers.ok_or_else(|| Trouble::Usage("the token names no call: it is not one of probe".to_owned()))?;
         self.first = pass;
         let Some(mut live) = self.bring(pass)? else {
             return Err(Trouble::Inconclusive(format!("call {pass} is not met any more")));
         };
-        let mut walk = Walk { pass, points: Vec::new() };
+        let mut walk = Walk::of(pass);
         self.walk_pass(&mut live, Copies::Not, &mut HashSet::new(), &mut walk, &mut |_| {})?;
         let path: Vec<Boundary> = walk.points.iter().map(|point| point.boundary).collect();
         let places = Symbols::of(live.process.pid.cast_unsigned());
@@ -261,7 +290,8 @@ impl<'a> Sweep<'a> {
         self.notes.extend(located.moved);
         drop(live);
         self.walks.push(walk);
-        let (judged, _) = self.judge_by_pass(None, 0, located.k, true)?;
+        let how = How { explains: true, schedule };
+        let judged = self.judge_by_pass(None, 0, located.k, how)?.0.judged();
         let point = &mut self.walks[0].points[located.k];
         point.undecided = judged.is_none();
         point.judged = judged;

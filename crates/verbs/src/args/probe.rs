@@ -39,6 +39,20 @@ pub struct ProbeArgs {
     /// is delivered, and placed at each boundary
     #[arg(long, conflicts_with = "open")]
     pub own: bool,
+    /// Another thread is brought to this function and held there while the signal is delivered; then all go on
+    #[arg(long = "while", value_name = "FUNCTION", conflicts_with = "schedules")]
+    pub meanwhile: Option<WindowName>,
+    /// Try N schedules of the other threads at each boundary: free, held, and one of them some instructions
+    /// further (8, 16, 24 and so on)
+    #[arg(long = "schedule", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub schedules: u32,
+    /// How many boundaries of a window are judged at a time, each on a processor of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub jobs: u64,
+    /// The program promises to leave no descriptor open: one that is open two calls later, and was not before,
+    /// is a bad ending
+    #[arg(long)]
+    pub no_leaks: bool,
     /// Time for one window and one signal
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = super::duration)]
     pub time: Duration,
@@ -142,6 +156,7 @@ the signal comes outside the window. The program must install a handler for the 
   W       wrong exit       it ended with another status than when the signal comes outside
   O       wrong output     it wrote something else (--expect-output)
   U       undelivered      the signal still waits although the program went on
+  F       descriptor leak  a descriptor is left open (--no-leaks)
 
 Most boundaries are judged by copies of the stopped program: processes that are forked from it and take the
 signal in its place. The first and the last boundary of each bad range are judged again by a run of the whole

@@ -63,7 +63,7 @@ impl Lines {
 /// A symbol as its author wrote it, without the hash and without the arguments of its generics, which can be
 /// longer than all the rest: `<T as Trait>::f` keeps both names, `f<A, B>` and `f::<A, B>` become `f`.
 /// Anything else is unchanged.
-pub(super) fn demangled(name: &str) -> String {
+pub fn demangled(name: &str) -> String {
     if let Some(cpp) = of_cpp(name) {
         return cpp;
     }

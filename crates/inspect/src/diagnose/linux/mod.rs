@@ -46,6 +46,7 @@ use crate::hang::Stuck;
 use crate::hang::procfs::{self, thread_stat};
 pub use counters::counters;
 use images::Images;
+pub use lines::demangled;
 use memory::Memory;
 pub(crate) use seen::{Seen, Subject};
 use std::thread;

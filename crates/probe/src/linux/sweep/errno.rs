@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Sweep;
 use crate::linux::cpu;
-use crate::linux::live::{LONGEST, Live, Stepped};
+use crate::linux::live::Live;
 use crate::linux::names::{self, Found};
 use crate::linux::process::Event;
 use crate::{Trouble, WindowName};
@@ -22,17 +22,8 @@ impl Sweep<'_> {
     /// What the handler makes of `errno`; `None` if it leaves it alone, or does not return, or there is none.
     pub(super) fn errno(&mut self) -> Result<Option<i32>, Trouble> {
         let Some(mut live) = self.bring(self.first)? else { return Ok(None) };
-        let mut steps = 0;
-        while live.place()?.is_some() {
-            steps += 1;
-            let gone = match live.step()? {
-                Stepped::Next => steps > LONGEST,
-                Stepped::Asleep => !live.wake(self.deadline)?,
-                Stepped::Gone => true,
-            };
-            if gone {
-                return Ok(None);
-            }
+        if !live.leave(self.deadline)? {
+            return Ok(None);
         }
         let window = WindowName { function: "__errno_location".to_owned(), library: Some("libc".to_owned()) };
         let Found::At(function) = names::find(live.process.pid, &window)? else { return Ok(None) };

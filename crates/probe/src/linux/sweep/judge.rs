@@ -2,14 +2,41 @@
 
 use std::time::Instant;
 
-use sigproof_step::Boundary;
-
 use super::Sweep;
+use super::advance::{Advanced, advance, advance_by_steps};
 use crate::linux::follow::End;
 use crate::linux::grade::{Judged, grade};
-use crate::linux::live::{LONGEST, Live, Stepped};
-use crate::linux::outcome::Point;
-use crate::{Engine, Means, Trouble};
+use crate::linux::live::{Brought, Live, Schedule};
+use crate::linux::names::{self, Found};
+use crate::{Ending, Engine, Means, Trouble, WindowName};
+
+/// How the program is asked about a boundary.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Whether a hang is explained.
+    pub explains: bool,
+    /// The schedule of the other threads.
+    pub schedule: u32,
+}
+
+/// What the program has said.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Judged(Box<Judged>),
+    /// Nothing that a judgement could rest on.
+    Undecided,
+    /// What is to be placed there does not come.
+    Unmet,
+}
+
+impl Asked {
+    pub(super) fn judged(self) -> Option<Judged> {
+        match self {
+            Self::Judged(judged) => Some(*judged),
+            Self::Undecided | Self::Unmet => None,
+        }
+    }
+}
 
 /// Passes that may take another path before a boundary is given up.
 const TRIES: u32 = 3;
@@ -32,11 +59,27 @@ impl<'a> Sweep<'a> {
                     tell(&format!("{}: {} boundaries judged", self.window, self.judged()));
                 }
                 let explains = k == 0 || self.walks[number].points[k - 1].bad().is_none();
-                let (judged, after) = self.judge_by_pass(live.take(), number, k, explains)?;
-                live = after.filter(|_| self.request.engine != Engine::Rerun);
-                let point = &mut self.walks[number].points[k];
-                // Where no signal of the program's own comes, there is nothing to decide.
-                point.undecided = judged.is_none() && !self.request.own;
+                let mut judged = None;
+                let mut tried = false;
+                for schedule in 0..self.request.schedules.max(1) {
+                    let (now, after) = self.judge_by_pass(live.take(), number, k, How { explains, schedule })?;
+                    live = after.filter(|_| self.request.engine != Engine::Rerun);
+                    tried |= !matches!(now, Asked::Unmet);
+                    // The first schedule under which something bad comes of it is told.
+                    judged = now.judged().or(judged);
+                    if judged.as_ref().is_some_and(|judged: &Judged| judged.ending != Ending::Clean)
+                        || Instant::now() > self.deadline
+                    {
+                        break;
+                    }
+                }
+                let points = &mut self.walks[number].points;
+                if let Some(judged) = &mut judged {
+                    let before = k.checked_sub(1).and_then(|before| points[before].judged.as_ref());
+                    judged.follow(before);
+                }
+                let point = &mut points[k];
+                point.undecided = judged.is_none() && tried;
                 point.judged = judged;
             }
         }
@@ -50,28 +93,34 @@ impl<'a> Sweep<'a> {
         live: Option<Box<Live<'a>>>,
         number: usize,
         k: usize,
-        explains: bool,
-    ) -> Result<(Option<Judged>, Option<Box<Live<'a>>>), Trouble> {
-        let points = &self.walks[number].points;
-        let target = points[k].boundary;
-        let alike = |point: &&Point| same(&point.boundary, &target);
-        let nth = points[..=k].iter().filter(alike).count();
+        how: How,
+    ) -> Result<(Asked, Option<Box<Live<'a>>>), Trouble> {
+        let target = self.walks[number].points[k].boundary;
         let pass = self.walks[number].pass;
         let mut live = live;
         let mut means = if live.is_some() { Means::Pass } else { Means::Rerun };
-        for _ in 0..TRIES {
+        for number_of_try in 0..TRIES {
             let mut now = match live.take() {
                 Some(now) => now,
                 None => {
                     means = Means::Rerun;
                     match self.bring(pass)? {
                         Some(now) => now,
-                        None => return Ok((None, None)),
+                        None => return Ok((Asked::Undecided, None)),
                     }
                 }
             };
-            match advance(&mut now, &target, nth)? {
+            let walk = &self.walks[number];
+            let advanced = match number_of_try {
+                0 => advance(&mut now, walk, k)?,
+                _ => advance_by_steps(&mut now, walk, k)?,
+            };
+            match advanced {
                 Advanced::There => {}
+                Advanced::Entered => {
+                    live = Some(now);
+                    continue;
+                }
                 Advanced::Elsewhere => {
                     // On to the next pass.
                     now.release_held()?;
@@ -85,65 +134,59 @@ impl<'a> Sweep<'a> {
             }
             let signal = if self.request.own { now.own_signal()? } else { Some(self.signal) };
             // No signal of the program's own is there: nothing is to be placed.
-            let Some(signal) = signal else { return Ok((None, None)) };
+            let Some(signal) = signal else { return Ok((Asked::Unmet, None)) };
+            if let Some(window) = &self.request.meanwhile {
+                let entry = self.meanwhile(&now, window)?;
+                match now.bring_other(entry)? {
+                    Brought::There => {}
+                    Brought::Never => {
+                        self.unmet += 1;
+                        return Ok((Asked::Unmet, None));
+                    }
+                    Brought::Gone => continue,
+                }
+            }
+            let schedule = Schedule::nth(how.schedule, now.others());
+            if !now.arrange(schedule)? {
+                continue;
+            }
+            self.runs += 1;
+            let (pace, explains) = (self.pace, how.explains);
             let seen = match target.asleep {
-                true if signal == 0 => now.follow(0, self.pace, explains)?,
-                true => now.follow_sleeper(signal, self.pace, explains)?,
-                false => now.follow(signal, self.pace, explains)?,
+                true if signal == 0 => now.follow(0, pace, explains)?,
+                true => {
+                    now.process.release_others()?;
+                    now.follow_sleeper(signal, pace, explains)?
+                }
+                false if self.request.meanwhile.is_some() => now.follow_beside(signal, pace, explains)?,
+                false => now.follow_scheduled(schedule, signal, pace, explains)?,
             };
             let passed = seen.end == End::Passed;
-            let judged = grade(seen, &self.meant, means, || now.is_woken_by_another());
-            if judged.is_some() {
-                *self.engines.entry(means).or_default() += 1;
+            let Some(mut judged) = grade(seen, &self.meant, means, || now.is_woken_by_another()) else {
+                return Ok((Asked::Undecided, None));
+            };
+            if how.schedule > 0 && judged.ending != Ending::Clean {
+                judged.schedule = how.schedule;
+                judged.detail += &format!("\nschedule {}: {schedule}", how.schedule);
             }
-            return Ok((judged, passed.then_some(now)));
+            *self.engines.entry(means).or_default() += usize::from(how.schedule == 0 || judged.schedule > 0);
+            return Ok((Asked::Judged(Box::new(judged)), passed.then_some(now)));
         }
-        Ok((None, None))
+        Ok((Asked::Undecided, None))
     }
-}
 
-fn same(one: &Boundary, other: &Boundary) -> bool {
-    (one.pc, one.depth, one.asleep) == (other.pc, other.depth, other.asleep)
-}
-
-/// Where an advance has come to.
-enum Advanced {
-    There,
-    /// The window has returned.
-    Elsewhere,
-    Gone,
-}
-
-/// Brings the program to the `nth` arrival at a boundary.
-fn advance(live: &mut Live<'_>, target: &Boundary, nth: usize) -> Result<Advanced, Trouble> {
-    let mut arrivals = 0;
-    let mut steps = 0;
-    while let Some(boundary) = live.place()? {
-        if same(&boundary, target) {
-            arrivals += 1;
-            if arrivals == nth {
-                return Ok(Advanced::There);
-            }
+    /// The first instruction of the function that another thread is brought to. The program is loaded to the
+    /// same addresses each time.
+    fn meanwhile(&mut self, live: &Live<'a>, window: &WindowName) -> Result<u64, Trouble> {
+        if let Some(entry) = self.meanwhile_at {
+            return Ok(entry);
         }
-        steps += 1;
-        if steps > LONGEST {
-            return Ok(Advanced::Gone);
-        }
-        match live.step()? {
-            Stepped::Next => {}
-            Stepped::Asleep => {
-                if same(&Boundary { asleep: true, ..boundary }, target) {
-                    arrivals += 1;
-                    if arrivals == nth {
-                        return Ok(Advanced::There);
-                    }
-                }
-                if !live.wake(Instant::now() + live.request().timeout)? {
-                    return Ok(Advanced::Gone);
-                }
-            }
-            Stepped::Gone => return Ok(Advanced::Gone),
+        match names::find(live.process.pid, window)? {
+            Found::At(function) => Ok(*self.meanwhile_at.insert(function.entry)),
+            Found::Nowhere { nearest, .. } => Err(Trouble::Usage(format!(
+                "--while: no function {window} in the program or its libraries{}",
+                if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) }
+            ))),
         }
     }
-    Ok(Advanced::Elsewhere)
 }

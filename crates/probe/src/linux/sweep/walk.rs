@@ -39,6 +39,11 @@ impl<'a> Sweep<'a> {
             self.notes.push("output is compared: each boundary takes a run to the program's end".to_owned());
             return Ok(Copies::Not);
         }
+        if self.request.meanwhile.is_some() || self.request.schedules > 1 {
+            self.notes
+                .push("other threads are placed: the program itself takes the signal at each boundary".to_owned());
+            return Ok(Copies::Not);
+        }
         match self.request.engine {
             Engine::Pass | Engine::Rerun => return Ok(Copies::Not),
             Engine::Auto | Engine::Copy => {}
@@ -115,7 +120,7 @@ impl<'a> Sweep<'a> {
             }
             tell(&format!("{}: pass {}, {} boundaries judged", self.window, live.pass, self.judged()));
             let before = known.len();
-            let mut walk = Walk { pass: live.pass, points: Vec::new() };
+            let mut walk = Walk::of(live.pass);
             let (begun, judged) = (Instant::now(), self.judged());
             let whole = self.walk_pass(&mut live, copies, &mut known, &mut walk, tell)?;
             if self.judged() > judged {
