@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use sigproof_report::words;
 use sigproof_shim::native::atomic::AtomicBool;
 
+mod code;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod elsewhere;
 pub mod lint;
@@ -38,6 +39,7 @@ mod linux;
 pub mod report;
 mod text;
 
+pub use code::{Reading, read};
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 use elsewhere as target;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

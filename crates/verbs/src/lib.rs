@@ -30,6 +30,7 @@ pub mod output;
 pub mod paint;
 pub mod parallel;
 pub mod probe;
+mod probe_lint;
 pub mod progress;
 pub mod replay;
 pub mod reports;

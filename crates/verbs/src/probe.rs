@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::slice;
 
 use serde::Serialize;
-use sigproof_probe::lint::{self, Lint};
+use sigproof_probe::lint::{Lint, Window};
 use sigproof_probe::{Found, Report, Request, Trouble as Refused, WindowName};
 use sigproof_report::Verdict;
 use sigproof_report::exit::Exit;
@@ -13,6 +13,7 @@ use sigproof_report::write::Format;
 
 use crate::args::ProbeArgs;
 use crate::output::Out;
+use crate::probe_lint as lint;
 use crate::reports;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
@@ -25,26 +26,27 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
     let mut request = request(args)?;
     let mut line = Line::default();
     let mut exit = Exit::AsExpected;
-    let mut lints = Vec::new();
+    let mut handlers = lint::Found::default();
     let is_auto = |window: &WindowName| window.library.is_none() && window.function == AUTO;
-    if args.lint || args.windows.iter().any(is_auto) {
-        lints = sigproof_probe::lint(&request, session.stop, &mut |text| line.tell(text)).map_err(of_refused)?;
+    if let Some(program) = &args.program {
+        handlers = lint::of_program(args, program).map_err(of_refused)?;
+    } else if args.lint || args.windows.iter().any(is_auto) {
+        handlers.lints =
+            sigproof_probe::lint(&request, session.stop, &mut |text| line.tell(text)).map_err(of_refused)?;
         line.clear();
-        exit = exit.worst(session.out.say(&(texts(&lints, false) + "\n")));
-        let windows = lint::windows(&lints);
-        if args.lint {
-            if lints.iter().any(|lint| !lint.calls.is_empty()) {
-                exit = exit.worst(Exit::Unexpected);
-                let at: Vec<String> = windows.iter().take(6).map(|window| format!("--at {window}")).collect();
-                if !at.is_empty() {
-                    exit = exit.worst(session.out.say(&format!("windows to sweep first: {}\n", at.join(" "))));
-                }
-            }
-            let found = Found::default();
-            return Ok(exit.worst(write(args, &lints, &found, session)?).into());
-        }
+    }
+    if args.lint {
+        handlers.windows = sigproof_probe::lint::windows(&handlers.lints);
+        exit = exit.worst(session.out.say(&format!("{}\n{}", handlers.text(), handlers.proposed())));
+        exit = exit.worst(handlers.exit());
+        return Ok(exit.worst(write(args, &handlers, &Found::default(), session)?).into());
+    }
+    if args.windows.iter().any(is_auto) {
+        handlers = lint::of_command(&request, handlers.lints);
+        exit = exit.worst(session.out.say(&format!("{}\n{}\n", handlers.text(), handlers.reasons())));
         request.skips = true;
-        let named: Vec<WindowName> = windows.iter().filter_map(|window| window.parse().ok()).collect();
+        let named: Vec<WindowName> =
+            handlers.windows.iter().filter_map(|window| window.function.parse().ok()).collect();
         request.windows =
             args.windows.iter().flat_map(|w| if is_auto(w) { named.clone() } else { vec![w.clone()] }).collect();
     }
@@ -60,7 +62,7 @@ pub fn run(args: &ProbeArgs, session: &mut Session<'_>) -> Concluded {
     }
     // Where every window was passed over, the report says so.
     if done.is_ok() || !found.reports.is_empty() {
-        exit = exit.worst(write(args, &lints, &found, session)?);
+        exit = exit.worst(write(args, &handlers, &found, session)?);
     }
     match done {
         Ok(()) => Ok(exit.into()),
@@ -121,24 +123,28 @@ fn texts<T: std::fmt::Display>(found: &[T], whole: bool) -> String {
 struct Written<'a> {
     schema: &'static str,
     handlers: &'a [Lint],
+    windows: &'a [Window],
+    notes: &'a [String],
     sweeps: &'a [Report],
     uncalled: &'a [String],
     skipped: &'a [(String, String)],
 }
 
 /// Writes the reports that were asked for.
-fn write(args: &ProbeArgs, lints: &[Lint], found: &Found, session: &Session<'_>) -> Result<Exit, Trouble> {
+fn write(args: &ProbeArgs, handlers: &lint::Found, found: &Found, session: &Session<'_>) -> Result<Exit, Trouble> {
     let mut exit = Exit::AsExpected;
     for target in &args.reports {
         let text = match target.format {
             Format::Json => {
                 let Found { reports: sweeps, uncalled, skipped } = found;
-                let written = Written { schema: "sigproof.probe/1", handlers: lints, sweeps, uncalled, skipped };
+                let lint::Found { lints, windows, notes, .. } = handlers;
+                let schema = "sigproof.probe/1";
+                let written = Written { schema, handlers: lints, windows, notes, sweeps, uncalled, skipped };
                 serde_json::to_string_pretty(&written)
                     .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?
                     + "\n"
             }
-            Format::Junit => junit::render_plain("probe", tests(lints, found))
+            Format::Junit => junit::render_plain("probe", tests(&handlers.lints, found))
                 .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?,
         };
         exit = exit.worst(reports::write_text(&text, slice::from_ref(target), session.out));
@@ -150,9 +156,13 @@ fn write(args: &ProbeArgs, lints: &[Lint], found: &Found, session: &Session<'_>)
 fn tests(lints: &[Lint], found: &Found) -> Vec<Plain> {
     let handler = |lint: &Lint| Plain {
         class: format!("{} {}", lint.program, lint.signal),
-        name: "handler".to_owned(),
+        name: format!("handler {} {}", lint.handler, lint.source),
         seconds: 0.0,
-        verdict: if lint.calls.is_empty() { Verdict::AsExpected } else { Verdict::Unexpected },
+        verdict: match (lint.is_bad(), lint.is_open()) {
+            (true, _) => Verdict::Unexpected,
+            (false, true) => Verdict::Inconclusive,
+            (false, false) => Verdict::AsExpected,
+        },
         text: lint.to_string(),
     };
     let sweep = |report: &Report| Plain {

@@ -54,3 +54,34 @@ impl Places for Symbols {
         Self::code(self, pc, length)
     }
 }
+
+/// Nothing is known of any object file.
+#[derive(Debug)]
+pub struct FileSymbols(());
+
+impl FileSymbols {
+    /// None.
+    pub fn open(_path: &std::path::Path) -> Option<Self> {
+        None
+    }
+
+    /// None.
+    pub fn function(&self, _address: u64) -> Option<(&'static str, u64)> {
+        None
+    }
+
+    /// None.
+    pub fn variable(&self, _address: u64) -> Option<(String, u64)> {
+        None
+    }
+
+    /// Nothing but the address.
+    pub fn place(&self, address: u64) -> Place {
+        Place { pc: address, object_offset: address, ..Place::default() }
+    }
+}
+
+/// None is read.
+pub fn demangled(_symbol: &str) -> Option<String> {
+    None
+}

@@ -14,7 +14,7 @@
 //! cheaper than the first; [`warm_up`] pays ahead.
 //!
 //! [`Symbols`] says what lies at an address of this process, for those who look at code that no thread is
-//! stuck in.
+//! stuck in; [`FileSymbols`] says the same of an object file that no process has mapped.
 //!
 //! # Invariants
 //! 1. No thread of the child is left traced or stopped by us, error paths included; the child's exit status
@@ -40,11 +40,11 @@ mod report;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub use elsewhere::counters;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub use elsewhere::{Symbols, diagnose, warm_up};
+pub use elsewhere::{FileSymbols, Symbols, demangled, diagnose, warm_up};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use linux::counters;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use linux::{Symbols, demangled, diagnose, warm_up};
+pub use linux::{FileSymbols, Symbols, demangled, diagnose, warm_up};
 pub use place::{Place, Places};
 pub use report::{Diagnosis, Frame, HangKind, Known, Method, Owner, Resource, ResourceKind, ThreadReport};
 

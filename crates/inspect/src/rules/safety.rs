@@ -42,6 +42,39 @@ const UNSAFE: Table<()> = &[(
     pthread_getspecific pthread_setspecific pthread_rwlock_rdlock pthread_rwlock_wrlock nanosleep",
 )];
 
+/// Functions that are on no list, and that in glibc and in musl are a system call and nothing else, or take no
+/// lock and keep nothing in static storage. No standard promises that, so a report names them, and does not
+/// count them as a fault.
+const BARE: Table<()> = &[(
+    (),
+    "\
+    syscall gettid tgkill tkill killpg epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd eventfd_read \
+    eventfd_write timerfd_create timerfd_settime timerfd_gettime signalfd ioctl setitimer getitimer prctl mmap \
+    munmap mprotect madvise mremap sched_yield wait3 wait4 waitid writev readv pread pwrite preadv pwritev getrusage \
+    gettimeofday clock_getres clock_nanosleep sysinfo sched_getcpu getcpu sched_getaffinity ppoll accept4 dup3 \
+    pipe2 splice tee vmsplice sendfile futimesat getrlimit setrlimit prlimit getpriority setpriority nice getpgid \
+    getsid getresuid getresgid getrandom memfd_create pidfd_open pidfd_send_signal ptrace reboot sync syncfs \
+    sigaltstack siginterrupt sigblock sigsetmask sigandset sigorset sigisemptyset sigtimedwait sigwaitinfo sigwait \
+    setjmp sigsetjmp flock lockf isatty getpagesize sysconf abs labs llabs div ldiv bcopy bzero explicit_bzero index \
+    rindex bcmp memrchr rawmemchr mempcpy memmem strchrnul strcasecmp strncasecmp strcasestr strsep strlcpy strlcat \
+    ffsl ffsll ctype_b_loc ctype_tolower_loc ctype_toupper_loc isalnum isalpha isdigit islower isprint ispunct \
+    isspace isupper isxdigit tolower toupper strerrorname_np strerrordesc_np sigabbrev_np sigdescr_np \
+    libc_current_sigrtmin libc_current_sigrtmax fdelt_chk errno_location pthread_equal pthread_kill_other_np \
+    inotify_add_watch fallocate posix_fadvise close_range execvpe fstatfs statfs umount mount setns unshare",
+)];
+
+/// Whether the function is on no list, and is nothing but a system call or takes no lock and keeps no state
+/// in glibc and in musl.
+pub fn is_bare(name: &Name) -> bool {
+    static WORDS: OnceLock<Words<()>> = OnceLock::new();
+    WORDS.get_or_init(|| words(BARE)).contains_key(name.key.as_str())
+}
+
+/// Whether the function ends a handler by a jump to code of the interrupted function.
+pub fn is_jump(name: &Name) -> bool {
+    matches!(name.key.as_str(), "longjmp" | "siglongjmp" | "longjmp_chk")
+}
+
 /// Whether POSIX or signal-safety(7) lists the function as async-signal-safe. `fork` is listed, but takes
 /// locks in glibc, so POSIX.1-2024 removed it.
 pub fn is_safe(name: &Name) -> bool {
@@ -69,6 +102,13 @@ mod tests {
             let both = table[0].1.split_whitespace().map(Name::of).find(|name| is_safe(name) && is_unsafe(name));
             assert_eq!(both, None);
         }
+    }
+
+    #[test]
+    fn what_is_bare_is_neither_safe_nor_known_to_be_unsafe() {
+        let both = BARE[0].1.split_whitespace().map(Name::of).find(|name| is_safe(name) || is_unsafe(name));
+        assert_eq!(both, None);
+        assert!(is_bare(&Name::of("__fdelt_chk")) && !is_bare(&Name::of("strtol")));
     }
 
     #[test]

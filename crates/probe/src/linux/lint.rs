@@ -7,6 +7,8 @@
 use std::time::{Duration, Instant};
 
 use sigproof_inspect::diagnose::{Place, Symbols};
+use sigproof_inspect::rules::name::Name;
+use sigproof_inspect::rules::safety;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use super::before::signal_name;
@@ -15,7 +17,7 @@ use super::live::is_fault;
 use super::process::{Event, Process};
 use super::stops::resume;
 use super::waits::Action;
-use crate::lint::{Call, Lint, Listed, listed};
+use crate::lint::{Call, Fault, Lint, Listed, Rule, Source, is_system, listed};
 use crate::{Request, Trouble};
 
 /// System calls of the untouched program that are counted at most.
@@ -54,7 +56,9 @@ pub(crate) fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&s
         }
         let Some(lint) = lint else { continue };
         // One handler of several signals is told of once.
-        let same = |other: &&mut Lint| other.handler == lint.handler && other.calls == lint.calls;
+        let same = |other: &&mut Lint| {
+            (&other.handler, &other.calls, &other.faults) == (&lint.handler, &lint.calls, &lint.faults)
+        };
         match lints.iter_mut().find(same) {
             Some(other) => other.signal = format!("{}, {}", other.signal, lint.signal),
             None => lints.push(lint),
@@ -72,6 +76,11 @@ fn merge(lint: &mut Lint, one: Lint) {
     for call in one.calls {
         if !lint.calls.iter().any(|other| (&other.function, &other.chain) == (&call.function, &call.chain)) {
             lint.calls.push(call);
+        }
+    }
+    for fault in one.faults {
+        if !lint.faults.contains(&fault) {
+            lint.faults.push(fault);
         }
     }
     for note in one.notes {
@@ -170,15 +179,9 @@ struct Frame {
 fn execute(request: &Request, process: &mut Process, signal: i32, stop: &AtomicBool) -> Result<Lint, Trouble> {
     let tid = process.pid;
     let program = request.command.first().map(std::path::Path::new).and_then(|path| path.file_name());
-    let mut lint = Lint {
-        program: program.unwrap_or_default().to_string_lossy().into_owned(),
-        signal: signal_name(signal),
-        handler: String::new(),
-        instructions: 0,
-        runs: 1,
-        calls: Vec::new(),
-        notes: Vec::new(),
-    };
+    let program = program.unwrap_or_default().to_string_lossy().into_owned();
+    let mut lint = Lint::new(program, signal_name(signal), String::new(), Source::Run);
+    lint.runs = 1;
     process.onwards = libc::PTRACE_CONT;
     // Sent, not injected: a stop behind a call takes no signal with it.
     process.send(tid, signal)?;
@@ -302,17 +305,35 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
     let listed = listed(symbol);
     let mut frame =
         Frame { name: symbol.to_owned(), sp, covers: covered, told: left.as_ref().and_then(|frame| frame.told) };
+    let name = Name::of(symbol);
+    if !covered && safety::is_jump(&name) {
+        let chain: Vec<String> = frames.iter().chain(&left).map(|frame| frame.name.clone()).collect();
+        let fault = Fault { rule: Rule::Jump, what: format!("{symbol} ({object})"), chain, at: Vec::new() };
+        if !lint.faults.contains(&fault) {
+            lint.faults.push(fault);
+        }
+    }
     if covered {
         if let Some(told) = told
             && listed == Listed::Unsafe
             && !lint.calls[told].locking.iter().any(|other| other == symbol)
         {
-            lint.calls[told].locking.push(symbol.to_owned());
+            let from = frames.iter().position(|frame| frame.told == Some(told)).unwrap_or(frames.len());
+            let way = frames[from..].iter().chain(&left).map(|frame| frame.name.clone());
+            let way: Vec<String> = way.chain([symbol.to_owned()]).collect();
+            lint.calls[told].leads_to(way);
         }
     } else {
         let is_library = object != own && is_system(&object);
         match listed {
             Listed::Safe => frame.covers = true,
+            Listed::Bare => {
+                frame.covers = is_library;
+                let note = format!("{symbol} is on no list; it is a bare system call, or keeps no state");
+                if is_library && !lint.notes.contains(&note) {
+                    lint.notes.push(note);
+                }
+            }
             Listed::Unsafe => frame.told = Some(lint.calls.len()),
             Listed::Neither if is_library => frame.told = Some(lint.calls.len()),
             Listed::Neither => {}
@@ -321,7 +342,8 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
             frame.covers = true;
             let chain: Vec<String> = frames.iter().chain(&left).map(|frame| frame.name.clone()).collect();
             let locking = if listed == Listed::Unsafe { vec![symbol.to_owned()] } else { Vec::new() };
-            let call = Call { function: symbol.to_owned(), object, chain, locking };
+            let (at, way) = (Vec::new(), vec![symbol.to_owned()]);
+            let call = Call { function: symbol.to_owned(), object, chain, at, locking, way };
             match lint.calls.iter().position(|other| (&other.function, &other.chain) == (&call.function, &call.chain)) {
                 Some(at) => frame.told = Some(at),
                 None => {
@@ -332,22 +354,4 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
         }
     }
     frames.push(frame);
-}
-
-/// Libraries whose functions are on the lists, or on none.
-fn is_system(object: &str) -> bool {
-    const SYSTEM: &[&str] = &[
-        "libc.",
-        "libc-",
-        "ld-",
-        "libpthread",
-        "librt",
-        "libdl",
-        "libresolv",
-        "libstdc++",
-        "libgcc_s",
-        "libm.",
-        "[vdso]",
-    ];
-    SYSTEM.iter().any(|name| object.starts_with(name)) && object != "[vdso]"
 }

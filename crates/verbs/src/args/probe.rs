@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,8 +20,8 @@ pub struct ProbeArgs {
     /// `auto`: those that take the locks that the handler takes
     #[arg(long = "at", value_name = "FUNCTION", required_unless_present = "lint")]
     pub windows: Vec<WindowName>,
-    /// Only run the handlers, of the signals that are given or of all, and list what they call that is on no
-    /// list of async-signal-safe functions
+    /// Only look at the handlers, of the signals that are given or of all, and list what they call that is on no
+    /// list of async-signal-safe functions: of COMMAND as they run, of PROGRAM in the machine code
     #[arg(long, conflicts_with_all = ["windows", "replay", "from", "calls"])]
     pub lint: bool,
     /// The thread that takes the signal: main, any, or the name of a thread
@@ -84,8 +85,11 @@ pub struct ProbeArgs {
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
     pub reports: Vec<Target>,
+    /// With --lint: read the machine code of this program and of its libraries, and run nothing
+    #[arg(value_name = "PROGRAM", requires = "lint", conflicts_with = "command")]
+    pub program: Option<PathBuf>,
     /// The program and its arguments
-    #[arg(last = true, value_name = "COMMAND", required = true)]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "program")]
     pub command: Vec<OsString>,
 }
 
@@ -169,7 +173,8 @@ Examples:
   {program} probe --signal TERM --at random --report json=map.json -- ./sampler
   {program} probe --signal TERM --at random --replay 'sampler:SIGTERM@random:20@k6@libc.so.6+0x409a1@random+0x21#1' -- ./sampler
 
-  {program} probe --lint -- ./server --once             what do its handlers call?
+  {program} probe --lint -- ./server --once             what do its handlers call, as they run?
+  {program} probe --lint ./server                       the same by its machine code, without running it
   {program} probe --signal TERM --at auto -- ./server   and where may the signal come between?
 
 Exit codes of probe:

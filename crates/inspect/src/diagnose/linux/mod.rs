@@ -9,6 +9,7 @@
 //! | `arch` | registers and signal frames |
 //! | `c_library` | locks of glibc and of musl |
 //! | `elf`, `lines` | object files and what they say of an address |
+//! | `file` | what an object file says that no process has mapped |
 //! | `images` | which object file is where in the child |
 //! | `cfi` | which unwinding table covers an address |
 //! | `symbols` | which code is where in this process |
@@ -26,6 +27,7 @@ mod c_library;
 mod cfi;
 mod counters;
 mod elf;
+mod file;
 mod guess;
 pub(crate) mod images;
 mod library_locks;
@@ -45,6 +47,7 @@ use super::{DiagnoseError, Diagnosis, ThreadReport};
 use crate::hang::Stuck;
 use crate::hang::procfs::{self, thread_stat};
 pub use counters::counters;
+pub use file::{FileSymbols, demangled_symbol as demangled};
 use images::Images;
 pub use lines::demangled;
 use memory::Memory;

@@ -1,0 +1,143 @@
+//! What the handlers of a program do that no handler may do, found in its machine code: the program is read,
+//! and never run.
+//!
+//! ```text
+//!  elf ──► scan ──► handlers ──► reach ──► shared ──► Lint
+//!  bytes,  who      arguments    the call  variables
+//!  symbols calls    of sigaction graph     of both
+//!          whom     and its kin  below
+//!                       └──── flow: one function, by step and value ────┘
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | `elf`, `search` | object files; the libraries that the loader would bind |
+//! | `step`, `x86`, `arm` | what one instruction does, on each processor |
+//! | `value`, `flow`, `special` | what a function's registers, stack and signal masks hold |
+//! | `scan`, `program` | who calls whom; what a pointer may be, when all callers are asked |
+//! | `handlers`, `reach`, `shared` | the three questions |
+//!
+//! # Limits
+//! A handler whose address is computed is not found, and a call through a pointer that is computed, a table of
+//! virtual functions among them, is not followed: both are counted and said. A variable is followed by its
+//! address; what is written through another pointer to it is not seen.
+
+mod arm;
+mod elf;
+mod flow;
+mod handlers;
+mod program;
+mod reach;
+mod scan;
+mod search;
+mod shared;
+mod special;
+mod step;
+mod value;
+mod x86;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sigproof_inspect::rules::signals;
+
+use crate::Trouble;
+use crate::lint::{Lint, Source};
+use handlers::{Handler, Handlers};
+use program::Program;
+use reach::{called, where_is};
+
+/// The stack of the thread that reads: functions ask about those that they call.
+const STACK: usize = 512 << 20;
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The handlers.
+    pub lints: Vec<Lint>,
+    /// What the reader has to know of the program as a whole.
+    pub notes: Vec<String>,
+}
+
+/// Reads the program at `path`, and judges the handlers of these signals, or of all.
+///
+/// # Errors
+/// [`Trouble::Usage`] if it is no program that can be read.
+pub fn read(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
+    let (path, asked) = (path.to_owned(), asked.to_owned());
+    let reader = std::thread::Builder::new().stack_size(STACK).spawn(move || whole(&path, &asked));
+    let reader = reader.map_err(crate::refused("clone"))?;
+    match reader.join() {
+        Ok(read) => read,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn whole(path: &PathBuf, asked: &[i32]) -> Result<Reading, Trouble> {
+    let program = program::read(path).map_err(Trouble::Usage)?;
+    let handlers = handlers::handlers(&program);
+    let mut notes = Vec::new();
+    if !program.missing.is_empty() {
+        notes.push(format!("libraries that were not found, and so not read: {}", program.missing.join(", ")));
+    }
+    if !handlers.unknown.is_empty() {
+        let places: Vec<String> = handlers.unknown.iter().take(4).map(|place| where_is(&program, *place)).collect();
+        let count = handlers.unknown.len();
+        notes.push(format!(
+            "at {count} of {} places, which handler is installed is computed ({}{}); often the one of before is put back",
+            handlers.sites.len(),
+            places.join(", "),
+            if count > places.len() { ", ..." } else { "" },
+        ));
+    }
+    let wanted = |handler: &&Handler| {
+        asked.is_empty()
+            || handler.signals.is_empty()
+            || asked.iter().any(|signal| handler.signals.contains(&u64::from(signal.unsigned_abs())))
+    };
+    let lints = handlers.found.iter().filter(wanted).map(|handler| judged(&program, &handlers, handler)).collect();
+    Ok(Reading { lints, notes })
+}
+
+fn judged(program: &Program, handlers: &Handlers, handler: &Handler) -> Lint {
+    let names: Vec<String> = handler.signals.iter().filter_map(|signal| signals::by_number(*signal, false)).collect();
+    let signal = if names.is_empty() { "a signal that is computed".to_owned() } else { names.join(", ") };
+    let name = called(program, handler.place);
+    let mut lint = Lint::new(program.objects[0].name.clone(), signal, name, Source::Code);
+    let installed: BTreeSet<String> = handler.sites.iter().map(|site| where_is(program, *site)).collect();
+    lint.installed = installed.into_iter().collect();
+    let reach = reach::reach(program, handler.place);
+    lint.functions = reach.functions.len() as u64;
+    lint.faults.clone_from(&reach.faults);
+    lint.faults.extend(shared::shared(program, handlers, handler, &reach));
+    lint.unknown = reach.unknown.iter().map(|place| where_is(program, *place)).collect();
+    lint.unknown.extend(reach.nameless.iter().map(|place| called(program, *place)));
+    if handler.place.0 != 0 {
+        let library = &program.objects[handler.place.0].name;
+        lint.notes.push(format!("{library} has this handler, and installs it if the program asks for that"));
+    }
+    if !reach.bare.is_empty() {
+        let bare: Vec<&str> = reach.bare.iter().map(String::as_str).collect();
+        lint.notes
+            .push(format!("on no list, and bare system calls or without state of their own: {}", bare.join(", ")));
+    }
+    if !reach.nameless.is_empty() {
+        lint.notes.push(format!(
+            "{} functions have no name that a list could judge: the C library is a part of the program, and its \
+             symbols are stripped",
+            reach.nameless.len()
+        ));
+    }
+    if reach.cut {
+        lint.notes.push("it is too large to be followed to its end".to_owned());
+        lint.unknown.push("what follows".to_owned());
+    }
+    let returns = program.facts(handler.place).returns.is_some();
+    if let Some(function) =
+        reach.changes_errno.as_ref().filter(|_| returns && !reach.asks_errno && !program.is_static())
+    {
+        lint.notes.push(format!("errno is not saved: {function} may change it; save it first, and put it back last"));
+    }
+    lint.calls = reach.calls;
+    lint
+}
