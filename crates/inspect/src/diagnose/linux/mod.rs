@@ -49,7 +49,6 @@ use crate::hang::procfs::{self, thread_stat};
 pub use counters::counters;
 pub use file::{FileSymbols, demangled_symbol as demangled};
 use images::Images;
-pub use lines::demangled;
 use memory::Memory;
 pub(crate) use seen::{Seen, Subject};
 use std::thread;
