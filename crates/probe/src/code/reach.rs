@@ -181,7 +181,7 @@ fn leaf(
 
 /// A symbol as its author wrote it.
 fn shown(symbol: &str) -> String {
-    sigproof_inspect::diagnose::demangled(symbol).unwrap_or_else(|| symbol.to_owned())
+    sigproof_inspect::diagnose::demangled(symbol)
 }
 
 /// The functions from the handler to a call, and where each calls the next.

@@ -40,12 +40,6 @@ impl FileSymbols {
     }
 }
 
-/// A symbol as its author wrote it, if it is mangled.
-pub fn demangled_symbol(symbol: &str) -> Option<String> {
-    let name = demangled(symbol);
-    (name != symbol).then_some(name)
-}
-
 impl fmt::Debug for FileSymbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FileSymbols").field(&self.0.name).finish()
