@@ -36,6 +36,7 @@ mod elsewhere;
 pub mod lint;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux;
+pub mod page;
 pub mod report;
 mod text;
 

@@ -207,7 +207,8 @@ fn forbidden_and_missing_outcomes_are_told() {
 #[case::equals_in_path("json=a=b", Ok(Target { format: Format::Json, path: Some("a=b".into()) }))]
 #[case::stdout("junit=-", Ok(Target { format: Format::Junit, path: None }))]
 #[case::no_format("out.json", Err(TargetError::NoFormat("out.json".into())))]
-#[case::unknown("yaml=x", Err(TargetError::UnknownFormat("yaml".into())))]
+#[case::unknown("yaml=x", Err(TargetError::UnknownFormat { word: "yaml".into(), known: "json, junit".into() }))]
+#[case::page("html=x", Err(TargetError::UnknownFormat { word: "html".into(), known: "json, junit".into() }))]
 #[case::no_path("json=", Err(TargetError::NoPath("json".into())))]
 fn targets_are_parsed(#[case] text: &str, #[case] expected: Result<Target, TargetError>) {
     assert_eq!(text.parse::<Target>(), expected);

@@ -21,17 +21,24 @@ pub enum Format {
     Json,
     /// JUnit's XML, which every CI system can show.
     Junit,
+    /// A page for a browser, in one file. Only `probe` has one.
+    Html,
 }
 
 impl Format {
-    /// Every form, with the word that selects it.
+    /// Every form that each verb has, with the word that selects it.
     pub const ALL: &'static [(&'static str, Self)] = &[("json", Self::Json), ("junit", Self::Junit)];
+
+    /// The forms of `probe`: a page as well.
+    pub const WITH_PAGE: &'static [(&'static str, Self)] =
+        &[("json", Self::Json), ("junit", Self::Junit), ("html", Self::Html)];
 
     /// The report in this form.
     fn render(self, report: &Report) -> Result<String, WriteError> {
         match self {
             Self::Json => report.to_json().map_err(|e| WriteError::Render(e.to_string())),
             Self::Junit => junit::render(report).map_err(|e| WriteError::Render(e.to_string())),
+            Self::Html => Err(WriteError::Render("only the report of probe is a page".to_owned())),
         }
     }
 }
@@ -51,13 +58,22 @@ impl Target {
     /// # Errors
     /// [`TargetError`]: the argument names none.
     pub fn from_os(text: &OsStr) -> Result<Self, TargetError> {
+        Self::among(Format::ALL, text)
+    }
+
+    /// The same for a verb that has these forms.
+    ///
+    /// # Errors
+    /// [`TargetError`]: the argument names none.
+    pub fn among(formats: &[(&str, Format)], text: &OsStr) -> Result<Self, TargetError> {
         let bytes = text.as_bytes();
         let Some(equals) = bytes.iter().position(|byte| *byte == b'=') else {
             return Err(TargetError::NoFormat(text.to_string_lossy().into_owned()));
         };
         let (word, path) = (String::from_utf8_lossy(&bytes[..equals]).into_owned(), &bytes[equals + 1..]);
-        let format = Format::ALL.iter().find(|(name, _)| *name == word);
-        let format = format.ok_or_else(|| TargetError::UnknownFormat(word.clone()))?.1;
+        let format = formats.iter().find(|(name, _)| *name == word);
+        let known = || formats.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let format = format.ok_or_else(|| TargetError::UnknownFormat { word: word.clone(), known: known() })?.1;
         match path {
             b"" => Err(TargetError::NoPath(word)),
             b"-" => Ok(Self { format, path: None }),
@@ -82,8 +98,13 @@ pub enum TargetError {
     #[error("'{0}' names no format: write json={0} or junit={0}")]
     NoFormat(String),
     /// A format that does not exist.
-    #[error("unknown report format '{0}' (one of: json, junit)")]
-    UnknownFormat(String),
+    #[error("unknown report format '{word}' (one of: {known})")]
+    UnknownFormat {
+        /// The word.
+        word: String,
+        /// Those that exist.
+        known: String,
+    },
     /// Nothing after the `=`.
     #[error("'{0}=' names no file: write {0}=PATH, or {0}=- for the standard output")]
     NoPath(String),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Command, ValueEnum};
 use sigproof_harness::inject::Delivery;
-use sigproof_report::write::Target;
+use sigproof_report::write::{Format, Target};
 use sigproof_report::{Mode, Program, Variant};
 use sigproof_step::engine::Kind;
 
@@ -222,6 +222,11 @@ fn deliveries() -> impl TypedValueParser<Value = Delivery> {
 /// A report's form and place. A path need not be UTF-8.
 pub fn target() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::from_os(&text))
+}
+
+/// The same for `probe`, which can write a page as well.
+pub fn target_or_page() -> impl TypedValueParser<Value = Target> {
+    OsStringValueParser::new().try_map(|text| Target::among(Format::WITH_PAGE, &text))
 }
 
 /// A time longer than zero.

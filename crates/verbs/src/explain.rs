@@ -11,7 +11,7 @@ use sigproof_inspect::explain::{self, Answer, Refused, Verdict};
 use sigproof_report::{Exit, PROGRAM};
 
 use crate::args::ExplainArgs;
-use crate::output::Out;
+use crate::progress::line::Line;
 use crate::reports;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
@@ -41,12 +41,13 @@ pub fn run(args: &ExplainArgs, session: &mut Session<'_>) -> Concluded {
 /// A running process: once, or until it hangs or ends.
 fn of_process(pid: u32, args: &ExplainArgs, session: &Session<'_>) -> Result<Exit, Trouble> {
     let begun = Instant::now();
-    let mut told = Told::default();
+    let mut line = Line::default();
+    let mut looks = 0_usize;
     loop {
         let answer = match explain::explain(pid) {
             Ok(answer) => answer,
-            Err(Refused::Gone(_) | Refused::Zombie { .. }) if told.looks > 0 => {
-                told.clear();
+            Err(Refused::Gone(_) | Refused::Zombie { .. }) if looks > 0 => {
+                line.clear();
                 let seconds = begun.elapsed().as_secs_f64();
                 return Ok(session
                     .out
@@ -55,42 +56,18 @@ fn of_process(pid: u32, args: &ExplainArgs, session: &Session<'_>) -> Result<Exi
             Err(refused) => return Err(refusal(&refused)),
         };
         if session.interrupted() {
-            told.clear();
+            line.clear();
             return Ok(Exit::Interrupted);
         }
         if !args.watch || answer.verdict == Verdict::Stuck {
-            told.clear();
+            line.clear();
             return tell(&answer, args, session);
         }
-        told.line(&answer);
+        looks += 1;
+        line.tell(&format!("{}: {}", answer.verdict, answer.sentence));
         let until = Instant::now() + WATCH;
         while Instant::now() < until && !session.interrupted() {
             thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-/// The line of progress of `--watch`, on a terminal alone.
-#[derive(Default)]
-struct Told {
-    looks: usize,
-    shown: bool,
-}
-
-impl Told {
-    fn line(&mut self, answer: &Answer) {
-        self.looks += 1;
-        if Out::Stderr.is_terminal() {
-            let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
-            let line: String = format!("{}: {}", answer.verdict, answer.sentence).chars().take(width).collect();
-            let _ = Out::Stderr.say(&format!("\r\x1b[2K{line}"));
-            self.shown = true;
-        }
-    }
-
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            let _ = Out::Stderr.say("\r\x1b[2K");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::slice;
 
 use serde::Serialize;
 use sigproof_probe::lint::{Lint, Window};
+use sigproof_probe::page;
 use sigproof_probe::{Found, Report, Request, Trouble as Refused, WindowName};
 use sigproof_report::Verdict;
 use sigproof_report::exit::Exit;
@@ -12,8 +13,8 @@ use sigproof_report::junit::{self, Plain};
 use sigproof_report::write::Format;
 
 use crate::args::ProbeArgs;
-use crate::output::Out;
 use crate::probe_lint as lint;
+use crate::progress::line::Line;
 use crate::reports;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
@@ -146,6 +147,7 @@ fn write(args: &ProbeArgs, handlers: &lint::Found, found: &Found, session: &Sess
             }
             Format::Junit => junit::render_plain("probe", tests(&handlers.lints, found))
                 .map_err(|error| Trouble::environment(format!("cannot render the report: {error}")))?,
+            Format::Html => page::render(&handlers.lints, found),
         };
         exit = exit.worst(reports::write_text(&text, slice::from_ref(target), session.out));
     }
@@ -192,29 +194,6 @@ fn tests(lints: &[Lint], found: &Found) -> Vec<Plain> {
     };
     let swept = lints.iter().map(handler).chain(found.reports.iter().map(sweep));
     swept.chain(found.uncalled.iter().map(uncalled)).chain(found.skipped.iter().map(skipped)).collect()
-}
-
-/// The line of progress, on a terminal alone.
-#[derive(Default)]
-struct Line {
-    shown: bool,
-}
-
-impl Line {
-    fn tell(&mut self, text: &str) {
-        if Out::Stderr.is_terminal() {
-            let width = usize::from(Out::Stderr.width().unwrap_or(80)).saturating_sub(1);
-            let text: String = text.chars().take(width).collect();
-            let _ = Out::Stderr.say(&format!("\r\x1b[2K{text}"));
-            self.shown = true;
-        }
-    }
-
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            let _ = Out::Stderr.say("\r\x1b[2K");
-        }
-    }
 }
 
 /// What a sweep makes of the command.

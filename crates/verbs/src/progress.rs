@@ -16,6 +16,7 @@ use crate::output::{self, Out};
 use crate::{table, units};
 
 mod bars;
+pub mod line;
 
 use bars::Bars;
 

@@ -223,14 +223,15 @@ fn threads() {
 }
 
 fn means() {
-    let strips: Vec<String> = ["auto", "copy", "pass", "rerun"]
-        .into_iter()
-        .map(|engine| {
-            let (ran, report) = sweep(&["--engine", engine, "--calls", "1"], "book", &["mutex", "broken"]);
-            let strip = report["sweeps"][0]["paths"][0]["strip"].as_str();
-            strip.unwrap_or_else(|| panic!("{ran:#?}")).to_owned()
-        })
-        .collect();
+    let strip = |options: &[&str]| {
+        let (ran, report) = sweep(&[options, &["--calls", "1"]].concat(), "book", &["mutex", "broken"]);
+        let strip = report["sweeps"][0]["paths"][0]["strip"].as_str();
+        strip.unwrap_or_else(|| panic!("{ran:#?}")).to_owned()
+    };
+    let mut strips: Vec<String> =
+        ["auto", "copy", "pass", "rerun"].iter().map(|engine| strip(&["--engine", engine])).collect();
+    // Several jobs share the boundaries.
+    strips.extend(["auto", "rerun"].iter().map(|engine| strip(&["--jobs", "3", "--engine", engine])));
     assert!(strips[0].contains('D') && strips.iter().all(|strip| *strip == strips[0]), "{strips:#?}");
 }
 

@@ -1,10 +1,10 @@
-//! What is written for others: JUnit's XML.
+//! What is written for others: JUnit's XML, and the page.
 
 use sigproof_tests::run;
 
 use crate::{Check, specimens};
 
-pub const TESTS: &[(&str, Check)] = &[("junit_has_a_test_for_each_window", junit)];
+pub const TESTS: &[(&str, Check)] = &[("junit_has_a_test_for_each_window", junit), ("a_page_shows_the_map", page)];
 
 fn junit() {
     let verb = ["probe", "--signal", "USR1", "--at", "book", "--at", "book@specimens", "--report", "junit=-", "--"];
@@ -23,4 +23,21 @@ fn junit() {
     let ran = run(&[&auto[..], &[&specimens(), "logs", "broken"]].concat());
     assert!(ran.code == Some(1) && ran.stdout.contains("<skipped"), "windows that are not called: {ran:#?}");
     assert!(ran.stdout.contains(r#"name="handler""#) && ran.stdout.contains("syslog"), "{ran:#?}");
+}
+
+fn page() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("map.html");
+    let target = format!("html={}", path.display());
+    let verb = ["probe", "--signal", "USR1", "--at", "book", "--report", &target, "--"];
+    let ran = run(&[&verb[..], &[&specimens(), "mutex", "broken"]].concat());
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let page = std::fs::read_to_string(&path).expect("the page was written");
+    for text in ["<!DOCTYPE html>", "self-deadlock", "ledger_lock", "confirmed", "--replay", "exit status 0"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let strip = page.matches(r#"<span class="bad">DD"#).count();
+    assert!(strip > 0 && !page.contains("http"), "nothing is loaded from elsewhere: {page}");
+    let other = run(&["stress", "--report", "html=x.html"]);
+    assert!(other.code == Some(2) && other.stderr.contains("one of: json, junit"), "{other:#?}");
 }

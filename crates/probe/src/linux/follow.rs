@@ -55,6 +55,8 @@ pub(crate) struct Seen {
     pub opened: Vec<Descriptor>,
     /// What explain says of a program that is stuck, if it was asked for.
     pub answer: Option<Answer>,
+    /// Whether explain was asked.
+    pub asked: bool,
     /// Whether it went on, to its end, because it was stopped for an explanation.
     pub disturbed: bool,
     /// The same, of the stacks alone, where explain cannot tell whether it is stuck.
@@ -73,6 +75,7 @@ impl Seen {
             output: None,
             opened: Vec::new(),
             answer: None,
+            asked: false,
             disturbed: false,
             diagnosis: None,
         }
@@ -233,6 +236,7 @@ impl Live<'_> {
         self.process.detach()?;
         let pid = self.process.pid.cast_unsigned();
         let asked = explain::explain(pid);
+        seen.asked = true;
         seen.disturbed = matches!(asked, Err(Refused::Gone(_) | Refused::Zombie { .. }));
         let mut answer = asked.ok();
         for _ in 0..ASKED {

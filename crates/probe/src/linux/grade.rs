@@ -176,12 +176,16 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
     let sentence = seen.answer.as_ref().map(|answer| answer.sentence.clone());
     let Some(mut detail) = sentence.or_else(|| diagnosis.map(|diagnosis| diagnosis.sentence.clone())) else {
         let detail = format!("asleep for good {place}");
-        if seen.disturbed {
+        if seen.asked {
             // A thread that is stopped looks at its lock again as it goes on.
-            let detail = format!(
-                "{detail}, and the program went on once it was stopped for an explanation: a lock was free, and the code \
-                 that the signal interrupted had not woken its waiter yet"
-            );
+            let why = match seen.disturbed {
+                true => {
+                    "the program went on once it was stopped for an explanation: a lock was free, and the code that the \
+                     signal interrupted had not woken its waiter yet"
+                }
+                false => "an explanation was not to be had",
+            };
+            let detail = format!("{detail}; {why}");
             return Judged { ending: Ending::Hang, detail, means, answer: None, glance: Some(glance), schedule: 0 };
         }
         return Judged { ending: glance, detail, means, answer: None, glance: Some(glance), schedule: 0 };

@@ -51,11 +51,11 @@ pub(crate) fn probe(
     tell: &mut dyn FnMut(&str),
     found: &mut Found,
 ) -> Result<(), Trouble> {
-    let _pinned = Pinned::to_one_processor();
+    let pinned = Pinned::to_one_processor();
     let untouched = before::untouched(request, stop, tell)?;
     for signal in &request.signals {
         for window in &request.windows {
-            match sweep::sweep(request, window, *signal, &untouched, stop, tell) {
+            match sweep::sweep(request, window, *signal, (&untouched, &pinned.processors), stop, tell) {
                 Ok(report) => found.reports.push(report),
                 Err(Trouble::Uncalled(_)) if request.skips => found.uncalled.push(window.to_string()),
                 Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => {
@@ -69,27 +69,40 @@ pub(crate) fn probe(
 }
 
 /// This thread, and what it starts, on one processor: a step takes a third less.
-struct Pinned(Option<libc::cpu_set_t>);
+pub(super) struct Pinned {
+    before: Option<libc::cpu_set_t>,
+    /// The processors that it might have been put on; the first is the one that it is on.
+    processors: Vec<usize>,
+}
 
 impl Pinned {
     fn to_one_processor() -> Self {
+        // SAFETY: takes nothing.
+        Self::to(usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or_default())
+    }
+
+    /// Puts it on this one, if that is allowed.
+    pub(super) fn to(processor: usize) -> Self {
         // SAFETY: both sets are live locals; zeroed is an empty set.
         unsafe {
             let mut before: libc::cpu_set_t = core::mem::zeroed();
             if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut before) != 0 {
-                return Self(None);
+                return Self { before: None, processors: Vec::new() };
             }
             let mut one: libc::cpu_set_t = core::mem::zeroed();
-            libc::CPU_SET(usize::try_from(libc::sched_getcpu()).unwrap_or_default(), &mut one);
+            libc::CPU_SET(processor, &mut one);
             let set = libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const one);
-            Self((set == 0).then_some(before))
+            let all = 0..libc::CPU_SETSIZE as usize;
+            let mut processors: Vec<usize> = all.filter(|cpu| libc::CPU_ISSET(*cpu, &before)).collect();
+            processors.sort_by_key(|cpu| *cpu != processor);
+            Self { before: (set == 0).then_some(before), processors }
         }
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
+        if let Some(before) = &self.before {
             // SAFETY: the set is live.
             unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), std::ptr::from_ref(before)) };
         }

@@ -2,7 +2,8 @@
 //!
 //! Source: ELF gABI; the folder of debug files is that of gdb ("Separate Debug Files", by build id).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -55,9 +56,20 @@ pub(crate) fn hidden(pid: i32) -> bool {
     matches!(memory, Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)))
 }
 
+thread_local! {
+    /// Where windows were found: the object file, and the address in it. A rerun asks for the same ones again.
+    static KNOWN: RefCell<HashMap<String, (PathBuf, u64)>> = RefCell::default();
+}
+
 /// Looks for a function in the program as it is now.
 pub(crate) fn find(pid: i32, window: &WindowName) -> Result<Found, Trouble> {
     let images = images(pid);
+    let known = KNOWN.with_borrow(|known| known.get(&window.to_string()).cloned());
+    if let Some((path, address)) = known
+        && let Some(image) = images.iter().find(|image| image.path == path)
+    {
+        return Ok(Found::At(function(&window.function, image, image.bias.wrapping_add(address))));
+    }
     let mut others = BTreeSet::new();
     let mut has_library = window.library.is_none();
     for image in &images {
@@ -75,6 +87,8 @@ pub(crate) fn find(pid: i32, window: &WindowName) -> Result<Found, Trouble> {
         for file in [Some(image.path.clone()), debug_file(&image.path)].into_iter().flatten() {
             match look(&file, &window.function, &mut others) {
                 Some(Symbol::At(address)) => {
+                    let place = (image.path.clone(), address);
+                    KNOWN.with_borrow_mut(|known| known.insert(window.to_string(), place));
                     return Ok(Found::At(function(&window.function, image, image.bias.wrapping_add(address))));
                 }
                 Some(Symbol::Chosen) => {

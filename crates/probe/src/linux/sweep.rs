@@ -27,10 +27,12 @@ mod advance;
 mod arrive;
 mod errno;
 mod judge;
+mod share;
 mod walk;
 
 pub(super) use advance::arrivals;
 use judge::{Asked, How};
+use share::Share;
 use walk::Copies;
 
 /// Passes that go by before the first one is swept: what is done once only is done by then.
@@ -48,6 +50,8 @@ pub(super) struct Sweep<'a> {
     signal: i32,
     stop: &'a AtomicBool,
     deadline: Instant,
+    /// Where jobs may run.
+    processors: &'a [usize],
     /// The first pass that is swept.
     first: u64,
     /// The longest time that one pass has taken, without steps.
@@ -64,6 +68,8 @@ pub(super) struct Sweep<'a> {
     unmet: usize,
     /// Runs of the program with a signal, each under one schedule.
     runs: usize,
+    /// Single steps of other jobs.
+    elsewhere: u64,
     /// Boundaries that were judged in walks, and the time of these walks.
     walked: (usize, Duration),
 }
@@ -73,7 +79,7 @@ pub(super) fn sweep(
     request: &Request,
     window: &WindowName,
     signal: i32,
-    untouched: &Untouched,
+    (untouched, processors): (&Untouched, &[usize]),
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Report, Trouble> {
@@ -85,6 +91,7 @@ pub(super) fn sweep(
         signal,
         stop,
         deadline: begun + request.time,
+        processors,
         first: request.from.unwrap_or(if request.own { SETTLED_OWN } else { SETTLED }),
         pace: Duration::from_micros(20),
         meant: Meant {
@@ -101,6 +108,7 @@ pub(super) fn sweep(
         meanwhile_at: None,
         unmet: 0,
         runs: 0,
+        elsewhere: 0,
         walked: (0, Duration::ZERO),
     };
     tell(&format!("{window}: the way to it"));
@@ -144,7 +152,7 @@ pub(super) fn sweep(
         paths,
         engines: sweep.engines.into_iter().collect(),
         starts: sweep.starts,
-        steps: stops::steps() - steps,
+        steps: stops::steps() - steps + sweep.elsewhere,
         seconds: begun.elapsed().as_secs_f64(),
         rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
         errno: spoiled,
@@ -281,7 +289,7 @@ impl<'a> Sweep<'a> {
             return Err(Trouble::Inconclusive(format!("call {pass} is not met any more")));
         };
         let mut walk = Walk::of(pass);
-        self.walk_pass(&mut live, Copies::Not, &mut HashSet::new(), &mut walk, &mut |_| {})?;
+        self.walk_pass(&mut live, (Copies::Not, Share::ALL), &mut HashSet::new(), &mut walk, &mut |_| {})?;
         let path: Vec<Boundary> = walk.points.iter().map(|point| point.boundary).collect();
         let places = Symbols::of(live.process.pid.cast_unsigned());
         let located = token

@@ -6,9 +6,7 @@ use super::process::Process;
 
 /// The signals that a process catches.
 pub(super) fn caught(pid: i32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
+    procfs::thread_status(pid.cast_unsigned(), pid.cast_unsigned()).map(|status| status.caught)
 }
 
 /// Whether a wait of a process with one thread has no end: an untimed wait on a futex that no other process
@@ -82,13 +80,10 @@ pub(crate) enum Action {
 impl Process {
     /// Whether a handler of the program is installed for a signal; else what is.
     pub(crate) fn action(&self, signal: i32) -> Action {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        let set = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
-        };
+        let pid = self.pid.cast_unsigned();
+        let status = procfs::thread_status(pid, pid).unwrap_or_default();
         let bit = 1_u64 << (signal - 1);
-        match (set("SigCgt:") & bit, set("SigIgn:") & bit) {
+        match (status.caught & bit, status.ignored & bit) {
             (0, 0) => Action::Default,
             (0, _) => Action::Ignored,
             _ => Action::Caught,
@@ -97,11 +92,7 @@ impl Process {
 
     /// Whether a signal waits for a thread.
     pub(crate) fn is_pending(&self, tid: i32, signal: i32) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/task/{tid}/status", self.pid)).unwrap_or_default();
-        let set = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| u64::from_str_radix(line.trim(), 16).ok()).unwrap_or_default()
-        };
-        (set("SigPnd:") | set("ShdPnd:")) & (1 << (signal - 1)) != 0
+        let status = procfs::thread_status(self.pid.cast_unsigned(), tid.cast_unsigned());
+        status.is_some_and(|status| status.pending & 1 << (signal - 1) != 0)
     }
 }

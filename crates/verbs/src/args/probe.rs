@@ -82,8 +82,9 @@ pub struct ProbeArgs {
     /// Show every range and every row of the strip
     #[arg(long)]
     pub verbose: bool,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = super::target_or_page())]
     pub reports: Vec<Target>,
     /// With --lint: read the machine code of this program and of its libraries, and run nothing
     #[arg(value_name = "PROGRAM", requires = "lint", conflicts_with = "command")]

@@ -44,7 +44,7 @@ impl Target {
         };
         let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
         let number = |key: &str| field(key).and_then(|value| value.split_whitespace().next()?.parse::<u32>().ok());
-        let set = |key: &str| field(key).and_then(|value| u64::from_str_radix(value, 16).ok()).unwrap_or_default();
+        let signals = procfs::parse_status(&status).unwrap_or_default();
         let pid = number("Tgid:").unwrap_or(pid);
         let name = field("Name:").unwrap_or_default().to_owned();
         let state = field("State:").and_then(|state| state.chars().next()).unwrap_or('?');
@@ -69,8 +69,8 @@ impl Target {
             stopped: Some(state).filter(|state| matches!(state, 'T' | 't')),
             other_kind: other_kind(pid),
             seccomp: number("Seccomp:").is_some_and(|mode| mode != 0),
-            caught: set("SigCgt:"),
-            ignored: set("SigIgn:"),
+            caught: signals.caught,
+            ignored: signals.ignored,
         };
         this.may_be_looked_at(number("Uid:").unwrap_or_default())?;
         Ok(this)

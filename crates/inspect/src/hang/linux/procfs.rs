@@ -106,6 +106,10 @@ pub struct Status {
     pub pending: u64,
     /// Blocked by this thread.
     pub blocked: u64,
+    /// Handled by the process.
+    pub caught: u64,
+    /// Ignored by the process.
+    pub ignored: u64,
     /// How often the thread gave up its CPU to wait; a yield or a preemption is not counted.
     pub sleeps: u64,
 }
@@ -124,6 +128,8 @@ pub fn parse_status(text: &str) -> Option<Status> {
     Some(Status {
         pending: set("SigPnd:")? | set("ShdPnd:")?,
         blocked: set("SigBlk:")?,
+        caught: set("SigCgt:").unwrap_or_default(),
+        ignored: set("SigIgn:").unwrap_or_default(),
         sleeps: field("voluntary_ctxt_switches:")?.parse().ok()?,
     })
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Sweep;
 use super::advance::{Advanced, advance, advance_by_steps};
+use super::share::Share;
 use crate::linux::follow::End;
 use crate::linux::grade::{Judged, grade};
 use crate::linux::live::{Brought, Live, Schedule};
@@ -44,11 +45,22 @@ const TRIES: u32 = 3;
 impl<'a> Sweep<'a> {
     /// What copies could not judge: by the program itself.
     pub(super) fn rest(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        if self.request.jobs < 2 {
+            return self.rest_of(Share::ALL, tell);
+        }
+        let prepare = |own: &Self, job: &mut Sweep<'a>| job.walks = own.walks.clone();
+        for job in self.in_jobs(prepare, |job, share, tell| job.rest_of(share, tell), tell)? {
+            self.merge(job);
+        }
+        Ok(())
+    }
+
+    fn rest_of(&mut self, share: Share, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
         let mut live: Option<Box<Live<'a>>> = None;
         for number in 0..self.walks.len() {
             for k in 0..self.walks[number].points.len() {
                 let point = &self.walks[number].points[k];
-                if point.judged.is_some() || point.rerun {
+                if point.judged.is_some() || point.rerun || !share.has(k) {
                     continue;
                 }
                 if Instant::now() > self.deadline {

@@ -7,6 +7,7 @@ use sigproof_inspect::hang::procfs;
 use sigproof_step::Boundary;
 
 use super::Sweep;
+use super::share::Share;
 use crate::linux::copy::{Copy, Told};
 use crate::linux::follow::End;
 use crate::linux::grade::grade;
@@ -93,8 +94,21 @@ impl<'a> Sweep<'a> {
         Ok(Copies::Undone)
     }
 
-    /// Walks through passes until they add nothing new.
+    /// All boundaries: by walks first, then those that copies cannot judge.
     pub(super) fn walk(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        let never = self.request.own || self.request.meanwhile.is_some() || self.request.schedules > 1;
+        if self.request.jobs < 2 || never || matches!(self.request.engine, Engine::Pass | Engine::Rerun) {
+            self.walk_passes(Share::ALL, tell)?;
+        } else {
+            for job in self.in_jobs(|_, _| {}, |job, share, tell| job.walk_passes(share, tell), tell)? {
+                self.merge(job);
+            }
+        }
+        self.rest(tell)
+    }
+
+    /// Walks through passes until they add nothing new.
+    fn walk_passes(&mut self, share: Share, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
         let Some(mut live) = self.bring(self.first)? else {
             return Err(Trouble::Inconclusive("the call was not met again".to_owned()));
         };
@@ -122,7 +136,7 @@ impl<'a> Sweep<'a> {
             let before = known.len();
             let mut walk = Walk::of(live.pass);
             let (begun, judged) = (Instant::now(), self.judged());
-            let whole = self.walk_pass(&mut live, copies, &mut known, &mut walk, tell)?;
+            let whole = self.walk_pass(&mut live, (copies, share), &mut known, &mut walk, tell)?;
             if self.judged() > judged {
                 self.walked.0 += self.judged() - judged;
                 self.walked.1 += begun.elapsed();
@@ -139,15 +153,14 @@ impl<'a> Sweep<'a> {
                 break;
             }
         }
-        drop(live);
-        self.rest(tell)
+        Ok(())
     }
 
     /// Walks through one pass; whether the window returned.
     pub(super) fn walk_pass(
         &mut self,
         live: &mut Live<'a>,
-        copies: Copies,
+        (copies, share): (Copies, Share),
         known: &mut HashSet<(u64, u64)>,
         walk: &mut Walk,
         tell: &mut dyn FnMut(&str),
@@ -159,7 +172,7 @@ impl<'a> Sweep<'a> {
         }
         // Breakpoints make each step dearer.
         live.process.set_break(live.tid, ENTRY, None)?;
-        let whole = self.walk_held(live, copies, &mut slot, known, walk, tell);
+        let whole = self.walk_held(live, (copies, share), &mut slot, known, walk, tell);
         live.process.set_break(live.tid, ENTRY, Some(live.function.entry))?;
         live.process.release_others()?;
         whole
@@ -169,7 +182,7 @@ impl<'a> Sweep<'a> {
     pub(super) fn walk_held(
         &mut self,
         live: &mut Live<'a>,
-        mut copies: Copies,
+        (mut copies, share): (Copies, Share),
         slot: &mut Option<Copy>,
         known: &mut HashSet<(u64, u64)>,
         walk: &mut Walk,
@@ -180,7 +193,7 @@ impl<'a> Sweep<'a> {
         while let Some(boundary) = live.place()? {
             let key = (boundary.pc, boundary.depth);
             let mut point = Point::at(boundary);
-            let in_time = Instant::now() < self.deadline;
+            let in_time = Instant::now() < self.deadline && share.has(walk.points.len());
             // Turns of a loop in the first pass are boundaries of their own.
             if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time {
                 let before = walk.points.last().and_then(Point::bad);
