@@ -111,6 +111,11 @@ impl Call {
             self.locking.push(symbol.clone());
         }
         let shown = self.way.last().filter(|_| self.way.len() > 1);
+        // Of the allocator itself no way is shown, nor one to a part of the function.
+        let is_itself = Name::of(symbol).key == Name::of(&self.function).key;
+        if is_itself || is_heap(&self.function) {
+            return;
+        }
         if way.len() > 1 && !shown.is_some_and(is_heap) && (shown.is_none() || is_heap(symbol)) {
             self.way = way;
         }

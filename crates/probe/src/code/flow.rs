@@ -330,7 +330,11 @@ impl Follower<'_, '_> {
         let mut words = BTreeMap::new();
         for (number, register) in registers.iter().enumerate().take(ARGUMENTS) {
             arguments[number] = state.get(*register).clone();
-            if let Some(Atom::Stack(start)) = arguments[number].only() {
+            let stack = arguments[number].atoms().iter().find_map(|atom| match atom {
+                Atom::Stack(start) => Some(*start),
+                _ => None,
+            });
+            if let Some(start) = stack {
                 for word in 0..WORDS {
                     words.insert((number as u8, 8 * word), state.slot(start + 8 * word, 8));
                 }
@@ -407,6 +411,7 @@ impl Follower<'_, '_> {
             Effect::Subtract(to, a, b) => {
                 state.set(to, state.sum(object, &state.operand(a), &state.operand(b), true));
             }
+            Effect::Scale(to, value, by) => state.set(to, state.operand(value).times(by)),
             Effect::Point(to, address) => state.set(to, state.address(object, &address)),
             Effect::Load { to, from, width, signed } => {
                 if from.thread {
@@ -475,7 +480,7 @@ impl Follower<'_, '_> {
 pub(crate) fn word(object: &Object, at: u64) -> Option<u64> {
     match object.slots.get(&at) {
         Some(super::elf::Slot::Own(value)) => Some(*value),
-        Some(super::elf::Slot::Import(_)) => None,
+        Some(super::elf::Slot::Import(_) | super::elf::Slot::Chosen(_)) => None,
         None => object.number(at, 8),
     }
 }

@@ -114,6 +114,10 @@ pub(crate) fn handlers(program: &Program) -> Handlers {
             }
         }
     }
+    // A C library's own, for its threads' sake, which no program can send.
+    let internal =
+        |signals: &BTreeSet<u64>| !signals.is_empty() && signals.iter().all(|signal| matches!(signal, 32 | 33));
+    known.retain(|_, (signals, _)| !internal(signals));
     found.found = known.into_iter().map(|(place, (signals, sites))| Handler { place, signals, sites }).collect();
     found
 }

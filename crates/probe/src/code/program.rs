@@ -117,8 +117,8 @@ impl Program {
         let file = &self.objects[object];
         match scan::stub(file, to) {
             Some(Slot::Import(number)) => self.definition(object, number),
-            // Of several implementations, one is chosen when the program starts.
-            Some(Slot::Own(chooser)) if file.is_code(chooser) => match file.symbol(chooser) {
+            Some(Slot::Own(to)) if file.is_code(to) => Callee::Code((object, to)),
+            Some(Slot::Chosen(chooser)) if file.is_code(chooser) => match file.symbol(chooser) {
                 Some(name) => Callee::Library(name.to_owned(), None),
                 None => Callee::Code((object, chooser)),
             },
@@ -355,6 +355,7 @@ impl Program {
                 Callee::Nothing => Known::Nothing,
             }),
             Some(Slot::Own(value)) => Some(self.number(object, *value)),
+            Some(Slot::Chosen(_)) => Some(Known::Nothing),
             None => self.objects[object].number(at, 8).map(|number| self.number(object, number)),
         }
     }
