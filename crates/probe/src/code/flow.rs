@@ -66,6 +66,8 @@ pub(crate) struct Facts {
     pub taken: BTreeSet<Atom>,
     /// Masks where it returns; none if it does not.
     pub returns: Option<Masks>,
+    /// Its result.
+    pub result: Option<Value>,
     /// Jumps to places that are not known.
     pub lost: BTreeSet<u64>,
     /// It was not followed to its end.
@@ -78,8 +80,8 @@ pub(crate) struct Around<'a> {
     pub convention: &'static Convention,
     /// The name of what is called.
     pub name: &'a dyn Fn(&Target) -> Option<String>,
-    /// What a function of this object does to the masks; none if it does not return.
-    pub masks: &'a dyn Fn(u64) -> Option<Masks>,
+    /// What a function of this object does to the masks, and its result; none if it does not return.
+    pub after: &'a dyn Fn(u64) -> Option<(Masks, Value)>,
 }
 
 struct Follower<'a, 'b> {
@@ -169,7 +171,13 @@ impl Follower<'_, '_> {
                     return done;
                 }
                 Flow::Branch(to) => {
-                    self.enter(to, &state);
+                    // A call in the place of a return, on one condition.
+                    let leaves = !(self.start..self.end).contains(&to) && self.around.object.is_start(to);
+                    if leaves && state.get(self.around.convention.stack).only() == Some(Atom::Stack(0)) {
+                        self.tail(at, Target::Code(to), &state);
+                    } else {
+                        self.enter(to, &state);
+                    }
                     self.enter(next, &state);
                     return done;
                 }
@@ -205,7 +213,7 @@ impl Follower<'_, '_> {
                     }
                 }
                 Flow::Return => {
-                    self.returns(state.masks);
+                    self.returns(&state);
                     return done;
                 }
                 Flow::Stop => return done,
@@ -214,8 +222,10 @@ impl Follower<'_, '_> {
         }
     }
 
-    fn returns(&mut self, masks: Masks) {
+    fn returns(&mut self, state: &State) {
+        let (masks, result) = (state.masks, state.get(self.around.convention.result));
         self.facts.returns = Some(self.facts.returns.map_or(masks, |known| known.both(masks)));
+        self.facts.result = Some(self.facts.result.as_ref().map_or_else(|| result.clone(), |known| known.or(result)));
     }
 
     /// A jump: inside the function, or a call in the place of a return.
@@ -235,7 +245,7 @@ impl Follower<'_, '_> {
     fn tail(&mut self, at: u64, target: Target, state: &State) {
         let mut state = state.clone();
         if self.call(at, target, &mut state) {
-            self.returns(state.masks);
+            self.returns(&state);
         }
     }
 
@@ -304,16 +314,29 @@ impl Follower<'_, '_> {
         let name = (self.around.name)(&target);
         let special = name.as_deref().and_then(special::of);
         let arguments: Vec<Value> = convention.arguments.iter().map(|register| state.get(*register).clone()).collect();
+        let mut result = Value::Any;
         match special {
             Some(Special::NeverReturns) => return false,
-            Some(special) => special::apply(special, &arguments, state),
+            Some(special) => {
+                special::apply(special, &arguments, state);
+                if special == Special::Signal {
+                    result = Value::Is(Atom::Old);
+                }
+            }
             None => {
                 if let Target::Code(to) = target
                     && to != self.start
                     && name.is_none_or(|_| self.around.object.is_code(to))
                 {
-                    match (self.around.masks)(to) {
-                        Some(masks) => state.masks = state.masks.then(masks),
+                    match (self.around.after)(to) {
+                        Some((masks, value)) => {
+                            state.masks = state.masks.then(masks);
+                            // What is the callee's own affair says nothing here.
+                            let plain = |atom: &Atom| matches!(atom, Atom::Old | Atom::Number(_));
+                            if value.atoms().iter().all(plain) {
+                                result = value;
+                            }
+                        }
                         None => return false,
                     }
                 }
@@ -322,6 +345,7 @@ impl Follower<'_, '_> {
         for register in convention.lost {
             state.set(*register, Value::Any);
         }
+        state.set(convention.result, result);
         true
     }
 
@@ -350,9 +374,9 @@ impl Follower<'_, '_> {
                 for (value, other) in known.arguments.iter_mut().zip(&call.arguments) {
                     *value = value.or(other);
                 }
-                known.words.retain(|place, _| call.words.contains_key(place));
-                for (place, value) in &mut known.words {
-                    *value = value.or(&call.words[place]);
+                for (place, value) in call.words {
+                    let word = known.words.entry(place).or_insert_with(|| value.clone());
+                    *word = word.or(&value);
                 }
                 known.masks = known.masks.both(call.masks);
                 if known.target != call.target {

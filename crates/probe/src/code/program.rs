@@ -177,12 +177,16 @@ impl Program {
         self.facts.borrow_mut().insert(function, None);
         let (object, start) = function;
         let name = |target: &Target| self.name(object, target);
-        let masks = |to: u64| {
+        let after = |to: u64| {
             let decides = self.deciding.get(&object).is_some_and(|deciding| deciding.contains(&to));
-            if decides { self.facts((object, to)).returns } else { Some(Masks::NONE) }
+            if !decides {
+                return Some((Masks::NONE, Value::Any));
+            }
+            let facts = self.facts((object, to));
+            Some((facts.returns?, facts.result.clone().unwrap_or_default()))
         };
         let file = &self.objects[object];
-        let around = Around { object: file, convention: file.machine.convention(), name: &name, masks: &masks };
+        let around = Around { object: file, convention: file.machine.convention(), name: &name, after: &after };
         let facts = Rc::new(flow::follow(&around, start));
         self.facts.borrow_mut().insert(function, Some(Rc::clone(&facts)));
         facts
@@ -300,6 +304,8 @@ impl Program {
                 continue;
             }
             match *atom {
+                // It is installed elsewhere.
+                Atom::Old => {}
                 Atom::Number(number) => {
                     found.insert(self.number(object, number));
                 }
@@ -401,6 +407,8 @@ impl Program {
                     (*word != Value::Any).then(|| word.atoms().to_vec())
                 }
                 Atom::Argument(number, start) => Some(vec![Atom::Field(number, start.checked_add(offset)?)]),
+                // No pointer.
+                Atom::Number(0) => Some(Vec::new()),
                 Atom::Number(base) => {
                     let at = Atom::Number(base.wrapping_add_signed(i64::from(offset)));
                     loaded(file, at, 8, false).map(|atom| vec![atom])

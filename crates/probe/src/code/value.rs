@@ -27,6 +27,8 @@ pub(crate) enum Atom {
     Field(u8, i32),
     /// What memory holds at the fixed address, and this much more.
     Global(u64, i32),
+    /// The handler that was installed before, or the action.
+    Old,
     /// Some multiple of the number.
     Multiple(u32),
     /// An address that is some multiple of the second number behind the first.
@@ -240,8 +242,8 @@ impl State {
         if let (Some(number), false) = (a.as_number(), negative) {
             return match b {
                 // A table, and a distance in it that is not known.
-                Value::Is(Atom::Multiple(stride)) if object.is_loaded(number) => Value::Is(Atom::Walk(number, *stride)),
-                Value::Any if object.is_loaded(number) => Value::Is(Atom::Walk(number, 8)),
+                Value::Is(Atom::Multiple(stride)) if is_table(object, number) => Value::Is(Atom::Walk(number, *stride)),
+                Value::Any if is_table(object, number) => Value::Is(Atom::Walk(number, 8)),
                 _ => b.map(|atom| moved(atom, number.cast_signed())),
             };
         }
@@ -259,7 +261,7 @@ impl State {
             Some(base) => {
                 let base = self.get(base);
                 // `[rbx + table]`, where the register holds the distance.
-                if *base == Value::Any && address.index.is_none() && object.is_loaded(address.offset) {
+                if *base == Value::Any && address.index.is_none() && is_table(object, address.offset) {
                     return Value::Is(Atom::Walk(address.offset, 8));
                 }
                 base.map(|atom| moved(atom, address.offset.cast_signed()))
@@ -277,7 +279,7 @@ impl State {
             _ if scale > 1 => self.get(index).times(u32::from(scale)),
             other => other.clone(),
         };
-        if address.base.is_none() && !object.is_loaded(address.offset) {
+        if address.base.is_none() && !is_table(object, address.offset) {
             return self.sum(object, &distance, &Value::number(address.offset), false);
         }
         if distance.as_number().is_some() || matches!(base.only(), Some(Atom::Number(_))) {
@@ -376,6 +378,11 @@ impl State {
         self.masks = masks;
         changed
     }
+}
+
+/// Whether a table may lie there: where the program is loaded, behind the header of its file.
+fn is_table(object: &Object, address: u64) -> bool {
+    address >= 0x200 && object.is_loaded(address)
 }
 
 /// What memory holds at such an address.
