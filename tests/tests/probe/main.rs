@@ -12,6 +12,7 @@ mod handlers;
 mod input;
 mod kinds;
 mod leftovers;
+mod reading;
 
 /// A test.
 type Check = fn();
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("kinds", kinds::TESTS),
         ("input", input::TESTS),
         ("leftovers", leftovers::TESTS),
+        ("reading", reading::TESTS),
     ];
     if let Some(why) = &lacks {
         let count: usize = tests.iter().map(|(_, tests)| tests.len()).sum();

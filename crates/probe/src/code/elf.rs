@@ -304,6 +304,15 @@ impl Object {
         self.segments.iter().any(|segment| segment.range.contains(&address)).then_some(0)
     }
 
+    /// The word that the loader leaves at an address.
+    pub(crate) fn word(&self, address: u64) -> Option<u64> {
+        match self.slots.get(&address) {
+            Some(Slot::Own(value)) => Some(*value),
+            Some(Slot::Import(_) | Slot::Chosen(_)) => None,
+            None => self.number(address, 8),
+        }
+    }
+
     /// Whether code lies there.
     pub(crate) fn is_code(&self, address: u64) -> bool {
         let end = self.code.partition_point(|range| range.start <= address);

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::elf::Object;
+use super::facts::{ARGUMENTS, Call, Facts, Target, Touch};
 use super::scan;
 use super::special::{self, Special};
 use super::step::{Convention, Effect, Flow, Step, Via};
@@ -23,57 +24,6 @@ const PATIENCE: u32 = 24;
 const WORDS: i64 = 4;
 /// Targets of one jump through a table.
 const CASES: u64 = 1024;
-/// Arguments that are kept with a call.
-pub(crate) const ARGUMENTS: usize = 6;
-
-/// What is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Code(u64),
-    Import(u32),
-    Value(Value),
-    /// The kernel, with the value of the system call's number.
-    Kernel(Value),
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub target: Target,
-    pub arguments: [Value; ARGUMENTS],
-    /// The first words that an argument points to, if that is on the stack.
-    pub words: BTreeMap<(u8, i64), Value>,
-    pub masks: Masks,
-}
-
-/// A use of memory.
-#[derive(Clone, Debug)]
-pub(crate) struct Touch {
-    pub address: Value,
-    pub written: bool,
-    /// What is stored, by an instruction that does not read it as well.
-    pub value: Option<Value>,
-    pub masks: Masks,
-}
-
-/// What is known of a function.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    /// By the address of the instruction.
-    pub calls: BTreeMap<u64, Call>,
-    pub touches: BTreeMap<u64, Touch>,
-    /// Functions whose address it takes.
-    pub taken: BTreeSet<Atom>,
-    /// Masks where it returns; none if it does not.
-    pub returns: Option<Masks>,
-    /// Its result.
-    pub result: Option<Value>,
-    /// Jumps to places that are not known.
-    pub lost: BTreeSet<u64>,
-    /// It was not followed to its end.
-    pub cut: bool,
-}
-
 /// What the function's surroundings know.
 pub(crate) struct Around<'a> {
     pub object: &'a Object,
@@ -262,7 +212,7 @@ impl Follower<'_, '_> {
                 self.cases(at, case, state);
             }
             Value::Is(Atom::Word(table, stride)) => {
-                let case = |n: u64| word(object, table + u64::from(*stride) * n);
+                let case = |n: u64| object.word(table + u64::from(*stride) * n);
                 self.cases(at, case, state);
             }
             // Behind an epilogue: a call in the place of a return.
@@ -366,24 +316,7 @@ impl Follower<'_, '_> {
         }
         self.take(&arguments.iter().chain(words.values()).cloned().collect::<Vec<_>>());
         let call = Call { target, arguments, words, masks: state.masks };
-        match self.facts.calls.get_mut(&at) {
-            None => {
-                self.facts.calls.insert(at, call);
-            }
-            Some(known) => {
-                for (value, other) in known.arguments.iter_mut().zip(&call.arguments) {
-                    *value = value.or(other);
-                }
-                for (place, value) in call.words {
-                    let word = known.words.entry(place).or_insert_with(|| value.clone());
-                    *word = word.or(&value);
-                }
-                known.masks = known.masks.both(call.masks);
-                if known.target != call.target {
-                    known.target = Target::Value(Value::Any);
-                }
-            }
-        }
+        self.facts.record(at, call);
     }
 
     /// Functions whose addresses leave the function.
@@ -412,16 +345,7 @@ impl Follower<'_, '_> {
         if !address.atoms().iter().any(shared) {
             return;
         }
-        let known = self.facts.touches.get(&at);
-        let (written, value, masks) = match known {
-            None => (written, value, masks),
-            Some(known) => {
-                let value = value.map(|value| known.value.as_ref().map_or(value.clone(), |other| other.or(&value)));
-                (written || known.written, value.or(known.value.clone()), known.masks.both(masks))
-            }
-        };
-        let address = known.map_or(address.clone(), |known| known.address.or(address));
-        self.facts.touches.insert(at, Touch { address, written, value, masks });
+        self.facts.touch(at, Touch { address: address.clone(), written, value, masks });
     }
 
     fn apply(&mut self, at: u64, effect: &Effect, state: &mut State) {
@@ -497,14 +421,5 @@ impl Follower<'_, '_> {
                 }
             }
         }
-    }
-}
-
-/// The word that the loader leaves at an address.
-pub(crate) fn word(object: &Object, at: u64) -> Option<u64> {
-    match object.slots.get(&at) {
-        Some(super::elf::Slot::Own(value)) => Some(*value),
-        Some(super::elf::Slot::Import(_) | super::elf::Slot::Chosen(_)) => None,
-        None => object.number(at, 8),
     }
 }

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `elf`, `search` | object files; the libraries that the loader would bind |
 //! | `step`, `x86`, `arm` | what one instruction does, on each processor |
-//! | `value`, `flow`, `special` | what a function's registers, stack and signal masks hold |
+//! | `value`, `flow`, `facts`, `special` | what a function's registers, stack and signal masks hold |
 //! | `scan`, `program` | who calls whom; what a pointer may be, when all callers are asked |
 //! | `handlers`, `reach`, `shared` | the three questions |
 //!
@@ -24,6 +24,7 @@
 
 mod arm;
 mod elf;
+mod facts;
 mod flow;
 mod handlers;
 mod program;

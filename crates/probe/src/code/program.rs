@@ -6,7 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::elf::{self, Object, Slot};
-use super::flow::{self, Around, Call, Facts, Target};
+use super::facts::{Call, Facts, Target};
+use super::flow::{self, Around};
 use super::scan::{self, Scan};
 use super::search;
 use super::special::{self, Special};

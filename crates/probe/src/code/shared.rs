@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sigproof_inspect::rules::name::Name;
 
-use super::flow::{Call, Facts};
+use super::facts::{Call, Facts};
 use super::handlers::{Handler, Handlers};
 use super::program::{Callee, Place, Program};
 use super::reach::{Reach, called, chain, where_is};
@@ -193,7 +193,7 @@ impl Context<'_> {
 /// Whether the function frees its first argument.
 fn is_free(symbol: &str) -> bool {
     let name = Name::of(symbol);
-    matches!(name.key.as_str(), "free" | "cfree" | "realloc" | "reallocarray" | "munmap" | "g_free" | "fclose")
+    matches!(name.key.as_str(), "free" | "cfree" | "realloc" | "reallocarray" | "munmap" | "g_free")
         || name.path.starts_with("operator delete")
         || symbol.starts_with("_ZdlPv")
         || symbol.starts_with("_ZdaPv")
