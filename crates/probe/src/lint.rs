@@ -104,14 +104,21 @@ impl Call {
     /// The function leads to another that takes a lock, the last of these.
     pub(crate) fn leads_to(&mut self, way: Vec<String>) {
         let Some(symbol) = way.last() else { return };
-        let is_heap = |symbol: &String| {
-            matches!(Name::of(symbol).key.as_str(), "malloc" | "calloc" | "realloc" | "free" | "operator new")
+        // Of several locks, the allocator's says most; and of its functions, one that allocates.
+        let rank = |symbol: &str| match Name::of(symbol).key.as_str() {
+            "malloc" | "calloc" | "realloc" | "operator new" => 3,
+            "free" => 2,
+            _ => 1,
         };
         if !self.locking.contains(symbol) {
             self.locking.push(symbol.clone());
         }
-        let shown = self.way.last().filter(|_| self.way.len() > 1);
-        if way.len() > 1 && !shown.is_some_and(is_heap) && (shown.is_none() || is_heap(symbol)) {
+        // Of the allocator itself no way is shown, nor one to a part of the function.
+        if way.len() < 2 || rank(&self.function) > 1 || Name::of(symbol).key == Name::of(&self.function).key {
+            return;
+        }
+        let shown = self.way.last().filter(|_| self.way.len() > 1).map_or(0, |symbol| rank(symbol));
+        if rank(symbol) > shown {
             self.way = way;
         }
     }

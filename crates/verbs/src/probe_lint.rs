@@ -70,8 +70,8 @@ impl Found {
 
 /// Reads the program that is named, without running it.
 pub(crate) fn of_program(args: &ProbeArgs, program: &Path) -> Result<Found, Refused> {
-    let Reading { lints, notes } = sigproof_probe::read(&located(program), &args.signals)?;
-    let open = lints.is_empty() || lints.iter().any(Lint::is_open);
+    let Reading { lints, notes, incomplete } = sigproof_probe::read(&located(program), &args.signals)?;
+    let open = incomplete || lints.is_empty() || lints.iter().any(Lint::is_open);
     Ok(Found { windows: lint::windows(&lints), lints, notes, open })
 }
 

@@ -14,6 +14,7 @@ mod handlers;
 mod input;
 mod kinds;
 mod leftovers;
+mod reading;
 mod reports;
 mod threads;
 mod user;
@@ -70,11 +71,12 @@ fn main() -> ExitCode {
     // SAFETY: takes nothing, and cannot fail.
     let lacks_root = (unsafe { libc::geteuid() } != 0)
         .then(|| "the program changes its user, which only root may; remedy: run the tests as root".to_owned());
-    let groups: [(&str, &[(&str, Check)], Option<&String>); 8] = [
+    let groups: [(&str, &[(&str, Check)], Option<&String>); 9] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),
         ("leftovers", leftovers::TESTS, lacks),
+        ("reading", reading::TESTS, lacks),
         ("threads", threads::TESTS, lacks),
         ("reports", reports::TESTS, lacks),
         ("classes", classes::TESTS, lacks.or(lacks_cpp)),

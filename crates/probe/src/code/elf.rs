@@ -34,6 +34,8 @@ pub(crate) enum Slot {
     Import(u32),
     /// An address in this file.
     Own(u64),
+    /// What the function at this address chooses, of several implementations of one function.
+    Chosen(u64),
 }
 
 /// An object file.
@@ -226,8 +228,10 @@ impl Object {
             let addend = relocation.addend().cast_unsigned();
             let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
             let slot = match (self.machine, r_type) {
-                (Machine::X86, elf::R_X86_64_RELATIVE | elf::R_X86_64_IRELATIVE)
-                | (Machine::Arm, elf::R_AARCH64_RELATIVE | elf::R_AARCH64_IRELATIVE) => Slot::Own(addend),
+                (Machine::X86, elf::R_X86_64_RELATIVE) | (Machine::Arm, elf::R_AARCH64_RELATIVE) => Slot::Own(addend),
+                (Machine::X86, elf::R_X86_64_IRELATIVE) | (Machine::Arm, elf::R_AARCH64_IRELATIVE) => {
+                    Slot::Chosen(addend)
+                }
                 (Machine::X86, elf::R_X86_64_64 | elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT)
                 | (Machine::Arm, elf::R_AARCH64_ABS64 | elf::R_AARCH64_GLOB_DAT | elf::R_AARCH64_JUMP_SLOT) => {
                     let RelocationTarget::Symbol(index) = relocation.target() else { continue };
@@ -298,6 +302,15 @@ impl Object {
         }
         // Behind the file's part: zero.
         self.segments.iter().any(|segment| segment.range.contains(&address)).then_some(0)
+    }
+
+    /// The word that the loader leaves at an address.
+    pub(crate) fn word(&self, address: u64) -> Option<u64> {
+        match self.slots.get(&address) {
+            Some(Slot::Own(value)) => Some(*value),
+            Some(Slot::Import(_) | Slot::Chosen(_)) => None,
+            None => self.number(address, 8),
+        }
     }
 
     /// Whether code lies there.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::elf::Object;
+use super::facts::{ARGUMENTS, Call, Facts, Target, Touch};
 use super::scan;
 use super::special::{self, Special};
 use super::step::{Convention, Effect, Flow, Step, Via};
@@ -23,63 +24,14 @@ const PATIENCE: u32 = 24;
 const WORDS: i64 = 4;
 /// Targets of one jump through a table.
 const CASES: u64 = 1024;
-/// Arguments that are kept with a call.
-pub(crate) const ARGUMENTS: usize = 6;
-
-/// What is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Code(u64),
-    Import(u32),
-    Value(Value),
-    /// The kernel, with the value of the system call's number.
-    Kernel(Value),
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub target: Target,
-    pub arguments: [Value; ARGUMENTS],
-    /// The first words that an argument points to, if that is on the stack.
-    pub words: BTreeMap<(u8, i64), Value>,
-    pub masks: Masks,
-}
-
-/// A use of memory.
-#[derive(Clone, Debug)]
-pub(crate) struct Touch {
-    pub address: Value,
-    pub written: bool,
-    /// What is stored, by an instruction that does not read it as well.
-    pub value: Option<Value>,
-    pub masks: Masks,
-}
-
-/// What is known of a function.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    /// By the address of the instruction.
-    pub calls: BTreeMap<u64, Call>,
-    pub touches: BTreeMap<u64, Touch>,
-    /// Functions whose address it takes.
-    pub taken: BTreeSet<Atom>,
-    /// Masks where it returns; none if it does not.
-    pub returns: Option<Masks>,
-    /// Jumps to places that are not known.
-    pub lost: BTreeSet<u64>,
-    /// It was not followed to its end.
-    pub cut: bool,
-}
-
 /// What the function's surroundings know.
 pub(crate) struct Around<'a> {
     pub object: &'a Object,
     pub convention: &'static Convention,
     /// The name of what is called.
     pub name: &'a dyn Fn(&Target) -> Option<String>,
-    /// What a function of this object does to the masks; none if it does not return.
-    pub masks: &'a dyn Fn(u64) -> Option<Masks>,
+    /// What a function of this object does to the masks, and its result; none if it does not return.
+    pub after: &'a dyn Fn(u64) -> Option<(Masks, Value)>,
 }
 
 struct Follower<'a, 'b> {
@@ -169,7 +121,13 @@ impl Follower<'_, '_> {
                     return done;
                 }
                 Flow::Branch(to) => {
-                    self.enter(to, &state);
+                    // A call in the place of a return, on one condition.
+                    let leaves = !(self.start..self.end).contains(&to) && self.around.object.is_start(to);
+                    if leaves && state.get(self.around.convention.stack).only() == Some(Atom::Stack(0)) {
+                        self.tail(at, Target::Code(to), &state);
+                    } else {
+                        self.enter(to, &state);
+                    }
                     self.enter(next, &state);
                     return done;
                 }
@@ -205,7 +163,7 @@ impl Follower<'_, '_> {
                     }
                 }
                 Flow::Return => {
-                    self.returns(state.masks);
+                    self.returns(&state);
                     return done;
                 }
                 Flow::Stop => return done,
@@ -214,8 +172,10 @@ impl Follower<'_, '_> {
         }
     }
 
-    fn returns(&mut self, masks: Masks) {
+    fn returns(&mut self, state: &State) {
+        let (masks, result) = (state.masks, state.get(self.around.convention.result));
         self.facts.returns = Some(self.facts.returns.map_or(masks, |known| known.both(masks)));
+        self.facts.result = Some(self.facts.result.as_ref().map_or_else(|| result.clone(), |known| known.or(result)));
     }
 
     /// A jump: inside the function, or a call in the place of a return.
@@ -235,7 +195,7 @@ impl Follower<'_, '_> {
     fn tail(&mut self, at: u64, target: Target, state: &State) {
         let mut state = state.clone();
         if self.call(at, target, &mut state) {
-            self.returns(state.masks);
+            self.returns(&state);
         }
     }
 
@@ -252,7 +212,7 @@ impl Follower<'_, '_> {
                 self.cases(at, case, state);
             }
             Value::Is(Atom::Word(table, stride)) => {
-                let case = |n: u64| word(object, table + u64::from(*stride) * n);
+                let case = |n: u64| object.word(table + u64::from(*stride) * n);
                 self.cases(at, case, state);
             }
             // Behind an epilogue: a call in the place of a return.
@@ -304,16 +264,29 @@ impl Follower<'_, '_> {
         let name = (self.around.name)(&target);
         let special = name.as_deref().and_then(special::of);
         let arguments: Vec<Value> = convention.arguments.iter().map(|register| state.get(*register).clone()).collect();
+        let mut result = Value::Any;
         match special {
             Some(Special::NeverReturns) => return false,
-            Some(special) => special::apply(special, &arguments, state),
+            Some(special) => {
+                special::apply(special, &arguments, state);
+                if special == Special::Signal {
+                    result = Value::Is(Atom::Old);
+                }
+            }
             None => {
                 if let Target::Code(to) = target
                     && to != self.start
                     && name.is_none_or(|_| self.around.object.is_code(to))
                 {
-                    match (self.around.masks)(to) {
-                        Some(masks) => state.masks = state.masks.then(masks),
+                    match (self.around.after)(to) {
+                        Some((masks, value)) => {
+                            state.masks = state.masks.then(masks);
+                            // What is the callee's own affair says nothing here.
+                            let plain = |atom: &Atom| matches!(atom, Atom::Old | Atom::Number(_));
+                            if value.atoms().iter().all(plain) {
+                                result = value;
+                            }
+                        }
                         None => return false,
                     }
                 }
@@ -322,6 +295,7 @@ impl Follower<'_, '_> {
         for register in convention.lost {
             state.set(*register, Value::Any);
         }
+        state.set(convention.result, result);
         true
     }
 
@@ -330,7 +304,11 @@ impl Follower<'_, '_> {
         let mut words = BTreeMap::new();
         for (number, register) in registers.iter().enumerate().take(ARGUMENTS) {
             arguments[number] = state.get(*register).clone();
-            if let Some(Atom::Stack(start)) = arguments[number].only() {
+            let stack = arguments[number].atoms().iter().find_map(|atom| match atom {
+                Atom::Stack(start) => Some(*start),
+                _ => None,
+            });
+            if let Some(start) = stack {
                 for word in 0..WORDS {
                     words.insert((number as u8, 8 * word), state.slot(start + 8 * word, 8));
                 }
@@ -338,24 +316,7 @@ impl Follower<'_, '_> {
         }
         self.take(&arguments.iter().chain(words.values()).cloned().collect::<Vec<_>>());
         let call = Call { target, arguments, words, masks: state.masks };
-        match self.facts.calls.get_mut(&at) {
-            None => {
-                self.facts.calls.insert(at, call);
-            }
-            Some(known) => {
-                for (value, other) in known.arguments.iter_mut().zip(&call.arguments) {
-                    *value = value.or(other);
-                }
-                known.words.retain(|place, _| call.words.contains_key(place));
-                for (place, value) in &mut known.words {
-                    *value = value.or(&call.words[place]);
-                }
-                known.masks = known.masks.both(call.masks);
-                if known.target != call.target {
-                    known.target = Target::Value(Value::Any);
-                }
-            }
-        }
+        self.facts.record(at, call);
     }
 
     /// Functions whose addresses leave the function.
@@ -384,16 +345,7 @@ impl Follower<'_, '_> {
         if !address.atoms().iter().any(shared) {
             return;
         }
-        let known = self.facts.touches.get(&at);
-        let (written, value, masks) = match known {
-            None => (written, value, masks),
-            Some(known) => {
-                let value = value.map(|value| known.value.as_ref().map_or(value.clone(), |other| other.or(&value)));
-                (written || known.written, value.or(known.value.clone()), known.masks.both(masks))
-            }
-        };
-        let address = known.map_or(address.clone(), |known| known.address.or(address));
-        self.facts.touches.insert(at, Touch { address, written, value, masks });
+        self.facts.touch(at, Touch { address: address.clone(), written, value, masks });
     }
 
     fn apply(&mut self, at: u64, effect: &Effect, state: &mut State) {
@@ -407,6 +359,7 @@ impl Follower<'_, '_> {
             Effect::Subtract(to, a, b) => {
                 state.set(to, state.sum(object, &state.operand(a), &state.operand(b), true));
             }
+            Effect::Scale(to, value, by) => state.set(to, state.operand(value).times(by)),
             Effect::Point(to, address) => state.set(to, state.address(object, &address)),
             Effect::Load { to, from, width, signed } => {
                 if from.thread {
@@ -468,14 +421,5 @@ impl Follower<'_, '_> {
                 }
             }
         }
-    }
-}
-
-/// The word that the loader leaves at an address.
-pub(crate) fn word(object: &Object, at: u64) -> Option<u64> {
-    match object.slots.get(&at) {
-        Some(super::elf::Slot::Own(value)) => Some(*value),
-        Some(super::elf::Slot::Import(_)) => None,
-        None => object.number(at, 8),
     }
 }

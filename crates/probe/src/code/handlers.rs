@@ -1,10 +1,10 @@
 //! The handlers that a program installs: the arguments of `signal`, `sigaction` and their kin, through the
 //! program's own functions around them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::flow::{Call, Target};
-use super::program::{Known, Place, Program};
+use super::facts::{Call, Target};
+use super::program::{Callee, Known, Place, Program};
 use super::value::{Atom, Value};
 
 /// A handler.
@@ -53,95 +53,161 @@ const BY_ACTION: &[&str] = &["sigaction", "__sigaction", "__libc_sigaction", "si
 
 /// Finds the handlers.
 pub(crate) fn handlers(program: &Program) -> Handlers {
-    let mut found = Handlers::default();
-    let mut known: BTreeMap<Place, (BTreeSet<u64>, BTreeSet<Place>)> = BTreeMap::new();
-    let mut waiting: Vec<Installer> = Vec::new();
-    let mut seen: HashSet<String> = HashSet::new();
-    let library = |names: &[&str], handler: Source| {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        (names, Installer { function: None, signal: Source::Argument(0), handler })
-    };
-    let libraries = [library(BY_VALUE, Source::Argument(1)), library(BY_ACTION, Source::Field(1, 0))];
-    for object in program.own() {
-        for (names, installer) in &libraries {
-            let is = |name: &str| names.iter().any(|other| other == name);
-            for function in program.users(object, &is) {
-                let function = (object, function);
-                let facts = program.facts(function);
-                for (at, call) in &facts.calls {
-                    let named = program.callees(function, call).iter().any(|callee| match callee {
-                        super::program::Callee::Library(name, _) => is(name),
-                        super::program::Callee::Code((object, at)) => {
-                            program.objects[*object].symbol(*at).is_some_and(is)
-                        }
-                        super::program::Callee::Nothing => false,
-                    });
-                    if named {
-                        installed(program, function, *at, call, installer, &mut known, &mut found, &mut waiting);
-                    }
-                }
+    let search = Search { program, found: Handlers::default(), known: BTreeMap::new(), waiting: Vec::new() };
+    search.run()
+}
+
+/// The search, with what it has still to do.
+struct Search<'a> {
+    program: &'a Program,
+    found: Handlers,
+    /// For each handler, its signals, and where it is installed.
+    known: BTreeMap<Place, (BTreeSet<u64>, BTreeSet<Place>)>,
+    waiting: Vec<Installer>,
+}
+
+impl Search<'_> {
+    fn run(mut self) -> Handlers {
+        for object in self.program.own() {
+            self.by_library(object, BY_VALUE, Source::Argument(1));
+            self.by_library(object, BY_ACTION, Source::Field(1, 0));
+            self.by_kernel(object);
+        }
+        let mut seen: BTreeSet<Installer> = BTreeSet::new();
+        while let Some(installer) = self.waiting.pop() {
+            if seen.insert(installer.clone()) {
+                self.by_function(&installer);
             }
         }
-        by_kernel(program, object, &mut known, &mut found, &mut waiting);
+        // A C library's own, for its threads' sake, which no program can send.
+        let internal = |signals: &BTreeSet<u64>| signals.iter().all(|signal| matches!(signal, 32 | 33));
+        self.known.retain(|_, (signals, _)| signals.is_empty() || !internal(signals));
+        let found = self.known.into_iter().map(|(place, (signals, sites))| Handler { place, signals, sites });
+        Handlers { found: found.collect(), ..self.found }
     }
-    // Functions of the program around them.
-    while let Some(installer) = waiting.pop() {
-        let Some((object, start)) = installer.function else { continue };
-        if !seen.insert(format!("{installer:?}")) {
-            continue;
+
+    /// Calls of functions of the C library.
+    fn by_library(&mut self, object: usize, names: &[&str], handler: Source) {
+        let program = self.program;
+        let installer = Installer { function: None, signal: Source::Argument(0), handler };
+        let is = |name: &str| names.contains(&name);
+        for function in program.users(object, &is) {
+            self.calls((object, function), &installer, |callee| match callee {
+                Callee::Library(name, _) => is(name),
+                Callee::Code((object, at)) => program.objects[*object].symbol(*at).is_some_and(is),
+                Callee::Nothing => false,
+            });
         }
+    }
+
+    /// Calls of a function of the program.
+    fn by_function(&mut self, installer: &Installer) {
+        let Some((object, start)) = installer.function else { return };
+        let program = self.program;
         for user in program.own() {
             let callers: BTreeSet<u64> = if user == object {
                 let scan = program.scan(object);
                 scan.and_then(|scan| scan.callers.get(&start)).into_iter().flatten().copied().collect()
             } else {
                 let file = &program.objects[object];
-                let is = |name: &str| file.exports.get(name) == Some(&start);
-                program.users(user, &is)
+                program.users(user, &|name: &str| file.exports.get(name) == Some(&start))
             };
             for caller in callers {
-                let function = (user, caller);
-                let facts = program.facts(function);
-                for (at, call) in &facts.calls {
-                    let goes = program
-                        .callees(function, call)
-                        .iter()
-                        .any(|callee| *callee == super::program::Callee::Code((object, start)));
-                    if goes {
-                        installed(program, function, *at, call, &installer, &mut known, &mut found, &mut waiting);
-                    }
+                self.calls((user, caller), installer, |callee| *callee == Callee::Code((object, start)));
+            }
+        }
+    }
+
+    /// The calls of a function that go to an installer.
+    fn calls(&mut self, function: Place, installer: &Installer, goes: impl Fn(&Callee) -> bool) {
+        let facts = self.program.facts(function);
+        for (at, call) in &facts.calls {
+            if self.program.callees(function, call).iter().any(&goes) {
+                self.installed(function, *at, call, installer);
+            }
+        }
+    }
+
+    /// Programs without a C library whose functions have names ask the kernel.
+    fn by_kernel(&mut self, object: usize) {
+        let program = self.program;
+        let file = &program.objects[object];
+        if object != 0 || !program.is_static() || file.symbols.contains_key("sigaction") {
+            return;
+        }
+        let number = file.machine.convention().sigaction;
+        let installer = Installer { function: None, signal: Source::Argument(0), handler: Source::Field(1, 0) };
+        for start in &file.starts {
+            let Some(range) = file.function(*start) else { continue };
+            if !enters_kernel(program, object, range.start, range.end, number) {
+                continue;
+            }
+            let facts = program.facts((object, *start));
+            for (at, call) in &facts.calls {
+                if matches!(&call.target, Target::Kernel(value) if value.as_number() == Some(number)) {
+                    self.installed((object, *start), *at, call, &installer);
                 }
             }
         }
     }
-    found.found = known.into_iter().map(|(place, (signals, sites))| Handler { place, signals, sites }).collect();
-    found
-}
 
-/// Programs without a C library at hand ask the kernel.
-fn by_kernel(
-    program: &Program,
-    object: usize,
-    known: &mut BTreeMap<Place, (BTreeSet<u64>, BTreeSet<Place>)>,
-    found: &mut Handlers,
-    waiting: &mut Vec<Installer>,
-) {
-    let file = &program.objects[object];
-    if object != 0 || !program.is_static() || file.symbols.contains_key("sigaction") {
-        return;
-    }
-    let number = file.machine.convention().sigaction;
-    let installer = Installer { function: None, signal: Source::Argument(0), handler: Source::Field(1, 0) };
-    for start in &file.starts {
-        let Some(range) = file.function(*start) else { continue };
-        if !enters_kernel(program, object, range.start, range.end, number) {
-            continue;
+    fn installed(&mut self, function: Place, at: u64, call: &Call, installer: &Installer) {
+        let program = self.program;
+        let site = (function.0, at);
+        let value = |source: &Source| match source {
+            Source::Argument(number) => call.arguments[usize::from(*number)].clone(),
+            // Nothing is installed: the action is only asked for.
+            Source::Field(number, _) if call.arguments[usize::from(*number)].as_number() == Some(0) => Value::number(0),
+            Source::Field(number, offset) => program.behind(function.0, call, *number, *offset),
+            Source::Known(_) => Value::Any,
+        };
+        self.found.sites.insert(site);
+        let signal = match &installer.signal {
+            Source::Known(known) => Source::Known(known.clone()),
+            source => match value(source) {
+                Value::Is(Atom::Argument(number, 0)) => Source::Argument(number),
+                other => Source::Known(program.known(function, &other)),
+            },
+        };
+        let handler = value(&installer.handler);
+        let mut rest = Vec::new();
+        for atom in handler.atoms() {
+            let source = match *atom {
+                Atom::Argument(number, 0) => Source::Argument(number),
+                Atom::Field(number, offset) => Source::Field(number, offset),
+                other => {
+                    rest.push(other);
+                    continue;
+                }
+            };
+            self.waiting.push(Installer { function: Some(function), signal: signal.clone(), handler: source });
         }
-        let function = (object, *start);
-        let facts = program.facts(function);
-        for (at, call) in &facts.calls {
-            if matches!(&call.target, Target::Kernel(value) if value.as_number() == Some(number)) {
-                installed(program, function, *at, call, &installer, known, found, waiting);
+        let handlers = match &handler {
+            Value::Any => BTreeSet::from([Known::Nothing]),
+            _ if rest.is_empty() => return,
+            _ => program.known(function, &Value::of(rest)),
+        };
+        let signals: BTreeSet<u64> = match &signal {
+            Source::Known(known) => known.iter().filter_map(number).collect(),
+            // The callers name it; the handler is this function's.
+            Source::Argument(argument) => {
+                let value = Value::Is(Atom::Argument(*argument, 0));
+                program.known(function, &value).iter().filter_map(number).collect()
+            }
+            Source::Field(..) => BTreeSet::new(),
+        };
+        for handler in handlers {
+            match handler {
+                Known::Code(place) => {
+                    let (all, sites) = self.known.entry(place).or_default();
+                    all.extend(&signals);
+                    sites.insert(site);
+                }
+                Known::Nothing => {
+                    self.found.unknown.insert(site);
+                }
+                // SIG_DFL, SIG_IGN, SIG_ERR; a function of the C library.
+                Known::Number(_) | Known::Symbol(_) => {}
             }
         }
     }
@@ -161,86 +227,6 @@ fn enters_kernel(program: &Program, object: usize, start: u64, end: u64, number:
         at += u64::from(step.length);
     }
     false
-}
-
-#[allow(clippy::too_many_arguments)]
-fn installed(
-    program: &Program,
-    function: Place,
-    at: u64,
-    call: &Call,
-    installer: &Installer,
-    known: &mut BTreeMap<Place, (BTreeSet<u64>, BTreeSet<Place>)>,
-    found: &mut Handlers,
-    waiting: &mut Vec<Installer>,
-) {
-    let site = (function.0, at);
-    let value = |source: &Source| match source {
-        Source::Argument(number) => call.arguments[usize::from(*number)].clone(),
-        Source::Field(number, offset) => {
-            let pointer = &call.arguments[usize::from(*number)];
-            // Nothing is installed: the action is only asked for.
-            if pointer.as_number() == Some(0) {
-                return Value::number(0);
-            }
-            program.behind(function.0, call, *number, *offset)
-        }
-        Source::Known(_) => Value::Any,
-    };
-    found.sites.insert(site);
-    let signal = match &installer.signal {
-        Source::Known(known) => Source::Known(known.clone()),
-        source => match value(source) {
-            Value::Is(Atom::Argument(number, 0)) => Source::Argument(number),
-            other => Source::Known(program.known(function, &other)),
-        },
-    };
-    let handler = match &installer.handler {
-        Source::Known(_) => return,
-        source => value(source),
-    };
-    let mut rest = Vec::new();
-    for atom in handler.atoms() {
-        let source = match *atom {
-            Atom::Argument(number, 0) => Source::Argument(number),
-            Atom::Field(number, offset) => Source::Field(number, offset),
-            other => {
-                rest.push(other);
-                continue;
-            }
-        };
-        waiting.push(Installer { function: Some(function), signal: signal.clone(), handler: source });
-    }
-    let handlers = if handler == Value::Any {
-        BTreeSet::from([Known::Nothing])
-    } else if rest.is_empty() {
-        return;
-    } else {
-        program.known(function, &Value::of(rest))
-    };
-    let signals: BTreeSet<u64> = match &signal {
-        Source::Known(known) => known.iter().filter_map(number).collect(),
-        // The callers name it; the handler is this function's.
-        Source::Argument(argument) => {
-            let value = Value::Is(Atom::Argument(*argument, 0));
-            program.known(function, &value).iter().filter_map(number).collect()
-        }
-        Source::Field(..) => BTreeSet::new(),
-    };
-    for handler in handlers {
-        match handler {
-            Known::Code(place) => {
-                let (all, sites) = known.entry(place).or_default();
-                all.extend(&signals);
-                sites.insert(site);
-            }
-            Known::Nothing => {
-                found.unknown.insert(site);
-            }
-            // SIG_DFL, SIG_IGN, SIG_ERR; a function of the C library.
-            Known::Number(_) | Known::Symbol(_) => {}
-        }
-    }
 }
 
 /// A signal's number.

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `elf`, `search` | object files; the libraries that the loader would bind |
 //! | `step`, `x86`, `arm` | what one instruction does, on each processor |
-//! | `value`, `flow`, `special` | what a function's registers, stack and signal masks hold |
+//! | `value`, `flow`, `facts`, `special` | what a function's registers, stack and signal masks hold |
 //! | `scan`, `program` | who calls whom; what a pointer may be, when all callers are asked |
 //! | `handlers`, `reach`, `shared` | the three questions |
 //!
@@ -24,6 +24,7 @@
 
 mod arm;
 mod elf;
+mod facts;
 mod flow;
 mod handlers;
 mod program;
@@ -57,6 +58,8 @@ pub struct Reading {
     pub lints: Vec<Lint>,
     /// What the reader has to know of the program as a whole.
     pub notes: Vec<String>,
+    /// There may be handlers that were not found.
+    pub incomplete: bool,
 }
 
 /// Reads the program at `path`, and judges the handlers of these signals, or of all.
@@ -84,7 +87,7 @@ fn whole(path: &PathBuf, asked: &[i32]) -> Result<Reading, Trouble> {
         let places: Vec<String> = handlers.unknown.iter().take(4).map(|place| where_is(&program, *place)).collect();
         let count = handlers.unknown.len();
         notes.push(format!(
-            "at {count} of {} places, which handler is installed is computed ({}{}); often the one of before is put back",
+            "at {count} of {} places, which handler is installed is computed: it was not found ({}{})",
             handlers.sites.len(),
             places.join(", "),
             if count > places.len() { ", ..." } else { "" },
@@ -96,7 +99,15 @@ fn whole(path: &PathBuf, asked: &[i32]) -> Result<Reading, Trouble> {
             || asked.iter().any(|signal| handler.signals.contains(&u64::from(signal.unsigned_abs())))
     };
     let lints = handlers.found.iter().filter(wanted).map(|handler| judged(&program, &handlers, handler)).collect();
-    Ok(Reading { lints, notes })
+    let nameless = program.is_static() && program.objects[0].symbols.is_empty();
+    if nameless {
+        notes.push(
+            "the C library is a part of the program, and its symbols are stripped: its functions cannot be told from \
+             the program's own"
+                .to_owned(),
+        );
+    }
+    Ok(Reading { lints, notes, incomplete: nameless || handlers.unknown.iter().any(|(object, _)| *object == 0) })
 }
 
 fn judged(program: &Program, handlers: &Handlers, handler: &Handler) -> Lint {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::elf::{self, Object, Slot};
-use super::flow::{self, Around, Call, Facts, Target};
+use super::facts::{Call, Facts, Target};
+use super::flow::{self, Around};
 use super::scan::{self, Scan};
 use super::search;
 use super::special::{self, Special};
@@ -117,8 +118,8 @@ impl Program {
         let file = &self.objects[object];
         match scan::stub(file, to) {
             Some(Slot::Import(number)) => self.definition(object, number),
-            // Of several implementations, one is chosen when the program starts.
-            Some(Slot::Own(chooser)) if file.is_code(chooser) => match file.symbol(chooser) {
+            Some(Slot::Own(to)) if file.is_code(to) => Callee::Code((object, to)),
+            Some(Slot::Chosen(chooser)) if file.is_code(chooser) => match file.symbol(chooser) {
                 Some(name) => Callee::Library(name.to_owned(), None),
                 None => Callee::Code((object, chooser)),
             },
@@ -177,12 +178,16 @@ impl Program {
         self.facts.borrow_mut().insert(function, None);
         let (object, start) = function;
         let name = |target: &Target| self.name(object, target);
-        let masks = |to: u64| {
+        let after = |to: u64| {
             let decides = self.deciding.get(&object).is_some_and(|deciding| deciding.contains(&to));
-            if decides { self.facts((object, to)).returns } else { Some(Masks::NONE) }
+            if !decides {
+                return Some((Masks::NONE, Value::Any));
+            }
+            let facts = self.facts((object, to));
+            Some((facts.returns?, facts.result.clone().unwrap_or_default()))
         };
         let file = &self.objects[object];
-        let around = Around { object: file, convention: file.machine.convention(), name: &name, masks: &masks };
+        let around = Around { object: file, convention: file.machine.convention(), name: &name, after: &after };
         let facts = Rc::new(flow::follow(&around, start));
         self.facts.borrow_mut().insert(function, Some(Rc::clone(&facts)));
         facts
@@ -300,6 +305,8 @@ impl Program {
                 continue;
             }
             match *atom {
+                // It is installed elsewhere.
+                Atom::Old => {}
                 Atom::Number(number) => {
                     found.insert(self.number(object, number));
                 }
@@ -355,6 +362,7 @@ impl Program {
                 Callee::Nothing => Known::Nothing,
             }),
             Some(Slot::Own(value)) => Some(self.number(object, *value)),
+            Some(Slot::Chosen(_)) => Some(Known::Nothing),
             None => self.objects[object].number(at, 8).map(|number| self.number(object, number)),
         }
     }
@@ -400,6 +408,8 @@ impl Program {
                     (*word != Value::Any).then(|| word.atoms().to_vec())
                 }
                 Atom::Argument(number, start) => Some(vec![Atom::Field(number, start.checked_add(offset)?)]),
+                // No pointer.
+                Atom::Number(0) => Some(Vec::new()),
                 Atom::Number(base) => {
                     let at = Atom::Number(base.wrapping_add_signed(i64::from(offset)));
                     loaded(file, at, 8, false).map(|atom| vec![atom])

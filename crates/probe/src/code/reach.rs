@@ -239,6 +239,7 @@ fn is_end(symbol: &str) -> bool {
             | "pthread_exit"
             | "exit"
             | "run_exit_handlers"
+            | "IO_vtable_check"
     ) || key.starts_with("libc_fatal")
 }
 

@@ -60,7 +60,7 @@ impl Constants {
                 (None, None, self.address(&to).or(value))
             }
             Effect::Update { at, .. } | Effect::Read { at, .. } => (None, None, self.address(&at)),
-            Effect::Subtract(to, ..) | Effect::Forget(to) => (Some(to), None, None),
+            Effect::Subtract(to, ..) | Effect::Scale(to, ..) | Effect::Forget(to) => (Some(to), None, None),
             Effect::Fill(..) | Effect::Copy(..) => (None, None, None),
         };
         if let Some(place) = register.and_then(|register| self.0.get_mut(usize::from(register))) {

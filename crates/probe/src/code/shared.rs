@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sigproof_inspect::rules::name::Name;
 
-use super::flow::{Call, Facts};
+use super::facts::{Call, Facts};
 use super::handlers::{Handler, Handlers};
 use super::program::{Callee, Place, Program};
 use super::reach::{Reach, called, chain, where_is};
@@ -21,8 +21,8 @@ use super::special;
 use super::value::{Atom, Masks, Value};
 use crate::lint::{Fault, Rule};
 
-/// Faults that are told of for one handler.
-const MOST: usize = 20;
+/// Places that the sentence about one variable names.
+const PLACES: usize = 3;
 
 /// What a handler does with the variables of an object file.
 #[derive(Default)]
@@ -69,15 +69,38 @@ pub(crate) fn shared(program: &Program, handlers: &Handlers, handler: &Handler, 
     let context = Context { program, reach, inside: &inside, signals };
     let mut faults = Vec::new();
     for ((object, variable), used) in &uses.behind {
-        context
-            .each(*object, *variable, |function, facts| context.freed(function, facts, *variable, *used, &mut faults));
+        let places = context.each(*object, *variable, |function, facts| context.freed(function, facts, *variable));
+        if !places.is_empty() {
+            let what = format!(
+                "what {} points to is freed in {}, and the signal may come before the pointer is changed",
+                context.variable(*object, *variable),
+                counted(&places),
+            );
+            faults.push(context.fault(Rule::Freed, what, *used));
+        }
     }
     for ((object, variable), used) in &uses.written {
-        context
-            .each(*object, *variable, |function, facts| context.lost(function, facts, *variable, *used, &mut faults));
+        let places = context.each(*object, *variable, |function, facts| context.lost(function, facts, *variable));
+        if !places.is_empty() {
+            let what = format!(
+                "{} is read, and its changed value stored by another instruction, in {}: what the handler writes in \
+                 between is lost",
+                context.variable(*object, *variable),
+                counted(&places),
+            );
+            faults.push(context.fault(Rule::LostUpdate, what, *used));
+        }
     }
-    faults.truncate(MOST);
     faults
+}
+
+/// The first of some places, and how many more there are.
+fn counted(places: &[String]) -> String {
+    let shown = places[..places.len().min(PLACES)].join(", ");
+    match places.len().saturating_sub(PLACES) {
+        0 => shown,
+        more => format!("{shown}, and {more} more places"),
+    }
 }
 
 struct Context<'a> {
@@ -88,15 +111,19 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The functions outside the handler that mention a variable.
-    fn each(&self, object: usize, variable: u64, mut judge: impl FnMut(Place, &Facts)) {
-        let Some(scan) = self.program.scan(object) else { return };
+    /// The places of the functions outside the handler that mention a variable.
+    fn each(&self, object: usize, variable: u64, judge: impl Fn(Place, &Facts) -> Vec<u64>) -> Vec<String> {
+        let Some(scan) = self.program.scan(object) else { return Vec::new() };
+        let mut places = Vec::new();
         for function in scan.mentions.get(&variable).into_iter().flatten() {
             let function = (object, *function);
             if !self.inside.contains(&function) {
-                judge(function, &self.program.facts(function));
+                let found = judge(function, &self.program.facts(function));
+                let name = called(self.program, function);
+                places.extend(found.into_iter().map(|at| format!("{name} ({})", where_is(self.program, (object, at)))));
             }
         }
+        places
     }
 
     /// Whether the handler may run there.
@@ -104,40 +131,28 @@ impl Context<'_> {
         self.signals & !masks.of(self.program.entry(function)) != 0
     }
 
-    fn freed(&self, function: Place, facts: &Facts, variable: u64, used: (usize, u64), faults: &mut Vec<Fault>) {
-        for (at, call) in &facts.calls {
-            let frees = call.arguments.iter().enumerate().any(|(number, value)| {
+    /// The calls that free what the variable points to.
+    fn freed(&self, function: Place, facts: &Facts, variable: u64) -> Vec<u64> {
+        let frees = |call: &Call| {
+            let mut arguments = call.arguments.iter().enumerate();
+            arguments.any(|(number, value)| {
                 value.atoms().contains(&Atom::Global(variable, 0)) && self.frees(function, call, number)
-            });
-            if frees && self.may_come(function, call.masks) {
-                let what = format!(
-                    "{} frees what {} points to ({}), and the signal may come before the pointer is changed",
-                    called(self.program, function),
-                    self.variable(function.0, variable),
-                    where_is(self.program, (function.0, *at)),
-                );
-                faults.push(self.fault(Rule::Freed, what, used));
-            }
-        }
+            })
+        };
+        let calls = facts.calls.iter();
+        let found = calls.filter(|(_, call)| self.may_come(function, call.masks) && frees(call));
+        found.map(|(at, _)| *at).collect()
     }
 
-    fn lost(&self, function: Place, facts: &Facts, variable: u64, used: (usize, u64), faults: &mut Vec<Fault>) {
-        for (at, touch) in &facts.touches {
-            let sum = touch.value.iter().flat_map(Value::atoms);
-            let changes =
-                sum.into_iter().any(|atom| matches!(atom, Atom::Global(other, by) if *other == variable && *by != 0));
-            let here = touch.address.only() == Some(Atom::Number(variable));
-            if here && changes && self.may_come(function, touch.masks) {
-                let what = format!(
-                    "{} reads {}, and stores the changed value by another instruction ({}): what the handler \
-                     writes in between is lost",
-                    called(self.program, function),
-                    self.variable(function.0, variable),
-                    where_is(self.program, (function.0, *at)),
-                );
-                faults.push(self.fault(Rule::LostUpdate, what, used));
-            }
-        }
+    /// The stores of what was read from the variable, and changed.
+    fn lost(&self, function: Place, facts: &Facts, variable: u64) -> Vec<u64> {
+        let changed = |atom: &Atom| matches!(atom, Atom::Global(other, by) if *other == variable && *by != 0);
+        let touches = facts.touches.iter().filter(|(_, touch)| {
+            touch.address.only() == Some(Atom::Number(variable))
+                && touch.value.iter().flat_map(Value::atoms).any(changed)
+                && self.may_come(function, touch.masks)
+        });
+        touches.map(|(at, _)| *at).collect()
     }
 
     fn fault(&self, rule: Rule, what: String, used: (usize, u64)) -> Fault {
@@ -178,7 +193,7 @@ impl Context<'_> {
 /// Whether the function frees its first argument.
 fn is_free(symbol: &str) -> bool {
     let name = Name::of(symbol);
-    matches!(name.key.as_str(), "free" | "cfree" | "realloc" | "reallocarray" | "munmap" | "g_free" | "fclose")
+    matches!(name.key.as_str(), "free" | "cfree" | "realloc" | "reallocarray" | "munmap" | "g_free")
         || name.path.starts_with("operator delete")
         || symbol.starts_with("_ZdlPv")
         || symbol.starts_with("_ZdaPv")

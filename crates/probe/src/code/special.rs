@@ -155,6 +155,7 @@ pub(crate) fn apply(special: Special, arguments: &[Value], state: &mut State) {
             }
             if let Some(old) = stack(argument(2)) {
                 state.forget(old, 152);
+                state.store(old, 8, Value::Is(Atom::Old));
             }
         }
         Special::Hold => state.masks.shut(bit(argument(0)).unwrap_or(0)),

@@ -32,6 +32,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// A fixed one.
+    #[cfg(test)]
     pub(crate) fn fixed(offset: u64) -> Self {
         Self { offset, ..Self::default() }
     }
@@ -53,6 +54,8 @@ pub(crate) enum Effect {
     Add(Reg, Operand, Operand),
     /// The register becomes the difference.
     Subtract(Reg, Operand, Operand),
+    /// The register becomes the product.
+    Scale(Reg, Operand, u32),
     /// The register becomes the address.
     Point(Reg, Address),
     /// The register becomes what memory holds; `signed` if the value is extended by its sign.

@@ -27,6 +27,10 @@ pub(crate) enum Atom {
     Field(u8, i32),
     /// What memory holds at the fixed address, and this much more.
     Global(u64, i32),
+    /// The handler that was installed before, or the action.
+    Old,
+    /// Some multiple of the number.
+    Multiple(u32),
     /// An address that is some multiple of the second number behind the first.
     Walk(u64, u32),
     /// The word that memory holds at such an address.
@@ -105,6 +109,19 @@ impl Value {
         }
     }
 
+    /// The product.
+    pub(crate) fn times(&self, by: u32) -> Self {
+        let factor = match self.only() {
+            Some(Atom::Number(number)) => return Self::number(number.wrapping_mul(u64::from(by))),
+            Some(Atom::Multiple(stride)) => stride.checked_mul(by),
+            _ => Some(by),
+        };
+        match factor {
+            Some(factor @ 2..4096) => Self::Is(Atom::Multiple(factor)),
+            _ => Self::Any,
+        }
+    }
+
     fn mentions(&self, address: u64) -> bool {
         self.atoms().iter().any(|atom| matches!(atom, Atom::Global(other, _) if *other == address))
     }
@@ -133,6 +150,7 @@ fn moved(atom: Atom, by: i64) -> Option<Atom> {
         Atom::Global(address, offset) => Atom::Global(address, near(offset)?),
         Atom::Walk(_, stride) if by.unsigned_abs().is_multiple_of(u64::from(stride)) => atom,
         Atom::Walk(base, stride) => Atom::Walk(base.wrapping_add_signed(by), stride),
+        Atom::Multiple(stride) if by > 4096 => Atom::Walk(by.cast_unsigned(), stride),
         Atom::Distance(base) if by.cast_unsigned() == base => Atom::Jump(base),
         _ if by == 0 => atom,
         _ => return None,
@@ -224,11 +242,16 @@ impl State {
         if let (Some(number), false) = (a.as_number(), negative) {
             return match b {
                 // A table, and a distance in it that is not known.
-                Value::Any if object.is_loaded(number) => Value::Is(Atom::Walk(number, 8)),
+                Value::Is(Atom::Multiple(stride)) if is_table(object, number) => Value::Is(Atom::Walk(number, *stride)),
+                Value::Any if is_table(object, number) => Value::Is(Atom::Walk(number, 8)),
                 _ => b.map(|atom| moved(atom, number.cast_signed())),
             };
         }
-        Value::Any
+        // Two multiples of one number.
+        match (a, b) {
+            (Value::Is(Atom::Multiple(first)), Value::Is(Atom::Multiple(other))) if first == other => a.clone(),
+            _ => Value::Any,
+        }
     }
 
     /// What an address is.
@@ -238,31 +261,33 @@ impl State {
             Some(base) => {
                 let base = self.get(base);
                 // `[rbx + table]`, where the register holds the distance.
-                if *base == Value::Any && address.index.is_none() && object.is_loaded(address.offset) {
+                if *base == Value::Any && address.index.is_none() && is_table(object, address.offset) {
                     return Value::Is(Atom::Walk(address.offset, 8));
                 }
                 base.map(|atom| moved(atom, address.offset.cast_signed()))
             }
         };
         let Some((index, scale)) = address.index else { return base };
-        match (self.get(index).as_number(), base.as_number()) {
-            (Some(number), _) => {
-                let by = number.wrapping_mul(u64::from(scale)).cast_signed();
-                base.map(|atom| moved(atom, by))
-            }
-            (None, Some(table)) if scale != 255 && object.is_loaded(table) => {
-                Value::Is(Atom::Walk(table, u32::from(if scale == 1 { 8 } else { scale })))
-            }
-            // `[base + table]`, the other way round.
-            (None, None) if scale == 1 && address.offset == 0 => {
-                let other = self.get(index);
-                match (&base, other.as_number()) {
-                    (Value::Any, Some(table)) if object.is_loaded(table) => Value::Is(Atom::Walk(table, 8)),
-                    _ => Value::Any,
-                }
-            }
-            _ => Value::Any,
+        if scale == 255 {
+            return Value::Any;
         }
+        // `x + 2 * x` and its like.
+        if address.base == Some(index) && address.offset == 0 {
+            return self.get(index).times(u32::from(scale) + 1);
+        }
+        let distance = match self.get(index) {
+            _ if scale > 1 => self.get(index).times(u32::from(scale)),
+            other => other.clone(),
+        };
+        if address.base.is_none() && !is_table(object, address.offset) {
+            return self.sum(object, &distance, &Value::number(address.offset), false);
+        }
+        if distance.as_number().is_some() || matches!(base.only(), Some(Atom::Number(_))) {
+            let sum = self.sum(object, &base, &distance, false);
+            // The table may be in either register.
+            return if sum == Value::Any { self.sum(object, &distance, &base, false) } else { sum };
+        }
+        self.sum(object, &base, &distance, false)
     }
 
     /// What memory holds at the address.
@@ -296,11 +321,11 @@ impl State {
         let over: Vec<i64> = self
             .slots
             .range(at.saturating_sub(8)..end)
-            .filter(|(start, (width, _))| **start + i64::from(*width) > at)
+            .filter(|(start, (width, _))| **start + i64::from((*width).max(1)) > at)
             .map(|(start, _)| *start)
             .collect();
         for start in over {
-            self.slots.remove(&start);
+            self.slots.insert(start, (0, Value::Any));
         }
     }
 
@@ -326,13 +351,20 @@ impl State {
         for (value, other) in self.registers.iter_mut().zip(&other.registers) {
             either(value, other);
         }
+        // What one way has not stored yet, it does not read.
         for (at, (width, value)) in &mut self.slots {
             match other.slots.get(at) {
                 Some((stored, other)) if stored == width => either(value, other),
-                _ => either(value, &Value::Any),
+                Some(_) => either(value, &Value::Any),
+                None => {}
             }
         }
-        self.slots.retain(|_, (_, value)| *value != Value::Any);
+        for (at, slot) in &other.slots {
+            if !self.slots.contains_key(at) {
+                changed = true;
+                self.slots.insert(*at, slot.clone());
+            }
+        }
         let sets = self.sets.len();
         self.sets.retain(|at, _| other.sets.contains_key(at));
         changed |= sets != self.sets.len();
@@ -348,6 +380,11 @@ impl State {
     }
 }
 
+/// Whether a table may lie there: where the program is loaded, behind the header of its file.
+fn is_table(object: &Object, address: u64) -> bool {
+    address >= 0x200 && object.is_loaded(address)
+}
+
 /// What memory holds at such an address.
 pub(crate) fn loaded(object: &Object, at: Atom, width: u8, signed: bool) -> Option<Atom> {
     Some(match at {
@@ -355,6 +392,7 @@ pub(crate) fn loaded(object: &Object, at: Atom, width: u8, signed: bool) -> Opti
             Some(Slot::Import(number)) => Atom::Import(*number),
             _ if object.is_writable(address) => Atom::Global(address, 0),
             Some(Slot::Own(value)) => Atom::Number(*value),
+            Some(Slot::Chosen(_)) => return None,
             None => {
                 let number = object.number(address, width)?;
                 let bits = 64 - 8 * u32::from(width.clamp(1, 8));
@@ -363,7 +401,8 @@ pub(crate) fn loaded(object: &Object, at: Atom, width: u8, signed: bool) -> Opti
         },
         Atom::Argument(number, offset) => Atom::Field(number, offset),
         Atom::Walk(base, stride) if width == 8 => Atom::Word(base, stride),
-        Atom::Walk(base, 4 | 8) if width == 4 && signed => Atom::Distance(base),
+        // With or without a sign: the compiler extends it by the next instruction.
+        Atom::Walk(base, 4 | 8) if width == 4 => Atom::Distance(base),
         _ => return None,
     })
 }

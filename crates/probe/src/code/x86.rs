@@ -175,6 +175,17 @@ fn followed(i: &Instruction, effects: &mut Vec<Effect>) -> bool {
         Mnemonic::Or if to.is_some() && immediate(i, 1) == Some(u64::MAX) => {
             effects.push(Set(to.unwrap_or(RAX), Operand::Number(u64::MAX)));
         }
+        Mnemonic::Shl => match (to, immediate(i, 1)) {
+            (Some(to), Some(by @ 0..=12)) => effects.push(Effect::Scale(to, Operand::Reg(to), 1 << by)),
+            _ => return false,
+        },
+        Mnemonic::Imul if i.op_count() == 3 && i.op1_kind() == OpKind::Register => {
+            let factor = immediate(i, 2).and_then(|by| u32::try_from(by).ok()).filter(|by| (1..4096).contains(by));
+            match (to, operand(i, 1, wide), factor) {
+                (Some(to), Some(value), Some(factor)) => effects.push(Effect::Scale(to, value, factor)),
+                _ => return false,
+            }
+        }
         // The stack is aligned already, for all that is asked here.
         Mnemonic::And if to == Some(RSP) => {}
         Mnemonic::Add | Mnemonic::Sub | Mnemonic::Inc | Mnemonic::Dec => {

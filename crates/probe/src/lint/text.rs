@@ -10,6 +10,8 @@ use super::{Call, Lint, Source};
 const SHOWN: usize = 8;
 /// Calls that the text shows; a report has all.
 const CALLS: usize = 40;
+/// Faults that the text shows.
+const FAULTS: usize = 8;
 /// Places of one kind that the text names.
 const PLACES: usize = 4;
 
@@ -57,9 +59,12 @@ impl fmt::Display for Lint {
         if calls.len() > CALLS {
             writeln!(f, "  and {} more calls: --report json=PATH has them", calls.len() - CALLS)?;
         }
-        for fault in faults {
+        for fault in faults.iter().take(FAULTS) {
             writeln!(f, "  {}: {}", fault.rule, fault.what)?;
             writeln!(f, "     in {}", chain(&fault.chain, &fault.at))?;
+        }
+        if faults.len() > FAULTS {
+            writeln!(f, "  and {} more faults: --report json=PATH has them", faults.len() - FAULTS)?;
         }
         if !calls.is_empty() {
             writeln!(f, "  rule: {RULE}")?;
