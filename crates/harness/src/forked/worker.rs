@@ -19,6 +19,7 @@ use sigproof_step::token::Token;
 
 use super::{Entry, nothing};
 use crate::registry::Registry;
+use crate::validate;
 use crate::worker::leash;
 
 /// The first argument that makes an executable such a process.
@@ -126,6 +127,9 @@ fn obey(registry: &Registry, place: usize, teller: &Teller<Stepping>) -> Result<
 }
 
 fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
+    if let (Order::Sweep { .. } | Order::Replay { .. }, Err(why)) = (&order, validate::preload()) {
+        return Event::Refused(why);
+    }
     match order {
         Order::Probe => Event::Probed(engine::probe(&nothing(), only)),
         Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {

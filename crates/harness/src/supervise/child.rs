@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitStatus;
 
 use crate::page::{Page, Shared};
+use crate::validate;
 use crate::worker::{Order, VERB, leash};
 use sigproof_inspect::process::{Errors, Group, Input, Output, Streams, own_command};
 use sigproof_inspect::refusal::Refusal;
@@ -23,6 +24,7 @@ impl Child {
         let order = order.map_err(|error| Refusal::new("the order for a child", &error))?;
         let mut command = own_command()?;
         command.arg(VERB).arg(order);
+        validate::hand_down(&mut command);
         let output = if leash::NEEDS_PIPE { Output::Leash } else { Output::AsErrors };
         let streams = Streams { input: Input::File(file), output, errors: Errors::Kept };
         let group = Group::start(&mut command, streams);

@@ -33,6 +33,7 @@ pub(super) fn judge(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &See
     };
     if let Some(step) = run.step_mut() {
         step.counts = Some(counts);
+        step.handler = seen.handler.clone();
     }
     run.observed = seen.observed();
     run.attempts = seen.executions;
