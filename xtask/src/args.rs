@@ -18,8 +18,7 @@ pub use conform::ConformArgs;
 pub use dist::DistArgs;
 pub use litmus::LitmusArgs;
 pub use sigproof_verbs::args::{
-    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
-    ValidateArgs,
+    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs, ValidateArgs,
 };
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sigproof_report::Program;
 use sigproof_verbs::args::help::{START, exit_codes};
-use sigproof_verbs::args::{ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, StepArgs, StressArgs, ValidateArgs};
+use sigproof_verbs::args::{
+    ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, StepArgs, StressArgs, ValidateArgs,
+};
 use sigproof_verbs::model::process::Place;
 use sigproof_verbs::session::Tool;
 use sigproof_verbs::{explain, list, model, probe, replay, session, step, stress, validate};

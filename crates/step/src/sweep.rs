@@ -95,6 +95,8 @@ pub struct Seen {
     pub presumed: Vec<usize>,
     /// What the handler costs, if that was measured.
     pub handler: Option<HandlerCost>,
+    /// Why the sweep ended before its end, if a bystander did not come to rest.
+    pub restless: Option<String>,
     /// Executions.
     pub executions: u64,
     /// Seconds that they took.
@@ -240,9 +242,9 @@ impl<'s> Sweeper<'s> {
         Err(trouble)
     }
 
-    /// Whether enough hangs were decided by patience.
+    /// Whether enough hangs were decided by patience, or enough waits for a bystander were in vain.
     fn patience_is_over(&self) -> bool {
-        self.seen.presumed.len() >= PRESUMED
+        self.seen.presumed.len() >= PRESUMED || self.seen.restless.is_some()
     }
 
     /// One execution with a signal; a few, if it goes astray, each of them in a fresh child.
@@ -258,7 +260,12 @@ impl<'s> Sweeper<'s> {
                 Err(Trouble::Astray(detail)) if retries == TRIES => {
                     return Ok(Judged { outcome: None, detail, retries });
                 }
-                Err(Trouble::Astray(_)) => retries += 1,
+                // Once more: the machine may have been busy.
+                Err(Trouble::Restless(detail)) if retries > 0 => {
+                    self.seen.restless.get_or_insert(detail.clone());
+                    return Ok(Judged { outcome: None, detail, retries });
+                }
+                Err(Trouble::Astray(_) | Trouble::Restless(_)) => retries += 1,
                 Err(other) => return Err(other),
             }
         }

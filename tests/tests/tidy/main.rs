@@ -72,6 +72,8 @@ const CHILDREN: &[&str] = &[
     // `step` copies its own process: the copies are its subjects.
     "crates/step/src/engine/linux/child.rs",
     "crates/step/src/engine/linux/mod.rs",
+    // A test copies its own process, to have one of one thread.
+    "crates/sigproof/src/ways/sweep.rs",
     // `probe` traces a program from its first instruction, and ends it with its tracer.
     "crates/probe/src/linux/process.rs",
     // Cases whose code under test starts a process.

@@ -13,7 +13,8 @@ static struct sigproof_note_v1 table;
 
 __attribute__((constructor)) static void load(void) {
 #if defined(LOAD_CRASHES)
-  *(volatile int *)0 = 1;
+  int *volatile nowhere = NULL;
+  *nowhere = 1;
 #elif defined(LOAD_HANGS)
   for (;;) pause();
 #elif defined(LOAD_EXITS)
@@ -114,7 +115,7 @@ static int bad_timeout(void *note, uint64_t time) {
 #if defined(EARLY)
   return sleep_timeout(note, time / 2);
 #elif defined(LATE)
-  return sleep_timeout(note, time > 1000000 ? UINT64_MAX : time);
+  return sleep_timeout(note, time == 20000000 ? UINT64_MAX : time);
 #elif defined(TIMES_OUT_AS_0)
   return sleep_timeout(note, time) == ETIMEDOUT ? 0 : 0;
 #else

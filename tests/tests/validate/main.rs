@@ -71,7 +71,9 @@ fn lacks() -> Option<String> {
     let compiler = compiler();
     match Command::new(&compiler).arg("--version").output() {
         Ok(output) if output.status.success() => None,
-        _ => Some(format!("{}: no C compiler; remedy: install one, or name it in CC", PathBuf::from(compiler).display())),
+        _ => {
+            Some(format!("{}: no C compiler; remedy: install one, or name it in CC", PathBuf::from(compiler).display()))
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use sigproof_inspect::refusal::Refusal;
 use sigproof_report::seen::Step;
 use sigproof_report::{Expected, Finding, Outcome, Run, Seen, SetupId, Technique};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
-use sigproof_step::{Ended, Interrupted, Notes, PANICKED, Slate, Subject, Trouble, leave};
+use sigproof_step::{Ended, Interrupted, Notes, OnlyThread, PANICKED, Probe, Slate, Subject, Trouble, engine, leave};
 
 use crate::failure::Failure;
 use crate::inject;
@@ -308,6 +308,11 @@ fn play(window: &Window, page: &'static Page, slate: &'static Slate) -> Result<(
     let mut stage = Stage::new(page, slate, window)?;
     page.set_running();
     (window.play)(&mut stage)
+}
+
+/// Tries every engine on a window of a few instructions.
+pub fn engines(only: OnlyThread) -> Vec<Probe> {
+    engine::probe(&nothing(), only)
 }
 
 /// A window of a few instructions, on which engines are tried.

@@ -17,7 +17,7 @@ use sigproof_step::engine::{self, Kind, OnlyThread, Probe};
 use sigproof_step::sweep::{self, Observer, Which};
 use sigproof_step::token::Token;
 
-use super::{Entry, nothing};
+use super::{Entry, engines};
 use crate::registry::Registry;
 use crate::validate;
 use crate::worker::leash;
@@ -131,7 +131,7 @@ fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Telle
         return Event::Refused(why);
     }
     match order {
-        Order::Probe => Event::Probed(engine::probe(&nothing(), only)),
+        Order::Probe => Event::Probed(engines(only)),
         Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {
             Some(entry) => {
                 let which = boundary.map_or(Which::All, Which::Number);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the bounds of an instance | a fault at a guard page ends the process with a sentence; what lies between instance and guard is compared |
 //! | the signal mask of the thread, the dispositions of signals | compared before and after |
-//! | the process | `pthread_atfork` counts its copies; a copy that returns from the library ends |
+//! | the process | `pthread_atfork` counts its copies by `fork`, and ends each |
 //! | the descriptors that were open before | asked for one by one |
 //!
 //! The handler of SIGSEGV is async-signal-safe: it reads a table of atomics, writes a sentence on the shared
@@ -33,6 +33,16 @@ static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
+/// How often this process was copied.
+pub fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// The copy, after a `fork`: it ends. Else it would go on with the rounds of the original, and fork again.
+unsafe extern "C" fn copied() {
+    leave(0);
+}
+
 /// The original, after a `fork`.
 unsafe extern "C" fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
@@ -44,8 +54,8 @@ unsafe extern "C" fn forked() {
 /// Those of `sigaction`.
 pub fn begin(page: &'static Page) -> Result<(), Refusal> {
     PROCESS.store(std::process::id(), Ordering::Relaxed);
-    // SAFETY: the function adds to an atomic. A failure, for want of memory, costs a check.
-    unsafe { libc::pthread_atfork(None, Some(forked), None) };
+    // SAFETY: the functions add to an atomic, and leave. A failure, for want of memory, costs a check.
+    unsafe { libc::pthread_atfork(None, Some(forked), Some(copied)) };
     // Release pairs with the acquire of the handler.
     PAGE.store(core::ptr::from_ref(page).cast_mut(), Ordering::Release);
     for signal in [libc::SIGSEGV, libc::SIGBUS] {

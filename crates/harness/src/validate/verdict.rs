@@ -90,10 +90,21 @@ pub fn judge(evidence: &Evidence<'_>) -> (Judgement, String) {
     }
     let all = evidence.contract.iter().chain(evidence.sweeps).chain(evidence.stress);
     let refused: Vec<&Run> = all.clone().filter(|run| run.verdict == Verdict::Skipped).collect();
-    let cut: Vec<&Run> = all.filter(|run| matches!(run.verdict, Verdict::Inconclusive | Verdict::Unexpected)).collect();
-    let reasons = refused.iter().chain(&cut).map(|run| reason(run));
-    let mut reasons: Vec<String> = reasons.chain(evidence.left_out.iter().cloned()).collect();
-    reasons.dedup();
+    // A bystander that spins while the owner of a lock is held is the sweep's doing, and no sign of anything.
+    let is_cut = |run: &&Run| match run.verdict {
+        Verdict::Inconclusive => !is_apart(run) || run.step().is_none_or(|step| step.counts.is_none()),
+        verdict => verdict == Verdict::Unexpected,
+    };
+    let cut: Vec<&Run> = all.filter(is_cut).collect();
+    let mut reasons: Vec<String> = Vec::new();
+    for run in refused.iter().chain(&cut) {
+        // One reason may keep all parts from running.
+        let (why, part) = (reason(run), part(run));
+        if !reasons.iter().any(|other| other.ends_with(&why)) {
+            reasons.push(format!("{part}: {why}"));
+        }
+    }
+    reasons.extend_from_slice(evidence.left_out);
     match evidence.claims_safety {
         _ if !refused.is_empty() => (Judgement::Lacking, format!("not decided: {} ({coverage})", reasons.join("; "))),
         _ if !reasons.is_empty() => (Judgement::Undecided, format!("not decided: {} ({coverage})", reasons.join("; "))),
@@ -107,7 +118,7 @@ fn reason(run: &Run) -> String {
     if run.window().is_some() && reason.starts_with("the window has more than") {
         reason += ": it spins or polls where it should block, and a sweep of that has no end";
     }
-    format!("{}: {reason}", part(run))
+    reason
 }
 
 /// The check or the window of a run.

@@ -77,11 +77,8 @@ impl Case for LibraryWindow {
         }
         let now = guard::descriptors();
         if now != before {
-            let detail = format!(
-                "descriptors {:?} were open before, {:?} after",
-                guard::numbers(before),
-                guard::numbers(now)
-            );
+            let detail =
+                format!("descriptors {:?} were open before, {:?} after", guard::numbers(before), guard::numbers(now));
             return Err(Failure::new(Outcome::DescriptorLeak, detail));
         }
         Ok(())

@@ -57,7 +57,9 @@ pub fn look(path: &Path) -> Result<(), BadLibrary> {
     }
     // The class, 1 for 32 bits and 2 for 64, is the byte behind the mark.
     let (kind, architecture, wide) = match bytes.get(4) {
-        Some(1) => ElfFile32::<object::Endianness>::parse(&*bytes).map(|file| (file.kind(), file.architecture(), false)),
+        Some(1) => {
+            ElfFile32::<object::Endianness>::parse(&*bytes).map(|file| (file.kind(), file.architecture(), false))
+        }
         _ => ElfFile64::<object::Endianness>::parse(&*bytes).map(|file| (file.kind(), file.architecture(), true)),
     }
     .map_err(|error| not_shared(&format!("a damaged ELF file ({error})")))?;

@@ -143,9 +143,8 @@ fn filled(from: *const u8, length: usize) -> bool {
 
 /// Takes an entry of the table. Relaxed and then release: whoever finds the second word finds the first.
 fn take(start: usize, behind: usize) -> Option<usize> {
-    let free = |place: &[AtomicUsize; 2]| {
-        place[0].compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    };
+    let free =
+        |place: &[AtomicUsize; 2]| place[0].compare_exchange(0, start, Ordering::Relaxed, Ordering::Relaxed).is_ok();
     let place = PLACES.iter().position(free)?;
     PLACES[place][1].store(behind, Ordering::Release);
     Some(place)

@@ -178,8 +178,7 @@ fn read_note(function: NoteFunction) -> Result<(Note, NoteV1), BadLibrary> {
     if note.flags & TIMED_SLEEP != 0 && note.sleep_timeout.is_none() {
         return Err(BadLibrary::NoTimedSleep);
     }
-    let said =
-        Note { name, flags: note.flags, size: note.size, align: note.align, destroys: note.destroy.is_some() };
+    let said = Note { name, flags: note.flags, size: note.size, align: note.align, destroys: note.destroy.is_some() };
     Ok((said, note))
 }
 

@@ -28,6 +28,8 @@ const EVERYWHERE: &[Platform] = &[Platform::Linux, Platform::Darwin, Platform::B
 pub struct ForeignNote {
     table: NoteV1,
     instance: Instance,
+    /// The process that made it.
+    home: u32,
     /// What `clear` returned, if that was no 0, until somebody is told.
     of_clear: AtomicI32,
 }
@@ -44,7 +46,7 @@ impl ForeignNote {
             call: "mmap of an instance",
             errno: error.raw_os_error().unwrap_or_default(),
         })?;
-        Ok(Self { table, instance, of_clear: AtomicI32::new(0) })
+        Ok(Self { table, instance, home: std::process::id(), of_clear: AtomicI32::new(0) })
     }
 
     /// A cleared note.
@@ -118,6 +120,15 @@ impl ForeignNote {
         }
     }
 
+    /// After a call: a copy of the process, by a `fork` of the library, ends here. Else both would go on.
+    fn at_home(&self, code: c_int) -> c_int {
+        if std::process::id() != self.home {
+            // SAFETY: does not return, and is async-signal-safe; nothing of the copy is needed.
+            unsafe { libc::_exit(0) };
+        }
+        code
+    }
+
     /// An error of an earlier `clear`.
     fn cleared(&self) -> Result<(), NoteError> {
         match self.of_clear.swap(0, Ordering::Relaxed) {
@@ -135,12 +146,12 @@ impl Drop for ForeignNote {
 
 impl Note for ForeignNote {
     fn clear(&self) {
-        self.of_clear.store(self.call_clear(), Ordering::Relaxed);
+        self.of_clear.store(self.at_home(self.call_clear()), Ordering::Relaxed);
     }
 
     fn sleep(&self) -> Result<(), NoteError> {
         self.cleared()?;
-        match self.call_sleep() {
+        match self.at_home(self.call_sleep()) {
             0 => Ok(()),
             errno => Err(NoteError::Os { call: "sleep", errno }),
         }
@@ -149,7 +160,7 @@ impl Note for ForeignNote {
     fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError> {
         self.cleared()?;
         let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        match self.call_sleep_timeout(nanoseconds) {
+        match self.call_sleep_timeout(nanoseconds).map(|code| self.at_home(code)) {
             None => Err(NoteError::Unsupported { what: "timed sleep" }),
             Some(0) => Ok(Woken::ByWakeup),
             Some(libc::ETIMEDOUT) => Ok(Woken::ByTimeout),
@@ -159,7 +170,7 @@ impl Note for ForeignNote {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         self.cleared()?;
-        match self.call_wakeup() {
+        match self.at_home(self.call_wakeup()) {
             0 => Ok(()),
             libc::EALREADY => Err(NoteError::DoubleWakeup),
             errno => Err(NoteError::Os { call: "wakeup", errno }),
@@ -179,9 +190,8 @@ pub fn backend(name: String, said: &Said) -> &'static Backend {
         descriptors: 0,
         platforms: EVERYWHERE,
         make: || {
-            let library = super::current::loaded().map_err(|_| NoteError::Unsupported {
-                what: "the library, which cannot be loaded any more",
-            })?;
+            let library = super::current::loaded()
+                .map_err(|_| NoteError::Unsupported { what: "the library, which cannot be loaded any more" })?;
             Ok(Box::new(ForeignNote::new(library)?))
         },
     }))

@@ -12,7 +12,7 @@ use sigproof_report::Outcome;
 use sigproof_report::seen::HandlerCost;
 
 /// How long it may take.
-const TIME: Duration = Duration::from_millis(2500);
+const TIME: Duration = Duration::from_millis(1000);
 
 /// How many boundaries of the first round lie at equal distances.
 const FIRST: usize = 32;

@@ -56,7 +56,11 @@ pub struct Check {
     run: fn(&Given<'_>),
 }
 
-/// All of them, in the order in which they are made. The first two say whether it is a note at all.
+/// How many of the checks come first: they say whether it is a note at all. Where one of them fails, the
+/// others would fail for the same reason.
+pub const BASIC: usize = 2;
+
+/// All of them, in the order in which they are made.
 pub const CHECKS: &[Check] = &[
     Check {
         name: "wake-before-sleep",

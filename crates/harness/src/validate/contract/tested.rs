@@ -78,7 +78,9 @@ impl Tested {
     /// So many of them, without a look at each.
     pub(super) fn wakeup_often(&self, times: u32) {
         let around = guard::Around::now();
-        let other = (0..times).map(|_| self.note.call_wakeup()).find(|code| !matches!(*code, 0 | libc::EALREADY));
+        let forks = guard::forks();
+        let calls = (0..times).take_while(|_| guard::forks() == forks).map(|_| self.note.call_wakeup());
+        let other = { calls }.find(|code| !matches!(*code, 0 | libc::EALREADY));
         if let Some(code) = other {
             let detail = format!("one of many wakeups returned {}, neither 0 nor EALREADY", guard::returned(code));
             guard::fail(Outcome::Crash, detail);
