@@ -102,8 +102,8 @@ struct sigproof_note_v1 {
   /* Sleeps until woken. Not called from a handler. */
   int (*sleep)(void *note);
 
-  /* Sleeps until woken (0), or until this time has passed (ETIMEDOUT), and not shorter. The time may be 0, and
-   * it may be UINT64_MAX. Not called from a handler. A wake-up that comes while the sleep gives up is
+  /* Sleeps until woken (0), or until this time has passed (ETIMEDOUT), and not shorter. The time may be 0.
+   * Not called from a handler. A wake-up that comes while the sleep gives up is
    * returned (0), or it stays for the next sleep. Null without SIGPROOF_TIMED_SLEEP. */
   int (*sleep_timeout)(void *note, uint64_t nanoseconds);
 

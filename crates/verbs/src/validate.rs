@@ -248,6 +248,9 @@ fn text(
             let stack = cost.stack_bytes.map_or_else(String::new, |bytes| {
                 format!(", at most {} bytes of stack with the signal's frame", units::count(bytes))
             });
+            if cost.measured == 0 {
+                continue;
+            }
             let _ = writeln!(
                 text,
                 "  {:<12} at most {} instructions (k {}; measured at {} boundaries){stack}",

@@ -1,8 +1,8 @@
 //! How much stack a signal handler uses: it runs on an alternate stack that was painted.
 //!
 //! The depth is from the top of the stack to the lowest byte that is not painted any more: the kernel's frame
-//! of the signal with the saved registers, the harness's own handler (less than 300 bytes), and the library's.
-//! That is what a stack for `sigaltstack` has to hold.
+//! of the signal with the saved registers, the harness's own handler (less than 300 bytes), and the
+//! library's. That is what a stack for `sigaltstack` has to hold.
 
 use std::io;
 

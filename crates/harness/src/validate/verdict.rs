@@ -152,8 +152,10 @@ fn forbidden(evidence: &Evidence<'_>) -> Vec<String> {
         let bad = |outcome: &Outcome| *outcome != Outcome::Delivered;
         let Some(counts) = run.step().and_then(|step| step.counts.as_ref()) else { continue };
         if let Some(outcome) = counts.without_signal.filter(bad) {
-            let said = if is_hang(outcome) { String::new() } else { format!(": {}", sentence(run, outcome)) };
-            found.push(format!("without any signal, {} {}{said}", part(run), verb(outcome)));
+            let said = sentence(run, outcome);
+            let verb = verb_of(outcome, &said);
+            let said = if is_hang(outcome) { String::new() } else { format!(": {said}") };
+            found.push(format!("without any signal, {} {verb}{said}", part(run)));
         } else if is_apart(run) && counts.vulnerable > 0 {
             let told = told(std::slice::from_ref(run));
             found.push(format!("woken by another thread, {}", told.unwrap_or_default()));
@@ -173,8 +175,10 @@ fn fails(evidence: &Evidence<'_>) -> Option<String> {
     let sweeps: Vec<Run> = evidence.sweeps.iter().filter(|run| !is_apart(run)).cloned().collect();
     told(&sweeps).or_else(|| {
         let (run, (outcome, times)) = evidence.stress.iter().find_map(|run| Some((run, run.forbidden().next()?)))?;
-        let said = if is_hang(outcome) { String::new() } else { format!(": {}", sentence(run, outcome)) };
-        Some(format!("{} in {times} of {} attempts under stress{said}", verb(outcome), run.attempts))
+        let said = sentence(run, outcome);
+        let verb = verb_of(outcome, &said);
+        let said = if is_hang(outcome) { String::new() } else { format!(": {said}") };
+        Some(format!("{verb} in {times} of {} attempts under stress{said}", run.attempts))
     })
 }
 
@@ -201,7 +205,9 @@ fn told(sweeps: &[Run]) -> Option<String> {
     let mut text = String::new();
     for (outcome, count) in &by_outcome {
         let comma = if text.is_empty() { "" } else { ", " };
-        let _ = write!(text, "{comma}{} at {count} of {total} boundaries", verb(*outcome));
+        let of_outcome = bad.iter().find(|(_, range)| range.outcome == Some(*outcome));
+        let verb = verb_of(*outcome, of_outcome.map_or("", |(_, range)| range.detail.as_str()));
+        let _ = write!(text, "{comma}{verb} at {count} of {total} boundaries");
     }
     let _ = write!(text, ", first at {}, last at {}", at(run, &first.first), at(last_run, &last.last));
     // A hang has its diagnosis; of other ends the sentence is all there is.
@@ -211,6 +217,14 @@ fn told(sweeps: &[Run]) -> Option<String> {
         let _ = write!(text, ": {said}");
     }
     Some(text)
+}
+
+/// The same, where the sentence tells whether the process died.
+fn verb_of(outcome: Outcome, sentence: &str) -> &'static str {
+    match outcome {
+        Outcome::Crash if !sentence.is_empty() && !sentence.starts_with("the process") => "breaks its contract",
+        outcome => verb(outcome),
+    }
 }
 
 /// Whether it is a hang. Its sentence names threads and addresses, which are others in each run: the findings

@@ -63,6 +63,8 @@ impl Case for LibraryWindow {
             let played = Arc::clone(&played);
             move || played.handler()
         })?;
+        // Large enough for a handler whose stack the sweep measures.
+        let _painted = Painted::install()?;
         let helper = Helper::start(&played, attempt.page)?;
         // After the timer, which may open a descriptor.
         let before = guard::descriptors();

@@ -3,7 +3,7 @@
 //! | a function returns | here |
 //! |---|---|
 //! | 0 | `Ok` |
-//! | `EALREADY` from `wakeup` | [`NoteError::DoubleWakeup`] |
+//! | `EALREADY` from `wakeup`, or 0 for a second one since the last clear | [`NoteError::DoubleWakeup`] |
 //! | `ETIMEDOUT` from `sleep_timeout` | [`Woken::ByTimeout`] |
 //! | another number | [`NoteError::Os`] with the name of the function |
 //!
@@ -12,7 +12,7 @@
 use core::ffi::c_int;
 use core::time::Duration;
 
-use sigproof_shim::native::atomic::{AtomicI32, Ordering};
+use sigproof_shim::native::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::abi::NoteV1;
 use super::instance::Instance;
@@ -30,6 +30,8 @@ pub struct ForeignNote {
     instance: Instance,
     /// The process that made it.
     home: u32,
+    /// Whether there was a wake-up since the last clear: cases need a note that can tell.
+    woken: AtomicBool,
     /// What `clear` returned, if that was no 0, until somebody is told.
     of_clear: AtomicI32,
 }
@@ -46,7 +48,13 @@ impl ForeignNote {
             call: "mmap of an instance",
             errno: error.raw_os_error().unwrap_or_default(),
         })?;
-        Ok(Self { table, instance, home: std::process::id(), of_clear: AtomicI32::new(0) })
+        Ok(Self {
+            table,
+            instance,
+            home: std::process::id(),
+            woken: AtomicBool::new(false),
+            of_clear: AtomicI32::new(0),
+        })
     }
 
     /// A cleared note.
@@ -71,7 +79,8 @@ impl ForeignNote {
         self.table.init.map_or(0, |init| unsafe { init(self.instance.pointer()) })
     }
 
-    /// Destroys it, and makes it anew in the same memory: what `init` returns. No thread is in a function of it.
+    /// Destroys it, and makes it anew in the same memory: what `init` returns. No thread is in a function of
+    /// it.
     #[must_use]
     pub fn renew(&self) -> c_int {
         self.destroy();
@@ -146,6 +155,7 @@ impl Drop for ForeignNote {
 
 impl Note for ForeignNote {
     fn clear(&self) {
+        self.woken.store(false, Ordering::Relaxed);
         self.of_clear.store(self.at_home(self.call_clear()), Ordering::Relaxed);
     }
 
@@ -170,9 +180,11 @@ impl Note for ForeignNote {
 
     fn wakeup(&self) -> Result<(), NoteError> {
         self.cleared()?;
+        // Relaxed: it counts, and orders nothing.
+        let again = self.woken.swap(true, Ordering::Relaxed);
         match self.at_home(self.call_wakeup()) {
-            0 => Ok(()),
-            libc::EALREADY => Err(NoteError::DoubleWakeup),
+            0 if !again => Ok(()),
+            0 | libc::EALREADY => Err(NoteError::DoubleWakeup),
             errno => Err(NoteError::Os { call: "wakeup", errno }),
         }
     }

@@ -15,8 +15,8 @@ pub struct ValidateArgs {
     /// The shared library, such as ./libmine.so
     #[arg(value_name = "LIBRARY")]
     pub library: Option<PathBuf>,
-    /// Only the note (`note`), only the windows (`window`), or only the window of this name (`window NAME`, or
-    /// NAME; repeatable)
+    /// Only the note (`note`), only the windows (`window`), or only one window (`window NAME`, or NAME;
+    /// repeatable)
     #[arg(long = "only", value_names = ["note|window", "NAME"], num_args = 1..=2, action = clap::ArgAction::Append)]
     pub only: Vec<String>,
     /// Only what signals at random times show, and the contract

@@ -6,6 +6,7 @@ use sigproof_shim::native::os::errno;
 
 use super::Given;
 use super::tested::Tested;
+use super::times::HOUR;
 use crate::validate::{asleep, guard};
 
 /// How many signals hit a sleeper.
@@ -37,7 +38,7 @@ pub(super) fn signals(given: &Given<'_>) {
     }
     if given.said.is_timed() {
         let sleep = |note: &Tested| {
-            if !note.sleep_timeout(u64::MAX) {
+            if !note.sleep_timeout(HOUR) {
                 guard::fail(Outcome::SpuriousWakeup, "a signal ended a timed sleep, which returned ETIMEDOUT");
             }
         };
