@@ -77,7 +77,9 @@ fn cases() {
     assert!(runs.iter().any(|run| run["observed"]["self-deadlock"].as_u64() > Some(0)), "{runs:#?}");
     assert!(runs.iter().all(|run| run["setup"]["note"] == "c-condvar" || run["note"] == "c-condvar"), "{runs:#?}");
     let library = example("futex.c", &[]);
-    let ran = run(&["stress", "profbuf-double-wakeup", "--note", &library, "--attempts", "3"]);
+    let ran = run(&["stress", "profbuf-double-wakeup", "--variant", "fixed", "--note", &library, "--attempts", "3"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let ran = run(&["step", "profbuf-double-wakeup", "--variant", "broken", "--note", &library]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(ran.stdout.contains(&format!("--note {library}")), "a repetition names the library: {ran:#?}");
 }
