@@ -2,7 +2,7 @@
 //!
 //! A command works with one library. This process never loads it: a child does, and describes it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use sigproof_casebook::REGISTRY;
@@ -97,7 +97,7 @@ pub fn name_in(run: &mut Run) {
 }
 
 /// A path for a shell.
-fn quoted(path: &PathBuf) -> String {
+fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_path_with_a_space_is_quoted() {
-        assert_eq!(quoted(&"/a/b.so".into()), "/a/b.so");
-        assert_eq!(quoted(&"/a b/it's.so".into()), r"'/a b/it'\''s.so'");
+        assert_eq!(quoted(Path::new("/a/b.so")), "/a/b.so");
+        assert_eq!(quoted(Path::new("/a b/it's.so")), r"'/a b/it'\''s.so'");
     }
 }

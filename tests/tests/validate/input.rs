@@ -88,8 +88,8 @@ fn replay() {
     let library = example("condvar.c", &[]);
     let (_, report) = json(&["validate", &library, "--step"]);
     let sweeps = report["subjects"][0]["sweeps"].as_array().unwrap();
-    let tokens = sweeps.iter().filter_map(|run| run["ranges"][0]["token"].as_str());
-    let token = tokens.last().expect("a vulnerable boundary").to_owned();
+    let mut tokens = sweeps.iter().filter_map(|run| run["ranges"][0]["token"].as_str());
+    let token = tokens.next_back().expect("a vulnerable boundary").to_owned();
     let ran = run(&["replay", &token, "--note", &library]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(ran.stdout.contains("self-deadlock"), "{ran:#?}");
