@@ -18,7 +18,7 @@ pub use conform::ConformArgs;
 pub use dist::DistArgs;
 pub use litmus::LitmusArgs;
 pub use sigproof_verbs::args::{
-    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs,
+    ChoiceArgs, ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, ShownArgs, StepArgs, StressArgs, ValidateArgs,
 };
 pub use test::TestArgs;
 pub use upstream::UpstreamArgs;
@@ -58,6 +58,7 @@ pub enum Verb {
     #[command(after_help = litmus::LITMUS)]
     Litmus(LitmusArgs),
     Replay(ReplayArgs),
+    Validate(ValidateArgs),
     List(ListArgs),
     /// Run all tests, the quick models, every sweep and a short stress
     #[command(after_help = exit_codes())]

@@ -8,7 +8,7 @@ use sigproof_verbs::model::process::Place;
 use sigproof_verbs::session::Tool;
 use sigproof_verbs::{
     command, explain, findings, interrupt, list, model, output, parallel, probe, progress, replay, select, session,
-    step, stress, table, trouble, units,
+    step, stress, table, trouble, units, validate,
 };
 
 mod agree;
@@ -45,6 +45,7 @@ pub fn main() -> ExitCode {
         Verb::Probe(args) => session::run(TOOL, &args.reports, |session| probe::run(&args, session)),
         Verb::Litmus(args) => session::run(TOOL, &[], |session| litmus::run(&args, session)),
         Verb::Replay(args) => session::run(TOOL, &args.reports, |session| replay::run(&args, session)),
+        Verb::Validate(args) => session::run(TOOL, &args.reports, |session| validate::run(&args, session)),
         Verb::List(args) => session::run(TOOL, &[], |session| list::run(&args, session)),
         Verb::Test(args) => session::run(TOOL, &args.reports, |session| test::run(&args, session)),
         Verb::Sanitize(args) => session::run(TOOL, &[], |session| sanitize::run(&args, session)),

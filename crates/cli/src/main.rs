@@ -8,10 +8,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sigproof_report::Program;
 use sigproof_verbs::args::help::{START, exit_codes};
-use sigproof_verbs::args::{ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, StepArgs, StressArgs};
+use sigproof_verbs::args::{
+    ExplainArgs, ListArgs, ModelArgs, ProbeArgs, ReplayArgs, StepArgs, StressArgs, ValidateArgs,
+};
 use sigproof_verbs::model::process::Place;
 use sigproof_verbs::session::Tool;
-use sigproof_verbs::{explain, list, model, probe, replay, session, step, stress};
+use sigproof_verbs::{explain, list, model, probe, replay, session, step, stress, validate};
 
 mod manual;
 
@@ -38,6 +40,7 @@ enum Verb {
     Step(StepArgs),
     Model(ModelArgs),
     Replay(ReplayArgs),
+    Validate(ValidateArgs),
     List(ListArgs),
     /// Print the completions of a shell
     #[command(after_help = manual::COMPLETIONS)]
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Step(args) => session::run(TOOL, &args.reports, |session| step::run(&args, session)),
         Verb::Model(args) => session::run(TOOL, &args.reports, |session| model::run(&args, session)),
         Verb::Replay(args) => session::run(TOOL, &args.reports, |session| replay::run(&args, session)),
+        Verb::Validate(args) => session::run(TOOL, &args.reports, |session| validate::run(&args, session)),
         Verb::List(args) => session::run(TOOL, &[], |session| list::run(&args, session)),
         Verb::Completions(args) => session::run(TOOL, &[], |session| manual::completions(&args, session)),
         Verb::Man(args) => session::run(TOOL, &[], |session| manual::man(&args, session)),

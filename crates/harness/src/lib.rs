@@ -20,6 +20,7 @@
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`forked`] | windows of cases, swept by `sigproof-step` |
+//! | [`validate`] | the note and the windows of a shared library, under the same techniques |
 
 pub mod attempt;
 pub mod case;
@@ -32,6 +33,7 @@ pub mod registry;
 pub mod setup;
 pub mod stress;
 pub mod supervise;
+pub mod validate;
 pub mod worker;
 
 pub use case::Case;

@@ -83,6 +83,8 @@ pub struct Page {
     pub errno_spoiled: AtomicU64,
     /// Any other thing that a case wants to be seen moving.
     pub ticks: AtomicU64,
+    /// The most stack that a handler has used, in bytes, over all children that have the page in turn.
+    pub handler_stack: AtomicU64,
     detail_len: AtomicU32,
     detail: [AtomicU8; DETAIL],
 }

@@ -17,12 +17,13 @@ pub struct Registry {
     notes: Backends,
     models: fn(Backends) -> Vec<model::Entry>,
     windows: fn(Backends) -> Vec<forked::Entry>,
+    more_windows: fn(Backends) -> Vec<forked::Entry>,
 }
 
 impl Registry {
     /// These cases over these notes, with the cases' models and windows.
     pub const fn new(cases: &'static [&'static dyn Case], notes: Backends) -> Self {
-        Self { cases, notes, models: |_| Vec::new(), windows: |_| Vec::new() }
+        Self { cases, notes, models: |_| Vec::new(), windows: |_| Vec::new(), more_windows: |_| Vec::new() }
     }
 
     /// With models that belong to no case.
@@ -35,6 +36,18 @@ impl Registry {
     #[must_use]
     pub const fn with_windows(self, windows: fn(Backends) -> Vec<forked::Entry>) -> Self {
         Self { windows, ..self }
+    }
+
+    /// With windows beside those of [`Registry::with_windows`].
+    #[must_use]
+    pub const fn with_more_windows(self, more_windows: fn(Backends) -> Vec<forked::Entry>) -> Self {
+        Self { more_windows, ..self }
+    }
+
+    /// With these cases behind its own. The list of cases lives until the process ends.
+    #[must_use]
+    pub fn with_cases(self, cases: &[&'static dyn Case]) -> Self {
+        Self { cases: [self.cases, cases].concat().leak(), ..self }
     }
 
     /// With one more note: every case, model and window that takes a note then runs over it as well. The list
@@ -108,7 +121,7 @@ impl Registry {
                 case.windows(&setup).into_iter().map(entry).collect::<Vec<_>>()
             })
         });
-        of_cases.chain((self.windows)(self.notes)).collect()
+        of_cases.chain((self.windows)(self.notes)).chain((self.more_windows)(self.notes)).collect()
     }
 
     /// Each flavour of a setup of a case, as often as it occurs.

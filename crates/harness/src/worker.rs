@@ -25,6 +25,17 @@ use sigproof_inspect::process::take_own_name;
 use sigproof_report::{Expected, Grade, Outcome, SetupId};
 
 pub(crate) mod leash;
+pub(crate) mod starts;
+
+pub use starts::start_by;
+
+/// Ends this process with its parent, the process of this number.
+///
+/// # Errors
+/// The machine refuses it, or the parent has ended.
+pub fn tie_to(parent: u32) -> io::Result<()> {
+    leash::tie_by_orders(parent)
+}
 
 /// The first argument that makes an executable a worker.
 pub const VERB: &str = "__worker";

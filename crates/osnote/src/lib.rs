@@ -10,6 +10,7 @@
 //! | [`cloexec`] | pipes that no child inherits by accident |
 //! | [`cpuprof`] | a client: the profile log behind the profiling signal |
 //! | [`sigqueue`] | a client: signals from handlers to ordinary code |
+//! | [`foreign`] | notes and windows of a shared library, over the C ABI of `include/sigproof.h` |
 //!
 //! The system is reached through `sigproof_shim::os` only, so that a model checker can be put below.
 
@@ -18,6 +19,7 @@ pub mod cloexec;
 pub mod cpuprof;
 mod deadline;
 pub mod doorbell;
+pub mod foreign;
 pub mod note;
 pub mod notes;
 mod platform;

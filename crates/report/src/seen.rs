@@ -107,6 +107,25 @@ pub struct Step {
     /// The map as data; not for a single boundary.
     #[serde(flatten)]
     pub folded: Option<Folded>,
+    /// What the handler costs, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<HandlerCost>,
+}
+
+/// What a handler costs: the worst case over the boundaries at which it was measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandlerCost {
+    /// The most instructions of one call, those of the functions that it calls included.
+    pub instructions: usize,
+    /// The boundary of that call.
+    pub instructions_at: usize,
+    /// At how many boundaries the handler was stepped through.
+    pub measured: usize,
+    /// The most stack of one call, in bytes: the kernel's frame of the signal, and all that the handler used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_bytes: Option<u64>,
+    /// The functions that it went through.
+    pub functions: Vec<String>,
 }
 
 /// What a sweep counts. Each number is one of boundaries, unless it says otherwise.

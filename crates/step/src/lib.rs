@@ -93,6 +93,22 @@ pub trait Subject {
         false
     }
 
+    /// The file name of the object that has the handler's code, if the handler is to be stepped through at
+    /// every boundary: its instructions are counted from the first to the last one of that object.
+    fn handler_object(&self) -> Option<&str> {
+        None
+    }
+
+    /// Why the handler may not go through this function, if it may not. The handler is stepped through.
+    fn forbids(&self, _function: &str) -> Option<String> {
+        None
+    }
+
+    /// The most stack that a handler has used in any process of this subject, in bytes.
+    fn handler_stack(&self) -> Option<u64> {
+        None
+    }
+
     /// The signal.
     fn signal(&self) -> libc::c_int;
 

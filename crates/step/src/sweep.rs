@@ -8,6 +8,9 @@
 //!    sleeps.
 //! 4. The engine visits the first boundary of each vulnerable range once more and diagnoses a hang there.
 //!
+//! 5. Where the subject wants it, the engine steps through the handler at each boundary once more
+//!    ([`measure`]).
+//!
 //! If the diagnosis gives another outcome than the quick look, the whole range is visited again with a
 //! diagnosis.
 
@@ -19,8 +22,10 @@ use super::engine::{self, Ended, Engine, Kind, OnlyThread, Shot, Trouble};
 use super::token::{Located, Token};
 use super::{Boundary, Judged, Subject, Swept};
 use sigproof_inspect::diagnose::Symbols;
+use sigproof_report::seen::HandlerCost;
 use sigproof_report::{Finding, Outcome, Run};
 
+mod measure;
 mod verdict;
 
 /// How often an execution that goes astray is tried again.
@@ -88,6 +93,10 @@ pub struct Seen {
     /// The first signal's boundary of each hang that patience has decided. After `PRESUMED` of them the sweep
     /// ends, and the rest of the boundaries is not visited.
     pub presumed: Vec<usize>,
+    /// What the handler costs, if that was measured.
+    pub handler: Option<HandlerCost>,
+    /// Why the sweep ended before its end, if a bystander did not come to rest.
+    pub restless: Option<String>,
     /// Executions.
     pub executions: u64,
     /// Seconds that they took.
@@ -124,7 +133,7 @@ pub fn sweep(
 ) -> Result<Run, Trouble> {
     let started = Instant::now();
     let engine = engine::open(kind, subject, only);
-    let looked = engine.and_then(|engine| look_by(engine, subject.nests(), which, observer));
+    let looked = engine.and_then(|engine| look_by(engine, subject, which, observer));
     let mut run = run_of(subject, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, subject, kind, &seen, which),
@@ -144,7 +153,12 @@ fn run_of(subject: &dyn Subject, kind: Kind) -> Run {
     run
 }
 
-fn look_by(engine: Box<dyn Engine + '_>, nests: bool, which: &Which, observer: &dyn Observer) -> Result<Seen, Trouble> {
+fn look_by(
+    engine: Box<dyn Engine + '_>,
+    subject: &dyn Subject,
+    which: &Which,
+    observer: &dyn Observer,
+) -> Result<Seen, Trouble> {
     let mut sweeper = Sweeper::new(engine);
     let (path, without) = sweeper.record()?;
     if path.is_empty() {
@@ -165,10 +179,13 @@ fn look_by(engine: Box<dyn Engine + '_>, nests: bool, which: &Which, observer: &
             break;
         }
     }
-    if nests && judged.len() == path.len() {
+    if subject.nests() && judged.len() == path.len() {
         sweeper.nested(&path, &judged, observer)?;
     }
     sweeper.diagnose(&path, &mut judged)?;
+    if subject.handler_object().is_some() {
+        measure::measure(&mut sweeper, subject, &path, &mut judged);
+    }
     sweeper.seen.swept = Swept { path, judged };
     Ok(sweeper.seen)
 }
@@ -225,9 +242,9 @@ impl<'s> Sweeper<'s> {
         Err(trouble)
     }
 
-    /// Whether enough hangs were decided by patience.
+    /// Whether enough hangs were decided by patience, or enough waits for a bystander were in vain.
     fn patience_is_over(&self) -> bool {
-        self.seen.presumed.len() >= PRESUMED
+        self.seen.presumed.len() >= PRESUMED || self.seen.restless.is_some()
     }
 
     /// One execution with a signal; a few, if it goes astray, each of them in a fresh child.
@@ -243,7 +260,12 @@ impl<'s> Sweeper<'s> {
                 Err(Trouble::Astray(detail)) if retries == TRIES => {
                     return Ok(Judged { outcome: None, detail, retries });
                 }
-                Err(Trouble::Astray(_)) => retries += 1,
+                // Once more: the machine may have been busy.
+                Err(Trouble::Restless(detail)) if retries > 0 => {
+                    self.seen.restless.get_or_insert(detail.clone());
+                    return Ok(Judged { outcome: None, detail, retries });
+                }
+                Err(Trouble::Astray(_) | Trouble::Restless(_)) => retries += 1,
                 Err(other) => return Err(other),
             }
         }

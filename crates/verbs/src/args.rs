@@ -1,6 +1,7 @@
 //! The arguments of each verb. The texts below a help, which explain the output, are in [`help`].
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
@@ -14,10 +15,12 @@ mod explain;
 pub mod help;
 mod probe;
 mod shown;
+mod validate;
 
 pub use explain::ExplainArgs;
 pub use probe::ProbeArgs;
 pub use shown::ShownArgs;
+pub use validate::{Only, ValidateArgs};
 
 use help::{MODEL, STEP, STRESS, exit_codes};
 
@@ -43,7 +46,7 @@ pub struct ChoiceArgs {
     /// CASE/SETUP@WINDOW
     #[arg(value_name = "PATTERN")]
     pub patterns: Vec<String>,
-    /// Only over this note (repeatable)
+    /// Only over this note (repeatable); a path, such as ./libmine.so, is a shared library with a note
     #[arg(long = "note", value_name = "NOTE")]
     pub notes: Vec<String>,
     /// Only in this read mode
@@ -178,6 +181,9 @@ pub struct ReplayArgs {
     /// CASE/SETUP@WINDOW@kN@OBJECT+OFFSET@SYMBOL+OFFSET#N
     #[arg(value_name = "TOKEN")]
     pub token: String,
+    /// The shared library whose note or window the token names
+    #[arg(long = "note", value_name = "LIBRARY")]
+    pub library: Option<PathBuf>,
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,

@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`stress`], [`model`], [`step`], [`replay`], [`explain`], [`probe`], [`list`] | the verbs |
+//! | [`stress`], [`model`], [`step`], [`replay`], [`validate`], [`explain`], [`probe`], [`list`] | the verbs |
+//! | [`library`] | the shared library of a command, and the registry with its note |
 //! | [`args`] | their arguments and the texts of their helps |
 //! | [`session`], [`trouble`], [`interrupt`] | the pipeline of a verb, and what ends it early |
 //! | [`output`], [`progress`], [`paint`], [`units`] | the streams for people |
@@ -13,7 +14,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sigproof_casebook::REGISTRY;
+use sigproof_harness::validate::describe;
 use sigproof_harness::{forked::worker as stepper, worker};
 use sigproof_report::{Exit, Program};
 
@@ -23,6 +24,7 @@ pub mod command;
 pub mod explain;
 pub mod findings;
 pub mod interrupt;
+pub mod library;
 pub mod list;
 mod memory;
 pub mod model;
@@ -41,6 +43,7 @@ pub mod stress;
 pub mod table;
 pub mod trouble;
 pub mod units;
+pub mod validate;
 
 /// Runs the command that the arguments of this process name, by the grammar `G`. The processes that `stress`
 /// and `step` start are this executable as well.
@@ -49,8 +52,9 @@ pub fn start<G: Parser>(program: Program, run: impl FnOnce(G) -> Exit) -> ExitCo
     // They are not for users, and clap need not know them.
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
-        Some(first) if first == worker::VERB => return worker::main(&REGISTRY, arguments),
-        Some(first) if first == stepper::VERB => return stepper::main(&REGISTRY, arguments),
+        Some(first) if first == worker::VERB => return worker::main(library::of_parent(), arguments),
+        Some(first) if first == stepper::VERB => return stepper::main(library::of_parent(), arguments),
+        Some(first) if first == describe::VERB => return describe::main(arguments),
         _ => {}
     }
     memory::ends_the_command();

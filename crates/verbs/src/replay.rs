@@ -8,6 +8,7 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::args::ReplayArgs;
 use crate::findings::{Maps, View};
+use crate::library;
 use crate::model::process::{self, Explorer, Place};
 use crate::session::{Concluded, Session, Text};
 use crate::step;
@@ -15,6 +16,9 @@ use crate::trouble::Trouble;
 
 /// Runs the verb. A finding that shows again is what was asked for: 0, or 1 where it must never be.
 pub fn run(args: &ReplayArgs, session: &mut Session<'_>) -> Concluded {
+    if let Some(path) = &args.library {
+        library::announce(path)?;
+    }
     let of_step = step::is_token(&args.token);
     let run = match of_step {
         true => step::replay(&args.token, session.stop),

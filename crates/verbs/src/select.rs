@@ -52,7 +52,7 @@ pub fn names(all: impl Iterator<Item = (&'static str, bool)>) -> Vec<Name> {
 
 /// The names of the notes.
 fn notes() -> Vec<Name> {
-    names(sigproof_casebook::REGISTRY.notes().iter().map(|backend| (backend.name, false)))
+    names(crate::library::registry().notes().iter().map(|backend| (backend.name, false)))
 }
 
 /// Whether the user would miss a run that was skipped: its note was named, or its case was and none of its

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use sigproof_casebook::REGISTRY;
 use sigproof_harness::forked::Entry;
 use sigproof_harness::forked::worker::Order;
 use sigproof_report::{Finding, Outcome, PROGRAM, Run, Selection, Technique, Verdict};
@@ -15,6 +14,7 @@ use sigproof_step::token::Token;
 
 use crate::args::{ChoiceArgs, StepArgs};
 use crate::findings::{FEW, Maps, View};
+use crate::library::{self, registry};
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
 use crate::session::{Concluded, Ended, Session, Text};
@@ -27,7 +27,8 @@ use process::{Answer, Sweeper};
 
 /// Runs the verb. [`Ended::lacks`] says whether an engine was missing.
 pub fn run(args: &StepArgs, session: &mut Session<'_>) -> Concluded {
-    let chosen = chosen(args, REGISTRY.windows())?;
+    let args = &StepArgs { choice: library::of_choice(&args.choice)?, ..args.clone() };
+    let chosen = chosen(args, registry().windows())?;
     let (runs, trouble, lacks) = match engine(args.engine, session.stop) {
         Ok(Ok(engine)) => {
             let (runs, trouble) = sweep(args, engine, &chosen, session.stop);
@@ -175,7 +176,22 @@ fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> 
     };
     let trouble = parallel::each(jobs(args.jobs), chosen.len(), stop, || Bench::next(&benches), work);
     progress.finish();
-    (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
+    let mut runs: Vec<Run> = runs.into_inner().unwrap_or_default().into_values().collect();
+    runs.iter_mut().for_each(library::name_in);
+    (runs, trouble)
+}
+
+/// Sweeps these windows by the first engine that works here: the runs, or why there is no engine.
+///
+/// # Errors
+/// The engines cannot be tried, or a process that sweeps was ended from outside.
+pub(crate) fn swept(chosen: &[Entry], stop: &AtomicBool) -> Result<Result<Vec<Run>, String>, Trouble> {
+    let engine = match engine(None, stop)? {
+        Ok(engine) => engine,
+        Err(why) => return Ok(Err(why)),
+    };
+    let (runs, trouble) = sweep(&StepArgs::default(), engine, chosen, stop);
+    trouble.map_or(Ok(Ok(runs)), Err)
 }
 
 /// What a thread that has windows swept has of its own.
@@ -266,7 +282,10 @@ pub fn replay(token: &str, stop: &AtomicBool) -> Result<Option<Run>, Trouble> {
     };
     let order = Order::Replay { token: token.to_owned(), engine };
     match Sweeper::start(0)?.carry_out(&order, stop, |_, _| {}) {
-        Answer::Done(run) => Ok(Some(*run)),
+        Answer::Done(mut run) => {
+            library::name_in(&mut run);
+            Ok(Some(*run))
+        }
         Answer::Stopped => Ok(None),
         Answer::Refused(why) => Err(Trouble::usage(why)),
         Answer::Died { sentence, words, outside: true } => Err(ended_from_outside(&sentence, &words)),

@@ -27,7 +27,7 @@ use sigproof_inspect::refusal::Refusal;
 use sigproof_report::seen::Step;
 use sigproof_report::{Expected, Finding, Outcome, Run, Seen, SetupId, Technique};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
-use sigproof_step::{Ended, Interrupted, Notes, PANICKED, Slate, Subject, Trouble, leave};
+use sigproof_step::{Ended, Interrupted, Notes, OnlyThread, PANICKED, Probe, Slate, Subject, Trouble, engine, leave};
 
 use crate::failure::Failure;
 use crate::inject;
@@ -59,6 +59,9 @@ pub struct Window {
     pub(crate) alone: bool,
     /// The expected outcomes, if they differ from those of the setup.
     pub(crate) expected: Option<Expected>,
+    /// The object that has the handler's code, and whether the handler may allocate: see
+    /// [`Window::measured`].
+    pub(crate) measured: Option<(String, bool)>,
 }
 
 impl Window {
@@ -71,6 +74,7 @@ impl Window {
             nests: false,
             alone: false,
             expected: None,
+            measured: None,
         }
     }
 
@@ -96,6 +100,14 @@ impl Window {
         self
     }
 
+    /// The handler, whose code is in the object of this file name, is stepped through at every boundary: its
+    /// instructions are counted, and a call of the allocator is a bad outcome unless it `may_allocate`.
+    #[must_use]
+    pub fn measured(mut self, object: impl Into<String>, may_allocate: bool) -> Self {
+        self.measured = Some((object.into(), may_allocate));
+        self
+    }
+
     /// Replaces the expected outcomes of the setup.
     #[must_use]
     pub fn expect(mut self, expected: Expected) -> Self {
@@ -103,6 +115,30 @@ impl Window {
         self
     }
 }
+
+/// The functions of the allocator, as C libraries name them.
+const ALLOCATOR: [&str; 20] = [
+    "malloc",
+    "__libc_malloc",
+    "__libc_malloc2",
+    "free",
+    "cfree",
+    "__libc_free",
+    "calloc",
+    "__libc_calloc",
+    "realloc",
+    "__libc_realloc",
+    "reallocarray",
+    "posix_memalign",
+    "__posix_memalign",
+    "aligned_alloc",
+    "memalign",
+    "__libc_memalign",
+    "valloc",
+    "_int_malloc",
+    "_int_free",
+    "malloc_usable_size",
+];
 
 /// A window under its name.
 #[derive(Clone)]
@@ -157,6 +193,21 @@ impl Subject for Entry {
 
     fn alone(&self) -> bool {
         self.window.alone
+    }
+
+    fn handler_object(&self) -> Option<&str> {
+        self.window.measured.as_ref().map(|(object, _)| object.as_str())
+    }
+
+    fn forbids(&self, function: &str) -> Option<String> {
+        let (_, may_allocate) = self.window.measured.as_ref()?;
+        (!may_allocate && ALLOCATOR.contains(&function))
+            .then(|| format!("the handler calls {function}, though it says that it allocates nothing"))
+    }
+
+    fn handler_stack(&self) -> Option<u64> {
+        let most = page().ok()?.handler_stack.load(Ordering::Relaxed);
+        (most > 0).then_some(most)
     }
 
     fn signal(&self) -> libc::c_int {
@@ -257,6 +308,11 @@ fn play(window: &Window, page: &'static Page, slate: &'static Slate) -> Result<(
     let mut stage = Stage::new(page, slate, window)?;
     page.set_running();
     (window.play)(&mut stage)
+}
+
+/// Tries every engine on a window of a few instructions.
+pub fn engines(only: OnlyThread) -> Vec<Probe> {
+    engine::probe(&nothing(), only)
 }
 
 /// A window of a few instructions, on which engines are tried.

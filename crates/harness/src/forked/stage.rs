@@ -76,6 +76,16 @@ impl Stage {
         })
     }
 
+    /// The page of this process.
+    pub(crate) const fn page(&self) -> &'static Page {
+        self.page
+    }
+
+    /// Whether the target steps itself.
+    pub(crate) fn steps_itself(&self) -> bool {
+        self.slate.steps_itself.load(Ordering::Relaxed) != 0
+    }
+
     /// Installs the handler; `body` is told how many have begun before it in this execution. Called once,
     /// before the first one.
     ///
@@ -211,6 +221,13 @@ impl Stage {
         let handled = page.ended.load(Ordering::Acquire);
         if handled != sent {
             let (handled, sent) = (handled.wrapping_sub(before), sent.wrapping_sub(before));
+            // A handler has begun, and the target goes on behind the window all the same.
+            if page.in_handler() {
+                return Err(Failure::new(
+                    Outcome::Crash,
+                    "the handler did not return: it left by a jump (longjmp, an exception)",
+                ));
+            }
             return Err(Failure::new(
                 Outcome::CorruptRecord,
                 format!("signals sent: {sent}; the handler ran {handled} times"),

@@ -17,8 +17,9 @@ use sigproof_step::engine::{self, Kind, OnlyThread, Probe};
 use sigproof_step::sweep::{self, Observer, Which};
 use sigproof_step::token::Token;
 
-use super::{Entry, nothing};
+use super::{Entry, engines};
 use crate::registry::Registry;
+use crate::validate;
 use crate::worker::leash;
 
 /// The first argument that makes an executable such a process.
@@ -126,8 +127,11 @@ fn obey(registry: &Registry, place: usize, teller: &Teller<Stepping>) -> Result<
 }
 
 fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
+    if let (Order::Sweep { .. } | Order::Replay { .. }, Err(why)) = (&order, validate::preload()) {
+        return Event::Refused(why);
+    }
     match order {
-        Order::Probe => Event::Probed(engine::probe(&nothing(), only)),
+        Order::Probe => Event::Probed(engines(only)),
         Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {
             Some(entry) => {
                 let which = boundary.map_or(Which::All, Which::Number);

@@ -4,8 +4,9 @@ use std::io;
 use std::process::ExitStatus;
 
 use crate::page::{Page, Shared};
-use crate::worker::{Order, VERB, leash};
-use sigproof_inspect::process::{Errors, Group, Input, Output, Streams, own_command};
+use crate::validate;
+use crate::worker::{Order, leash, starts};
+use sigproof_inspect::process::{Errors, Group, Input, Output, Streams};
 use sigproof_inspect::refusal::Refusal;
 
 /// A worker.
@@ -19,10 +20,10 @@ impl Child {
     /// Starts one.
     pub(super) fn start(order: &Order) -> Result<Self, Refusal> {
         let (shared, file) = Shared::create().map_err(|error| Refusal::new("the page for a child", &error))?;
-        let order = serde_json::to_string(order).map_err(io::Error::other);
-        let order = order.map_err(|error| Refusal::new("the order for a child", &error))?;
-        let mut command = own_command()?;
-        command.arg(VERB).arg(order);
+        let text = serde_json::to_string(order).map_err(io::Error::other);
+        let text = text.map_err(|error| Refusal::new("the order for a child", &error))?;
+        let mut command = starts::command(&order.setup.case, &text)?;
+        validate::hand_down(&mut command);
         let output = if leash::NEEDS_PIPE { Output::Leash } else { Output::AsErrors };
         let streams = Streams { input: Input::File(file), output, errors: Errors::Kept };
         let group = Group::start(&mut command, streams);

@@ -80,6 +80,10 @@ pub enum Trouble {
     /// The child does not do what it does every time.
     #[error("{0}")]
     Astray(String),
+    /// The bystander's handler goes on while the target is held: it spins for what the target owns. Each
+    /// further boundary would take as long.
+    #[error("{0}")]
+    Restless(String),
     /// An execution neither came to an end nor stood still. Not worth another try: each would take as long.
     #[error("an execution came neither to an end nor to a standstill in {0:?}")]
     Endless(std::time::Duration),

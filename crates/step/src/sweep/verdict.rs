@@ -33,6 +33,7 @@ pub(super) fn judge(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &See
     };
     if let Some(step) = run.step_mut() {
         step.counts = Some(counts);
+        step.handler = seen.handler.clone();
     }
     run.observed = seen.observed();
     run.attempts = seen.executions;
@@ -83,6 +84,9 @@ fn unvisited(seen: &Seen) -> usize {
 
 /// Why a sweep has left boundaries out.
 fn ended_early(seen: &Seen, unvisited: usize) -> String {
+    if let Some(why) = &seen.restless {
+        return format!("the sweep is not exhaustive: {unvisited} boundaries were not visited: {why}");
+    }
     let why = seen.unwatchable.as_deref().unwrap_or("a child cannot be looked at");
     let hangs = seen.presumed.len();
     format!(

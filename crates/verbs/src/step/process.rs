@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::process::Command;
 
 use sigproof_harness::forked::worker::{Event, Order, Stepping, VERB};
+use sigproof_harness::validate;
 use sigproof_inspect::process::lines::{Broken, How, Talk};
 use sigproof_inspect::process::own_command;
 use sigproof_report::Run;
@@ -44,7 +45,10 @@ impl Sweeper {
     pub fn start(number: usize) -> Result<Self, Trouble> {
         let [number, parent] = [number.to_string(), std::process::id().to_string()];
         let command = own_command().map_err(io::Error::from);
-        let started = command.and_then(|mut command| Self::start_as(command.args([VERB, &number, &parent])));
+        let started = command.and_then(|mut command| {
+            validate::hand_down(&mut command);
+            Self::start_as(command.args([VERB, &number, &parent]))
+        });
         started.map_err(|error| Trouble::environment(format!("a process that sweeps cannot be started: {error}")))
     }
 

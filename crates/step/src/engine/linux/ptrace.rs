@@ -126,7 +126,13 @@ impl<'s> Ptrace<'s> {
             }
             Interrupted::Bystander => {
                 live.child.signal(self.hit(live))?;
-                live.settle()?;
+                live.settle().map_err(|trouble| match trouble {
+                    Trouble::Astray(_) => Trouble::Restless(
+                        "the bystander's handler spins while the target is held, for what the target owns perhaps"
+                            .to_owned(),
+                    ),
+                    other => other,
+                })?;
                 if at.asleep { Ok(()) } else { live.go(how, None) }
             }
         }

@@ -1,0 +1,59 @@
+//! What a test says of its run: it passes, it panics with everything that was found, or it says that it was
+//! skipped.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use sigproof_report::{PROGRAM, Run, Verdict};
+
+use crate::named::Call;
+
+/// The variable that says what becomes of a test that cannot run.
+const POLICY: &str = "SIGPROOF_WHEN_IMPOSSIBLE";
+
+/// Passes, panics or skips.
+pub(crate) fn tell(call: &Call, run: &Run) {
+    match run.verdict {
+        Verdict::AsExpected => {}
+        Verdict::Skipped => skip(call, run.reason.as_deref().unwrap_or("it cannot run here")),
+        Verdict::Unexpected | Verdict::Inconclusive => panic!("{}", text(call, run)),
+    }
+}
+
+/// The test cannot run.
+///
+/// # Panics
+/// If the policy is to fail, or is neither `skip` nor `fail`.
+pub(crate) fn skip(call: &Call, why: &str) {
+    let policy = std::env::var(POLICY).unwrap_or_else(|_| "skip".to_owned());
+    match policy.as_str() {
+        "skip" => {
+            // Written to the stream itself: what is printed, the test harness captures.
+            let _ = writeln!(std::io::stderr().lock(), "skipped: {}: {why}", call.test);
+        }
+        "fail" => panic!("{} cannot run here, and {POLICY} is 'fail': {why}", call.test),
+        other => panic!("{POLICY} is '{other}'; it is 'skip' or 'fail'"),
+    }
+}
+
+/// Everything that was found, with commands that this test's user can run.
+pub(crate) fn text(call: &Call, run: &Run) -> String {
+    let mut text = format!("{}: {}", call.test, run.verdict);
+    if let Some(reason) = &run.reason {
+        let _ = write!(text, ": {reason}");
+    }
+    text.push('\n');
+    if let Some(map) = run.step().and_then(|step| step.map.as_ref()) {
+        let _ = writeln!(text, "\n{map}");
+    }
+    for finding in run.findings() {
+        let _ = writeln!(text, "\n{}: {}", finding.outcome, finding.sentence);
+        if !finding.text.is_empty() {
+            let _ = writeln!(text, "{}", finding.text.trim_end());
+        }
+        if let Some(token) = finding.replay.as_deref().and_then(|replay| replay.split_once(" replay ")) {
+            let _ = writeln!(text, "repeat with: SIGPROOF_REPLAY={} cargo test {}", token.1, call.test);
+        }
+    }
+    text.replace(&format!("{PROGRAM} replay "), "SIGPROOF_REPLAY=")
+}

@@ -1,0 +1,79 @@
+// A note over a mutex and a condition variable: no handler may wake it (POSIX.1-2017, 2.4.3).
+//
+//   cc -shared -fPIC -g -O2 -pthread -I ../../crates/osnote/include -o libcondvar.so condvar.c
+//   sigproof validate ./libcondvar.so        claims to be safe; self-deadlocks at ..
+//   cc .. -DHONEST                           unsafe as claimed; self-deadlocks at ..
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "sigproof.h"
+
+struct note {
+  pthread_mutex_t mutex;
+  pthread_cond_t woken_now;
+  int woken;
+};
+
+static int init(void *note) {
+  struct note *it = note;
+  pthread_condattr_t attributes;
+  int error = pthread_mutex_init(&it->mutex, NULL);
+  if (!error) error = pthread_condattr_init(&attributes);
+#ifdef __linux__
+  if (!error) error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+  if (!error) error = pthread_cond_init(&it->woken_now, &attributes);
+  return error;
+}
+
+static void destroy(void *note) {
+  struct note *it = note;
+  pthread_cond_destroy(&it->woken_now);
+  pthread_mutex_destroy(&it->mutex);
+}
+
+static int clear(void *note) {
+  struct note *it = note;
+  pthread_mutex_lock(&it->mutex);
+  it->woken = 0;
+  pthread_mutex_unlock(&it->mutex);
+  return 0;
+}
+
+static int sleep_note(void *note) {
+  struct note *it = note;
+  pthread_mutex_lock(&it->mutex);
+  while (!it->woken) pthread_cond_wait(&it->woken_now, &it->mutex);
+  pthread_mutex_unlock(&it->mutex);
+  return 0;
+}
+
+static int wakeup(void *note) {
+  struct note *it = note;
+  pthread_mutex_lock(&it->mutex);
+  int again = it->woken;
+  it->woken = 1;
+  pthread_cond_signal(&it->woken_now);
+  pthread_mutex_unlock(&it->mutex);
+  return again ? EALREADY : 0;
+}
+
+static const struct sigproof_note_v1 NOTE = {
+    .abi = SIGPROOF_ABI,
+#ifdef HONEST
+    .flags = 0,
+#else
+    .flags = SIGPROOF_WAKEUP_IN_HANDLER,
+#endif
+    .name = "c-condvar",
+    .size = sizeof(struct note),
+    .align = _Alignof(struct note),
+    .init = init,
+    .destroy = destroy,
+    .clear = clear,
+    .sleep = sleep_note,
+    .wakeup = wakeup,
+};
+
+const struct sigproof_note_v1 *sigproof_note(void) { return &NOTE; }
