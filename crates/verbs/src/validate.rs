@@ -301,6 +301,10 @@ fn write(
             Format::Junit => {
                 junit::render_plain("validate", tests(library, subjects)).map_err(|error| cannot(&error))?
             }
+            Format::Html => {
+                let sentence = "validate writes no page; remedy: --report json=PATH or --report junit=PATH";
+                return Err(Trouble::usage(sentence.to_owned()));
+            }
         };
         exit = exit.worst(reports::write_text(&text, slice::from_ref(target), session.out));
     }
