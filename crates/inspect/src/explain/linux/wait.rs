@@ -9,6 +9,8 @@ const POLLFD_BYTES: u64 = 8;
 const POLL_LIMIT: u64 = 4096;
 /// linux/futex.h; not in every libc version.
 const FUTEX_LOCK_PI2: i32 = 13;
+/// No thread has a greater id.
+const PID_MAX: u32 = 1 << 22;
 /// linux/sched.h.
 const CLONE_VFORK: u64 = 0x4000;
 
@@ -158,9 +160,11 @@ fn futex(args: [u64; 6]) -> Wait {
     if args[3] != 0 {
         return Wait::Timed("futex");
     }
-    // A robust or PI mutex has the owner's id in its word, with the bit that says it has waiters.
+    // A robust or PI mutex has the owner's id in its word, with the bit that says it has waiters; so has one of
+    // musl's, or 16 in its place. A semaphore of musl's has that bit too, and no id, or all bits.
     let value = args[2] as u32;
-    let lock = pi || value == 2 || value & libc::FUTEX_WAITERS != 0;
+    let id = value & libc::FUTEX_TID_MASK;
+    let lock = pi || value == 2 || value & libc::FUTEX_WAITERS != 0 && (1..=PID_MAX).contains(&id);
     Wait::Futex { address: args[0], shared: operation & libc::FUTEX_PRIVATE_FLAG == 0, lock }
 }
 
@@ -269,6 +273,10 @@ mod tests {
             Wait::Futex { address: 64, shared: false, lock: false }
         );
         assert_eq!(of(libc::SYS_futex, [64, wait, 2, 0x7000, 0, 0]), Wait::Timed("futex"));
+        let is_lock = |value: u32| of(libc::SYS_futex, [64, wait, value.into(), 0, 0, 0]).is_lock();
+        let waiters = libc::FUTEX_WAITERS;
+        assert!(is_lock(waiters | 4711) && is_lock(waiters | 16), "a robust mutex, and one of musl's");
+        assert!(!is_lock(waiters) && !is_lock(u32::MAX), "a semaphore of musl's, new and old");
         let shared = libc::FUTEX_WAIT as u64;
         assert_eq!(
             of(libc::SYS_futex, [64, shared, 9, 0, 0, 0]),
