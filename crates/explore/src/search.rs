@@ -205,6 +205,17 @@ impl Search {
         false
     }
 
+    /// Gives away at most so many of the graphs that wait, those that have waited longest.
+    pub fn give(&mut self, most: usize) -> Vec<Graph> {
+        let most = most.min(self.stack.len());
+        self.stack.drain(..most).collect()
+    }
+
+    /// Puts graphs on the stack.
+    pub fn take(&mut self, graphs: Vec<Graph>) {
+        self.stack.extend(graphs);
+    }
+
     /// How many graphs wait.
     pub fn waiting(&self) -> usize {
         self.stack.len()

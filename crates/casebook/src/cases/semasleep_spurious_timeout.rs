@@ -212,7 +212,7 @@ fn modelled<S: Watched>() -> Model {
     Model::new(|| {
         let note = Arc::new(SemaNote::<S, Whole>::new());
         // Not modelled.
-        let woken = Arc::new(AtomicBool::new(false));
+        let woken = Arc::new(model::ghost::AtomicBool::new(false));
         let waker = model::spawn("waker", {
             let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
             move || {

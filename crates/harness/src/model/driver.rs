@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{Depth, Entry, counterexample, plans, verdict};
+use super::{Depth, Entry, counterexample, graphs, plans, verdict};
 use sigproof_report::seen::{Exhaustion, Explored, Model};
 use sigproof_report::{Expected, Grade, Looked, Outcome, PROGRAM, Run, Seen, Technique};
 
@@ -67,14 +67,14 @@ pub(super) struct Failing {
 
 /// What the exploration came to so far.
 #[derive(Default)]
-struct Found {
-    executions: u64,
-    plans: usize,
-    signals: u64,
-    well: u64,
-    failing: BTreeMap<Outcome, (u64, Failing)>,
-    stopped: Option<String>,
-    unsupported: bool,
+pub(super) struct Found {
+    pub(super) executions: u64,
+    pub(super) plans: usize,
+    pub(super) signals: u64,
+    pub(super) well: u64,
+    pub(super) failing: BTreeMap<Outcome, (u64, Failing)>,
+    pub(super) stopped: Option<String>,
+    pub(super) unsupported: bool,
 }
 
 /// Explores a model.
@@ -83,8 +83,15 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
     let depth = options.depth(entry);
     let mut found = Found::default();
     let broken = is_broken(entry.expected());
-    let bounds = if broken { rising(depth.preemptions) } else { vec![depth.preemptions] };
-    levels(entry, options, depth.deliveries, &bounds, observer, started, &mut found);
+    let depth = if engine::Engine::own() == Some(engine::Engine::Graph) {
+        graphs::explore(entry, options, depth.deliveries, observer, started, &mut found);
+        // Nothing bounds the order in which threads run.
+        Depth { preemptions: None, ..depth }
+    } else {
+        let bounds = if broken { rising(depth.preemptions) } else { vec![depth.preemptions] };
+        levels(entry, options, depth.deliveries, &bounds, observer, started, &mut found);
+        depth
+    };
     let mut run = run_of(entry);
     judge(&mut run, &found, entry, depth);
     for (outcome, (_, failing)) in found.failing {
@@ -234,7 +241,7 @@ fn take(
 }
 
 /// Whether no more can be learned: something that must never be was seen, or all that must be was.
-fn satisfied(found: &Found, expected: &Expected) -> bool {
+pub(super) fn satisfied(found: &Found, expected: &Expected) -> bool {
     let broken = is_broken(expected);
     let forbidden = found.failing.keys().any(|outcome| expected.grade(*outcome) == Grade::Never);
     let seen =
@@ -242,7 +249,7 @@ fn satisfied(found: &Found, expected: &Expected) -> bool {
     forbidden || found.stopped.is_some() || (broken && expected.must_occur().all(seen))
 }
 
-fn is_broken(expected: &Expected) -> bool {
+pub(super) fn is_broken(expected: &Expected) -> bool {
     expected.is_shown_by_an_outcome()
 }
 

@@ -51,17 +51,65 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 mod choices;
-#[cfg(not(loom))]
+#[cfg(not(all(sigproof_graph, not(loom))))]
+mod search;
+#[cfg(not(any(loom, sigproof_graph)))]
 mod unsupported;
 
 pub use choices::Choices;
 
-#[cfg(loom)]
+#[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, lacking, replay, spawn};
-#[cfg(loom)]
+#[cfg(not(all(sigproof_graph, not(loom))))]
+pub use search::search;
+#[cfg(all(sigproof_graph, not(loom)))]
+pub use crate::simulated::search;
+#[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::os::process::fork_and_exec;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, sigproof_graph)))]
 pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, lacking, replay, spawn};
+
+/// The bookkeeping of a model, which is no part of what it tests. It orders nothing and passes no signal point.
+/// What several threads touch at the same time, and what decides what a thread does next, belongs here: the
+/// explorer of execution graphs runs a body in any order that the graph allows, and must know of it.
+pub mod ghost {
+    #[cfg(not(all(sigproof_graph, not(loom))))]
+    pub use crate::native::atomic::{AtomicBool, AtomicU32, AtomicU64};
+    #[cfg(all(sigproof_graph, not(loom)))]
+    pub use crate::simulated::ghost::{AtomicBool, AtomicU32, AtomicU64};
+}
+
+/// The engines that models can be explored with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// Execution graphs, each once.
+    Graph,
+    /// Loom: interleavings.
+    Loom,
+}
+
+impl Engine {
+    /// That of this build, if it has models.
+    #[must_use]
+    pub const fn own() -> Option<Self> {
+        if cfg!(loom) {
+            Some(Self::Loom)
+        } else if cfg!(sigproof_graph) {
+            Some(Self::Graph)
+        } else {
+            None
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Loom => "loom",
+        }
+    }
+}
 
 /// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
 pub type Body = Arc<dyn Fn() + Send + Sync>;
@@ -90,6 +138,31 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// What the environment may do to the target thread, where it chooses: to deliver signals, to let timed waits
+/// time out, to end waits for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// So many of these things in one execution, at most.
+    pub most: u32,
+    /// Whether timed waits may time out.
+    pub timeouts: bool,
+    /// Whether waits may end for nothing.
+    pub spurious: bool,
+}
+
+/// What a [`search`] tells while it goes on.
+pub enum Seen<'a> {
+    /// An execution failed, by choices that can be asked for.
+    Failed(Failure, &'a dyn Fn() -> Choices),
+    /// So far.
+    Progress {
+        /// Executions run.
+        executions: u64,
+        /// Graphs that wait.
+        waiting: usize,
+    },
 }
 
 /// How far an exploration goes.
@@ -159,6 +232,10 @@ pub struct Exploration {
     pub end: End,
     /// The orderings that were used and as what, if a survey was asked for.
     pub sites: Vec<(Site, core::sync::atomic::Ordering)>,
+    /// Runs that were no executions.
+    pub discarded: u64,
+    /// Graphs that were left when it ended.
+    pub left: usize,
 }
 
 /// Chances for perturbations.

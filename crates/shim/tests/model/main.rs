@@ -20,7 +20,7 @@
 //! | `times` | clock, time-outs, spurious ends |
 //! | `explorer` | limits, failures, counts, replays |
 
-#![cfg(loom)]
+#![cfg(any(loom, sigproof_graph))]
 
 mod cells;
 mod condvars;

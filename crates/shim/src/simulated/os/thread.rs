@@ -3,12 +3,12 @@
 use std::panic::Location;
 
 use crate::simulated::point;
-use crate::simulated::world::switching;
+use crate::simulated::below;
 
 /// Lets another thread run, if one wants to.
 #[track_caller]
 pub fn yield_now() {
     if let Some(me) = point::pass(Location::caller()) {
-        switching(me, loom::thread::yield_now);
+        below::yield_now(me);
     }
 }

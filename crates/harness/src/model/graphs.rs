@@ -1,0 +1,73 @@
+//! Explores a model over execution graphs: one search, in which the environment does what it may wherever it
+//! may.
+//!
+//! A broken variant is explored with no perturbation first, then with one, and so on, until what must be seen
+//! was seen: so the failure that is found has the fewest.
+
+use std::time::Instant;
+
+use sigproof_shim::model::{self as engine, End, Environment, Limits, Plan, Seen};
+
+use super::driver::{Failing, Found, Observer, Options, is_broken, satisfied};
+use super::{Entry, verdict};
+
+/// Explores `entry` with at most so many perturbations in an execution.
+pub(super) fn explore(
+    entry: &Entry,
+    options: &Options,
+    deliveries: u32,
+    observer: &dyn Observer,
+    started: Instant,
+    found: &mut Found,
+) {
+    let first = if is_broken(entry.expected()) { 0 } else { deliveries };
+    for most in first..=deliveries {
+        level(entry, options, most, observer, started, found);
+        if satisfied(found, entry.expected()) || found.unsupported {
+            return;
+        }
+    }
+}
+
+fn level(
+    entry: &Entry,
+    options: &Options,
+    most: u32,
+    observer: &dyn Observer,
+    started: Instant,
+    found: &mut Found,
+) {
+    let environment = Environment { most, timeouts: entry.model.timeouts, spurious: entry.model.spurious };
+    let limits = Limits { preemptions: None, until: options.until, ..Limits::default() };
+    let mut failed = 0;
+    let before = found.executions;
+    let explored = engine::search(environment, &limits, &entry.model.body, &mut |seen| match seen {
+        Seen::Progress { executions, waiting } => {
+            observer.plans(entry, 0, waiting.max(1), before + executions);
+            true
+        }
+        Seen::Failed(failure, choices) => {
+            failed += 1;
+            let (outcome, sentence) = verdict::judge(&failure);
+            found.failing.entry(outcome).and_modify(|(count, _)| *count += 1).or_insert_with(|| {
+                let seconds = started.elapsed().as_secs_f64();
+                (1, Failing { plan: Plan::default(), choices: Some(choices()), sentence, seconds })
+            });
+            !satisfied(found, entry.expected())
+        }
+    });
+    found.plans += 1;
+    found.executions += explored.executions;
+    found.signals += explored.deliveries;
+    found.well += explored.executions - failed;
+    match explored.end {
+        End::OutOfTime => found.stopped = Some("time budget".to_owned()),
+        End::TooLarge => {
+            // The last execution has no end.
+            found.well = found.well.saturating_sub(1);
+            found.stopped = Some(format!("an execution of {} is too long", entry.label()));
+        }
+        End::Unsupported => found.unsupported = true,
+        End::Exhausted | End::Failed(_) => {}
+    }
+}
