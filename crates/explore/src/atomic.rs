@@ -81,7 +81,7 @@ fn modify_now(what: Access) -> u64 {
 }
 
 macro_rules! atomic {
-    ($($name:ident $type:ty, $unsigned:ty;)*) => {$(
+    ($($name:ident $type:ty, $unsigned:ty, $is_opaque:literal;)*) => {$(
         #[doc = concat!("As std's `", stringify!($name), "`.")]
         #[derive(Debug)]
         pub struct $name(u32);
@@ -89,7 +89,7 @@ macro_rules! atomic {
         impl $name {
             /// A new atomic.
             pub fn new(value: $type) -> Self {
-                Self(location(Self::raw(value)))
+                Self(named(Self::raw(value), $is_opaque))
             }
 
             fn raw(value: $type) -> u64 {
@@ -210,13 +210,14 @@ macro_rules! atomic {
 }
 
 atomic! {
-    AtomicU8 u8, u8;
-    AtomicU16 u16, u16;
-    AtomicU32 u32, u32;
-    AtomicU64 u64, u64;
-    AtomicI32 i32, u32;
-    AtomicI64 i64, u64;
-    AtomicUsize usize, u64;
+    AtomicU8 u8, u8, false;
+    AtomicU16 u16, u16, false;
+    AtomicU32 u32, u32, false;
+    AtomicU64 u64, u64, false;
+    AtomicI32 i32, u32, false;
+    AtomicI64 i64, u64, false;
+    // It may hold an address.
+    AtomicUsize usize, u64, true;
 }
 
 /// As std's `AtomicBool`.
@@ -250,7 +251,11 @@ impl AtomicBool {
     ///
     /// With the value, if it is not `current`.
     pub fn compare_exchange(
-        &self, current: bool, new: bool, success: Ordering, failure: Ordering,
+        &self,
+        current: bool,
+        new: bool,
+        success: Ordering,
+        failure: Ordering,
     ) -> Result<bool, bool> {
         let exchanged = self.0.compare_exchange(current.into(), new.into(), success, failure);
         exchanged.map(|old| old != 0).map_err(|old| old != 0)
@@ -296,7 +301,11 @@ impl<T> AtomicPtr<T> {
     ///
     /// With the value, if it is not `current`.
     pub fn compare_exchange(
-        &self, current: *mut T, new: *mut T, success: Ordering, failure: Ordering,
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
     ) -> Result<*mut T, *mut T> {
         let op = Op::Cas(raw(current), raw(new));
         let old = cooked(modify(Access::rmw(self.location, op, order(success), order(failure))));

@@ -42,7 +42,8 @@ pub fn is_trail(text: &str, most: usize) -> bool {
 impl Trail {
     /// That of a graph.
     pub fn of(graph: &Graph) -> Self {
-        let mut order: Vec<usize> = (0..graph.threads.len()).filter(|&slot| !graph.threads[slot].events.is_empty()).collect();
+        let mut order: Vec<usize> =
+            (0..graph.threads.len()).filter(|&slot| !graph.threads[slot].events.is_empty()).collect();
         order.sort_by_key(|&slot| graph.threads[slot].key);
         let place = |slot: u8| order.iter().position(|&other| other == usize::from(slot)).unwrap_or(0) as u8;
         let threads = order.iter().map(|&slot| {
@@ -54,9 +55,9 @@ impl Trail {
                 Kind::Store => {
                     let own = Id { thread: slot as u8, index };
                     let rank = graph.place(event.loc, own);
-                    let before = thread.events[..usize::from(index)].iter().rposition(|other| {
-                        other.kind == Kind::Store && other.loc == event.loc
-                    });
+                    let before = thread.events[..usize::from(index)]
+                        .iter()
+                        .rposition(|other| other.kind == Kind::Store && other.loc == event.loc);
                     let last = before.map_or(0, |before| graph.place(event.loc, Id { index: before as u16, ..own }));
                     if rank == last + 1 { Step::Follows } else { Step::Stores(rank as u32) }
                 }
@@ -146,7 +147,9 @@ fn read_thread(text: &str) -> Option<(u64, Vec<Step>)> {
             number = Some(number.unwrap_or(0_u64).checked_mul(10)?.checked_add(digit)?);
         }
         let count = usize::try_from(number.unwrap_or(1)).ok()?;
-        if steps.len() > usize::from(u16::MAX) || count > usize::from(u16::MAX) && matches!(letter, 'i' | 'n' | 'z' | 'o') {
+        if steps.len() > usize::from(u16::MAX)
+            || count > usize::from(u16::MAX) && matches!(letter, 'i' | 'n' | 'z' | 'o')
+        {
             return None;
         }
         match letter {

@@ -35,6 +35,7 @@ impl Walk {
     /// From these graphs on, which a walk over the same program has [given away](Self::give).
     pub fn from(explorer: &Explorer, graphs: Vec<Graph>) -> Self {
         let mut walk = Self::new(explorer);
+        walk.run.search.graph.share = 0.0;
         walk.run.search.take(graphs);
         walk.advance();
         walk
@@ -72,6 +73,12 @@ impl Walk {
     /// The current graph.
     pub fn graph(&self) -> &Graph {
         &self.run.search.graph
+    }
+
+    /// Which part of the whole search is done, if the alternatives of each event had as much behind them as
+    /// each other: Knuth's estimate. A search that continues another counts its own part.
+    pub fn explored(&self) -> f64 {
+        self.run.search.explored
     }
 
     /// How many graphs wait.

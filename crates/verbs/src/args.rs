@@ -98,11 +98,15 @@ pub struct StressArgs {
 pub struct ModelArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// The engine: loom; the explorer of execution graphs; or both, whose outcomes are compared
+    #[arg(long, value_name = "ENGINE", default_value = "loom")]
+    pub engine: Engines,
     /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own
     /// bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
-    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
+    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound. For
+    /// loom: the explorer of graphs has no such bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
     /// One delivery more than the default, and one preemption more
@@ -151,6 +155,18 @@ pub struct StepArgs {
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
+}
+
+/// The engines that explore models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Engines {
+    /// Execution graphs, each once.
+    Graph,
+    /// Interleavings, within a bound of preemptions.
+    #[default]
+    Loom,
+    /// One after the other; their outcomes are compared.
+    Both,
 }
 
 /// A bound of preemptions.

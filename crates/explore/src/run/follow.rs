@@ -61,7 +61,9 @@ impl Run {
             ) => {
                 let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
                 let (ord, kernel, plain) = match request {
-                    Request::Store { ord, kernel, .. } | Request::StoreLater { ord, kernel, .. } => (ord, kernel, false),
+                    Request::Store { ord, kernel, .. } | Request::StoreLater { ord, kernel, .. } => {
+                        (ord, kernel, false)
+                    }
                     _ => (0, false, true),
                 };
                 let rank = match step {
@@ -69,7 +71,8 @@ impl Run {
                     _ => self.rank_before(slot, loc, load) + 1,
                 };
                 self.fibers[slot].done += 1;
-                let event = Event { kind: Kind::Store, loc, val, ord, kernel, plain, excl: load.is_some(), ..Event::default() };
+                let event =
+                    Event { kind: Kind::Store, loc, val, ord, kernel, plain, excl: load.is_some(), ..Event::default() };
                 let graph = &mut self.search.graph;
                 let id = graph.append(slot, event);
                 graph.release(id, load);

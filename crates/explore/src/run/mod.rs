@@ -28,8 +28,8 @@ use crate::graph::{Id, Kind, Op};
 use crate::search::Search;
 use crate::signal::Signals;
 
-pub(crate) use follow::Guide;
 pub(crate) use fiber::start as fiber_start;
+pub(crate) use follow::Guide;
 pub(crate) use points::{after, assume, deliver, halt_here, interrupt, spin_turn};
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
@@ -123,7 +123,7 @@ pub(crate) fn is_inside() -> bool {
 impl Run {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            search: Search::default(),
+            search: Search::whole(),
             fibers: Vec::new(),
             current: 0,
             extending: false,
@@ -141,7 +141,9 @@ impl Run {
     /// Runs `main` along the current graph. `finish` runs when the execution has ended, before the stacks of
     /// threads that have not ended are unwound; in it, loads give the last values.
     pub(crate) fn execute(
-        &mut self, main: Rc<dyn Fn()>, finish: impl FnOnce(&Result<End<()>, Stop>),
+        &mut self,
+        main: Rc<dyn Fn()>,
+        finish: impl FnOnce(&Result<End<()>, Stop>),
     ) -> Result<End<()>, Stop> {
         let this: *mut Self = self;
         let _reset = Entered(RUN.replace(this));
@@ -200,9 +202,13 @@ impl Run {
                 Status::Ready | Status::New | Status::Done => &[],
             };
             // What this turn stored, it loaded before.
-            let is_own = |id: &Id| waiting.iter().any(|event| points::is_idle(graph, event)) && {
-                let event = graph.event(*id);
-                usize::from(id.thread) == slot && usize::from(id.index) >= thread.events.len() - waiting.len() && event.excl
+            let is_own = |id: &Id| {
+                waiting.iter().any(|event| points::is_idle(graph, event)) && {
+                    let event = graph.event(*id);
+                    usize::from(id.thread) == slot
+                        && usize::from(id.index) >= thread.events.len() - waiting.len()
+                        && event.excl
+                }
             };
             let newest = |loc: u32| {
                 let order = &graph.locations[loc as usize].order;

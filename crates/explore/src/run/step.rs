@@ -167,8 +167,7 @@ impl Run {
     fn repeat(&mut self, request: Request, slot: usize, done: usize) -> Attempt {
         let graph = &self.search.graph;
         let event = &graph.threads[slot].events[done];
-        let is_opaque =
-            matches!(event.kind, Kind::Load | Kind::Store) && graph.locations[event.loc as usize].is_opaque;
+        let is_opaque = matches!(event.kind, Kind::Load | Kind::Store) && graph.locations[event.loc as usize].is_opaque;
         let is_same = match request {
             Request::Load(access) => event.kind == Kind::Load && event.loc == access.loc,
             Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {

@@ -6,10 +6,25 @@
 
 use std::time::Instant;
 
-use sigproof_shim::model::{self as engine, End, Environment, Limits, Plan, Seen};
+use sigproof_shim::model::{self as engine, End, Environment, Limits, Seen};
 
-use super::driver::{Failing, Found, Observer, Options, is_broken, satisfied};
+use super::driver::{Failing, Found, OUT_OF_TIME, Observer, Options, is_broken, satisfied};
+use super::token::Perturbed;
 use super::{Entry, verdict};
+
+/// What the progress of a search is told in: parts of the whole.
+pub(super) const WHOLE: usize = 1000;
+
+/// A part of the whole, in words.
+fn part(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent < 0.1 { "less than 0.1 %".to_owned() } else { format!("{percent:.1} %") }
+}
+
+/// What the environment may do in a model, at most so often in an execution.
+pub(super) fn environment(entry: &Entry, most: u32) -> Environment {
+    Environment { most, timeouts: entry.model.timeouts, spurious: entry.model.spurious }
+}
 
 /// Explores `entry` with at most so many perturbations in an execution.
 pub(super) fn explore(
@@ -29,21 +44,14 @@ pub(super) fn explore(
     }
 }
 
-fn level(
-    entry: &Entry,
-    options: &Options,
-    most: u32,
-    observer: &dyn Observer,
-    started: Instant,
-    found: &mut Found,
-) {
-    let environment = Environment { most, timeouts: entry.model.timeouts, spurious: entry.model.spurious };
+fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, started: Instant, found: &mut Found) {
+    let environment = environment(entry, most);
     let limits = Limits { preemptions: None, until: options.until, ..Limits::default() };
     let mut failed = 0;
     let before = found.executions;
-    let explored = engine::search(environment, &limits, &entry.model.body, &mut |seen| match seen {
-        Seen::Progress { executions, waiting } => {
-            observer.plans(entry, 0, waiting.max(1), before + executions);
+    let explored = engine::search(environment, &limits, &entry.model.body, options.jobs, &mut |seen| match seen {
+        Seen::Progress { executions, explored, .. } => {
+            observer.plans(entry, (explored * WHOLE as f64) as usize, WHOLE, before + executions);
             true
         }
         Seen::Failed(failure, choices) => {
@@ -51,7 +59,7 @@ fn level(
             let (outcome, sentence) = verdict::judge(&failure);
             found.failing.entry(outcome).and_modify(|(count, _)| *count += 1).or_insert_with(|| {
                 let seconds = started.elapsed().as_secs_f64();
-                (1, Failing { plan: Plan::default(), choices: Some(choices()), sentence, seconds })
+                (1, Failing { perturbed: Perturbed::By(environment), choices: Some(choices()), sentence, seconds })
             });
             !satisfied(found, entry.expected())
         }
@@ -61,7 +69,15 @@ fn level(
     found.signals += explored.deliveries;
     found.well += explored.executions - failed;
     match explored.end {
-        End::OutOfTime => found.stopped = Some("time budget".to_owned()),
+        End::OutOfTime => {
+            let executions = explored.executions;
+            let why = format!("{OUT_OF_TIME}; {executions} executions are about {} of all", part(explored.explored));
+            if options.time_bounds && !is_broken(entry.expected()) {
+                found.bound = Some(why);
+            } else {
+                found.stopped = Some(why);
+            }
+        }
         End::TooLarge => {
             // The last execution has no end.
             found.well = found.well.saturating_sub(1);

@@ -60,12 +60,12 @@ pub use choices::Choices;
 
 #[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, lacking, replay, spawn};
-#[cfg(not(all(sigproof_graph, not(loom))))]
-pub use search::search;
-#[cfg(all(sigproof_graph, not(loom)))]
-pub use crate::simulated::search;
 #[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::os::process::fork_and_exec;
+#[cfg(all(sigproof_graph, not(loom)))]
+pub use crate::simulated::{repeat, search};
+#[cfg(not(all(sigproof_graph, not(loom))))]
+pub use search::{repeat, search};
 #[cfg(not(any(loom, sigproof_graph)))]
 pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, lacking, replay, spawn};
 
@@ -162,6 +162,8 @@ pub enum Seen<'a> {
         executions: u64,
         /// Graphs that wait.
         waiting: usize,
+        /// The part of the search that is done: an estimate, of which 1 is the whole.
+        explored: f64,
     },
 }
 
@@ -236,6 +238,27 @@ pub struct Exploration {
     pub discarded: u64,
     /// Graphs that were left when it ended.
     pub left: usize,
+    /// The part of the search that was done: an estimate, of which 1 is the whole.
+    pub explored: f64,
+}
+
+impl Exploration {
+    /// Adds what another part of the same exploration came to; the end stays.
+    #[cfg(all(sigproof_graph, not(loom)))]
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { executions, carried_out, deliveries, chances, end: _, sites, discarded, left, explored } = other;
+        self.executions += executions;
+        self.carried_out += carried_out;
+        self.deliveries += deliveries;
+        self.discarded += discarded;
+        self.left += left;
+        self.explored += explored;
+        self.sites.extend(sites);
+        let own = &mut self.chances;
+        own.signals = own.signals.max(chances.signals);
+        own.timeouts = own.timeouts.max(chances.timeouts);
+        own.spurious = own.spurious.max(chances.spurious);
+    }
 }
 
 /// Chances for perturbations.

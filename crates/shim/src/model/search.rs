@@ -2,23 +2,32 @@
 
 use alloc::vec::Vec;
 
-use super::{Body, Chances, End, Environment, Exploration, Limits, Seen};
+use super::{Body, Chances, Choices, End, Environment, Exploration, Limits, Seen};
 
 /// Gives [`End::Unsupported`].
 pub fn search(
     _environment: Environment,
     _limits: &Limits,
     _body: &Body,
-    _each: &mut dyn FnMut(Seen<'_>) -> bool,
+    _jobs: usize,
+    _each: &mut (dyn FnMut(Seen<'_>) -> bool + Send),
 ) -> Exploration {
-    Exploration {
-        executions: 0,
-        carried_out: 0,
-        deliveries: 0,
-        chances: Chances::default(),
-        end: End::Unsupported,
-        sites: Vec::new(),
-        discarded: 0,
-        left: 0,
-    }
+    NONE
 }
+
+/// Gives [`End::Unsupported`].
+pub fn repeat(_environment: Environment, _limits: &Limits, _choices: &Choices, _body: &Body) -> Exploration {
+    NONE
+}
+
+const NONE: Exploration = Exploration {
+    executions: 0,
+    carried_out: 0,
+    deliveries: 0,
+    chances: Chances { signals: 0, timeouts: 0, spurious: 0 },
+    end: End::Unsupported,
+    sites: Vec::new(),
+    discarded: 0,
+    left: 0,
+    explored: 0.0,
+};

@@ -16,6 +16,7 @@ const NONE: Exploration = Exploration {
     sites: Vec::new(),
     discarded: 0,
     left: 0,
+    explored: 0.0,
 };
 
 /// Whether this build has models: it has not.

@@ -56,7 +56,7 @@ macro_rules! atomic {
                 self.readers.before_load(me);
                 let value = switching(me, || self.modelled.load(order));
                 self.readers.after_load(me);
-                record(at, || format!(concat!("load {:?} = ", $show), order, value));
+                record(at, || format!(concat!("load {:?} = ", $show, "{}"), order, value, below::age()));
                 value
             }
 

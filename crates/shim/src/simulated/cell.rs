@@ -30,11 +30,7 @@ impl<T> UnsafeCell<T> {
     /// Wraps `value`. Inside of a model only.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Self {
-            value: core::cell::UnsafeCell::new(value),
-            modelled: below::Plain::new(),
-            users: AtomicI32::new(0),
-        }
+        Self { value: core::cell::UnsafeCell::new(value), modelled: below::Plain::new(), users: AtomicI32::new(0) }
     }
 
     /// Runs `f` with a pointer for shared reading. Dereferencing it is the caller's obligation.

@@ -3,9 +3,9 @@
 use std::panic::Location;
 use std::string::String;
 
+use super::below;
 use super::point;
 use super::world::with;
-use super::below;
 
 /// Spin-loop hint.
 #[track_caller]

@@ -45,7 +45,7 @@ mod world;
 #[cfg(all(sigproof_graph, not(loom)))]
 use graphed as below;
 #[cfg(all(sigproof_graph, not(loom)))]
-pub use graphed::check::search;
+pub use graphed::check::{repeat, search};
 #[cfg(all(sigproof_graph, not(loom)))]
 pub use graphed::ghost;
 #[cfg(all(sigproof_graph, not(loom)))]

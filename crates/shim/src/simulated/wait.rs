@@ -4,11 +4,11 @@
 //! come between. So the thread is asleep to all others from one step on, and a handler that runs now runs in a
 //! sleeping thread.
 
+use std::format;
 use std::panic::Location;
 use std::string::String;
 use std::time::Duration;
 use std::vec::Vec;
-use std::format;
 
 use super::below;
 use super::gate::Gate;

@@ -149,6 +149,7 @@ pub(super) enum Perturbed {
     /// A plan.
     As(Rc<Plan>),
     /// The environment, in every way that this leaves to it.
+    #[cfg_attr(loom, expect(dead_code, reason = "loom explores plans"))]
     By(Environment),
 }
 

@@ -4,8 +4,12 @@ use std::boxed::Box;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::string::String;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Condvar, Mutex};
 use std::vec::Vec;
 
+use sigproof_explore::graph::Graph;
 use sigproof_explore::{End as Ended, Explorer, Trail, Walk, Went};
 
 use super::statics;
@@ -24,9 +28,8 @@ pub const fn lacking() -> Option<String> {
 /// it.
 #[must_use]
 pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Option<Choices>) {
-    let perturbed = Perturbed::As(Rc::new(plan.clone()));
     let mut first = None;
-    let mut found = check(&perturbed, limits, body, &mut |seen| match seen {
+    let mut found = check(Perturb::As(plan), limits, body, 1, &mut |seen| match seen {
         Seen::Failed(failure, choices) => {
             first = Some((failure, choices()));
             false
@@ -40,35 +43,52 @@ pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Optio
     (found, choices)
 }
 
-/// Runs `body` in every execution in which the environment does what it may. Tells `each` of what fails, and
+/// Runs `body` in every execution in which the environment does what it may, in so many threads. Tells `each` of what fails, and
 /// now and then of progress; its answer says whether to go on.
 #[must_use]
 pub fn search(
     environment: Environment,
     limits: &Limits,
     body: &Body,
-    each: &mut dyn FnMut(Seen<'_>) -> bool,
+    jobs: usize,
+    each: &mut (dyn FnMut(Seen<'_>) -> bool + Send),
 ) -> Exploration {
-    check(&Perturbed::By(environment), limits, body, each)
+    check(Perturb::By(environment), limits, body, jobs, each)
+}
+
+/// Who perturbs the executions of a search.
+#[derive(Clone, Copy)]
+enum Perturb<'a> {
+    As(&'a Plan),
+    By(Environment),
+}
+
+impl Perturb<'_> {
+    fn perturbed(self) -> Perturbed {
+        match self {
+            Self::As(plan) => Perturbed::As(Rc::new(plan.clone())),
+            Self::By(environment) => Perturbed::By(environment),
+        }
+    }
 }
 
 /// Runs the one execution of these choices, and records its steps. It ends as [`End::Exhausted`] if it does
 /// not fail, and as [`End::Unsupported`] if it is none of this body.
 #[must_use]
 pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
-    again(&Perturbed::As(Rc::new(plan.clone())), limits, choices, body)
+    again(Perturb::As(plan), limits, choices, body)
 }
 
 /// As [`replay`], of an execution that a [`search`] found.
 #[must_use]
 pub fn repeat(environment: Environment, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
-    again(&Perturbed::By(environment), limits, choices, body)
+    again(Perturb::By(environment), limits, choices, body)
 }
 
-fn again(perturbed: &Perturbed, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
+fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) -> Exploration {
     let Some(trail) = Trail::read(&choices.0) else { return nothing(End::Unsupported) };
     let _quiet = Quiet::new();
-    let program = program(perturbed, limits, body, true);
+    let program = program(&perturb.perturbed(), limits, body, true);
     let mut walk = Walk::along(&explorer(limits), trail);
     let Some((ended, world)) = run(&mut walk, &program) else { return nothing(End::Unsupported) };
     let mut found = nothing(End::Exhausted);
@@ -95,6 +115,7 @@ fn nothing(end: End) -> Exploration {
         sites: Vec::new(),
         discarded: 0,
         left: 0,
+        explored: 0.0,
     }
 }
 
@@ -114,59 +135,229 @@ fn program(perturbed: &Perturbed, limits: &Limits, body: &Body, tracing: bool) -
     })
 }
 
-/// How often the clock is looked at, in runs.
+/// How often a search looks at the clock and at those who want work, in runs.
 const LOOK: u64 = 64;
 
+/// What the threads of one search share.
+struct Search<'a> {
+    perturb: Perturb<'a>,
+    limits: &'a Limits,
+    body: &'a Body,
+    each: Mutex<&'a mut (dyn FnMut(Seen<'_>) -> bool + Send)>,
+    executions: AtomicU64,
+    waiting: AtomicUsize,
+    explored: Mutex<f64>,
+    /// Whether to end, and how.
+    over: Mutex<Option<End>>,
+    is_over: AtomicBool,
+    pool: Mutex<Pool>,
+    changed: Condvar,
+}
+
+/// Work to be had.
+struct Pool {
+    graphs: Vec<Graph>,
+    /// Threads without work.
+    idle: usize,
+    threads: usize,
+}
+
 fn check(
-    perturbed: &Perturbed,
+    perturb: Perturb<'_>,
     limits: &Limits,
     body: &Body,
-    each: &mut dyn FnMut(Seen<'_>) -> bool,
+    jobs: usize,
+    each: &mut (dyn FnMut(Seen<'_>) -> bool + Send),
 ) -> Exploration {
-    let _quiet = Quiet::new();
-    world::take_sites();
-    let program = program(perturbed, limits, body, false);
-    let mut walk = Walk::new(&explorer(limits));
-    let mut found = nothing(End::Exhausted);
-    let mut runs = 0_u64;
-    loop {
-        if runs.is_multiple_of(LOOK) {
-            if limits.until.is_some_and(|until| clock::now() >= until) {
-                found.end = End::OutOfTime;
-                break;
-            }
-            if !each(Seen::Progress { executions: found.executions, waiting: walk.waiting() }) {
-                found.end = End::OutOfTime;
-                break;
-            }
-        }
-        runs += 1;
-        match run(&mut walk, &program) {
-            None => found.discarded += 1,
-            Some((ended, world)) => {
-                found.executions += 1;
-                match failure(ended, world) {
-                    Ok(world) => take(&mut found, &world),
-                    Err(None) => {
-                        found.end = End::TooLarge;
-                        break;
+    let jobs = jobs.max(1);
+    let search = Search {
+        perturb,
+        limits,
+        body,
+        each: Mutex::new(each),
+        executions: AtomicU64::new(0),
+        waiting: AtomicUsize::new(0),
+        explored: Mutex::default(),
+        over: Mutex::default(),
+        is_over: AtomicBool::new(false),
+        pool: Mutex::new(Pool { graphs: Vec::new(), idle: 0, threads: 1 }),
+        changed: Condvar::new(),
+    };
+    let first = Walk::new(&explorer(limits));
+    let mut found = if jobs == 1 {
+        search.work(Some(first))
+    } else {
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..jobs)
+                .filter_map(|_| {
+                    search.lock_pool(|pool| pool.threads += 1);
+                    let started = std::thread::Builder::new().spawn_scoped(scope, || search.work(None));
+                    if started.is_err() {
+                        // Where the machine refuses a thread, those that there are do the work.
+                        search.lock_pool(|pool| pool.threads -= 1);
                     }
-                    Err(Some(failure)) => {
-                        let choices = || Choices(Trail::of(walk.graph()).text());
-                        if !each(Seen::Failed(failure, &choices)) {
-                            break;
+                    started.ok()
+                })
+                .collect();
+            let mut found = search.work(Some(first));
+            for other in others {
+                match other.join() {
+                    Ok(other) => found.add(other),
+                    Err(payload) => std::panic::resume_unwind(payload),
+                }
+            }
+            found
+        })
+    };
+    found.left += search.lock_pool(|pool| pool.graphs.len());
+    if let Some(end) = lock(&search.over).take() {
+        found.end = end;
+    }
+    found
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A thread of the search that panics leaves no work behind.
+struct Leaves<'a, 'b>(&'a Search<'b>);
+
+impl Drop for Leaves<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end(None);
+        }
+    }
+}
+
+impl Search<'_> {
+    fn lock_pool<R>(&self, what: impl FnOnce(&mut Pool) -> R) -> R {
+        what(&mut lock(&self.pool))
+    }
+
+    fn end(&self, end: Option<End>) {
+        if let Some(end) = end {
+            lock(&self.over).get_or_insert(end);
+        }
+        self.is_over.store(true, Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// Explores from this walk on, then what others give away.
+    fn work(&self, first: Option<Walk>) -> Exploration {
+        let _quiet = Quiet::new();
+        let _leaves = Leaves(self);
+        world::take_sites();
+        let program = program(&self.perturb.perturbed(), self.limits, self.body, false);
+        let mut found = nothing(End::Exhausted);
+        let mut next = first;
+        while let Some(mut walk) = next.or_else(|| self.wait()) {
+            self.walk(&mut walk, &program, &mut found);
+            if !walk.is_over() {
+                found.left += walk.waiting() + 1;
+            }
+            found.explored += walk.explored();
+            next = None;
+        }
+        found.sites = world::take_sites();
+        found
+    }
+
+    /// Waits for work; `None` if there is none any more.
+    fn wait(&self) -> Option<Walk> {
+        let mut pool = lock(&self.pool);
+        pool.idle += 1;
+        loop {
+            if self.is_over.load(Relaxed) {
+                return None;
+            }
+            if !pool.graphs.is_empty() {
+                pool.idle -= 1;
+                let most = pool.graphs.len().div_ceil(pool.idle + 1);
+                let graphs = pool.graphs.drain(..most).collect();
+                return Some(Walk::from(&explorer(self.limits), graphs));
+            }
+            if pool.idle == pool.threads {
+                drop(pool);
+                self.end(None);
+                return None;
+            }
+            pool = self.changed.wait(pool).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    fn walk(&self, walk: &mut Walk, program: &Rc<dyn Fn()>, found: &mut Exploration) {
+        let (mut runs, mut told) = (0_u64, 0.0);
+        if walk.is_over() {
+            return;
+        }
+        loop {
+            if runs.is_multiple_of(LOOK) {
+                if self.limits.until.is_some_and(|until| clock::now() >= until) {
+                    return self.end(Some(End::OutOfTime));
+                }
+                self.share(walk);
+                self.waiting.store(walk.waiting(), Relaxed);
+                let explored = {
+                    let mut explored = lock(&self.explored);
+                    *explored += walk.explored() - told;
+                    told = walk.explored();
+                    *explored
+                };
+                let progress = Seen::Progress {
+                    executions: self.executions.load(Relaxed),
+                    waiting: self.waiting.load(Relaxed),
+                    explored,
+                };
+                if !self.tell(progress) {
+                    return self.end(Some(End::OutOfTime));
+                }
+            }
+            if self.is_over.load(Relaxed) {
+                return;
+            }
+            runs += 1;
+            match run(walk, program) {
+                None => found.discarded += 1,
+                Some((ended, world)) => {
+                    found.executions += 1;
+                    self.executions.fetch_add(1, Relaxed);
+                    match failure(ended, world) {
+                        Ok(world) => take(found, &world),
+                        Err(None) => {
+                            walk.advance();
+                            return self.end(Some(End::TooLarge));
+                        }
+                        Err(Some(failure)) => {
+                            let choices = || Choices(Trail::of(walk.graph()).text());
+                            if !self.tell(Seen::Failed(failure, &choices)) {
+                                walk.advance();
+                                return self.end(None);
+                            }
                         }
                     }
                 }
             }
-        }
-        if !walk.advance() {
-            break;
+            if !walk.advance() {
+                return;
+            }
         }
     }
-    found.left = if walk.is_over() { 0 } else { walk.waiting() + 1 };
-    found.sites = world::take_sites();
-    found
+
+    fn tell(&self, seen: Seen<'_>) -> bool {
+        (*lock(&self.each))(seen)
+    }
+
+    /// Gives half of its graphs to threads that have none.
+    fn share(&self, walk: &mut Walk) {
+        self.lock_pool(|pool| {
+            if pool.idle > 0 && pool.graphs.is_empty() && walk.waiting() > 1 {
+                pool.graphs = walk.give(walk.waiting().div_ceil(2));
+                self.changed.notify_all();
+            }
+        });
+    }
 }
 
 /// Runs the program along the current graph: how the execution ended, and in which state, if it is one.

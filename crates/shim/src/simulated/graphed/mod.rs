@@ -187,6 +187,11 @@ pub(super) fn seen_by_kernel(me: usize, word: &atomic::AtomicU32, _shadow: &core
     switching(me, || system::seen_by_kernel(word))
 }
 
+/// What there is to say of the value that was loaded just now.
+pub(super) fn age() -> &'static str {
+    if system::has_read_an_old_value() { ", not the newest" } else { "" }
+}
+
 /// A choice of the environment.
 pub(super) fn choose(count: u32) -> u32 {
     let me = with(|w| w.active).unwrap_or_default();

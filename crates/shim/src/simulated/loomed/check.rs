@@ -73,6 +73,7 @@ pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> E
             sites: Vec::new(),
             discarded: 0,
             left: 0,
+            explored: 0.0,
         },
     }
 }
@@ -116,6 +117,7 @@ fn check(plan: &Plan, limits: &Limits, body: &Body, tracing: bool, scratch: Opti
         sites: world::take_sites(),
         discarded: 0,
         left: 0,
+        explored: 0.0,
     }
 }
 

@@ -57,11 +57,11 @@ impl Plain {
 
 /// See `simulated`'s `gate`.
 #[derive(Debug)]
-pub(super) struct Gate(loom::sync::atomic::AtomicU32);
+pub(super) struct Gate(atomic::AtomicU32);
 
 impl Gate {
     pub(super) fn hidden() -> Self {
-        Self(loom::sync::atomic::AtomicU32::new(0))
+        Self(atomic::AtomicU32::new(0))
     }
 
     pub(super) fn seen() -> Self {
@@ -161,6 +161,11 @@ pub(super) fn seen_by_kernel(me: usize, word: &atomic::AtomicU32, shadow: &core:
     let absent = !shadow.load(Ordering::Relaxed);
     let looked = switching(me, || word.compare_exchange(absent, absent, Ordering::Relaxed, Ordering::Relaxed));
     looked.unwrap_or_else(|value| value)
+}
+
+/// What there is to say of the value that was loaded just now.
+pub(super) fn age() -> &'static str {
+    ""
 }
 
 /// A choice of the environment: here plans say what it does.

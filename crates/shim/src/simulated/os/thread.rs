@@ -2,8 +2,8 @@
 
 use std::panic::Location;
 
-use crate::simulated::point;
 use crate::simulated::below;
+use crate::simulated::point;
 
 /// Lets another thread run, if one wants to.
 #[track_caller]
