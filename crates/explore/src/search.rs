@@ -13,6 +13,9 @@
 //!
 //! Invariant: no graph is pushed twice. The tests count: runs of complete executions = distinct graphs.
 
+mod sizes;
+
+use self::sizes::Sizes;
 use crate::graph::{Clock, Event, Graph, Id, Kind, order};
 
 /// The state of a search.
@@ -24,8 +27,8 @@ pub struct Search {
     pool: Vec<Graph>,
     /// The most graphs that ever waited.
     pub deepest: usize,
-    /// The shares of all that was explored.
-    pub explored: f64,
+    /// How much there was behind the graphs that have been explored.
+    sizes: Sizes,
     /// A fault put into the search on purpose: the tests of the tests.
     pub fault: Fault,
 }
@@ -46,11 +49,6 @@ pub enum Fault {
 }
 
 impl Search {
-    /// A search of everything.
-    pub fn whole() -> Self {
-        Self { graph: Graph { share: 1.0, ..Graph::default() }, ..Self::default() }
-    }
-
     fn consistent(&self, graph: &Graph) -> bool {
         graph.sc < 2 || self.fault == Fault::NoSc || order::exists(graph)
     }
@@ -72,19 +70,8 @@ impl Search {
         self.deepest = self.deepest.max(self.stack.len());
     }
 
-    /// Divides the share of the current graph among it and those that its latest event has pushed.
-    fn divide(&mut self, waiting: usize) {
-        let pushed = &mut self.stack[waiting..];
-        if !pushed.is_empty() {
-            let share = self.graph.share / (pushed.len() + 1) as f64;
-            pushed.iter_mut().for_each(|graph| graph.share = share);
-            self.graph.share = share;
-        }
-    }
-
     /// Adds a load to the thread in `slot`, which reads the newest write.
     pub fn load(&mut self, slot: usize, event: Event) -> Id {
-        let waiting = self.stack.len();
         let location = event.loc;
         let id = self.graph.append(slot, event);
         let oldest = self.graph.bound(location, &self.graph.event(id).view());
@@ -97,20 +84,17 @@ impl Search {
             }
         }
         self.graph.read_from(id, self.graph.write_at(location, newest));
-        self.divide(waiting);
         id
     }
 
     /// Adds a choice among the values below `count`.
     pub fn choice(&mut self, slot: usize, count: u64) -> Id {
-        let waiting = self.stack.len();
         let id = self.graph.append(slot, Event { kind: Kind::Choice, ..Event::default() });
         for value in 1..count {
             self.graph.event_mut(id).val = value;
             self.push_current();
         }
         self.graph.event_mut(id).val = 0;
-        self.divide(waiting);
         id
     }
 
@@ -126,13 +110,11 @@ impl Search {
     /// displace that one.
     pub fn store(&mut self, slot: usize, event: Event, load: Option<Id>) -> bool {
         let location = event.loc;
-        let waiting = self.stack.len();
         let id = self.graph.append(slot, Event { excl: load.is_some(), ..event });
         self.graph.release(id, load);
         self.revisits(id, load);
         let places = places(&self.graph, id, load);
         let Some((&last, others)) = places.split_last() else {
-            self.divide(waiting);
             return false;
         };
         for &place in others {
@@ -143,7 +125,6 @@ impl Search {
             self.graph.locations[location as usize].order.remove(place);
         }
         self.graph.insert(location, last, id);
-        self.divide(waiting);
         self.consistent(&self.graph)
     }
 
@@ -217,9 +198,9 @@ impl Search {
 
     /// Takes the next graph from the stack; false if there is none.
     pub fn advance(&mut self) -> bool {
-        self.explored += self.graph.share;
-        self.graph.share = 0.0;
+        self.sizes.runs += 1;
         while let Some(graph) = self.stack.pop() {
+            self.sizes.begin(self.stack.len());
             self.pool.push(std::mem::replace(&mut self.graph, graph));
             let Some(slot) = self.graph.open() else { return true };
             let events = &self.graph.threads[slot].events;
@@ -229,8 +210,6 @@ impl Search {
             if self.store(slot, store, Some(load)) {
                 return true;
             }
-            self.explored += self.graph.share;
-            self.graph.share = 0.0;
         }
         false
     }
@@ -238,12 +217,23 @@ impl Search {
     /// Gives away at most so many of the graphs that wait, those that have waited longest.
     pub fn give(&mut self, most: usize) -> Vec<Graph> {
         let most = most.min(self.stack.len());
+        self.sizes.shift(most);
         self.stack.drain(..most).collect()
     }
 
     /// Puts graphs on the stack.
     pub fn take(&mut self, graphs: Vec<Graph>) {
         self.stack.extend(graphs);
+    }
+
+    /// How many runs there were.
+    pub fn runs(&self) -> u64 {
+        self.sizes.runs
+    }
+
+    /// About how many runs are left.
+    pub fn left(&self) -> f64 {
+        self.sizes.left(self.stack.len())
     }
 
     /// How many graphs wait.

@@ -35,7 +35,6 @@ impl Walk {
     /// From these graphs on, which a walk over the same program has [given away](Self::give).
     pub fn from(explorer: &Explorer, graphs: Vec<Graph>) -> Self {
         let mut walk = Self::new(explorer);
-        walk.run.search.graph.share = 0.0;
         walk.run.search.take(graphs);
         walk.advance();
         walk
@@ -75,10 +74,15 @@ impl Walk {
         &self.run.search.graph
     }
 
-    /// Which part of the whole search is done, if the alternatives of each event had as much behind them as
-    /// each other: Knuth's estimate. A search that continues another counts its own part.
-    pub fn explored(&self) -> f64 {
-        self.run.search.explored
+    /// How many runs there were.
+    pub fn runs(&self) -> u64 {
+        self.run.search.runs()
+    }
+
+    /// About how many runs are left: each graph that waits counts as much as those that were taken from its
+    /// place before.
+    pub fn left(&self) -> f64 {
+        self.run.search.left()
     }
 
     /// How many graphs wait.

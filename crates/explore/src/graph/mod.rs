@@ -53,8 +53,6 @@ pub struct Graph {
     pub stamp: u32,
     /// How many events are sequentially consistent.
     pub sc: u32,
-    /// Its share of the whole search, if the alternatives of an event have equal shares.
-    pub share: f64,
 }
 
 macro_rules! copy_into {
@@ -72,7 +70,7 @@ macro_rules! copy_into {
 }
 copy_into!(Thread { key; events });
 copy_into!(Location { name, init, is_opaque; order, reads });
-copy_into!(Graph { stamp, sc, share; threads, locations });
+copy_into!(Graph { stamp, sc; threads, locations });
 
 impl Graph {
     /// The event `id`, which is not the initial write.

@@ -123,7 +123,7 @@ pub(crate) fn is_inside() -> bool {
 impl Run {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            search: Search::whole(),
+            search: Search::default(),
             fibers: Vec::new(),
             current: 0,
             extending: false,

@@ -1,4 +1,4 @@
-//! The door to the model checker: loom, with a signal handler as a first-class thing.
+//! The door to the model checker, with a signal handler as a first-class thing.
 //!
 //! [`explore`] runs a body under every interleaving of its threads and every result that the memory model
 //! allows its loads, for *one* [`Plan`].
@@ -7,8 +7,11 @@
 //! The caller enumerates plans, from the [chances](Exploration::chances) that were seen and from what was
 //! [carried out](Exploration::carried_out).
 //!
+//! [`search`] runs a body in every execution in which an [`Environment`] does what it may: where a plan says
+//! what happens, there the environment chooses. Only the [`Engine::Graph`] has it.
+//!
 //! Loom's search leaves out orders of operations that do not depend on each other. It takes some for
-//! independent that are not: `simulated` puts a gate before them (its `atomic` says which).
+//! independent that are not: `simulated` puts a gate before them (its `loomed::readers` says which).
 //!
 //! # Signal points
 //!
@@ -26,21 +29,21 @@
 //!
 //! Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of pipes and event
 //! counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in
-//! every kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that
-//! is asleep brings with it: loom's `unpark` orders the waker before the woken.
+//! every kernel we know, and self-pipes rely on it. A futex orders nothing; over loom, beyond what waking a
+//! thread that is asleep brings with it: `unpark` orders the waker before the woken.
 //!
 //! # Limits: what the model cannot see
 //!
-//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`:
-//!   loom takes a handler that runs on its thread as a part of the program's order. Orderings are put to the
-//!   test across threads only.
+//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`: a
+//!   handler that runs on its thread is a part of the program's order. Orderings are put to the test across
+//!   threads only.
 //! - Load buffering: a load never gives what is stored only later.
-//! - The strength of `SeqCst` accesses: loom treats them as `AcqRel`. No source here relies on one.
-//! - A compare-and-swap that fails always gives the newest value.
-//! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are
-//!   seen; five threads.
-//! - A read-modify-write that races with a plain store may be given a value that the store has overwritten: a
-//!   false alarm.
+//! - `compare_exchange_weak` never fails for nothing.
+//! - Over loom: the strength of `SeqCst` accesses, which it treats as `AcqRel` (no source here relies on one);
+//!   a compare-and-swap that fails with an older value; more than seven stores of an atomic's history; more
+//!   than five threads. And a read-modify-write that races with a plain store may be given a value that the
+//!   store has overwritten: a false alarm.
+//! - Over execution graphs: turns of a spinning loop that store what they loaded; more than eight threads.
 //! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not
 //!   interrupted. That is what single-stepping is for.
 //! - Reference counts are not modelled.
@@ -246,13 +249,12 @@ impl Exploration {
     /// Adds what another part of the same exploration came to; the end stays.
     #[cfg(all(sigproof_graph, not(loom)))]
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { executions, carried_out, deliveries, chances, end: _, sites, discarded, left, explored } = other;
+        let Self { executions, carried_out, deliveries, chances, end: _, sites, discarded, left, explored: _ } = other;
         self.executions += executions;
         self.carried_out += carried_out;
         self.deliveries += deliveries;
         self.discarded += discarded;
         self.left += left;
-        self.explored += explored;
         self.sites.extend(sites);
         let own = &mut self.chances;
         own.signals = own.signals.max(chances.signals);

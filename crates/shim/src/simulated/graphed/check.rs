@@ -146,7 +146,8 @@ struct Search<'a> {
     each: Mutex<&'a mut (dyn FnMut(Seen<'_>) -> bool + Send)>,
     executions: AtomicU64,
     waiting: AtomicUsize,
-    explored: Mutex<f64>,
+    /// Of each walk, its runs and about how many it has left.
+    sizes: Mutex<Vec<(u64, f64)>>,
     /// Whether to end, and how.
     over: Mutex<Option<End>>,
     is_over: AtomicBool,
@@ -177,7 +178,7 @@ fn check(
         each: Mutex::new(each),
         executions: AtomicU64::new(0),
         waiting: AtomicUsize::new(0),
-        explored: Mutex::default(),
+        sizes: Mutex::default(),
         over: Mutex::default(),
         is_over: AtomicBool::new(false),
         pool: Mutex::new(Pool { graphs: Vec::new(), idle: 0, threads: 1 }),
@@ -210,6 +211,8 @@ fn check(
         })
     };
     found.left += search.lock_pool(|pool| pool.graphs.len());
+    let (runs, left) = lock(&search.sizes).iter().fold((0.0, 0.0), |(a, b), (runs, left)| (a + *runs as f64, b + left));
+    found.explored = if left + runs > 0.0 { runs / (runs + left) } else { 0.0 };
     if let Some(end) = lock(&search.over).take() {
         found.end = end;
     }
@@ -253,11 +256,18 @@ impl Search<'_> {
         let mut found = nothing(End::Exhausted);
         let mut next = first;
         while let Some(mut walk) = next.or_else(|| self.wait()) {
-            self.walk(&mut walk, &program, &mut found);
+            let place = {
+                let mut sizes = lock(&self.sizes);
+                sizes.push((0, 0.0));
+                sizes.len() - 1
+            };
+            if !walk.is_over() {
+                self.walk(&mut walk, place, &program, &mut found);
+            }
             if !walk.is_over() {
                 found.left += walk.waiting() + 1;
             }
-            found.explored += walk.explored();
+            self.explored(place, &walk);
             next = None;
         }
         found.sites = world::take_sites();
@@ -287,11 +297,8 @@ impl Search<'_> {
         }
     }
 
-    fn walk(&self, walk: &mut Walk, program: &Rc<dyn Fn()>, found: &mut Exploration) {
-        let (mut runs, mut told) = (0_u64, 0.0);
-        if walk.is_over() {
-            return;
-        }
+    fn walk(&self, walk: &mut Walk, place: usize, program: &Rc<dyn Fn()>, found: &mut Exploration) {
+        let mut runs = 0_u64;
         loop {
             if runs.is_multiple_of(LOOK) {
                 if self.limits.until.is_some_and(|until| clock::now() >= until) {
@@ -299,12 +306,7 @@ impl Search<'_> {
                 }
                 self.share(walk);
                 self.waiting.store(walk.waiting(), Relaxed);
-                let explored = {
-                    let mut explored = lock(&self.explored);
-                    *explored += walk.explored() - told;
-                    told = walk.explored();
-                    *explored
-                };
+                let explored = self.explored(place, walk);
                 let progress = Seen::Progress {
                     executions: self.executions.load(Relaxed),
                     waiting: self.waiting.load(Relaxed),
@@ -343,6 +345,15 @@ impl Search<'_> {
                 return;
             }
         }
+    }
+
+    /// Notes how far a walk is; about which part of the whole search is done.
+    fn explored(&self, place: usize, walk: &Walk) -> f64 {
+        let mut sizes = lock(&self.sizes);
+        sizes[place] = (walk.runs(), walk.left());
+        let (runs, left) =
+            sizes.iter().fold((0.0, 0.0), |(runs, left), (more, rest)| (runs + *more as f64, left + rest));
+        if runs + left > 0.0 { runs / (runs + left) } else { 0.0 }
     }
 
     fn tell(&self, seen: Seen<'_>) -> bool {
