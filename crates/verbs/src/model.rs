@@ -88,7 +88,16 @@ fn budget(engine: Engine, args: &ModelArgs) -> Option<Duration> {
 /// A word names nothing, or there is no such model.
 pub fn chosen(args: &ModelArgs) -> Result<Vec<Entry>, Trouble> {
     let selection = selection(args).map_err(|unknown| Trouble::usage(unknown.to_string()))?;
-    let chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
+    let mut chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
+    if !chosen.is_empty()
+        && let Some(shard) = args.shard
+    {
+        let mut index = 0..;
+        chosen.retain(|_| index.next().is_some_and(|index| shard.has(index)));
+        if chosen.is_empty() {
+            return Err(Trouble::usage("this part has no model: there are fewer models than parts".to_owned()));
+        }
+    }
     if chosen.is_empty() {
         return Err(Trouble::usage(
             "no chosen model has this note, mode, variant and flavour; `{program} list` shows what there is".to_owned(),

@@ -15,10 +15,15 @@ use super::{Entry, verdict};
 /// What the progress of a search is told in: parts of the whole.
 pub(super) const WHOLE: usize = 1000;
 
-/// A part of the whole, in words.
-fn part(part: f64) -> String {
-    let percent = part * 100.0;
-    if percent < 0.1 { "less than 0.1 %".to_owned() } else { format!("{percent:.1} %") }
+/// How many executions there are in all, in words: so many were `part` of them.
+fn all(executions: u64, part: f64) -> String {
+    let all = executions as f64 / part;
+    if !all.is_finite() {
+        return String::new();
+    }
+    // Two digits: it is an estimate, and too low rather than too high.
+    let digit = 10_f64.powf(all.max(1.0).log10().floor() - 1.0).max(1.0);
+    format!(" of about {} or more", (all / digit).round() * digit)
 }
 
 /// What the environment may do in a model, at most so often in an execution.
@@ -71,7 +76,7 @@ fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, s
     match explored.end {
         End::OutOfTime => {
             let executions = explored.executions;
-            let why = format!("{OUT_OF_TIME}; {executions} executions are about {} of all", part(explored.explored));
+            let why = format!("{OUT_OF_TIME}; {executions} executions{}", all(executions, explored.explored));
             if options.time_bounds && !is_broken(entry.expected()) {
                 found.bound = Some(why);
             } else {
@@ -85,5 +90,20 @@ fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, s
         }
         End::Unsupported => found.unsupported = true,
         End::Exhausted | End::Failed(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(500, 0.5, " of about 1000 or more")]
+    #[case(68_352, 0.013, " of about 5300000 or more")]
+    #[case(3, 1.0, " of about 3 or more")]
+    #[case(0, 0.0, "")]
+    fn an_estimate_has_two_digits(#[case] executions: u64, #[case] part: f64, #[case] text: &str) {
+        assert_eq!(all(executions, part), text);
     }
 }
