@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests; then the quick models, every sweep and a short stress in this process, and
 //! whether these three agree; then, if Go runtimes are found, a short comparison with them.
 
+use sigproof_harness::model::Engine;
 use sigproof_report::{Exit, Run};
 
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
@@ -15,7 +16,7 @@ const SEQUENCES: u64 = 50_000;
 /// Runs the verb.
 pub fn run(args: &TestArgs, session: &mut Session<'_>) -> Concluded {
     // Before the tests, some of which need it: a long build is announced.
-    model::process::find(session.tool.explorer)?;
+    model::process::find(session.tool.explorer, Engine::Loom)?;
     let parts = phases::carry_out(phases(args, session.out, &VERBS), session.stop);
     let exit = phases::exit(&parts, session.interrupted());
     Ok(exit.worst(session.out.say(&format!("\n{}\n", phases::line("test", &parts, exit)))).into())

@@ -15,13 +15,14 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::model::Entry;
 use sigproof_harness::model::orderings::{Caught, Effort, Place, Used, weaker};
 use sigproof_harness::model::worker::{Event, Order};
+use sigproof_harness::model::{Engine, Entry};
 use sigproof_report::seen::{Model, Weakened};
 use sigproof_report::{Expected, Grade, Outcome, Report, Run, Seen, Selection, SetupId, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
+use sigproof_verbs::args::Engines;
 use sigproof_verbs::model::process::Explorer;
 
 use crate::args::ModelArgs;
@@ -56,7 +57,16 @@ struct Weakening<'a> {
 /// Runs it.
 pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     let chosen = model::chosen(args)?;
-    let program = &model::process::find(session.tool.explorer)?;
+    let engine = match args.engine {
+        Engines::Loom => Engine::Loom,
+        Engines::Graph => Engine::Graph,
+        Engines::Both => {
+            return Err(Trouble::usage(
+                "--weaken shows what one engine notices: give --engine graph or --engine loom".to_owned(),
+            ));
+        }
+    };
+    let program = &model::process::find(session.tool.explorer, engine)?;
     let stop = session.stop;
     let places = workbench::orderings()?;
     let labels: Vec<String> = chosen.iter().filter(|e| e.setup.variant == Variant::Fixed).map(Entry::label).collect();

@@ -3,6 +3,8 @@
 //! An atomic may be made anywhere in the program. Its initial value is before every access: the program must
 //! publish an atomic only to threads that its construction happens before, as safe Rust does.
 
+use std::marker::PhantomData;
+
 use crate::graph::{Op, Until, bits};
 use crate::run::{Access, Request, access, after, deliver, is_ended, step, with};
 
@@ -45,6 +47,10 @@ pub fn compiler_fence(ordering: Ordering) {
 
 /// A new location of the thread that runs.
 pub(crate) fn location(init: u64) -> u32 {
+    named(init, false)
+}
+
+fn named(init: u64, is_opaque: bool) -> u32 {
     with(|run| {
         if run.ended {
             return 0;
@@ -52,7 +58,9 @@ pub(crate) fn location(init: u64) -> u32 {
         let slot = run.current;
         let number = run.fibers[slot].locations;
         run.fibers[slot].locations += 1;
-        run.search.graph.location((slot as u8, number), init)
+        let location = run.search.graph.location((slot as u8, number), init);
+        run.search.graph.locations[location as usize].is_opaque = is_opaque;
+        location
     })
 }
 
@@ -73,7 +81,7 @@ fn modify_now(what: Access) -> u64 {
 }
 
 macro_rules! atomic {
-    ($($name:ident $type:ty, $unsigned:ty;)*) => {$(
+    ($($name:ident $type:ty, $unsigned:ty, $is_opaque:literal;)*) => {$(
         #[doc = concat!("As std's `", stringify!($name), "`.")]
         #[derive(Debug)]
         pub struct $name(u32);
@@ -81,7 +89,7 @@ macro_rules! atomic {
         impl $name {
             /// A new atomic.
             pub fn new(value: $type) -> Self {
-                Self(location(Self::raw(value)))
+                Self(named(Self::raw(value), $is_opaque))
             }
 
             fn raw(value: $type) -> u64 {
@@ -202,13 +210,115 @@ macro_rules! atomic {
 }
 
 atomic! {
-    AtomicU8 u8, u8;
-    AtomicU16 u16, u16;
-    AtomicU32 u32, u32;
-    AtomicU64 u64, u64;
-    AtomicI32 i32, u32;
-    AtomicI64 i64, u64;
-    AtomicUsize usize, u64;
+    AtomicU8 u8, u8, false;
+    AtomicU16 u16, u16, false;
+    AtomicU32 u32, u32, false;
+    AtomicU64 u64, u64, false;
+    AtomicI32 i32, u32, false;
+    AtomicI64 i64, u64, false;
+    // It may hold an address.
+    AtomicUsize usize, u64, true;
+}
+
+/// As std's `AtomicBool`.
+#[derive(Debug)]
+pub struct AtomicBool(AtomicU8);
+
+impl AtomicBool {
+    /// A new atomic.
+    pub fn new(value: bool) -> Self {
+        Self(AtomicU8::new(value.into()))
+    }
+
+    /// As std's.
+    pub fn load(&self, ordering: Ordering) -> bool {
+        self.0.load(ordering) != 0
+    }
+
+    /// As std's.
+    pub fn store(&self, value: bool, ordering: Ordering) {
+        self.0.store(value.into(), ordering);
+    }
+
+    /// As std's.
+    pub fn swap(&self, value: bool, ordering: Ordering) -> bool {
+        self.0.swap(value.into(), ordering) != 0
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// With the value, if it is not `current`.
+    pub fn compare_exchange(
+        &self,
+        current: bool,
+        new: bool,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<bool, bool> {
+        let exchanged = self.0.compare_exchange(current.into(), new.into(), success, failure);
+        exchanged.map(|old| old != 0).map_err(|old| old != 0)
+    }
+}
+
+/// As std's `AtomicPtr`. The addresses may differ from one run of an execution to the next; which of them are
+/// equal may not.
+#[derive(Debug)]
+pub struct AtomicPtr<T> {
+    location: u32,
+    pointer: PhantomData<fn(*mut T) -> *mut T>,
+}
+
+impl<T> AtomicPtr<T> {
+    /// A new atomic.
+    pub fn new(value: *mut T) -> Self {
+        Self { location: named(raw(value), true), pointer: PhantomData }
+    }
+
+    /// As std's.
+    pub fn load(&self, ordering: Ordering) -> *mut T {
+        cooked(modify(Access::load(self.location, order(ordering))))
+    }
+
+    /// As std's.
+    pub fn store(&self, value: *mut T, ordering: Ordering) {
+        deliver();
+        step(Request::Store { loc: self.location, val: raw(value), ord: order(ordering), kernel: false });
+        crate::cell::written_by_compiler(order(ordering));
+        after();
+    }
+
+    /// As std's.
+    pub fn swap(&self, value: *mut T, ordering: Ordering) -> *mut T {
+        let ord = order(ordering);
+        cooked(modify(Access::rmw(self.location, Op::Swap(raw(value)), ord, ord)))
+    }
+
+    /// As std's.
+    ///
+    /// # Errors
+    ///
+    /// With the value, if it is not `current`.
+    pub fn compare_exchange(
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        let op = Op::Cas(raw(current), raw(new));
+        let old = cooked(modify(Access::rmw(self.location, op, order(success), order(failure))));
+        if old == current { Ok(old) } else { Err(old) }
+    }
+}
+
+fn raw<T>(pointer: *mut T) -> u64 {
+    pointer.expose_provenance() as u64
+}
+
+fn cooked<T>(address: u64) -> *mut T {
+    std::ptr::with_exposed_provenance_mut(address as usize)
 }
 
 impl AtomicI64 {

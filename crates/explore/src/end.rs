@@ -9,6 +9,8 @@ pub enum Limit {
     Events,
     /// A loop with stores made as many turns as [`Explorer::turns`](crate::Explorer::turns) allows.
     Turns,
+    /// The execution had as many sequentially consistent events as can be put into an order: 128.
+    SeqCst,
 }
 
 /// How an execution ended.
@@ -52,6 +54,7 @@ impl<T: fmt::Debug> fmt::Display for End<T> {
             Self::Panic(text) => write!(f, "panic: {text}"),
             Self::Limit(Limit::Events) => f.write_str("limit: events"),
             Self::Limit(Limit::Turns) => f.write_str("limit: turns of a loop"),
+            Self::Limit(Limit::SeqCst) => f.write_str("limit: sequentially consistent events"),
         }
     }
 }

@@ -13,11 +13,11 @@ use crate::search::Fault;
 /// Runs programs; see the head of the crate.
 #[derive(Debug, Clone)]
 pub struct Explorer {
-    rules: Rules,
+    pub(crate) rules: Rules,
     most: Option<u64>,
     time: Option<Duration>,
     distinct: bool,
-    fault: Fault,
+    pub(crate) fault: Fault,
 }
 
 /// One way in which the program ended.
@@ -155,9 +155,11 @@ impl Explorer {
         let begun = Instant::now();
         loop {
             let mut value = None;
-            let end = run.execute(Rc::clone(&main), || {
-                let then = finish.borrow_mut().take();
-                value = then.map(|then| then());
+            let end = run.execute(Rc::clone(&main), |end| {
+                if *end == Ok(End::Done(())) {
+                    let then = finish.borrow_mut().take();
+                    value = then.map(|then| then());
+                }
             });
             match end {
                 Ok(end) => {

@@ -56,7 +56,12 @@ mod run;
 pub mod search;
 pub mod signal;
 pub mod sync;
+pub mod system;
 pub mod thread;
+mod trail;
+mod walk;
 
 pub use end::{End, Limit};
 pub use explorer::{Explorer, Found, Report};
+pub use trail::{Trail, is_trail};
+pub use walk::{Walk, Went};

@@ -13,6 +13,9 @@
 //!
 //! Invariant: no graph is pushed twice. The tests count: runs of complete executions = distinct graphs.
 
+mod sizes;
+
+use self::sizes::Sizes;
 use crate::graph::{Clock, Event, Graph, Id, Kind, order};
 
 /// The state of a search.
@@ -24,6 +27,8 @@ pub struct Search {
     pool: Vec<Graph>,
     /// The most graphs that ever waited.
     pub deepest: usize,
+    /// How much there was behind the graphs that have been explored.
+    sizes: Sizes,
     /// A fault put into the search on purpose: the tests of the tests.
     pub fault: Fault,
 }
@@ -109,7 +114,9 @@ impl Search {
         self.graph.release(id, load);
         self.revisits(id, load);
         let places = places(&self.graph, id, load);
-        let Some((&last, others)) = places.split_last() else { return false };
+        let Some((&last, others)) = places.split_last() else {
+            return false;
+        };
         for &place in others {
             self.graph.insert(location, place, id);
             if self.consistent(&self.graph) {
@@ -191,7 +198,9 @@ impl Search {
 
     /// Takes the next graph from the stack; false if there is none.
     pub fn advance(&mut self) -> bool {
+        self.sizes.runs += 1;
         while let Some(graph) = self.stack.pop() {
+            self.sizes.begin(self.stack.len());
             self.pool.push(std::mem::replace(&mut self.graph, graph));
             let Some(slot) = self.graph.open() else { return true };
             let events = &self.graph.threads[slot].events;
@@ -203,6 +212,28 @@ impl Search {
             }
         }
         false
+    }
+
+    /// Gives away at most so many of the graphs that wait, those that have waited longest.
+    pub fn give(&mut self, most: usize) -> Vec<Graph> {
+        let most = most.min(self.stack.len());
+        self.sizes.shift(most);
+        self.stack.drain(..most).collect()
+    }
+
+    /// Puts graphs on the stack.
+    pub fn take(&mut self, graphs: Vec<Graph>) {
+        self.stack.extend(graphs);
+    }
+
+    /// How many runs there were.
+    pub fn runs(&self) -> u64 {
+        self.sizes.runs
+    }
+
+    /// About how many runs are left.
+    pub fn left(&self) -> f64 {
+        self.sizes.left(self.stack.len())
     }
 
     /// How many graphs wait.

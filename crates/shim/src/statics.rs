@@ -3,7 +3,7 @@
 
 /// Defines functions that are `const`, but for models, whose atomics are registered with the checker when
 /// they are made.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, sigproof_graph)))]
 #[macro_export]
 macro_rules! const_fn {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $result:ty $body:block)+) => {
@@ -13,7 +13,7 @@ macro_rules! const_fn {
 
 /// Defines functions that are `const`, but for models, whose atomics are registered with the checker when
 /// they are made.
-#[cfg(loom)]
+#[cfg(any(loom, sigproof_graph))]
 #[macro_export]
 macro_rules! const_fn {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $result:ty $body:block)+) => {
@@ -24,7 +24,7 @@ macro_rules! const_fn {
 /// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In
 /// a model each execution has one, made when it is first asked for: let the first thread ask before it starts
 /// others, or the making orders them.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, sigproof_graph)))]
 #[macro_export]
 macro_rules! process_static {
     ($(#[$meta:meta])* $visibility:vis fn $name:ident() -> $type:ty = $value:expr;) => {
@@ -58,7 +58,7 @@ macro_rules! process_static {
 ///
 /// Not async-signal-safe: the first touch in a thread may allocate and registers a destructor. Nothing that a
 /// signal handler reaches may use it (rust-lang/rust#133698 is what happens otherwise).
-#[cfg(not(loom))]
+#[cfg(not(any(loom, sigproof_graph)))]
 #[macro_export]
 macro_rules! per_thread {
     ($($declaration:tt)*) => {
@@ -75,9 +75,33 @@ macro_rules! per_thread {
     };
 }
 
+/// Declares per-thread statics with the syntax of `std::thread_local!`, one for each thread of a model.
+#[cfg(all(sigproof_graph, not(loom)))]
+#[macro_export]
+macro_rules! per_thread {
+    ($($(#[$meta:meta])* $visibility:vis static $name:ident: $type:ty = const $value:block;)+) => {
+        $($(#[$meta])* $visibility static $name: $crate::LocalKey<$type> = $crate::LocalKey::new(|| $value);)+
+    };
+}
+
+/// Defines a function that gives a reference to the process's one value of its kind, made at compile time. In
+/// a model each execution has one, made when it is first asked for: let the first thread ask before it starts
+/// others.
+#[cfg(all(sigproof_graph, not(loom)))]
+#[macro_export]
+macro_rules! process_static {
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident() -> $type:ty = $value:expr;) => {
+        $(#[$meta])*
+        $visibility fn $name() -> &'static $type {
+            static VALUE: $crate::PerExecution<$type> = $crate::PerExecution::new(|| $value);
+            VALUE.get()
+        }
+    };
+}
+
 /// Brings `RwLock` and its guards into scope: std's; `RwLock<()>` is what a model has, too. For crates that
 /// have std.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, sigproof_graph)))]
 #[macro_export]
 macro_rules! use_rw_lock {
     () => {
@@ -86,7 +110,7 @@ macro_rules! use_rw_lock {
 }
 
 /// Brings `RwLock` and its guards into scope: simulated ones, of no value.
-#[cfg(loom)]
+#[cfg(any(loom, sigproof_graph))]
 #[macro_export]
 macro_rules! use_rw_lock {
     () => {

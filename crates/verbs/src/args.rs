@@ -101,11 +101,15 @@ pub struct StressArgs {
 pub struct ModelArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// The engine: loom; the explorer of execution graphs; or both, whose outcomes are compared
+    #[arg(long, value_name = "ENGINE", default_value = "loom")]
+    pub engine: Engines,
     /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own
     /// bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
-    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound
+    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound. For
+    /// loom: the explorer of graphs has no such bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
     /// One delivery more than the default, and one preemption more
@@ -118,6 +122,9 @@ pub struct ModelArgs {
     /// Time for the whole run, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
+    /// Only the I-th of N parts of the models, such as 2/5: for jobs that share the work
+    #[arg(long, value_name = "I/N", value_parser = Shard::read)]
+    pub shard: Option<Shard>,
     /// Models explored at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
@@ -154,6 +161,42 @@ pub struct StepArgs {
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
+}
+
+/// The engines that explore models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Engines {
+    /// Execution graphs, each once.
+    Graph,
+    /// Interleavings, within a bound of preemptions.
+    #[default]
+    Loom,
+    /// One after the other; their outcomes are compared.
+    Both,
+}
+
+/// One of several parts of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 0.
+    part: usize,
+    of: usize,
+}
+
+impl Shard {
+    fn read(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((part @ 1.., of)) if part <= of => Ok(Self { part: part - 1, of }),
+            _ => Err("write a part and the number of parts, such as 2/5".to_owned()),
+        }
+    }
+
+    /// Whether it has the element with this index.
+    #[must_use]
+    pub const fn has(self, index: usize) -> bool {
+        index % self.of == self.part
+    }
 }
 
 /// A bound of preemptions.
@@ -248,6 +291,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn shards_share_all_and_nothing_twice() {
+        let shards: Vec<Shard> = ["1/3", "2/3", "3/3"].iter().map(|text| Shard::read(text).unwrap()).collect();
+        for index in 0..10 {
+            assert_eq!(shards.iter().filter(|shard| shard.has(index)).count(), 1, "{index}");
+        }
+        for text in ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/2", "1/2/3"] {
+            assert!(Shard::read(text).is_err(), "{text}");
+        }
+    }
 
     #[rstest]
     #[case("10s", Ok(Duration::from_secs(10)))]

@@ -9,13 +9,14 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use sigproof_casebook::REGISTRY;
-use sigproof_harness::model::Entry;
+use sigproof_harness::model::driver::OUT_OF_TIME;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
+use sigproof_harness::model::{Engine, Entry};
 use sigproof_report::seen::{Exhaustion, Model};
 use sigproof_report::{Exit, Run, Seen, Selection, Technique, Variant, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use crate::args::{ModelArgs, Preemptions};
+use crate::args::{Engines, ModelArgs, Preemptions};
 use crate::findings::View;
 use crate::parallel::{self, jobs};
 use crate::progress::{self, Progress};
@@ -24,6 +25,7 @@ use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
 use crate::units;
 
+mod both;
 pub mod process;
 
 use process::Explorer;
@@ -31,10 +33,53 @@ use process::Explorer;
 /// Runs the verb.
 pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     let chosen = chosen(args)?;
-    let program = process::find(session.tool.explorer)?;
-    let (runs, trouble) = explore(args, &program, &chosen, session.stop);
+    let (runs, trouble) = match args.engine {
+        Engines::Loom => over(Engine::Loom, args, &chosen, session)?,
+        Engines::Graph => over(Engine::Graph, args, &chosen, session)?,
+        Engines::Both => {
+            let (first, trouble) = over(Engine::Loom, args, &chosen, session)?;
+            match trouble {
+                Some(_) => (first, trouble),
+                None => {
+                    let (second, trouble) = over(Engine::Graph, args, &chosen, session)?;
+                    (both::compared(first, second), trouble)
+                }
+            }
+        }
+    };
     let report = session.report(runs);
     session.conclude(&report, Text::Table(Technique::Model, View::WHOLE), trouble, |_| true)
+}
+
+/// The runs of the models over one engine.
+fn over(
+    engine: Engine,
+    args: &ModelArgs,
+    chosen: &[Entry],
+    session: &Session<'_>,
+) -> Result<(Vec<Run>, Option<Trouble>), Trouble> {
+    let bounds_graph = args.preemptions.is_some() && args.engine == Engines::Graph;
+    if bounds_graph {
+        return Err(Trouble::usage(
+            "--preemptions bounds the search of loom; the explorer of graphs has no such bound: leave it out, or give \
+             --engine loom"
+                .to_owned(),
+        ));
+    }
+    let program = process::find(session.tool.explorer, engine)?;
+    Ok(explore(engine, args, &program, chosen, session.stop))
+}
+
+/// The time that a search of graphs takes at most, where the user gives none.
+const GRAPH_TIME: Duration = Duration::from_secs(90);
+
+/// The same for `--quick`.
+const QUICK_TIME: Duration = Duration::from_secs(20);
+
+/// The time for all models. Loom has bounds of its own.
+fn budget(engine: Engine, args: &ModelArgs) -> Option<Duration> {
+    let default = if args.quick { QUICK_TIME } else { GRAPH_TIME };
+    args.budget.or((engine == Engine::Graph).then_some(default))
 }
 
 /// The models that these arguments choose.
@@ -43,7 +88,16 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
 /// A word names nothing, or there is no such model.
 pub fn chosen(args: &ModelArgs) -> Result<Vec<Entry>, Trouble> {
     let selection = selection(args).map_err(|unknown| Trouble::usage(unknown.to_string()))?;
-    let chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
+    let mut chosen: Vec<Entry> = REGISTRY.models().into_iter().filter(|entry| entry.is_chosen(&selection)).collect();
+    if !chosen.is_empty()
+        && let Some(shard) = args.shard
+    {
+        let mut index = 0..;
+        chosen.retain(|_| index.next().is_some_and(|index| shard.has(index)));
+        if chosen.is_empty() {
+            return Err(Trouble::usage("this part has no model: there are fewer models than parts".to_owned()));
+        }
+    }
     if chosen.is_empty() {
         return Err(Trouble::usage(
             "no chosen model has this note, mode, variant and flavour; `{program} list` shows what there is".to_owned(),
@@ -62,9 +116,15 @@ fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
 ///
 /// Each model gets a share of the remaining budget, so that a few large models do not use up all of it. A
 /// model that ran out of its share is explored again while a larger share is left for it.
-fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool) -> (Vec<Run>, Option<Trouble>) {
+fn explore(
+    engine: Engine,
+    args: &ModelArgs,
+    program: &Path,
+    chosen: &[Entry],
+    stop: &AtomicBool,
+) -> (Vec<Run>, Option<Trouble>) {
     let progress = Progress::start();
-    let until = args.budget.map(|budget| Instant::now() + budget);
+    let until = budget(engine, args).map(|budget| Instant::now() + budget);
     let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
     let runs = Mutex::new(BTreeMap::new());
     let mut open: Vec<usize> = (0..chosen.len()).collect();
@@ -84,7 +144,8 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
             |(), n| {
                 let index = open[n];
                 let bounds = bounds(args, &chosen[index], share(open.len() - n), inner);
-                if let Some(run) = explore_one(program, &chosen[index], index, bounds, stop, &progress)? {
+                let bounds = Bounds { time_bounds: args.budget.is_none(), ..bounds };
+                if let Some(run) = explore_one(engine, program, &chosen[index], index, bounds, stop, &progress)? {
                     progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
                     if let Ok(mut runs) = runs.lock() {
                         runs.insert(index, run);
@@ -93,7 +154,7 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
                 Ok(())
             },
         );
-        let out_of_time = |run: &Run| why_not_exhausted(run) == Some(OUT_OF_TIME);
+        let out_of_time = |run: &Run| why_not_exhausted(run).is_some_and(|why| why.starts_with(OUT_OF_TIME));
         open = runs.lock().map_or_else(
             |_| Vec::new(),
             |runs| runs.iter().filter(|(_, run)| out_of_time(run)).map(|(index, _)| *index).collect(),
@@ -108,9 +169,6 @@ fn explore(args: &ModelArgs, program: &Path, chosen: &[Entry], stop: &AtomicBool
     (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
 }
 
-/// The driver's reason why a model is not exhausted, if the budget was too small.
-const OUT_OF_TIME: &str = "time budget";
-
 /// The reason why a model is not exhausted.
 fn why_not_exhausted(run: &Run) -> Option<&str> {
     run.model()?.end.as_ref()?.not_exhausted.as_deref()
@@ -118,6 +176,7 @@ fn why_not_exhausted(run: &Run) -> Option<&str> {
 
 /// Explores one model in a process of its own. `None`: an interruption stopped it.
 fn explore_one(
+    engine: Engine,
     program: &Path,
     entry: &Entry,
     index: usize,
@@ -137,7 +196,10 @@ fn explore_one(
         Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
             index,
             fraction: done as f64 / known.max(1) as f64,
-            detail: format!("plan {done} of {known} so far, {} executions", units::count(executions)),
+            detail: match engine {
+                Engine::Loom => format!("plan {done} of {known} so far, {} executions", units::count(executions)),
+                Engine::Graph => format!("{} executions", units::count(executions)),
+            },
         }),
         _ => {}
     });
@@ -177,6 +239,7 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
         },
         budget: left.map(|left| left.as_secs_f64()),
         jobs: Some(jobs),
+        time_bounds: false,
     }
 }
 

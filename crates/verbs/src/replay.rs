@@ -47,7 +47,7 @@ fn of_model(token: &str, place: Place, stop: &AtomicBool) -> Result<Option<Run>,
     }
     let mut found = None;
     let mut refused = None;
-    let program = process::find(place)?;
+    let program = process::find(place, token.engine())?;
     Explorer::start(&program, &Order::Replay(token.to_string()))?.events(stop, |event| match event {
         Event::Done(_, run) => found = Some(*run),
         Event::Refused(why) => refused = Some(why),

@@ -10,7 +10,7 @@ use crate::{assert_none, code, sources, texts};
 /// tests see everything.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("explore", &[]),
-    ("shim", &[]),
+    ("shim", &["explore"]),
     ("report", &[]),
     ("profbuf", &["shim"]),
     ("inspect", &["shim"]),

@@ -27,6 +27,7 @@ use sigproof_osnote::notes::sema::{SemaNote, Whole};
 use sigproof_osnote::semaphore::{PosixSemaphore, Semaphore, Slept, WaitOnce};
 use sigproof_osnote::testing::Disturb;
 use sigproof_osnote::{Backends, Note, NoteError, Platform, Woken};
+use sigproof_shim::model::ghost::AtomicBool as Unmodelled;
 use sigproof_shim::native::atomic::{AtomicBool, AtomicU64, Ordering};
 use sigproof_shim::os::clock;
 use sigproof_shim::sync::Arc;
@@ -212,7 +213,7 @@ fn modelled<S: Watched>() -> Model {
     Model::new(|| {
         let note = Arc::new(SemaNote::<S, Whole>::new());
         // Not modelled.
-        let woken = Arc::new(AtomicBool::new(false));
+        let woken = Arc::new(Unmodelled::new(false));
         let waker = model::spawn("waker", {
             let (note, woken) = (Arc::clone(&note), Arc::clone(&woken));
             move || {

@@ -13,7 +13,8 @@
 use sigproof_osnote::notes::futex;
 use sigproof_osnote::{Note, NoteError, Woken};
 use sigproof_shim::cell::UnsafeCell;
-use sigproof_shim::native::atomic::{AtomicBool, AtomicU32, Ordering};
+use sigproof_shim::model::ghost;
+use sigproof_shim::native::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,11 @@ pub(super) struct Watch(Arc<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
+    /// Of the sleeper.
     phase: AtomicU32,
-    woken: AtomicBool,
+    woken: ghost::AtomicBool,
+    /// Whether a clear is under way.
+    clearing: ghost::AtomicBool,
     wakeups: AtomicU32,
     /// When the next sleep fails; 0: not at all.
     failing: AtomicU32,
@@ -101,9 +105,11 @@ impl Note for Contract {
         let phase = self.watch.phase();
         ensure(phase == SLEPT, Outcome::Crash, || format!("a clear in phase {phase}: no sleep has returned"));
         self.watch.enter(CLEARING);
+        self.watch.0.clearing.store(true, Ordering::Relaxed);
         self.written.with_mut(|_| ());
         self.watch.0.woken.store(false, Ordering::Relaxed);
         self.inner.clear();
+        self.watch.0.clearing.store(false, Ordering::Relaxed);
         self.watch.enter(IDLE);
     }
 
@@ -130,7 +136,7 @@ impl Note for Contract {
     }
 
     fn wakeup(&self) -> Result<(), NoteError> {
-        let clearing = self.watch.phase() == CLEARING;
+        let clearing = self.watch.0.clearing.load(Ordering::Relaxed);
         let again = self.watch.0.woken.swap(true, Ordering::Relaxed);
         ensure(!again && !clearing, Outcome::DoubleWakeup, || {
             format!("a wake-up {}", if again { "though the note is woken" } else { "during a clear" })

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sigproof_osnote::cpuprof::{Entries, Entry};
 use sigproof_profbuf::{Records, Tag};
-use sigproof_shim::native::atomic::{AtomicU64, Ordering};
+use sigproof_shim::atomic::Ordering;
+use sigproof_shim::model::ghost::AtomicU64;
 
 use sigproof_harness::model::ensure;
 use sigproof_report::Outcome;

@@ -38,6 +38,8 @@ pub struct Location {
     pub order: Vec<Id>,
     /// Its loads, in no order.
     pub reads: Vec<Id>,
+    /// Whether its values are addresses: they may differ from run to run.
+    pub is_opaque: bool,
 }
 
 /// An execution graph.
@@ -67,7 +69,7 @@ macro_rules! copy_into {
     };
 }
 copy_into!(Thread { key; events });
-copy_into!(Location { name, init; order, reads });
+copy_into!(Location { name, init, is_opaque; order, reads });
 copy_into!(Graph { stamp, sc; threads, locations });
 
 impl Graph {

@@ -16,6 +16,7 @@
 //! Invariant: no borrow of the [`Run`] lives while a fiber is switched.
 
 mod fiber;
+mod follow;
 mod points;
 mod step;
 
@@ -23,11 +24,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::end::{End, Limit};
-use crate::graph::{Kind, Op};
+use crate::graph::{Id, Kind, Op};
 use crate::search::Search;
 use crate::signal::Signals;
 
 pub(crate) use fiber::start as fiber_start;
+pub(crate) use follow::Guide;
 pub(crate) use points::{after, assume, deliver, halt_here, interrupt, spin_turn};
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
@@ -91,6 +93,8 @@ pub(crate) struct Run {
     pub(crate) rules: Rules,
     pub(crate) actions: Vec<Option<Rc<crate::signal::Action>>>,
     pub(crate) last: Vec<(u32, u64)>,
+    /// The execution to repeat, if one is to be.
+    pub(crate) guide: Option<Guide>,
     stacks: Vec<fiber::Stack>,
 }
 
@@ -111,6 +115,11 @@ pub(crate) fn with<R>(what: impl FnOnce(&mut Run) -> R) -> R {
     what(unsafe { &mut *run })
 }
 
+/// Whether the calling code is part of a run.
+pub(crate) fn is_inside() -> bool {
+    !RUN.get().is_null()
+}
+
 impl Run {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
@@ -124,21 +133,25 @@ impl Run {
             rules,
             actions: Vec::new(),
             last: Vec::new(),
+            guide: None,
             stacks: Vec::new(),
         }
     }
 
-    /// Runs `main` along the current graph. `finish` runs after all threads, and sees the last values.
-    pub(crate) fn execute(&mut self, main: Rc<dyn Fn()>, finish: impl FnOnce()) -> Result<End<()>, Stop> {
+    /// Runs `main` along the current graph. `finish` runs when the execution has ended, before the stacks of
+    /// threads that have not ended are unwound; in it, loads give the last values.
+    pub(crate) fn execute(
+        &mut self,
+        main: Rc<dyn Fn()>,
+        finish: impl FnOnce(&Result<End<()>, Stop>),
+    ) -> Result<End<()>, Stop> {
         let this: *mut Self = self;
         let _reset = Entered(RUN.replace(this));
         with(|run| run.begin());
         fiber::start(0, 1 << 56, Box::new(move || main()));
         let end = drive();
         with(|run| run.ended = true);
-        if end == Ok(End::Done(())) {
-            finish();
-        }
+        finish(&end);
         fiber::unwind_all();
         end
     }
@@ -179,7 +192,7 @@ impl Run {
         }
         let graph = &self.search.graph;
         let mut spins = false;
-        for (fiber, thread) in self.fibers.iter().zip(&graph.threads) {
+        for (slot, (fiber, thread)) in self.fibers.iter().zip(&graph.threads).enumerate() {
             let waiting = match fiber.status {
                 Status::Blocked => &thread.events[thread.events.len() - 1..],
                 Status::Spinning => {
@@ -188,9 +201,21 @@ impl Run {
                 }
                 Status::Ready | Status::New | Status::Done => &[],
             };
-            let newest = |loc: u32| graph.locations[loc as usize].order.len();
+            // What this turn stored, it loaded before.
+            let is_own = |id: &Id| {
+                waiting.iter().any(|event| points::is_idle(graph, event)) && {
+                    let event = graph.event(*id);
+                    usize::from(id.thread) == slot
+                        && usize::from(id.index) >= thread.events.len() - waiting.len()
+                        && event.excl
+                }
+            };
+            let newest = |loc: u32| {
+                let order = &graph.locations[loc as usize].order;
+                order.iter().rposition(|id| !is_own(id)).map_or(0, |index| index + 1)
+            };
             let mut loads = waiting.iter().filter(|event| event.kind == Kind::Load);
-            if loads.any(|load| graph.place(load.loc, load.src) != newest(load.loc)) {
+            if loads.any(|load| graph.place(load.loc, load.src) < newest(load.loc)) {
                 return Err(Stop::Discard);
             }
             if fiber.assumes {
@@ -245,6 +270,9 @@ fn drive() -> Result<End<()>, Stop> {
             if !moved {
                 break;
             }
+        }
+        if with(|run| run.guide.is_some()) {
+            return with(|run| if run.has_left_the_trail() { Err(Stop::Discard) } else { run.close() });
         }
         let Some(slot) = with(|run| {
             assert!(

@@ -2,7 +2,7 @@
 
 use super::{Request, Status, fiber, limit, step, with};
 use crate::end::Limit;
-use crate::graph::Kind;
+use crate::graph::{Event, Graph, Kind};
 
 /// A point where the environment may deliver signals to the thread that runs: each choice is an event.
 pub(crate) fn deliver() {
@@ -54,13 +54,16 @@ pub(crate) fn spin_turn() {
         let done = run.fibers[slot].done;
         let events = &run.search.graph.threads[slot].events;
         let turn = &events[run.fibers[slot].turn.min(done)..done];
+        // A read-modify-write that stores what it loaded changes nothing: without that turn, each load from it
+        // can load from the store before, and nothing is ordered that was not.
         let only_reads = turn.iter().all(|event| match event.kind {
-            Kind::Load => !event.opens || event.new.is_none(),
+            Kind::Load => !event.opens || event.new.is_none_or(|new| new == event.val),
+            Kind::Store => is_idle(&run.search.graph, event),
             Kind::Choice => event.val == 0,
             _ => false,
         });
         // What was repeated so far is not the end of the thread: the graph has later events.
-        if only_reads && done == events.len() {
+        if only_reads && done == run.known(slot) {
             run.fibers[slot].status = Status::Spinning;
             return false;
         }
@@ -76,6 +79,11 @@ pub(crate) fn spin_turn() {
     if !goes_on {
         fiber::switch();
     }
+}
+
+/// Whether a store is that of a read-modify-write which stores what it loaded.
+pub(crate) fn is_idle(graph: &Graph, store: &Event) -> bool {
+    store.kind == Kind::Store && store.excl && graph.event(store.src).val == store.val
 }
 
 /// A point after an operation, which the comparison run has.

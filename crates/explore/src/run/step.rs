@@ -2,7 +2,7 @@
 
 use super::{Run, Status, Stop, fiber, limit, with};
 use crate::end::Limit;
-use crate::graph::{Event, Id, Kind, Op, Until};
+use crate::graph::{Event, Id, Kind, Op, Until, bits, order};
 
 /// What a thread asks for.
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +77,19 @@ impl Access {
         Self { until, assumed: true, ..self }
     }
 
+    /// The event of the load.
+    pub(super) fn event(self) -> Event {
+        let Self { loc, op, until, success, fail, kernel, assumed, plain } = self;
+        let opens = op != Op::None;
+        Event { kind: Kind::Load, loc, op, until, success, fail, kernel, opens, assumed, plain, ..Event::default() }
+    }
+
     pub(crate) fn kernel(self) -> Self {
         Self { kernel: true, ..self }
     }
 }
 
-enum Attempt {
+pub(super) enum Attempt {
     Got(u64),
     Wait,
 }
@@ -126,6 +133,9 @@ impl Run {
         }
         let slot = self.current;
         let done = self.fibers[slot].done;
+        if self.guide.is_some() {
+            return self.follow(request, slot, done);
+        }
         if done < self.search.graph.threads[slot].events.len() {
             return self.repeat(request, slot, done);
         }
@@ -145,16 +155,23 @@ impl Run {
             self.halt(limit(Limit::Events));
             return Attempt::Wait;
         }
+        // A read-modify-write adds two.
+        if is_sc(request) && self.search.graph.sc as usize + 2 > order::MOST {
+            self.halt(limit(Limit::SeqCst));
+            return Attempt::Wait;
+        }
         self.fibers[slot].done += 1;
         self.extend(request, slot)
     }
 
     fn repeat(&mut self, request: Request, slot: usize, done: usize) -> Attempt {
-        let event = &self.search.graph.threads[slot].events[done];
+        let graph = &self.search.graph;
+        let event = &graph.threads[slot].events[done];
+        let is_opaque = matches!(event.kind, Kind::Load | Kind::Store) && graph.locations[event.loc as usize].is_opaque;
         let is_same = match request {
             Request::Load(access) => event.kind == Kind::Load && event.loc == access.loc,
             Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
-                event.kind == Kind::Store && event.loc == loc && event.val == val
+                event.kind == Kind::Store && event.loc == loc && (event.val == val || is_opaque)
             }
             Request::Fence(ord) => event.kind == Kind::Fence && event.ord == ord,
             Request::Choice(count) => event.kind == Kind::Choice && event.val < count,
@@ -174,7 +191,10 @@ impl Run {
         if !ready {
             return Attempt::Wait;
         }
-        let (blocked, val) = (event.blocked, event.val);
+        if is_opaque {
+            self.refresh(request, Id { thread: slot as u8, index: done as u16 });
+        }
+        let Event { blocked, val, .. } = self.search.graph.threads[slot].events[done];
         self.fibers[slot].done += 1;
         if blocked {
             self.fibers[slot].status = Status::Blocked;
@@ -183,29 +203,33 @@ impl Run {
         Attempt::Got(val)
     }
 
+    /// The addresses of this run take the place of those of the one before.
+    fn refresh(&mut self, request: Request, id: Id) {
+        let graph = &mut self.search.graph;
+        let mut event = *graph.event(id);
+        match request {
+            Request::Load(access) => {
+                event.val = graph.written(event.loc, event.src);
+                event.op = access.op;
+                let new = if event.blocked { None } else { access.op.apply(event.val) };
+                assert_eq!(new.is_some(), event.new.is_some(), "explore: two addresses are equal in one run only");
+                event.new = new;
+            }
+            Request::Store { val, .. } | Request::StoreLater { val, .. } => event.val = val,
+            _ => {}
+        }
+        *graph.event_mut(id) = event;
+    }
+
     fn has_done(&self, id: Id) -> bool {
         self.fibers.get(usize::from(id.thread)).is_some_and(|fiber| fiber.done > usize::from(id.index))
     }
 
-    fn extend(&mut self, request: Request, slot: usize) -> Attempt {
+    pub(super) fn extend(&mut self, request: Request, slot: usize) -> Attempt {
         let search = &mut self.search;
         match request {
             Request::Load(access) => {
-                let Access { loc, op, until, success, fail, kernel, assumed, plain } = access;
-                let opens = op != Op::None;
-                let event = Event {
-                    kind: Kind::Load,
-                    loc,
-                    op,
-                    until,
-                    success,
-                    fail,
-                    kernel,
-                    opens,
-                    assumed,
-                    plain,
-                    ..Event::default()
-                };
+                let event = access.event();
                 let id = search.load(slot, event);
                 let event = search.graph.event(id);
                 if event.blocked {
@@ -275,7 +299,16 @@ impl Run {
     }
 }
 
-fn open_load(run: &Run, slot: usize) -> Id {
+fn is_sc(request: Request) -> bool {
+    let ord = match request {
+        Request::Load(access) => access.success | access.fail,
+        Request::Store { ord, .. } | Request::StoreLater { ord, .. } | Request::Fence(ord) => ord,
+        _ => 0,
+    };
+    ord & bits::SC != 0
+}
+
+pub(super) fn open_load(run: &Run, slot: usize) -> Id {
     let events = &run.search.graph.threads[slot].events;
     let index = events.iter().rposition(|event| event.opens).expect("the load of a read-modify-write");
     Id { thread: slot as u8, index: index as u16 }

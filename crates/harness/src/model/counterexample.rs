@@ -2,25 +2,38 @@
 
 use std::time::{Duration, Instant};
 
-use sigproof_shim::model::{self as engine, End, FailureKind, Limits};
+use sigproof_shim::model::{self as engine, End, Engine, Exploration, FailureKind, Limits};
 use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Failing};
-use super::token::Token;
+use super::token::{Perturbed, Token};
 use super::{Entry, trace, verdict};
 use sigproof_report::{Finding, Run, Verdict};
 use sigproof_report::{Grade, Outcome, PROGRAM};
 
+/// Why a token cannot be repeated.
+const MISFIT: &str = "the token does not fit this source: its operations are others";
+
 /// How long the search for fewer preemptions may take, for each number of them.
 const SHORTER: Duration = Duration::from_secs(2);
+
+/// Runs the execution of a token.
+fn run_again(token: &Token, entry: &Entry) -> Exploration {
+    let (limits, body) = (Limits::default(), &entry.model.body);
+    match &token.perturbed {
+        Perturbed::Plan(plan) => engine::replay(plan, &limits, &token.choices, body),
+        Perturbed::By(environment) => engine::repeat(*environment, &limits, &token.choices, body),
+    }
+}
 
 /// The failure as a finding: with the fewest preemptions below `bound`, if there is one to look below, its
 /// steps, and how to see it again.
 pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut failing: Failing) -> Finding {
     for preemptions in 0..bound.unwrap_or(0) {
+        let Perturbed::Plan(plan) = &failing.perturbed else { break };
         let until = Some(clock::now() + SHORTER);
         let limits = Limits { preemptions: Some(preemptions), until, ..Limits::default() };
-        let (again, choices) = engine::explore(&failing.plan, &limits, &entry.model.body);
+        let (again, choices) = engine::explore(plan, &limits, &entry.model.body);
         if let End::Failed(failure) = &again.end
             && let (same, sentence) = verdict::judge(failure)
             && same == outcome
@@ -32,15 +45,13 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
     let mut finding = Finding::new(outcome, failing.sentence);
     finding.seconds = Some(failing.seconds);
     if let Some(choices) = failing.choices {
-        let token = Token { label: entry.label(), plan: failing.plan, choices };
-        if let End::Failed(failure) =
-            engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body).end
-        {
+        let token = Token { label: entry.label(), perturbed: failing.perturbed, choices };
+        if let End::Failed(failure) = run_again(&token, entry).end {
             let (again, sentence) = verdict::judge(&failure);
             if again == outcome {
                 finding.sentence = sentence;
                 finding.text = trace::render(&failure, &finding.sentence);
-                finding.details = trace::details(&failure, &token.plan);
+                finding.details = trace::details(&failure, &token.perturbed);
             }
         }
         finding.replay = Some(format!("{PROGRAM} replay {token}"));
@@ -55,7 +66,7 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
 pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
     let started = Instant::now();
     let entry = models.iter().find(|entry| entry.label() == token.label)?;
-    let explored = engine::replay(&token.plan, &Limits::default(), &token.choices, &entry.model.body);
+    let explored = run_again(token, entry);
     let mut run = driver::run_of(entry);
     run.attempts = explored.executions;
     run.signals = explored.deliveries;
@@ -68,16 +79,17 @@ pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
             run.verdict = if expected { Verdict::AsExpected } else { Verdict::Unexpected };
             let mut finding = Finding::new(outcome, sentence);
             finding.text = trace::render(failure, &finding.sentence);
-            finding.details = trace::details(failure, &token.plan);
+            finding.details = trace::details(failure, &token.perturbed);
             finding.seconds = Some(started.elapsed().as_secs_f64());
             finding.replay = Some(format!("{PROGRAM} replay {token}"));
             run.add_finding(finding);
         }
-        End::Failed(_) => run.reason = Some("the token does not fit this source: its operations are others".to_owned()),
+        End::Failed(_) => run.reason = Some(MISFIT.to_owned()),
         End::Exhausted => {
             run.observed.insert(Outcome::Delivered, 1);
             run.reason = Some("this execution does not fail (any more)".to_owned());
         }
+        End::Unsupported if Engine::own() == Some(token.engine()) => run.reason = Some(MISFIT.to_owned()),
         End::Unsupported => {
             run.verdict = Verdict::Skipped;
             run.reason = Some(engine::lacking().unwrap_or_else(|| "this build has no models".to_owned()));

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{Depth, Entry, counterexample, plans, verdict};
+use super::token::Perturbed;
+use super::{Depth, Entry, counterexample, graphs, plans, verdict};
 use sigproof_report::seen::{Exhaustion, Explored, Model};
 use sigproof_report::{Expected, Grade, Looked, Outcome, PROGRAM, Run, Seen, Technique};
 
@@ -33,6 +34,9 @@ pub struct Options {
     pub preemptions: Option<Option<u8>>,
     /// When to stop, on the monotonic clock.
     pub until: Option<Duration>,
+    /// Whether a search of a fixed variant that the time ends is as good as one that a bound ends: nothing was
+    /// found within it.
+    pub time_bounds: bool,
     /// How many plans to explore at a time.
     pub jobs: usize,
 }
@@ -56,9 +60,12 @@ impl Observer for () {
     fn plans(&self, _: &Entry, _: usize, _: usize, _: u64) {}
 }
 
+/// Why a search is not exhausted whose budget was too small: how the reason begins.
+pub const OUT_OF_TIME: &str = "time budget";
+
 /// A failing plan.
 pub(super) struct Failing {
-    pub plan: Plan,
+    pub perturbed: Perturbed,
     pub choices: Option<Choices>,
     pub sentence: String,
     /// Since the exploration began.
@@ -67,14 +74,16 @@ pub(super) struct Failing {
 
 /// What the exploration came to so far.
 #[derive(Default)]
-struct Found {
-    executions: u64,
-    plans: usize,
-    signals: u64,
-    well: u64,
-    failing: BTreeMap<Outcome, (u64, Failing)>,
-    stopped: Option<String>,
-    unsupported: bool,
+pub(super) struct Found {
+    pub(super) executions: u64,
+    pub(super) plans: usize,
+    pub(super) signals: u64,
+    pub(super) well: u64,
+    pub(super) failing: BTreeMap<Outcome, (u64, Failing)>,
+    pub(super) stopped: Option<String>,
+    /// What the search was cut by, as agreed.
+    pub(super) bound: Option<String>,
+    pub(super) unsupported: bool,
 }
 
 /// Explores a model.
@@ -83,8 +92,15 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
     let depth = options.depth(entry);
     let mut found = Found::default();
     let broken = is_broken(entry.expected());
-    let bounds = if broken { rising(depth.preemptions) } else { vec![depth.preemptions] };
-    levels(entry, options, depth.deliveries, &bounds, observer, started, &mut found);
+    let depth = if engine::Engine::own() == Some(engine::Engine::Graph) {
+        graphs::explore(entry, options, depth.deliveries, observer, started, &mut found);
+        // Nothing bounds the order in which threads run.
+        Depth { preemptions: None, ..depth }
+    } else {
+        let bounds = if broken { rising(depth.preemptions) } else { vec![depth.preemptions] };
+        levels(entry, options, depth.deliveries, &bounds, observer, started, &mut found);
+        depth
+    };
     let mut run = run_of(entry);
     judge(&mut run, &found, entry, depth);
     for (outcome, (_, failing)) in found.failing {
@@ -203,7 +219,7 @@ fn take(
     found.well += explored.executions;
     match &explored.end {
         End::Exhausted => {}
-        End::OutOfTime => found.stopped = Some("time budget".to_owned()),
+        End::OutOfTime => found.stopped = Some(OUT_OF_TIME.to_owned()),
         End::TooLarge => {
             // The last execution has no end.
             found.well = found.well.saturating_sub(1);
@@ -215,15 +231,19 @@ fn take(
             found.well -= 1;
             let (outcome, sentence) = verdict::judge(failure);
             let seconds = started.elapsed().as_secs_f64();
-            let failing = Failing { plan: plan.clone(), choices, sentence, seconds };
+            let failing = Failing { perturbed: Perturbed::Plan(plan.clone()), choices, sentence, seconds };
             found
                 .failing
                 .entry(outcome)
                 .and_modify(|(count, first)| {
                     *count += 1;
                     // The order of arrival is that of the threads; the order of the plans is ours.
-                    if (failing.plan.len(), &failing.plan) < (first.plan.len(), &first.plan) {
-                        first.plan = failing.plan.clone();
+                    let is_first = match &first.perturbed {
+                        Perturbed::Plan(first) => (plan.len(), plan) < (first.len(), first),
+                        Perturbed::By(_) => false,
+                    };
+                    if is_first {
+                        first.perturbed = failing.perturbed.clone();
                         first.choices = failing.choices.clone();
                         first.sentence = failing.sentence.clone();
                     }
@@ -234,7 +254,7 @@ fn take(
 }
 
 /// Whether no more can be learned: something that must never be was seen, or all that must be was.
-fn satisfied(found: &Found, expected: &Expected) -> bool {
+pub(super) fn satisfied(found: &Found, expected: &Expected) -> bool {
     let broken = is_broken(expected);
     let forbidden = found.failing.keys().any(|outcome| expected.grade(*outcome) == Grade::Never);
     let seen =
@@ -242,7 +262,7 @@ fn satisfied(found: &Found, expected: &Expected) -> bool {
     forbidden || found.stopped.is_some() || (broken && expected.must_occur().all(seen))
 }
 
-fn is_broken(expected: &Expected) -> bool {
+pub(super) fn is_broken(expected: &Expected) -> bool {
     expected.is_shown_by_an_outcome()
 }
 
@@ -257,7 +277,8 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
     run.first_seconds = found.failing.values().map(|(_, f)| f.seconds).min_by(f64::total_cmp);
     let bound = depth.preemptions.map(|bound| format!("preemption bound {bound}"));
     let ended_early = !found.failing.is_empty();
-    let limit = found.stopped.clone().or_else(|| ended_early.then(|| "ended at a failure".to_owned())).or(bound);
+    let early = || ended_early.then(|| "ended at a failure".to_owned());
+    let limit = found.stopped.clone().or_else(early).or_else(|| found.bound.clone()).or(bound);
     let exhausted = Exhaustion { exhausted: limit.is_none(), not_exhausted: limit };
     let explored = Explored {
         executions: found.executions,

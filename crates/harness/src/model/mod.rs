@@ -25,6 +25,7 @@ use sigproof_report::{Expected, Outcome, Selection, SetupId};
 
 pub mod counterexample;
 pub mod driver;
+mod graphs;
 pub mod litmus;
 pub mod orderings;
 pub mod plans;
@@ -33,7 +34,7 @@ pub mod trace;
 pub mod verdict;
 pub mod worker;
 
-pub use sigproof_shim::model::{available, fork_and_exec, handle, interruptible, spawn};
+pub use sigproof_shim::model::{Engine, available, fork_and_exec, ghost, handle, interruptible, spawn};
 
 /// A signal of models: the profiler's.
 pub const SIGNAL: i32 = libc::SIGPROF;

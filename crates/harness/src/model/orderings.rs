@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sigproof_inspect::process::lines::Dialect;
-use sigproof_shim::model::{self as engine, End, Limits, Plan, Role, Site, Weakening};
+use sigproof_shim::model::{self as engine, End, Engine, Limits, Plan, Role, Seen, Site, Weakening};
 use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::clock;
 
-use super::{Entry, plans, verdict};
+use super::{Entry, graphs, plans, verdict};
 use sigproof_report::{Grade, Outcome};
 
 /// The orderings of an operation, as words.
@@ -106,6 +106,9 @@ pub fn weaker(ordering: &str, failure: bool) -> &'static [&'static str] {
 
 /// The orderings that a model uses, without perturbations and with one; and the executions that it took.
 pub fn survey(entry: &Entry) -> (Vec<Used>, u64) {
+    if Engine::own() == Some(Engine::Graph) {
+        return survey_graphs(entry);
+    }
     let mut found: BTreeMap<Site, Ordering> = BTreeMap::new();
     let limits = Limits { preemptions: Some(1), survey: true, ..Limits::default() };
     let mut next = BTreeSet::new();
@@ -119,14 +122,69 @@ pub fn survey(entry: &Entry) -> (Vec<Used>, u64) {
         found.extend(explored.sites);
         executions += explored.executions;
     }
-    let used = |(site, ordering): (Site, Ordering)| Used {
+    (found.into_iter().map(used).collect(), executions)
+}
+
+fn used((site, ordering): (Site, Ordering)) -> Used {
+    Used {
         file: site.file.to_owned(),
         line: site.line,
         column: site.column,
         failure: site.role == Role::Failure,
         ordering: word(ordering).to_owned(),
+    }
+}
+
+/// So many executions show which orderings a model uses: the search goes to the ends of its threads first.
+const SURVEYED: u64 = 5_000;
+
+fn survey_graphs(entry: &Entry) -> (Vec<Used>, u64) {
+    let limits = Limits { survey: true, ..Limits::default() };
+    let environment = graphs::environment(entry, entry.model.depth.deliveries.min(1));
+    let explored = engine::search(environment, &limits, &entry.model.body, 1, &mut |seen| match seen {
+        Seen::Progress { executions, .. } => executions < SURVEYED,
+        Seen::Failed(..) => true,
+    });
+    let found: BTreeMap<Site, Ordering> = explored.sites.into_iter().collect();
+    (found.into_iter().map(used).collect(), explored.executions)
+}
+
+/// So many executions of each model a quick weakening runs.
+const QUICK: u64 = 20_000;
+
+/// As [`weaken`], over execution graphs: without perturbations first, then with one, until one fails.
+fn weaken_graphs(entries: &[Entry], weakening: Weakening, effort: Effort, until: Option<Duration>) -> Option<Caught> {
+    let most = match effort {
+        Effort::Quick => QUICK,
+        Effort::Full(_) => u64::MAX,
     };
-    (found.into_iter().map(used).collect(), executions)
+    let mut before = 0;
+    for entry in entries {
+        for perturbations in 0..=entry.model.depth.deliveries.min(1) {
+            let limits = Limits { until, weakening: Some(weakening), ..Limits::default() };
+            let environment = graphs::environment(entry, perturbations);
+            let mut caught = None;
+            let explored = engine::search(environment, &limits, &entry.model.body, 1, &mut |seen| match seen {
+                Seen::Progress { executions, .. } => executions < most,
+                Seen::Failed(failure, _) => {
+                    let (outcome, _) = verdict::judge(&failure);
+                    let is_noticed = entry.expected().grade(outcome) == Grade::Never;
+                    if is_noticed {
+                        caught = Some(outcome);
+                    }
+                    !is_noticed
+                }
+            });
+            before += explored.executions;
+            if let Some(outcome) = caught {
+                return Some(Caught { label: entry.label(), outcome, executions: before });
+            }
+            if until.is_some_and(|until| clock::now() >= until) {
+                return None;
+            }
+        }
+    }
+    None
 }
 
 /// How hard a weakening is tried.
@@ -166,6 +224,9 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Optio
         Effort::Quick => None,
         Effort::Full(seconds) => Some(clock::now() + Duration::from_secs(seconds.into())),
     };
+    if Engine::own() == Some(Engine::Graph) {
+        return weaken_graphs(entries, Weakening { site, to: *to }, effort, until);
+    }
     for entry in entries {
         let mut level = vec![Plan::default()];
         for preemptions in effort.bounds(entry) {

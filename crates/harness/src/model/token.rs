@@ -2,14 +2,16 @@
 //! character that a shell minds.
 //!
 //! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that
-//! ends for nothing, joined by `+`; `none` if nothing happens. The choices are the checker's own, and fit the
-//! build that made them: another source may have other operations. The check is a checksum of what is before
+//! ends for nothing, joined by `+`; `none` if nothing happens. For an execution graph it is `e1`, with the
+//! most perturbations of an execution, with `t` if waits may time out and `u` if they may end for nothing: the
+//! graph says what happens where. The choices are the engine's own, and fit the source that made them: another
+//! one may have other operations. The check is a checksum of what is before
 //! it: it refuses a token that was copied in part or changed.
 
 use std::fmt;
 use std::str::FromStr;
 
-use sigproof_shim::model::{Choices, Limits, Plan};
+use sigproof_shim::model::{Choices, Engine, Environment, Limits, Plan};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +19,29 @@ pub struct Token {
     /// Which model: [`Entry::label`](super::Entry::label).
     pub label: String,
     /// What happens to it.
-    pub plan: Plan,
+    pub perturbed: Perturbed,
     /// Which way it goes.
     pub choices: Choices,
+}
+
+/// What happens to an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Perturbed {
+    /// A plan: loom explores each by itself.
+    Plan(Plan),
+    /// What the environment may do: the choices say what it does.
+    By(Environment),
+}
+
+impl Token {
+    /// The engine that repeats it.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.perturbed {
+            Perturbed::Plan(_) => Engine::Loom,
+            Perturbed::By(_) => Engine::Graph,
+        }
+    }
 }
 
 /// A text that is no token.
@@ -27,13 +49,29 @@ pub struct Token {
 #[error("not a replay token: {0}; a token is MODEL@PLAN@CHOICES@CHECK, as a counterexample prints it")]
 pub struct BadToken(&'static str);
 
-/// The plan in a token, and in tables.
-pub fn plan_text(plan: &Plan) -> String {
+/// What happens, in a token and in tables.
+pub fn perturbed_text(perturbed: &Perturbed) -> String {
+    match perturbed {
+        Perturbed::Plan(plan) => plan_text(plan),
+        Perturbed::By(Environment { most, timeouts, spurious }) => {
+            format!("e{most}{}{}", if *timeouts { "t" } else { "" }, if *spurious { "u" } else { "" })
+        }
+    }
+}
+
+fn plan_text(plan: &Plan) -> String {
     let signals = plan.signals.iter().map(|(point, handler)| format!("s{point}h{handler}"));
     let timeouts = plan.timeouts.iter().map(|n| format!("t{n}"));
     let spurious = plan.spurious.iter().map(|n| format!("u{n}"));
     let parts: Vec<_> = signals.chain(timeouts).chain(spurious).collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join("+") }
+}
+
+fn parse_perturbed(text: &str) -> Option<Perturbed> {
+    let Some(rest) = text.strip_prefix('e') else { return parse_plan(text).map(Perturbed::Plan) };
+    let (rest, spurious) = rest.strip_suffix('u').map_or((rest, false), |rest| (rest, true));
+    let (rest, timeouts) = rest.strip_suffix('t').map_or((rest, false), |rest| (rest, true));
+    Some(Perturbed::By(Environment { most: rest.parse().ok()?, timeouts, spurious }))
 }
 
 fn parse_plan(text: &str) -> Option<Plan> {
@@ -69,7 +107,7 @@ fn check(text: &str) -> String {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&with_check(&format!("{}@{}@{}", self.label, plan_text(&self.plan), self.choices.0)))
+        f.write_str(&with_check(&format!("{}@{}@{}", self.label, perturbed_text(&self.perturbed), self.choices.0)))
     }
 }
 
@@ -87,15 +125,20 @@ impl FromStr for Token {
         let (Some(label), Some(plan), Some(choices)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(BadToken("it has not four parts"));
         };
-        let plan = parse_plan(plan).ok_or(BadToken("its plan makes no sense"))?;
+        let perturbed = parse_perturbed(plan).ok_or(BadToken("its plan makes no sense"))?;
         if label.is_empty() {
             return Err(BadToken("it names no model"));
         }
         let choices = Choices(choices.to_owned());
-        if !choices.readable(Limits::default().branches) {
+        let most = Limits::default().branches;
+        let is_readable = match perturbed {
+            Perturbed::Plan(_) => choices.readable(most),
+            Perturbed::By(_) => choices.is_graph(2 * most),
+        };
+        if !is_readable {
             return Err(BadToken("its choices cannot be read, or are more than an execution can have"));
         }
-        Ok(Self { label: label.to_owned(), plan, choices })
+        Ok(Self { label: label.to_owned(), perturbed, choices })
     }
 }
 
@@ -109,8 +152,24 @@ mod tests {
     #[case(Plan { signals: vec![(6, 0), (6, 1)], timeouts: vec![0], spurious: vec![2, 10] }, "s6h0+s6h1+t0+u2+u10")]
     fn there_and_back(#[case] plan: Plan, #[case] text: &str) {
         assert_eq!(plan_text(&plan), text);
-        let token = Token { label: "a-case/broken/sema".to_owned(), plan, choices: Choices("A3bqz".to_owned()) };
+        let (perturbed, choices) = (Perturbed::Plan(plan), Choices("A3bqz".to_owned()));
+        let token = Token { label: "a-case/broken/sema".to_owned(), perturbed, choices };
         assert_eq!(token.to_string().parse(), Ok(token));
+    }
+
+    #[rstest]
+    #[case(Environment { most: 0, timeouts: false, spurious: false }, "e0")]
+    #[case(Environment { most: 12, timeouts: true, spurious: true }, "e12tu")]
+    #[case(Environment { most: 1, timeouts: false, spurious: true }, "e1u")]
+    fn the_token_of_a_graph(#[case] environment: Environment, #[case] text: &str) {
+        let perturbed = Perturbed::By(environment);
+        assert_eq!(perturbed_text(&perturbed), text);
+        let choices = Choices("T.oi2b3-T1.om4nz".to_owned());
+        let token = Token { label: "a-case/broken/sema".to_owned(), perturbed, choices };
+        assert_eq!(token.engine(), Engine::Graph);
+        assert_eq!(token.to_string().parse(), Ok(token));
+        assert!(with_check(&format!("a@{text}@A3bqz")).parse::<Token>().is_err(), "the choices of loom");
+        assert!(with_check("a@none@T.oi2b3").parse::<Token>().is_err(), "a graph under a plan");
     }
 
     #[rstest]

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::fs;
 
 use serde_json::{Value, json};
-use sigproof_shim::model::{Failure, Plan, Step};
+use sigproof_shim::model::{Failure, Step};
 
-use super::token::plan_text;
+use super::token::{Perturbed, perturbed_text};
 
 /// The widest a column gets.
 const WIDEST: usize = 64;
@@ -101,7 +101,7 @@ impl Sources {
 }
 
 /// The same for programs.
-pub fn details(failure: &Failure, plan: &Plan) -> Value {
+pub fn details(failure: &Failure, perturbed: &Perturbed) -> Value {
     let step = |s: &Step| json!({"thread": s.thread, "depth": s.depth, "what": s.what, "file": s.file, "line": s.line});
     let threads = failure.threads.iter().map(|t| {
         json!({
@@ -110,7 +110,7 @@ pub fn details(failure: &Failure, plan: &Plan) -> Value {
         })
     });
     json!({
-        "plan": plan_text(plan),
+        "plan": perturbed_text(perturbed),
         "threads": threads.collect::<Vec<_>>(),
         "steps": failure.steps.iter().map(step).collect::<Vec<_>>(),
     })

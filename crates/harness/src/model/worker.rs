@@ -1,7 +1,7 @@
 //! The process that explores: it reads one order and answers with events
 //! ([`sigproof_inspect::process::lines`]).
 //!
-//! Its program is `sigproof-model`, built with `--cfg loom`. The process ends when its standard input does,
+//! Its program is `sigproof-model`, built with `--cfg loom` or `--cfg sigproof_graph`. The process ends when its standard input does,
 //! so it does not outlive its parent.
 
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
-use super::{Entry, counterexample};
+use super::{Engine, Entry, counterexample};
 use crate::registry::Registry;
 use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 use sigproof_report::{Run, Selection};
@@ -66,6 +66,9 @@ pub struct Bounds {
     pub preemptions: Option<Option<u8>>,
     /// Seconds, in all.
     pub budget: Option<f64>,
+    /// Whether the budget is a bound like others: see [`Options::time_bounds`].
+    #[serde(default)]
+    pub time_bounds: bool,
     /// Explored at a time.
     pub jobs: Option<usize>,
 }
@@ -109,9 +112,13 @@ pub enum Event {
 /// The argument that asks for [`version`] instead of giving an order.
 pub const VERSION: &str = "--version";
 
-/// What the program says of itself: its version, and whether this build has the models.
-pub fn version(models: bool) -> String {
-    let what = if models { "with models" } else { "a build without models" };
+/// What the program says of itself: its version, and whether this build has the models, over which engine.
+pub fn version(models: Option<Engine>) -> String {
+    let what = match models {
+        Some(Engine::Loom) => "with models",
+        Some(Engine::Graph) => "with models over execution graphs",
+        None => "a build without models",
+    };
     format!("sigproof-model {}, {what}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -119,7 +126,7 @@ pub fn version(models: bool) -> String {
 /// wants the result.
 pub fn main(registry: &Registry) -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == VERSION) {
-        println!("{}", version(sigproof_shim::model::available()));
+        println!("{}", version(Engine::own()));
         return ExitCode::SUCCESS;
     }
     let teller = Teller::<Exploring>::greet(remove_folder);
@@ -186,6 +193,7 @@ fn explore(registry: &Registry, selection: &Selection, bounds: Bounds, teller: &
         deliveries: bounds.deliveries,
         preemptions: bounds.preemptions,
         until: budget.map(|budget| clock::now() + budget),
+        time_bounds: bounds.time_bounds,
         jobs: bounds.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
     };
     let observer = NowAndThen { teller, last: Mutex::default() };

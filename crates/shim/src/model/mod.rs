@@ -1,4 +1,4 @@
-//! The door to the model checker: loom, with a signal handler as a first-class thing.
+//! The door to the model checker, with a signal handler as a first-class thing.
 //!
 //! [`explore`] runs a body under every interleaving of its threads and every result that the memory model
 //! allows its loads, for *one* [`Plan`].
@@ -7,8 +7,11 @@
 //! The caller enumerates plans, from the [chances](Exploration::chances) that were seen and from what was
 //! [carried out](Exploration::carried_out).
 //!
+//! [`search`] runs a body in every execution in which an [`Environment`] does what it may: where a plan says
+//! what happens, there the environment chooses. Only the [`Engine::Graph`] has it.
+//!
 //! Loom's search leaves out orders of operations that do not depend on each other. It takes some for
-//! independent that are not: `simulated` puts a gate before them (its `atomic` says which).
+//! independent that are not: `simulated` puts a gate before them (its `loomed::readers` says which).
 //!
 //! # Signal points
 //!
@@ -26,21 +29,21 @@
 //!
 //! Mutex and semaphore synchronise memory, as POSIX.1-2017 (4.12) says. It does not say so of pipes and event
 //! counters; here a write is ordered before the read that gets it, as the lock of the pipe orders them in
-//! every kernel we know, and self-pipes rely on it. A futex orders nothing, beyond what waking a thread that
-//! is asleep brings with it: loom's `unpark` orders the waker before the woken.
+//! every kernel we know, and self-pipes rely on it. A futex orders nothing; over loom, beyond what waking a
+//! thread that is asleep brings with it: `unpark` orders the waker before the woken.
 //!
 //! # Limits: what the model cannot see
 //!
-//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`:
-//!   loom takes a handler that runs on its thread as a part of the program's order. Orderings are put to the
-//!   test across threads only.
+//! - Reorderings by the compiler between a thread and its own handler, and so a missing `compiler_fence`: a
+//!   handler that runs on its thread is a part of the program's order. Orderings are put to the test across
+//!   threads only.
 //! - Load buffering: a load never gives what is stored only later.
-//! - The strength of `SeqCst` accesses: loom treats them as `AcqRel`. No source here relies on one.
-//! - A compare-and-swap that fails always gives the newest value.
-//! - `compare_exchange_weak` never fails for nothing; no more than seven stores of an atomic's history are
-//!   seen; five threads.
-//! - A read-modify-write that races with a plain store may be given a value that the store has overwritten: a
-//!   false alarm.
+//! - `compare_exchange_weak` never fails for nothing.
+//! - Over loom: the strength of `SeqCst` accesses, which it treats as `AcqRel` (no source here relies on one);
+//!   a compare-and-swap that fails with an older value; more than seven stores of an atomic's history; more
+//!   than five threads. And a read-modify-write that races with a plain store may be given a value that the
+//!   store has overwritten: a false alarm.
+//! - Over execution graphs: turns of a spinning loop that store what they loaded; more than eight threads.
 //! - Below the shim all is one step: the instructions of libc and of the kernel between two points are not
 //!   interrupted. That is what single-stepping is for.
 //! - Reference counts are not modelled.
@@ -51,17 +54,65 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 mod choices;
-#[cfg(not(loom))]
+#[cfg(not(all(sigproof_graph, not(loom))))]
+mod search;
+#[cfg(not(any(loom, sigproof_graph)))]
 mod unsupported;
 
 pub use choices::Choices;
 
-#[cfg(loom)]
+#[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, lacking, replay, spawn};
-#[cfg(loom)]
+#[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::os::process::fork_and_exec;
-#[cfg(not(loom))]
+#[cfg(all(sigproof_graph, not(loom)))]
+pub use crate::simulated::{repeat, search};
+#[cfg(not(all(sigproof_graph, not(loom))))]
+pub use search::{repeat, search};
+#[cfg(not(any(loom, sigproof_graph)))]
 pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, lacking, replay, spawn};
+
+/// The bookkeeping of a model, which is no part of what it tests. It orders nothing and passes no signal point.
+/// What several threads touch at the same time, and what decides what a thread does next, belongs here: the
+/// explorer of execution graphs runs a body in any order that the graph allows, and must know of it.
+pub mod ghost {
+    #[cfg(not(all(sigproof_graph, not(loom))))]
+    pub use crate::native::atomic::{AtomicBool, AtomicU32, AtomicU64};
+    #[cfg(all(sigproof_graph, not(loom)))]
+    pub use crate::simulated::ghost::{AtomicBool, AtomicU32, AtomicU64};
+}
+
+/// The engines that models can be explored with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// Execution graphs, each once.
+    Graph,
+    /// Loom: interleavings.
+    Loom,
+}
+
+impl Engine {
+    /// That of this build, if it has models.
+    #[must_use]
+    pub const fn own() -> Option<Self> {
+        if cfg!(loom) {
+            Some(Self::Loom)
+        } else if cfg!(sigproof_graph) {
+            Some(Self::Graph)
+        } else {
+            None
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Loom => "loom",
+        }
+    }
+}
 
 /// What is run: once for every execution. It makes what it tests, starts threads, and joins them.
 pub type Body = Arc<dyn Fn() + Send + Sync>;
@@ -90,6 +141,33 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// What the environment may do to the target thread, where it chooses: to deliver signals, to let timed waits
+/// time out, to end waits for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// So many of these things in one execution, at most.
+    pub most: u32,
+    /// Whether timed waits may time out.
+    pub timeouts: bool,
+    /// Whether waits may end for nothing.
+    pub spurious: bool,
+}
+
+/// What a [`search`] tells while it goes on.
+pub enum Seen<'a> {
+    /// An execution failed, by choices that can be asked for.
+    Failed(Failure, &'a dyn Fn() -> Choices),
+    /// So far.
+    Progress {
+        /// Executions run.
+        executions: u64,
+        /// Graphs that wait.
+        waiting: usize,
+        /// The part of the search that is done: an estimate, of which 1 is the whole.
+        explored: f64,
+    },
 }
 
 /// How far an exploration goes.
@@ -159,6 +237,30 @@ pub struct Exploration {
     pub end: End,
     /// The orderings that were used and as what, if a survey was asked for.
     pub sites: Vec<(Site, core::sync::atomic::Ordering)>,
+    /// Runs that were no executions.
+    pub discarded: u64,
+    /// Graphs that were left when it ended.
+    pub left: usize,
+    /// The part of the search that was done: an estimate, of which 1 is the whole.
+    pub explored: f64,
+}
+
+impl Exploration {
+    /// Adds what another part of the same exploration came to; the end stays.
+    #[cfg(all(sigproof_graph, not(loom)))]
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { executions, carried_out, deliveries, chances, end: _, sites, discarded, left, explored: _ } = other;
+        self.executions += executions;
+        self.carried_out += carried_out;
+        self.deliveries += deliveries;
+        self.discarded += discarded;
+        self.left += left;
+        self.sites.extend(sites);
+        let own = &mut self.chances;
+        own.signals = own.signals.max(chances.signals);
+        own.timeouts = own.timeouts.max(chances.timeouts);
+        own.spurious = own.spurious.max(chances.spurious);
+    }
 }
 
 /// Chances for perturbations.

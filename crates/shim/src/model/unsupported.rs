@@ -14,6 +14,9 @@ const NONE: Exploration = Exploration {
     chances: Chances { signals: 0, timeouts: 0, spurious: 0 },
     end: End::Unsupported,
     sites: Vec::new(),
+    discarded: 0,
+    left: 0,
+    explored: 0.0,
 };
 
 /// Whether this build has models: it has not.

@@ -1,23 +1,17 @@
-//! Atomics: loom's, with a signal point before each operation, and a shadow of the value for when loom cannot
-//! be asked.
+//! Atomics: the engine's, with a signal point before each operation, and a shadow of the value for when the
+//! engine cannot be asked.
 //!
 //! `compare_exchange_weak` is the strong one: loom has no failures for nothing.
-//!
-//! Loom remembers one access of each atomic, the last, to find out which orders of two operations matter. A
-//! load hides the loads before it: of a load by one thread, and a load and a store by another, loom tries
-//! only the order that it came to first. So each thread has a gate of its own at each atomic, passed by the
-//! thread before it loads, and by others before they write.
 
 use std::fmt;
 use std::format;
 use std::panic::Location;
 use std::string::String;
 
-use core::sync::atomic::AtomicU8;
 pub use core::sync::atomic::Ordering;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::gate::Gate;
+use super::below::{self, Readers};
 use super::point;
 use super::world::{switching, with};
 use crate::model::Role;
@@ -33,54 +27,11 @@ fn record(at: &'static Location<'static>, what: impl FnOnce() -> String) {
     with(|w| w.record(at, what));
 }
 
-/// The gates between those who load an atomic and those who write it.
-struct Readers {
-    gates: [Gate; loom::MAX_THREADS],
-    /// The bits of the threads that have loaded it since it was written.
-    loaded: AtomicU8,
-    /// Who has accessed it last: that access is the one that loom remembers.
-    last: AtomicU8,
-}
-
-impl Readers {
-    fn new() -> Self {
-        let gates = core::array::from_fn(|_| Gate::new());
-        Self { gates, loaded: AtomicU8::new(0), last: AtomicU8::new(0) }
-    }
-
-    /// `me` is about to load.
-    fn before_load(&self, me: usize) {
-        self.gates[me].again(me, Relaxed);
-    }
-
-    /// `me` has loaded.
-    fn after_load(&self, me: usize) {
-        self.loaded.fetch_or(1 << me, Relaxed);
-        self.last.store(me as u8, Relaxed);
-    }
-
-    /// `me` is about to write. Loads that loom remembers, or that come while `me` waits for its turn, it sees
-    /// itself.
-    fn before_write(&self, me: usize) {
-        let remembered = 1 << self.last.load(Relaxed);
-        let hidden = self.loaded.load(Relaxed) & !(1 << me) & !remembered;
-        for (_, gate) in self.gates.iter().enumerate().filter(|(n, _)| hidden & (1 << n) != 0) {
-            gate.again(me, Relaxed);
-        }
-    }
-
-    /// `me` has written.
-    fn after_write(&self, me: usize) {
-        self.loaded.store(0, Relaxed);
-        self.last.store(me as u8, Relaxed);
-    }
-}
-
 macro_rules! atomic {
     ($name:ident, $type:ty, $show:literal, [$($generic:ident)?]) => {
         /// As the one of `core`.
         pub struct $name$(<$generic>)? {
-            modelled: loom::sync::atomic::$name$(<$generic>)?,
+            modelled: below::atomic::$name$(<$generic>)?,
             shadow: core::sync::atomic::$name$(<$generic>)?,
             readers: Readers,
         }
@@ -90,7 +41,7 @@ macro_rules! atomic {
             #[track_caller]
             pub fn new(value: $type) -> Self {
                 Self {
-                    modelled: loom::sync::atomic::$name::new(value),
+                    modelled: below::atomic::$name::new(value),
                     shadow: core::sync::atomic::$name::new(value),
                     readers: Readers::new(),
                 }
@@ -105,7 +56,7 @@ macro_rules! atomic {
                 self.readers.before_load(me);
                 let value = switching(me, || self.modelled.load(order));
                 self.readers.after_load(me);
-                record(at, || format!(concat!("load {:?} = ", $show), order, value));
+                record(at, || format!(concat!("load {:?} = ", $show, "{}"), order, value, below::age()));
                 value
             }
 
@@ -237,14 +188,10 @@ arithmetic!(AtomicU64, u64, fetch_add fetch_sub fetch_or fetch_and);
 arithmetic!(AtomicUsize, usize, fetch_add fetch_sub fetch_or fetch_and);
 
 impl AtomicU32 {
-    /// What the kernel finds there: the newest value. Passes no signal point, orders nothing and writes
-    /// nothing. A write, even of the value that is there, would compete with a store of another thread that
-    /// loom does not order after it.
+    /// What the kernel finds there. Passes no signal point, orders nothing and writes nothing.
     pub(super) fn seen_by_kernel(&self, me: usize) -> u32 {
-        // An exchange that fails gives the newest value; a load might give an older one.
-        let absent = !self.shadow.load(Relaxed);
-        let looked = switching(me, || self.modelled.compare_exchange(absent, absent, Relaxed, Relaxed));
+        let value = below::seen_by_kernel(me, &self.modelled, &self.shadow);
         self.readers.after_write(me);
-        looked.unwrap_or_else(|value| value)
+        value
     }
 }

@@ -1,7 +1,7 @@
 //! A cell whose accesses are checked, with a signal point at both ends.
 //!
-//! Loom is asked at the beginning and at the end, and not for the whole of it: the closure may switch
-//! threads, and its stack may be unwound, which loom's own guards do not survive. That two accesses overlap
+//! The engine is asked at the beginning and at the end, and not for the whole of it: the closure may switch
+//! threads, and its stack may be unwound, which the guards of loom do not survive. That two accesses overlap
 //! is noted here.
 
 use core::ops::Range;
@@ -11,6 +11,7 @@ use std::panic::Location;
 use std::string::String;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::below;
 use super::point;
 use super::world::{fail, with};
 use crate::model::FailureKind;
@@ -19,7 +20,7 @@ use crate::model::FailureKind;
 #[derive(Debug)]
 pub struct UnsafeCell<T> {
     value: core::cell::UnsafeCell<T>,
-    modelled: loom::cell::UnsafeCell<()>,
+    modelled: below::Plain,
     /// How many read it now; -1: one writes it. A plain number: all threads of a model are one thread of the
     /// system.
     users: AtomicI32,
@@ -29,18 +30,14 @@ impl<T> UnsafeCell<T> {
     /// Wraps `value`. Inside of a model only.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Self {
-            value: core::cell::UnsafeCell::new(value),
-            modelled: loom::cell::UnsafeCell::new(()),
-            users: AtomicI32::new(0),
-        }
+        Self { value: core::cell::UnsafeCell::new(value), modelled: below::Plain::new(), users: AtomicI32::new(0) }
     }
 
     /// Runs `f` with a pointer for shared reading. Dereferencing it is the caller's obligation.
     #[track_caller]
     pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         let at = Location::caller();
-        if point::pass(at).is_none() {
+        if point::pass_before_cell(at).is_none() {
             return f(self.value.get());
         }
         let before = self.users.load(Ordering::Relaxed);
@@ -48,11 +45,11 @@ impl<T> UnsafeCell<T> {
             fail(FailureKind::Race, String::from("a cell is read while it is being written"));
         }
         self.users.store(before + 1, Ordering::Relaxed);
-        self.modelled.with(|_| ());
+        self.modelled.read();
         let result = f(self.value.get());
-        point::pass(at);
+        point::pass_within_cell(at);
         if live() {
-            self.modelled.with(|_| ());
+            self.modelled.read();
         }
         self.users.fetch_sub(1, Ordering::Relaxed);
         result
@@ -62,7 +59,7 @@ impl<T> UnsafeCell<T> {
     #[track_caller]
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         let at = Location::caller();
-        if point::pass(at).is_none() {
+        if point::pass_before_cell(at).is_none() {
             return f(self.value.get());
         }
         let before = self.users.load(Ordering::Relaxed);
@@ -71,11 +68,11 @@ impl<T> UnsafeCell<T> {
             fail(FailureKind::Race, format!("a cell is written while it is being {other}"));
         }
         self.users.store(-1, Ordering::Relaxed);
-        self.modelled.with_mut(|_| ());
+        self.modelled.write();
         let result = f(self.value.get());
-        point::pass(at);
+        point::pass_within_cell(at);
         if live() {
-            self.modelled.with_mut(|_| ());
+            self.modelled.write();
         }
         self.users.store(0, Ordering::Relaxed);
         result

@@ -4,16 +4,23 @@ use std::panic::Location;
 
 use core::sync::atomic::Ordering;
 
+use super::below;
 use super::point;
 use super::world::switching;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Gate(loom::sync::atomic::AtomicU32);
+pub(super) struct Gate(below::Gate);
 
 impl Gate {
+    /// That of a primitive which orders no memory.
     pub(super) fn new() -> Self {
-        Self(loom::sync::atomic::AtomicU32::new(0))
+        Self(below::Gate::hidden())
+    }
+
+    /// That of a primitive which orders memory.
+    pub(super) fn ordering() -> Self {
+        Self(below::Gate::seen())
     }
 
     /// Passes a signal point, then the gate. Who runs; `None` if no thread does.
@@ -23,8 +30,19 @@ impl Gate {
         Some(me)
     }
 
+    /// As [`Gate::enter`]; `inside` is a part of the step: it looks at memory, and changes nothing.
+    pub(super) fn enter_with<R>(
+        &self,
+        at: &'static Location<'static>,
+        ordering: Ordering,
+        inside: impl FnOnce(usize) -> R,
+    ) -> Option<R> {
+        let me = point::pass(at)?;
+        Some(switching(me, || self.0.during(ordering, || inside(me))))
+    }
+
     /// Passes the gate once more within one call, without a signal point.
     pub(super) fn again(&self, me: usize, ordering: Ordering) {
-        switching(me, || self.0.fetch_add(0, ordering));
+        switching(me, || self.0.pass(ordering));
     }
 }

@@ -3,6 +3,7 @@
 use std::format;
 use std::panic::Location;
 
+use super::below;
 use super::world::{self, Handler, fail, with};
 use crate::model::FailureKind;
 
@@ -10,19 +11,30 @@ use crate::model::FailureKind;
 /// `simulated`).
 #[inline]
 pub(super) fn pass(at: &'static Location<'static>) -> Option<usize> {
-    let me = with(|w| {
+    let (me, is_due) = with(|w| {
         w.step();
         let me = w.active;
         count(w, me);
-        (me, w.progress.pending.is_empty())
+        (me, !w.progress.pending.is_empty() || (!w.threads[me].has_chosen && w.may_send(me) != 0))
     })?;
-    match me {
-        (me, true) => Some(me),
-        (me, false) => {
-            deliver(me, at);
-            Some(me)
-        }
+    if is_due {
+        deliver(me, at);
     }
+    Some(me)
+}
+
+/// The point before an access to a cell. Where the environment chooses it is not one: a signal that comes
+/// within the access shows as much, and that two accesses overlap as well.
+#[inline]
+pub(super) fn pass_before_cell(at: &'static Location<'static>) -> Option<usize> {
+    if with(|w| w.environment.is_some())? { with(|w| w.active) } else { pass(at) }
+}
+
+/// The point within an access to a cell. A signal that comes after it shows nothing more.
+#[inline]
+pub(super) fn pass_within_cell(at: &'static Location<'static>) {
+    with(|w| w.me().has_chosen = false);
+    pass(at);
 }
 
 /// The point at which a thread is asleep; whether a handler ran.
@@ -55,11 +67,27 @@ fn count(w: &mut world::World, me: usize) {
 /// Runs the handlers of all pending signals that are not blocked. Whether there were any.
 pub(super) fn deliver(me: usize, at: &'static Location<'static>) -> bool {
     let mut any = false;
-    while let Some(handler) = with(|w| take(w, me)).flatten() {
+    while let Some(handler) = with(|w| take(w, me)).flatten().or_else(|| choose(me)) {
         run(me, &handler, at);
         any = true;
     }
+    with(|w| w.threads[me].has_chosen = true);
     any
+}
+
+/// The handler of the signal that the environment sends here, if it may choose, and does.
+fn choose(me: usize) -> Option<Handler> {
+    let able = with(|w| w.may_send(me)).unwrap_or(0);
+    if able == 0 {
+        return None;
+    }
+    let nth = below::choose(1 + able.count_ones()).checked_sub(1)?;
+    let number = (0..u64::BITS).filter(|bit| able >> bit & 1 != 0).nth(nth as usize)?;
+    with(|w| {
+        w.spend();
+        w.handlers.get(number as usize).cloned()
+    })
+    .flatten()
 }
 
 fn take(w: &mut world::World, me: usize) -> Option<Handler> {

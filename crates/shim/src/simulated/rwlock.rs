@@ -57,7 +57,7 @@ impl RwLock {
     #[must_use]
     pub fn new(_value: ()) -> Self {
         let number = with(|w| w.number()).unwrap_or_default();
-        Self { number, gate: Gate::new(), lock: RefCell::default(), _value: PhantomData }
+        Self { number, gate: Gate::ordering(), lock: RefCell::default(), _value: PhantomData }
     }
 
     /// Waits until no thread writes.
@@ -98,7 +98,7 @@ impl RwLock {
                 return held;
             }
             let waiting = Waiting { what: format!("read-write lock {}", self.number), owner, lock: true };
-            wait::sleep(me, at, waiting, Ends::default());
+            wait::sleep(me, at, waiting, Ends::default(), &self.gate, || false);
             self.gate.again(me, Ordering::Acquire);
         }
     }

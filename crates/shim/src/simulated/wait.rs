@@ -1,17 +1,19 @@
 //! Sleeping in the kernel.
 //!
-//! The caller has put the thread into a queue and released what the call holds; no operation of loom has come
-//! between. So the thread is asleep to all others from one step on, and a handler that runs now runs in a
+//! The caller has put the thread into a queue and released what the call holds; no operation of the engine has
+//! come between. So the thread is asleep to all others from one step on, and a handler that runs now runs in a
 //! sleeping thread.
 
+use std::format;
 use std::panic::Location;
 use std::string::String;
 use std::time::Duration;
 use std::vec::Vec;
-use std::{format, mem};
 
+use super::below;
+use super::gate::Gate;
 use super::point;
-use super::world::{World, switching, with};
+use super::world::{World, with};
 use crate::model::Waiting;
 
 /// How a wait ended.
@@ -38,23 +40,23 @@ pub(super) struct Ends {
     pub after: Option<Duration>,
 }
 
-/// Sleeps until woken by [`wake`], or until one of `ends`. The caller takes the thread out of its queue, if
-/// it is still in there.
-pub(super) fn sleep(me: usize, at: &'static Location<'static>, waiting: Waiting, ends: Ends) -> Ended {
+/// Sleeps until woken by [`wake`], or until one of `ends`. `leave` takes the thread out of its queue, behind
+/// `gate`, and tells whether it was still in there.
+pub(super) fn sleep(
+    me: usize,
+    at: &'static Location<'static>,
+    waiting: Waiting,
+    ends: Ends,
+    gate: &Gate,
+    leave: impl FnOnce() -> bool,
+) -> Ended {
     with(|w| {
         w.record(at, || format!("sleeps: waits for {}", waiting.what));
-        w.threads[me].woken = false;
         w.threads[me].waits_for = Some(waiting);
     });
+    below::fall_asleep(me);
     let handled = point::pass_asleep(me, at);
-    let ended = with(|w| early_end(w, me, handled, ends)).flatten().unwrap_or_else(|| {
-        while with(|w| !w.threads[me].woken) == Some(true) {
-            with(|w| w.threads[me].parked = true);
-            switching(me, loom::thread::park);
-            with(|w| w.threads[me].parked = false);
-        }
-        Ended::Woken
-    });
+    let ended = below::sleep(me, handled, ends, gate, leave);
     with(|w| {
         w.threads[me].waits_for = None;
         w.record(at, || {
@@ -69,23 +71,25 @@ pub(super) fn sleep(me: usize, at: &'static Location<'static>, waiting: Waiting,
     ended
 }
 
-fn early_end(w: &mut World, me: usize, handled: bool, ends: Ends) -> Option<Ended> {
-    if mem::take(&mut w.threads[me].woken) {
-        return Some(Ended::Woken);
-    }
+/// Leaves the queue without a sleep, unless woken before.
+pub(super) fn give_up(me: usize, ended: Ended, gate: &Gate, leave: impl FnOnce() -> bool) -> Ended {
+    below::give_up(me, ended, gate, leave)
+}
+
+/// How the plan ends this wait, if it does.
+pub(super) fn planned_end(w: &mut World, me: usize, handled: bool, ends: Ends) -> Option<Ended> {
     if handled && ends.by_handler {
         return Some(Ended::Interrupted);
     }
     if w.target != Some(me) {
         return None;
     }
-    if let Some(time) = ends.after {
+    if ends.after.is_some() {
         let n = w.progress.timed_waits;
         w.progress.timed_waits += 1;
         if w.plan.timeouts.contains(&n) {
             w.progress.timeouts += 1;
-            w.clock += time;
-            return Some(Ended::TimedOut);
+            return Some(pass_time(w, Ended::TimedOut, ends));
         }
     }
     if ends.spuriously {
@@ -93,26 +97,27 @@ fn early_end(w: &mut World, me: usize, handled: bool, ends: Ends) -> Option<Ende
         w.progress.waits += 1;
         if w.plan.spurious.contains(&n) {
             w.progress.spurious += 1;
-            // Time passes; more than half of what the sleeper wanted, so that two of them exceed it.
-            w.clock += ends.after.unwrap_or_default().mul_f64(0.6);
-            return Some(Ended::Spurious);
+            return Some(pass_time(w, Ended::Spurious, ends));
         }
     }
     None
 }
 
+/// The time that a wait takes which ends so; gives the end.
+pub(super) fn pass_time(w: &mut World, ended: Ended, ends: Ends) -> Ended {
+    let time = ends.after.unwrap_or_default();
+    w.clock += match ended {
+        Ended::TimedOut => time,
+        // More than half of what the sleeper wanted, so that two of them exceed it.
+        Ended::Spurious => time.mul_f64(0.6),
+        Ended::Woken | Ended::Interrupted => Duration::ZERO,
+    };
+    ended
+}
+
 /// Wakes a thread that [`sleep`]s; the caller has taken it out of its queue.
 pub(super) fn wake(who: usize) {
-    let parked = with(|w| {
-        let thread = &mut w.threads[who];
-        thread.woken = true;
-        thread.parked.then(|| thread.handle.clone()).flatten()
-    });
-    if let Some(handle) = parked.flatten() {
-        // Does not switch. That it orders the woken after us is more than the kernel promises: see the limits
-        // of `model`.
-        handle.unpark();
-    }
+    below::wake(who);
 }
 
 /// Takes a thread out of a queue; whether it was there.

@@ -11,8 +11,9 @@ use std::vec::Vec;
 
 use core::sync::atomic::Ordering;
 
+use super::below;
 use super::tables::{Files, Queues};
-use crate::model::{FailureKind, Plan, Role, Site, Step, ThreadEnd, Waiting, Weakening};
+use crate::model::{Environment, FailureKind, Plan, Role, Site, Step, ThreadEnd, Waiting, Weakening};
 
 /// A handler, as the body has registered it.
 #[derive(Clone)]
@@ -28,8 +29,8 @@ pub(super) struct Handler {
 /// A thread of the execution.
 pub(super) struct Thread {
     pub name: &'static str,
-    /// Set when it starts to run: what `unpark` needs.
-    pub handle: Option<loom::thread::Thread>,
+    /// What it takes to let it sleep, and to wake it.
+    pub sleeper: below::Sleeper,
     /// The handlers that it is in.
     pub frames: Vec<&'static str>,
     pub ended: bool,
@@ -37,14 +38,12 @@ pub(super) struct Thread {
     /// The bits of the signals that it blocks.
     pub mask: u64,
     pub waits_for: Option<Waiting>,
-    /// Set by who ends its wait.
-    pub woken: bool,
-    /// Whether it waits in loom, and needs an `unpark`.
-    pub parked: bool,
     /// Turns of a spin since another thread did anything but spin.
     pub spins: u32,
     /// Operations since the last turn.
     pub since_spin: u32,
+    /// Whether the environment has chosen whether to send a signal since the last operation.
+    pub has_chosen: bool,
 }
 
 /// What happened to the plan, and where the target is.
@@ -69,6 +68,8 @@ pub(super) struct World {
     /// Who is interrupted, while it lets itself be.
     pub target: Option<usize>,
     pub plan: Rc<Plan>,
+    /// What the environment may do, where it chooses; what is left of it.
+    pub environment: Option<Environment>,
     pub progress: Progress,
     pub handlers: Vec<Handler>,
     pub clock: Duration,
@@ -124,11 +125,14 @@ pub(super) fn with<R>(f: impl FnOnce(&mut World) -> R) -> Option<R> {
     WORLD.with(|w| w.borrow_mut().as_mut().filter(|w| w.failed.is_none()).map(f))
 }
 
-/// Runs an operation of loom, and says again who runs (invariant 2).
+/// Runs an operation of the engine, and says again who runs (invariant 2).
 #[inline]
 pub(super) fn switching<R>(me: usize, operation: impl FnOnce() -> R) -> R {
     let result = operation();
-    with(|w| w.active = me);
+    with(|w| {
+        w.active = me;
+        w.threads[me].has_chosen = false;
+    });
     result
 }
 
@@ -139,16 +143,31 @@ pub(super) fn fail(kind: FailureKind, message: String) -> ! {
     std::panic::resume_unwind(Box::new(Stopped))
 }
 
+/// Who perturbs an execution.
+#[derive(Clone, Debug)]
+pub(super) enum Perturbed {
+    /// A plan.
+    As(Rc<Plan>),
+    /// The environment, in every way that this leaves to it.
+    #[cfg_attr(loom, expect(dead_code, reason = "loom explores plans"))]
+    By(Environment),
+}
+
 /// What unwinds the stack of a thread whose execution has failed, or is given up.
 pub(super) struct Stopped;
 
 impl World {
-    pub(super) fn new(plan: Rc<Plan>, weakening: Option<Weakening>, survey: bool, tracing: bool) -> Self {
+    pub(super) fn new(perturbed: Perturbed, weakening: Option<Weakening>, survey: bool, tracing: bool) -> Self {
+        let (plan, environment) = match perturbed {
+            Perturbed::As(plan) => (plan, None),
+            Perturbed::By(environment) => (Rc::default(), Some(environment)),
+        };
         let mut world = Self {
             active: 0,
             threads: Vec::new(),
             target: None,
             plan,
+            environment,
             progress: Progress::default(),
             handlers: Vec::new(),
             // Not zero, so that a deadline can lie behind.
@@ -168,16 +187,15 @@ impl World {
     pub(super) fn add_thread(&mut self, name: &'static str) -> usize {
         self.threads.push(Thread {
             name,
-            handle: None,
+            sleeper: below::Sleeper::new(),
             frames: Vec::new(),
             ended: false,
             errno: 0,
             mask: 0,
             waits_for: None,
-            woken: false,
-            parked: false,
             spins: 0,
             since_spin: 0,
+            has_chosen: false,
         });
         self.threads.len() - 1
     }
@@ -241,6 +259,25 @@ impl World {
             waits_for: t.waits_for.clone(),
         };
         self.threads.iter().map(end).collect()
+    }
+
+    /// The handlers whose signals the environment may send to this thread now, as bits.
+    #[inline]
+    pub(super) fn may_send(&self, me: usize) -> u64 {
+        let is_able = self.target == Some(me) && self.environment.is_some_and(|environment| environment.most > 0);
+        if !is_able {
+            return 0;
+        }
+        let mask = self.threads[me].mask;
+        let open = self.handlers.iter().enumerate().filter(|(_, handler)| handler.signal & mask == 0);
+        open.fold(0, |set, (number, _)| set | 1 << number)
+    }
+
+    /// The environment has perturbed the execution once.
+    pub(super) fn spend(&mut self) {
+        if let Some(environment) = &mut self.environment {
+            environment.most = environment.most.saturating_sub(1);
+        }
     }
 
     /// Whether all of the plan has happened.

@@ -1,7 +1,8 @@
-//! Tests of the simulated kernel and of the explorer. For the build with `--cfg loom` only:
+//! Tests of the simulated kernel and of the explorer. For the builds with models only:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --profile loom --target-dir target/loom -p sigproof-shim --test model
+//! RUSTFLAGS="--cfg sigproof_graph" cargo test --profile graph --target-dir target/graph -p sigproof-shim --test model
 //! ```
 //!
 //! Every test explores a small body exhaustively and compares the exact set of outcomes, so that it fails if
@@ -18,13 +19,16 @@
 //! | `signals`, `masks` | delivery, nesting, signal stack; blocked signals |
 //! | `errnos` | `errno` of each thread, and handlers that spoil it |
 //! | `times` | clock, time-outs, spurious ends |
+//! | `environment` | searches in which the environment chooses |
 //! | `explorer` | limits, failures, counts, replays |
 
-#![cfg(loom)]
+#![cfg(any(loom, sigproof_graph))]
 
 mod cells;
 mod condvars;
 mod counters;
+#[cfg(not(loom))]
+mod environment;
 mod errnos;
 mod explorer;
 mod futexes;

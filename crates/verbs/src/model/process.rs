@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sigproof_harness::model::Engine;
 use sigproof_harness::model::worker::{self, Event, Exploring, Order};
 use sigproof_inspect::process::lines::{Broken, How, Talk};
 use sigproof_inspect::process::{output, own_executable};
@@ -15,11 +16,24 @@ use tempfile::TempDir;
 use crate::trouble::Trouble;
 use crate::{command, output as console};
 
-/// Below the usual target folder, so that neither build undoes the other.
-const FOLDER: &str = "loom";
-
-/// The program that explores.
+/// The program that explores, as cargo builds it.
 const PROGRAM: &str = "sigproof-model";
+
+/// The name of the program beside an installed command.
+const fn installed(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Loom => PROGRAM,
+        Engine::Graph => "sigproof-model-graph",
+    }
+}
+
+/// The flag of the compiler that puts the models over an engine.
+const fn flag(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Loom => "--cfg loom",
+        Engine::Graph => "--cfg sigproof_graph",
+    }
+}
 
 /// Where an executable looks for the program that explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,36 +49,36 @@ pub enum Place {
 ///
 /// # Errors
 /// There is none here, and what to do about it; or no temporary file can be made.
-pub fn find(place: Place) -> Result<PathBuf, Trouble> {
+pub fn find(place: Place, engine: Engine) -> Result<PathBuf, Trouble> {
     temporary_files()?;
     let own = own_executable().map_err(|refusal| Trouble::environment(refusal.to_string()))?;
     if place == Place::BesideOrCheckout {
-        match beside(&own) {
+        match beside(&own, engine) {
             Ok(Some(program)) => return Ok(program),
             // Where the sources are, they are asked.
-            Err(trouble) if checkout(place).is_err() => return Err(trouble),
+            Err(trouble) if checkout(place, engine).is_err() => return Err(trouble),
             Ok(None) | Err(_) => {}
         }
     }
-    build(&folder(place)?)
+    build(&folder(place, engine)?, engine)
 }
 
 /// The program beside an executable, if it is there and has models.
-fn beside(own: &Path) -> Result<Option<PathBuf>, Trouble> {
+fn beside(own: &Path, engine: Engine) -> Result<Option<PathBuf>, Trouble> {
     // The executable may have been called by a link to it.
     let own = own.canonicalize().unwrap_or_else(|_| own.to_owned());
-    let program = own.with_file_name(PROGRAM);
+    let program = own.with_file_name(installed(engine));
     if !program.is_file() {
         return Ok(None);
     }
-    let (shown, ours) = (program.display(), worker::version(true));
+    let (shown, ours) = (program.display(), worker::version(Some(engine)));
     let answer = output(Command::new(&program).arg(worker::VERSION)).map_err(|error| {
         Trouble::environment(format!("{shown} cannot be run: {error}; is it of this machine's kind?"))
     })?;
     match String::from_utf8_lossy(&answer.stdout).trim_end() {
         version if version == ours => Ok(Some(program)),
         // A build of the workspace, which is no explorer.
-        version if version == worker::version(false) => Ok(None),
+        version if version == worker::version(None) => Ok(None),
         other => Err(Trouble::environment(format!(
             "{shown} is not the explorer of this command: it says '{other}', and not '{ours}'; install both from one \
              release or checkout"
@@ -73,7 +87,7 @@ fn beside(own: &Path) -> Result<Option<PathBuf>, Trouble> {
 }
 
 /// The checkout that the current folder is in: the models are built from its sources.
-fn checkout(place: Place) -> Result<PathBuf, Trouble> {
+fn checkout(place: Place, engine: Engine) -> Result<PathBuf, Trouble> {
     let current = std::env::current_dir()
         .map_err(|error| Trouble::environment(format!("the current folder cannot be found: {error}")))?;
     checkout_around(&current).ok_or_else(|| {
@@ -85,10 +99,14 @@ fn checkout(place: Place) -> Result<PathBuf, Trouble> {
                 )
             }
             Place::BesideOrCheckout => format!(
-                "the models are in the program {PROGRAM}, which is not beside this command, and {here} is not in a \
-                 checkout of sigproof, from which it could be built\n  remedy: copy {PROGRAM} of the release to the \
-                 folder of this command; or clone sigproof and run the command from the clone; or install it from a \
-                 clone: RUSTFLAGS='--cfg loom' cargo install --profile loom --path crates/casebook"
+                "the models are in the program {program}, which is not beside this command, and {here} is not in a \
+                 checkout of sigproof, from which it could be built\n  remedy: copy {program} of the release to the \
+                 folder of this command; or clone sigproof and run the command from the clone; or build it in a \
+                 clone, and copy it as {program}: RUSTFLAGS='{flag}' cargo build --profile {profile} --package \
+                 sigproof-casebook",
+                program = installed(engine),
+                flag = flag(engine),
+                profile = engine.as_str(),
             ),
         })
     })
@@ -101,12 +119,13 @@ fn checkout_around(place: &Path) -> Option<PathBuf> {
 }
 
 /// Where the build with models is: in the target folder of the checkout, wherever this executable is.
-fn folder(place: Place) -> Result<PathBuf, Trouble> {
-    Ok(folder_in(&checkout(place)?, std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from)))
+fn folder(place: Place, engine: Engine) -> Result<PathBuf, Trouble> {
+    Ok(folder_in(&checkout(place, engine)?, std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from), engine))
 }
 
-fn folder_in(checkout: &Path, target: Option<PathBuf>) -> PathBuf {
-    target.unwrap_or_else(|| checkout.join("target")).join(FOLDER)
+/// Below the usual target folder, so that no build undoes another.
+fn folder_in(checkout: &Path, target: Option<PathBuf>, engine: Engine) -> PathBuf {
+    target.unwrap_or_else(|| checkout.join("target")).join(engine.as_str())
 }
 
 /// Building, starting processes and keeping counterexamples take temporary files.
@@ -123,36 +142,43 @@ fn no_temporary_files(error: io::Error) -> Trouble {
 }
 
 /// A cargo for that build.
-fn cargo_with_models(place: &Path) -> Command {
+fn cargo_with_models(place: &Path, engine: Engine) -> Command {
     let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    flags += " --cfg loom";
+    flags += " ";
+    flags += flag(engine);
     let mut command = command::cargo();
     command.env("RUSTFLAGS", flags.trim_start()).env("CARGO_TARGET_DIR", place);
     command
 }
 
 /// Builds it in this folder.
-fn build(place: &Path) -> Result<PathBuf, Trouble> {
-    let program = place.join("loom").join(PROGRAM);
+fn build(place: &Path, engine: Engine) -> Result<PathBuf, Trouble> {
+    let profile = engine.as_str();
+    let program = place.join(profile).join(PROGRAM);
     if !program.exists() {
         console::tell("building the models; the first time this takes about a minute");
     }
-    let mut command = cargo_with_models(place);
-    command.args(["build", "--quiet", "--profile", "loom", "--package", "sigproof-casebook", "--bin", PROGRAM]);
+    let mut command = cargo_with_models(place, engine);
+    command.args(["build", "--quiet", "--profile", profile, "--package", "sigproof-casebook", "--bin", PROGRAM]);
     match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
         (exit, why) => Err(Trouble::with(exit, format!("the models cannot be built: {}", why.unwrap_or_default()))),
     }
 }
 
-/// Runs the tests of the checker itself, which need its build.
+/// Runs the tests of the checker itself, which need its build: over each engine.
 pub fn test() -> Result<(), Trouble> {
-    let mut command = cargo_with_models(&folder(Place::Checkout)?);
-    command.args(["test", "--quiet", "--profile", "loom", "--package", "sigproof-shim", "--test", "model"]);
-    match command::status(&mut command) {
-        (Exit::AsExpected, _) => Ok(()),
-        (exit, why) => Err(Trouble::with(exit, format!("the tests of the checker: {}", why.unwrap_or_default()))),
+    for engine in [Engine::Loom, Engine::Graph] {
+        let profile = engine.as_str();
+        let mut command = cargo_with_models(&folder(Place::Checkout, engine)?, engine);
+        command.args(["test", "--quiet", "--profile", profile, "--package", "sigproof-shim", "--test", "model"]);
+        let (exit, why) = command::status(&mut command);
+        if exit != Exit::AsExpected {
+            let why = why.unwrap_or_default();
+            return Err(Trouble::with(exit, format!("the tests of the checker over {profile}: {why}")));
+        }
     }
+    Ok(())
 }
 
 /// A process that carries out an order. It and what it has started end when this is dropped.
@@ -297,7 +323,9 @@ mod tests {
         assert_eq!(checkout_around(folder.path()), None);
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         assert_eq!(checkout_around(&workspace.join("crates/shim")), Some(workspace.to_owned()));
-        assert_eq!(folder_in(workspace, None), workspace.join("target/loom"));
-        assert_eq!(folder_in(workspace, Some("/elsewhere".into())), Path::new("/elsewhere/loom"));
+        assert_eq!(folder_in(workspace, None, Engine::Loom), workspace.join("target/loom"));
+        assert_eq!(folder_in(workspace, None, Engine::Graph), workspace.join("target/graph"));
+        let elsewhere = folder_in(workspace, Some("/elsewhere".into()), Engine::Loom);
+        assert_eq!(elsewhere, Path::new("/elsewhere/loom"));
     }
 }

@@ -26,7 +26,12 @@ fn judged(setup: Setup, found: &Found, deliveries: u32) -> Run {
 }
 
 fn failing(outcome: Outcome) -> BTreeMap<Outcome, (u64, Failing)> {
-    let failing = Failing { plan: Plan::default(), choices: None, sentence: "it failed".to_owned(), seconds: 0.1 };
+    let failing = Failing {
+        perturbed: Perturbed::Plan(Plan::default()),
+        choices: None,
+        sentence: "it failed".to_owned(),
+        seconds: 0.1,
+    };
     [(outcome, (1, failing))].into()
 }
 
@@ -57,7 +62,17 @@ fn take_failing(found: &mut Found, entry: &Entry, plan: &Plan) {
         Failure { kind: FailureKind::Deadlock, message: String::new(), threads: Vec::new(), steps: Vec::new() };
     let end = End::Failed(failure);
     let chances = Chances::default();
-    let explored = Exploration { executions: 3, carried_out: 3, deliveries: 3, chances, end, sites: Vec::new() };
+    let explored = Exploration {
+        executions: 3,
+        carried_out: 3,
+        deliveries: 3,
+        chances,
+        end,
+        sites: Vec::new(),
+        discarded: 0,
+        left: 0,
+        explored: 0.0,
+    };
     take(found, entry, plan, &explored, None, Instant::now());
 }
 
@@ -75,7 +90,8 @@ fn each_failure_of_a_kind_counts_once_and_the_shortest_plan_is_kept() {
         assert_eq!(run.observed[&Outcome::Delivered], 2 * count);
         assert_eq!(run.attempts, 3 * count);
     }
-    assert_eq!(found.failing[&Outcome::LostWakeup].1.plan.signals, [(1, 0)]);
+    let kept = Plan { signals: vec![(1, 0)], ..Plan::default() };
+    assert_eq!(found.failing[&Outcome::LostWakeup].1.perturbed, Perturbed::Plan(kept));
 }
 
 #[rstest]

@@ -201,8 +201,9 @@ impl FdRef<'_> {
             return Ended::Interrupted;
         };
         let waiting = Waiting { what: format!("{what} channel {number}"), owner: None, lock: false };
-        let ended = wait::sleep(me, at, waiting, Ends { by_handler: true, spuriously: true, after: timeout });
-        with(|w| wait::leave(&mut w.files.channels[channel].waiters, me));
+        let ends = Ends { by_handler: true, spuriously: true, after: timeout };
+        let leave = || with(|w| wait::leave(&mut w.files.channels[channel].waiters, me)).unwrap_or(false);
+        let ended = wait::sleep(me, at, waiting, ends, &gate, leave);
         gate.again(me, Ordering::Acquire);
         ended
     }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::OsError;
 use crate::atomic::AtomicU32;
 use crate::model::Waiting;
+use crate::simulated::gate::Gate;
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::with;
 
@@ -28,10 +29,9 @@ pub enum FutexWait {
     TimedOut,
 }
 
-/// Passes the point and the gate.
-fn enter(at: &'static Location<'static>) -> Option<usize> {
-    let gate = with(|w| Rc::clone(&w.futexes.gate))?;
-    gate.enter(at, Ordering::Relaxed)
+/// The gate; `None` outside of an execution.
+fn gate() -> Option<Rc<Gate>> {
+    with(|w| Rc::clone(&w.futexes.gate))
 }
 
 /// Sleeps while `word` holds `expected`, for at most `timeout`.
@@ -41,9 +41,11 @@ fn enter(at: &'static Location<'static>) -> Option<usize> {
 #[track_caller]
 pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Result<FutexWait, OsError> {
     let at = Location::caller();
-    let Some(me) = enter(at) else { return Ok(FutexWait::Changed) };
+    let Some(gate) = gate() else { return Ok(FutexWait::Changed) };
     let address = core::ptr::from_ref(word).addr();
-    if word.seen_by_kernel(me) != expected {
+    let looked = gate.enter_with(at, Ordering::Relaxed, |me| (me, word.seen_by_kernel(me)));
+    let Some((me, found)) = looked else { return Ok(FutexWait::Changed) };
+    if found != expected {
         with(|w| w.record(at, || format!("futex wait: not {expected:#x}: EAGAIN")));
         super::errno::set(libc::EAGAIN);
         return Ok(FutexWait::Changed);
@@ -54,8 +56,9 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Resul
     }
     with(|w| w.futexes.of(address).push(me));
     let waiting = Waiting { what: format!("a wake of the futex {expected:#x}"), owner: None, lock: false };
-    let ended = wait::sleep(me, at, waiting, Ends { by_handler: true, spuriously: true, after: timeout });
-    with(|w| wait::leave(w.futexes.of(address), me));
+    let ends = Ends { by_handler: true, spuriously: true, after: timeout };
+    let leave = || with(|w| wait::leave(w.futexes.of(address), me)).unwrap_or(false);
+    let ended = wait::sleep(me, at, waiting, ends, &gate, leave);
     Ok(match ended {
         Ended::Woken | Ended::Spurious => FutexWait::Woken,
         Ended::Interrupted => {
@@ -76,7 +79,7 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Resul
 #[track_caller]
 pub fn wake(word: &AtomicU32, count: u32) -> Result<usize, OsError> {
     let at = Location::caller();
-    if enter(at).is_none() {
+    if gate().and_then(|gate| gate.enter(at, Ordering::Relaxed)).is_none() {
         return Ok(0);
     }
     let address = core::ptr::from_ref(word).addr();

@@ -11,6 +11,7 @@ use std::vec::Vec;
 
 use super::OsError;
 use crate::model::{FailureKind, Waiting};
+use crate::simulated::below;
 use crate::simulated::gate::Gate;
 use crate::simulated::wait::{self, Ended, Ends};
 use crate::simulated::world::{fail, with};
@@ -48,7 +49,7 @@ impl Mutex {
     /// None.
     pub fn new() -> Result<Self, OsError> {
         let number = with(|w| w.number()).unwrap_or_default();
-        Ok(Self { number, gate: Gate::new(), lock: RefCell::default() })
+        Ok(Self { number, gate: Gate::ordering(), lock: RefCell::default() })
     }
 
     /// Waits for the mutex and takes it. Ends the execution if this thread holds it: it would wait for ever.
@@ -84,7 +85,7 @@ impl Mutex {
                         fail(FailureKind::Deadlock, String::from("a thread waits for what it holds"));
                     }
                     self.lock.borrow_mut().waiters.push(me);
-                    wait::sleep(me, at, waiting, Ends::default());
+                    wait::sleep(me, at, waiting, Ends::default(), &self.gate, || false);
                     self.gate.again(me, Ordering::Acquire);
                 }
             }
@@ -183,16 +184,17 @@ impl Condvar {
         with(|w| w.record(at, || format!("unlocks mutex {} to wait", guard.mutex.number)));
         guard.mutex.release();
         let waiting = Waiting { what: format!("condition variable {}", self.number), owner: None, lock: false };
+        let leave = || wait::leave(&mut self.waiters.borrow_mut(), me);
         // A signal between the two steps has taken this thread out of the queue already.
-        let signalled = !self.waiters.borrow().contains(&me);
+        let signalled = below::SEES_WAKE_UPS && !self.waiters.borrow().contains(&me);
         let ended = if signalled {
             Ended::Woken
         } else if timeout == Some(Duration::ZERO) {
-            Ended::TimedOut
+            wait::give_up(me, Ended::TimedOut, &self.gate, leave)
         } else {
-            wait::sleep(me, at, waiting, Ends { by_handler: false, spuriously: true, after: timeout })
+            let ends = Ends { by_handler: false, spuriously: true, after: timeout };
+            wait::sleep(me, at, waiting, ends, &self.gate, leave)
         };
-        wait::leave(&mut self.waiters.borrow_mut(), me);
         guard.mutex.gate.enter(at, Ordering::Acquire)?;
         guard.mutex.acquire(me, at);
         Some(ended)

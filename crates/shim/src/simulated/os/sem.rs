@@ -48,7 +48,7 @@ impl Semaphore {
     /// None.
     pub fn new() -> Result<Self, OsError> {
         let number = with(|w| w.number()).unwrap_or_default();
-        Ok(Self { number, gate: Gate::new(), state: RefCell::default() })
+        Ok(Self { number, gate: Gate::ordering(), state: RefCell::default() })
     }
 
     /// Adds one, and wakes a waiter if there is one.
@@ -108,8 +108,9 @@ impl Semaphore {
                 state.waiters.push(me);
             }
             let waiting = Waiting { what: format!("semaphore {}", self.number), owner: None, lock: false };
-            let ended = wait::sleep(me, at, waiting, Ends { by_handler: true, spuriously: true, after: timeout });
-            wait::leave(&mut self.state.borrow_mut().waiters, me);
+            let ends = Ends { by_handler: true, spuriously: true, after: timeout };
+            let leave = || wait::leave(&mut self.state.borrow_mut().waiters, me);
+            let ended = wait::sleep(me, at, waiting, ends, &self.gate, leave);
             match ended {
                 Ended::Woken => self.gate.again(me, Ordering::Acquire),
                 Ended::Interrupted | Ended::Spurious => {

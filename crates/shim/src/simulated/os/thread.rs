@@ -2,13 +2,13 @@
 
 use std::panic::Location;
 
+use crate::simulated::below;
 use crate::simulated::point;
-use crate::simulated::world::switching;
 
 /// Lets another thread run, if one wants to.
 #[track_caller]
 pub fn yield_now() {
     if let Some(me) = point::pass(Location::caller()) {
-        switching(me, loom::thread::yield_now);
+        below::yield_now(me);
     }
 }
