@@ -70,7 +70,9 @@ fn main() -> ExitCode {
     // SAFETY: takes nothing, and cannot fail.
     let lacks_root = (unsafe { libc::geteuid() } != 0)
         .then(|| "the program changes its user, which only root may; remedy: run the tests as root".to_owned());
-    let groups: [(&str, &[(&str, Check)], Option<&String>); 8] = [
+    /// A name, the tests, and why they cannot run here.
+    type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
+    let groups: [Group<'_>; 8] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),

@@ -48,7 +48,7 @@ fn a_blocked_signal_is_not_deliverable() {
 #[test]
 fn a_thread_with_a_deliverable_signal_is_not_stuck() {
     let asleep = Doing::Asleep(Sleep::Futex { address: 0x40 });
-    let status = |pending, blocked| move || Some(Status { pending, blocked, sleeps: 1 });
+    let status = |pending, blocked| move || Some(Status { pending, blocked, sleeps: 1, ..Status::default() });
     assert!(undisturbed(asleep, status(0, 0)));
     assert!(undisturbed(asleep, status(0x200, 0x200)), "a blocked signal wakes no thread");
     assert!(!undisturbed(asleep, status(0x200, 0)));
@@ -100,7 +100,7 @@ fn a_pending_signal_keeps_the_watch_from_its_verdict() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     fn pending(_: u32, _: u32) -> Option<Status> {
         ASKED.fetch_add(1, Ordering::Relaxed);
-        Some(Status { pending: 0x200, blocked: 0, sleeps: 1 })
+        Some(Status { pending: 0x200, sleeps: 1, ..Status::default() })
     }
     let sleeper = Sleeper::start();
     let mut watch = sleeper.watch();
