@@ -157,7 +157,7 @@ fn ends() {
 
 fn once() {
     let report = clean("book", "once");
-    // A copy that has lost its handler is not used again: had it been, a fresh one would have contradicted it.
+    // A copy that has lost its handler is not used again: a fresh one would have contradicted it.
     assert_eq!(report["sweeps"][0]["notes"], serde_json::json!([]), "{report:#}");
 }
 

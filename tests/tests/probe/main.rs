@@ -1,6 +1,6 @@
-//! Programs that others wrote, swept. They are compiled from the C files beside this one; where there is no C compiler, or
-//! the system is not one on which programs are swept, each test is reported as ignored, and the reason is
-//! said: that is known only when the tests run, so this binary has a `main` of its own.
+//! Programs that others wrote, swept. They are compiled from the C files beside this one; where there is no C
+//! compiler, or the system is not one on which programs are swept, each test is reported as ignored, and the
+//! reason is said: that is known only when the tests run, so this binary has a `main` of its own.
 
 use std::path::Path;
 use std::process::ExitCode;
