@@ -93,7 +93,7 @@ fn loud() {
 fn undumpable() {
     let path = compiled("more");
     let mut command = xtask(&["probe", "--signal", "USR1", "--at", "update", "--", &path, "undumpable"]);
-    // SAFETY: between fork and exec it makes one system call. It fails for a user who lacks the capability anyway.
+    // SAFETY: between fork and exec it makes one system call. That fails for a user who lacks the capability.
     unsafe {
         command.pre_exec(|| {
             /// linux/capability.h: the right of root to look at any process.

@@ -23,6 +23,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_library_that_is_loaded_late", late),
     ("a_mask_that_stays_closed_is_undelivered", undelivered),
     ("a_descriptor_that_is_left_open_is_a_leak", leaks),
+    ("a_handler_that_reaps_is_judged_by_the_program_itself", reaps),
     ("a_long_window_takes_few_steps", long),
     ("all_means_say_the_same", means),
     ("a_token_repeats_one_boundary", replay),
@@ -156,7 +157,7 @@ fn ends() {
 
 fn once() {
     let report = clean("book", "once");
-    // A copy that has lost its handler is not used again: had it been, a fresh one would have contradicted it.
+    // A copy that has lost its handler is not used again: a fresh one would have contradicted it.
     assert_eq!(report["sweeps"][0]["notes"], serde_json::json!([]), "{report:#}");
 }
 
@@ -191,6 +192,13 @@ fn leaks() {
     assert!(detail.contains("(/dev/null)") && detail.contains("leaves 0 open"), "{detail}");
     let (ran, _) = sweep_more(&[], "work", &["leaks", "broken"]);
     assert_eq!(ran.code, Some(0), "descriptors are counted on demand: {ran:#?}");
+}
+
+fn reaps() {
+    let report = shows_more(&[], "work", "reaps", "wrong exit");
+    let engines = report["sweeps"][0]["engines"].to_string();
+    assert!(engines.contains("rerun"), "{engines}");
+    shows_more(&["--engine", "copy"], "work", "reaps", "wrong exit");
 }
 
 fn long() {

@@ -1,6 +1,6 @@
-//! Programs that others wrote, swept. They are compiled from the C files beside this one; where there is no C compiler, or
-//! the system is not one on which programs are swept, each test is reported as ignored, and the reason is
-//! said: that is known only when the tests run, so this binary has a `main` of its own.
+//! Programs that others wrote, swept. They are compiled from the C files beside this one; where there is no C
+//! compiler, or the system is not one on which programs are swept, each test is reported as ignored, and the
+//! reason is said: that is known only when the tests run, so this binary has a `main` of its own.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,7 +71,9 @@ fn main() -> ExitCode {
     // SAFETY: takes nothing, and cannot fail.
     let lacks_root = (unsafe { libc::geteuid() } != 0)
         .then(|| "the program changes its user, which only root may; remedy: run the tests as root".to_owned());
-    let groups: [(&str, &[(&str, Check)], Option<&String>); 9] = [
+    /// A name, the tests, and why they cannot run here.
+    type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
+    let groups: [Group<'_>; 9] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),

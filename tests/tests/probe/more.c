@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WINDOW __attribute__((noinline, noclone))
@@ -218,6 +219,27 @@ static int leaks(void)
 	return 0;
 }
 
+// A handler that waits for a child of the program, which no copy of the program has.
+static void reap(int signal)
+{
+	(void)signal;
+	if (busy && broken && waitpid(-1, NULL, WNOHANG) > 0)
+		_exit(9);
+}
+
+static int reaps(void)
+{
+	siginfo_t ended;
+	if (fork() == 0)
+		_exit(0);
+	// It has ended, and is not reaped.
+	waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT);
+	install(SIGUSR1, reap);
+	for (long n = 0; n < rounds; n++)
+		work();
+	return 0;
+}
+
 // A long window: turns of loops, and calls.
 WINDOW long mix(long x)
 {
@@ -301,6 +323,7 @@ int main(int argc, char **argv)
 	library = argc > 3 ? argv[3] : "";
 	struct { const char *name; int (*run)(void); } kinds[] = {
 		{ "cross", cross }, { "abba", abba }, { "forgets", forgets }, { "holds", holds }, { "leaks", leaks },
+		{ "reaps", reaps },
 		{ "calculates", calculates }, { "user", user }, { "undumpable", undumpable }, { "late", late },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)

@@ -65,6 +65,8 @@ pub(crate) fn text(opened: &[Descriptor], meant: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -73,10 +75,17 @@ mod tests {
         let mut descriptors = Descriptors::minded(true);
         descriptors.note(pid);
         let file = std::fs::File::open("/dev/null").unwrap();
+        // Far from the numbers that the reading of the list itself takes.
+        // SAFETY: takes a descriptor that is open, and numbers.
+        let high = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 200) };
         let opened = descriptors.since(pid);
         // Tests of this process open others meanwhile.
-        assert!(opened.iter().any(|one| one.to == "/dev/null"), "{opened:?}");
-        drop(file);
+        let own = opened.iter().find(|one| one.number == high.cast_unsigned());
+        assert!(own.is_some_and(|one| one.to == "/dev/null"), "{opened:?}");
+        let told = text(&opened, 0);
+        assert!(told.contains("descriptor ") && told.contains("leaves 0 open"), "{told}");
+        // SAFETY: the descriptor is open, and no other owner has it.
+        unsafe { libc::close(high) };
         assert!(Descriptors::minded(false).since(pid).is_empty());
     }
 }

@@ -74,17 +74,41 @@ impl Meant {
         output.is_none_or(|output| self.outputs.is_empty() || self.outputs.iter().any(|meant| meant == output))
     }
 
-    /// The first line that is another one.
+    /// Where the output is another one first.
     fn difference(&self, output: &[u8]) -> String {
         let meant = self.outputs.first().map(Vec::as_slice).unwrap_or_default();
-        let lines = |text: &[u8]| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>();
-        let (is, meant) = (lines(output), lines(meant));
-        let at = (0..is.len().max(meant.len())).find(|at| is.get(*at) != meant.get(*at)).unwrap_or_default();
-        let line =
-            |of: &[String]| of.get(at).map_or("no line".to_owned(), |line| format!("{:.100}", format!("{line:?}")));
-        format!("line {} of its output is {} and not {}", at + 1, line(&is), line(&meant))
+        let at = output.iter().zip(meant).take_while(|(is, meant)| is == meant).count();
+        let start = output[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let line = |text: &'_ [u8]| {
+            let line = text.get(start..).filter(|line| !line.is_empty())?.split(|byte| *byte == b'\n').next()?;
+            (line.len() <= LINE && line.is_ascii()).then(|| format!("{:?}", String::from_utf8_lossy(line)))
+        };
+        let number = output[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let none = || "no line".to_owned();
+        match (line(output), line(meant)) {
+            (Some(is), Some(meant)) => format!("line {number} of its output is {is} and not {meant}"),
+            (Some(is), None) if meant.len() <= start => {
+                format!("line {number} of its output is {is} and not {}", none())
+            }
+            (None, Some(meant)) if output.len() <= start => {
+                format!("line {number} of its output is {} and not {meant}", none())
+            }
+            _ => {
+                let part =
+                    |text: &[u8]| text[at.min(text.len())..(at + PART).min(text.len())].escape_ascii().to_string();
+                let (is, should) = (part(output), part(meant));
+                let lengths = format!("{} bytes in all and not {}", output.len(), meant.len());
+                format!("its output is \"{is}\" from byte {at} on and not \"{should}\"; {lengths}")
+            }
+        }
     }
 }
+
+/// The longest line that is shown.
+const LINE: usize = 100;
+
+/// Bytes that are shown of an output that is not text.
+const PART: usize = 16;
 
 /// A sleep in the window that is too long for chance.
 const SLEPT: Duration = Duration::from_millis(50);
@@ -207,4 +231,24 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
         detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
     }
     Judged { ending, detail, means, answer: seen.answer, glance: Some(glance), schedule: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::line("a\nb\n", "a\nc\n", "line 2 of its output is \"b\" and not \"c\"")]
+    #[case::more("a\nb\n", "a\n", "line 2 of its output is \"b\" and not no line")]
+    #[case::less("a\n", "a\nc\n", "line 2 of its output is no line and not \"c\"")]
+    #[case::bytes(
+        "a\n\u{0}\u{e9}x",
+        "a\n\u{0}\u{e9}y",
+        "its output is \"x\" from byte 5 on and not \"y\"; 6 bytes in all and not 6"
+    )]
+    fn the_first_difference_is_named(#[case] is: &str, #[case] meant: &str, #[case] expected: &str) {
+        let meant = Meant { outputs: vec![meant.as_bytes().to_vec()], ..Meant::default() };
+        assert_eq!(meant.difference(is.as_bytes()), expected);
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) fn hidden(pid: i32) -> bool {
 }
 
 thread_local! {
-    /// Where windows were found: the object file, and the address in it. A rerun asks for the same ones again.
+    /// Where windows were found: the object file, and the address in it. A rerun asks for the same again.
     static KNOWN: RefCell<HashMap<String, (PathBuf, u64)>> = RefCell::default();
 }
 

@@ -40,7 +40,8 @@ pub struct ProbeArgs {
     /// is delivered, and placed at each boundary
     #[arg(long, conflicts_with = "open")]
     pub own: bool,
-    /// Another thread is brought to this function and held there while the signal is delivered; then all go on
+    /// Another thread is brought to this function and held there while the signal is delivered; then all go
+    /// on
     #[arg(long = "while", value_name = "FUNCTION", conflicts_with = "schedules")]
     pub meanwhile: Option<WindowName>,
     /// Try N schedules of the other threads at each boundary: free, held, and one of them some instructions
@@ -50,8 +51,8 @@ pub struct ProbeArgs {
     /// How many boundaries of a window are judged at a time, each on a processor of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub jobs: u64,
-    /// The program promises to leave no descriptor open: one that is open two calls later, and was not before,
-    /// is a bad ending
+    /// The program promises to leave no descriptor open: one that is open two calls later, and was not
+    /// before, is a bad ending
     #[arg(long)]
     pub no_leaks: bool,
     /// Time for one window and one signal

@@ -1,9 +1,17 @@
 //! One instruction of a thread of another process at a time, without losing a signal on the way.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+/// How long the stop after a step is waited for without a pause.
+const SHORT: Duration = Duration::from_millis(1);
+
+/// How long an instruction takes at most that is no sleep in a system call.
+const LONG: Duration = Duration::from_millis(100);
 
 /// The signals that instructions raise.
 const FAULTS: [i32; 6] = [libc::SIGTRAP, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSYS];
@@ -29,11 +37,26 @@ impl Stepped {
         Some(Self { tid, mask })
     }
 
-    /// Lets it execute one instruction; false if it ended, or stopped for another reason.
+    /// Lets it execute one instruction; false if it ended, or stopped for another reason. A system call that
+    /// sleeps is interrupted.
     pub(crate) fn step(&self) -> bool {
         let id = Pid::from_raw(self.tid as i32);
-        ptrace::step(id, None).is_ok()
-            && matches!(waitpid(id, Some(WaitPidFlag::__WALL)), Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)))
+        if ptrace::step(id, None).is_err() {
+            return false;
+        }
+        let begun = Instant::now();
+        let mut interrupted = false;
+        loop {
+            match waitpid(id, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) if begun.elapsed() < SHORT => std::thread::yield_now(),
+                Ok(WaitStatus::StillAlive) => {
+                    interrupted |= begun.elapsed() > LONG && ptrace::interrupt(id).is_ok();
+                    std::thread::sleep(SHORT);
+                }
+                Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => return !interrupted,
+                _ => return false,
+            }
+        }
     }
 }
 

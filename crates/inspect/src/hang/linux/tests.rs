@@ -100,7 +100,7 @@ fn a_pending_signal_keeps_the_watch_from_its_verdict() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     fn pending(_: u32, _: u32) -> Option<Status> {
         ASKED.fetch_add(1, Ordering::Relaxed);
-        Some(Status { pending: 0x200, blocked: 0, sleeps: 1, ..Status::default() })
+        Some(Status { pending: 0x200, sleeps: 1, ..Status::default() })
     }
     let sleeper = Sleeper::start();
     let mut watch = sleeper.watch();

@@ -31,7 +31,7 @@ impl Copy {
         let (mut same, mut again) = (0, false);
         let patience = (pace * 20).max(Duration::from_millis(20));
         let begun = Instant::now();
-        let mut used = None;
+        let (mut used, mut forked) = (None, false);
         // A sleep is looked at twice without a pause: the copy has had the processor in between.
         let mut patient = false;
         loop {
@@ -44,10 +44,15 @@ impl Copy {
                 }
                 Stop::Call => {
                     self.dirty = true;
+                    // The program's children are not those of the copy.
+                    let nr = cpu::registers(self.pid)?.orig_rax.cast_signed();
+                    if matches!(nr, libc::SYS_wait4 | libc::SYS_waitid) && !forked {
+                        return Ok(Told::Nothing);
+                    }
                     self.go(0)?;
                 }
                 Stop::Forked => {
-                    self.dirty = true;
+                    (self.dirty, forked) = (true, true);
                     self.go(0)?;
                 }
                 Stop::Other => {

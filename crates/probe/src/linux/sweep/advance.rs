@@ -105,8 +105,8 @@ pub(super) fn advance(live: &mut Live<'_>, walk: &Walk, k: usize) -> Result<Adva
     }
 }
 
-/// The same by steps alone, to the same arrival at the boundary on whatever path: what other threads do on the
-/// way takes the time that it took when the path was recorded.
+/// The same by steps alone, to the same arrival at the boundary on whatever path: what other threads do on
+/// the way takes the time that it took when the path was recorded.
 pub(super) fn advance_by_steps(live: &mut Live<'_>, walk: &Walk, k: usize) -> Result<Advanced, Trouble> {
     let target = walk.points[k].boundary;
     let is = |place: &Boundary, asleep| same(place, &target) && target.asleep == asleep;

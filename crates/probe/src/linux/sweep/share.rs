@@ -5,9 +5,9 @@
 //!  job 1   walk ──── judges chunks 1, 3, 5 ... ──┴── merge ──┴── chunks in turn ───────────────────────┴── merge
 //! ```
 //!
-//! Each job has a program, copies and a processor of its own: only the thread that started a program may trace
-//! it. A job whose program took another path in a pass adds nothing to that pass; the boundaries that it would
-//! have judged are then judged as those that copies cannot judge.
+//! Each job has a program, copies and a processor of its own: only the thread that started a program may
+//! trace it. A job whose program took another path in a pass adds nothing to that pass; the boundaries that
+//! it would have judged are then judged as those that copies cannot judge.
 
 use std::thread;
 
@@ -54,8 +54,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Does one piece of work in all jobs: this one in this thread, the others in threads of their own. They are
-    /// given back in order.
+    /// Does one piece of work in all jobs: this one in this thread, the others in threads of their own. They
+    /// are given back in order.
     pub(super) fn in_jobs(
         &mut self,
         prepare: impl Fn(&Self, &mut Sweep<'a>),

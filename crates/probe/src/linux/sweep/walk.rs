@@ -258,7 +258,7 @@ impl<'a> Sweep<'a> {
         }
         let copy = match slot {
             Some(copy) => copy,
-            None => slot.insert(Copy::fork(live, *copies == Copies::Undone)?),
+            None => slot.insert(Copy::fork(live, true)?),
         };
         if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
             point.judged = grade(*seen, &self.meant, means, || false);
