@@ -25,6 +25,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_damaged_program_never_harms", damaged),
     ("only_the_signals_that_are_asked_for", asked),
     ("windows_name_their_sources", windows),
+    ("no_window_follows_from_a_handler_without_locks", no_windows),
 ];
 
 /// Ways to compile one program.
@@ -320,4 +321,15 @@ fn windows() {
     assert!(
         run(&["probe", "--lint", &built("LOG", true, &["-O2"])]).stdout.contains("windows to sweep first: --at malloc")
     );
+}
+
+fn no_windows() {
+    let program = built("FLAG", false, &["-O2"]);
+    let ran = run(&["probe", "--signal", "USR1", "--at", "auto", "--report", "json=-", "--", &program]);
+    assert_eq!(ran.code, Some(3), "nothing follows from a handler that takes no lock: {ran:#?}");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+    for list in ["sweeps", "windows"] {
+        assert_eq!(report[list].as_array().map(Vec::len), Some(0), "the report is written all the same: {ran:#?}");
+    }
+    assert_eq!(report["handlers"].as_array().map(Vec::len), Some(2), "one from each source: {ran:#?}");
 }

@@ -38,7 +38,7 @@ mod value;
 mod x86;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sigproof_inspect::rules::signals;
 
@@ -76,7 +76,7 @@ pub fn read(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
     }
 }
 
-fn whole(path: &PathBuf, asked: &[i32]) -> Result<Reading, Trouble> {
+fn whole(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
     let program = program::read(path).map_err(Trouble::Usage)?;
     let handlers = handlers::handlers(&program);
     let mut notes = Vec::new();

@@ -244,8 +244,8 @@ impl Program {
             return Some(*main);
         }
         let facts = self.facts((0, file.entry));
-        let main = facts.calls.values().find_map(|call| call.arguments[0].as_number().filter(|at| file.is_code(*at)));
-        main
+        let mut calls = facts.calls.values();
+        calls.find_map(|call| call.arguments[0].as_number().filter(|at| file.is_code(*at)))
     }
 
     /// The signals that cannot come when a function begins.

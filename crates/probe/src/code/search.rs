@@ -123,6 +123,6 @@ mod tests {
         fs::write(&main, "include parts/*.conf\n/last\ninclude main.conf\n").unwrap();
         let found = configured(&main, 2);
         let found: Vec<_> = found.iter().map(|path| path.to_str().unwrap()).collect();
-        assert_eq!(found, ["/a", "/b", "/last", "/a", "/b", "/last"], "a circle ends");
+        assert_eq!(found, ["/a", "/b", "/last", "/last"], "a circle ends");
     }
 }

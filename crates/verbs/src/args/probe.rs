@@ -17,7 +17,7 @@ pub struct ProbeArgs {
     #[arg(long = "signal", value_name = "SIGNAL", required_unless_present = "lint", value_parser = signal)]
     pub signals: Vec<i32>,
     /// The function whose instructions are swept: FUNCTION, FUNCTION@LIBRARY or OBJECT+0xOFFSET (repeatable);
-    /// `auto`: those that take the locks that the handler takes
+    /// `auto`: those that take the locks that the handler takes, as it runs and by its machine code
     #[arg(long = "at", value_name = "FUNCTION", required_unless_present = "lint")]
     pub windows: Vec<WindowName>,
     /// Only look at the handlers, of the signals that are given or of all, and list what they call that is on no
@@ -164,10 +164,12 @@ Examples:
 
 Exit codes of probe:
     0  no boundary is vulnerable; of --lint: the handlers call nothing that is on no list
-    1  at least one boundary is vulnerable; of --lint: a handler calls what is on no list
+    1  at least one boundary is vulnerable; of --lint: a handler calls what is on no list, ends by a jump, or
+       shares memory with the program in a way that a signal breaks
     2  wrong usage: no such program or function
     3  inconclusive: the function was not called in time, the program hangs without a signal, boundaries
-       that nothing could be said of, or --time ran out
+       that nothing could be said of, or --time ran out; of --lint PROGRAM: no handler was found, or what is
+       called is computed
     4  no handler of the signal is installed, or this machine refuses what is needed (ptrace)
   130  interrupted
 ";
