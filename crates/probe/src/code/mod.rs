@@ -18,9 +18,9 @@
 //! | `handlers`, `reach`, `shared` | the three questions |
 //!
 //! # Limits
-//! A handler whose address is computed is not found, and a call through a pointer that is computed, a table of
-//! virtual functions among them, is not followed: both are counted and said. A variable is followed by its
-//! address; what is written through another pointer to it is not seen.
+//! A handler whose address is computed is not found. A call through a pointer that is computed, such as a
+//! virtual function, is not followed. Both are counted and said. A variable is followed by its address; what
+//! is written through another pointer to it is not seen.
 
 mod arm;
 mod elf;

@@ -13,8 +13,8 @@ const DEPTH: usize = 8;
 /// The standard folders.
 const STANDARD: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 
-/// Reads the libraries that `program` needs, and those that they need, each after those that need it. Also the
-/// names of those that were not found.
+/// Reads the libraries that `program` needs, and those that they need, each after those that need it. Also
+/// the names of those that were not found.
 pub(crate) fn libraries(program: &Object) -> (Vec<Object>, Vec<String>) {
     let mut found: Vec<Object> = Vec::new();
     let mut missing = Vec::new();
