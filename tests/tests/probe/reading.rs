@@ -21,6 +21,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("cpp_is_followed_to_new_and_throw", cpp),
     ("calls_that_are_computed_are_counted", computed),
     ("a_program_without_handlers_is_inconclusive", none),
+    ("a_static_program_without_names_is_inconclusive", nameless),
     ("what_is_no_program_is_refused", refused),
     ("a_damaged_program_never_harms", damaged),
     ("only_the_signals_that_are_asked_for", asked),
@@ -241,6 +242,20 @@ fn none() {
     assert_eq!((ran.code, &report["handlers"]), (Some(3), &serde_json::json!([])), "{ran:#?}");
     let ran = run(&["probe", "--lint", &built("NONE", false, &["-O2"])]);
     assert!(ran.stdout.contains("no handler was found"), "{ran:#?}");
+}
+
+fn nameless() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("nameless");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe/handlers.c");
+    let mut compiler = compiler("CC", "cc");
+    let output = compiler.args(["-w", "-O2", "-static", "-s", "-DKIND=HEAP", "-o"]).arg(&out).arg(source).output();
+    if !output.expect("there is a C compiler: see main").status.success() {
+        println!("skipped: a static program: it cannot be linked; remedy: install the static C library");
+        return;
+    }
+    let ran = run(&["probe", "--lint", out.to_str().expect("UTF-8")]);
+    assert!(ran.code == Some(3) && ran.stdout.contains("its symbols are stripped"), "{ran:#?}");
 }
 
 fn refused() {
