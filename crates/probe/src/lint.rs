@@ -82,7 +82,8 @@ pub struct Call {
     pub at: Vec<String>,
     /// Functions that take a lock, called from there, itself included.
     pub locking: Vec<String>,
-    /// The calls from the function to one that takes a lock, both included: to the allocator, if it is reached.
+    /// The calls from the function to one that takes a lock, both included: to the allocator, if that is
+    /// reached.
     pub way: Vec<String>,
 }
 

@@ -21,10 +21,12 @@ pub const TESTS: &[(&str, Check)] = &[
     ("cpp_is_followed_to_new_and_throw", cpp),
     ("calls_that_are_computed_are_counted", computed),
     ("a_program_without_handlers_is_inconclusive", none),
+    ("a_static_program_without_names_is_inconclusive", nameless),
     ("what_is_no_program_is_refused", refused),
     ("a_damaged_program_never_harms", damaged),
     ("only_the_signals_that_are_asked_for", asked),
     ("windows_name_their_sources", windows),
+    ("no_window_follows_from_a_handler_without_locks", no_windows),
 ];
 
 /// Ways to compile one program.
@@ -242,6 +244,20 @@ fn none() {
     assert!(ran.stdout.contains("no handler was found"), "{ran:#?}");
 }
 
+fn nameless() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("nameless");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe/handlers.c");
+    let mut compiler = compiler("CC", "cc");
+    let output = compiler.args(["-w", "-O2", "-static", "-s", "-DKIND=HEAP", "-o"]).arg(&out).arg(source).output();
+    if !output.expect("there is a C compiler: see main").status.success() {
+        println!("skipped: a static program: it cannot be linked; remedy: install the static C library");
+        return;
+    }
+    let ran = run(&["probe", "--lint", out.to_str().expect("UTF-8")]);
+    assert!(ran.code == Some(3) && ran.stdout.contains("its symbols are stripped"), "{ran:#?}");
+}
+
 fn refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = std::fs::read(built("FLAG", false, &["-O2"])).expect("it was compiled");
@@ -320,4 +336,15 @@ fn windows() {
     assert!(
         run(&["probe", "--lint", &built("LOG", true, &["-O2"])]).stdout.contains("windows to sweep first: --at malloc")
     );
+}
+
+fn no_windows() {
+    let program = built("FLAG", false, &["-O2"]);
+    let ran = run(&["probe", "--signal", "USR1", "--at", "auto", "--report", "json=-", "--", &program]);
+    assert_eq!(ran.code, Some(3), "nothing follows from a handler that takes no lock: {ran:#?}");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:#?}"));
+    for list in ["sweeps", "windows"] {
+        assert_eq!(report[list].as_array().map(Vec::len), Some(0), "the report is written all the same: {ran:#?}");
+    }
+    assert_eq!(report["handlers"].as_array().map(Vec::len), Some(2), "one from each source: {ran:#?}");
 }

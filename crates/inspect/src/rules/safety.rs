@@ -42,9 +42,9 @@ const UNSAFE: Table<()> = &[(
     pthread_getspecific pthread_setspecific pthread_rwlock_rdlock pthread_rwlock_wrlock nanosleep",
 )];
 
-/// Functions that are on no list, and that in glibc and in musl are a system call and nothing else, or take no
-/// lock and keep nothing in static storage. No standard promises that, so a report names them, and does not
-/// count them as a fault.
+/// Functions that are on no list, and that in glibc and in musl are a system call and nothing else, or take
+/// no lock and keep nothing in static storage. No standard promises that, so a report names them, and does
+/// not count them as a fault.
 const BARE: Table<()> = &[(
     (),
     "\

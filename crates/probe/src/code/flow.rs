@@ -180,12 +180,16 @@ impl Follower<'_, '_> {
 
     /// A jump: inside the function, or a call in the place of a return.
     fn jump(&mut self, at: u64, to: u64, state: &State) {
+        let object = self.around.object;
         let inside = (self.start..self.end).contains(&to) && to != self.start;
-        if !inside && scan::stub(self.around.object, to).is_some() {
+        if !inside && scan::stub(object, to).is_some() {
             self.tail(at, Target::Code(to), state);
-        } else if inside || !self.around.object.is_start(to) && to != self.start {
-            self.enter(to, state);
-        } else if to == self.start && state.get(self.around.convention.stack).only() != Some(Atom::Stack(0)) {
+            return;
+        }
+        // To its own start, the frame gone: it calls itself.
+        let has_frame = state.get(self.around.convention.stack).only() != Some(Atom::Stack(0));
+        let is_block = if to == self.start { has_frame } else { inside || !object.is_start(to) };
+        if is_block {
             self.enter(to, state);
         } else {
             self.tail(at, Target::Code(to), state);

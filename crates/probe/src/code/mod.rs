@@ -18,9 +18,9 @@
 //! | `handlers`, `reach`, `shared` | the three questions |
 //!
 //! # Limits
-//! A handler whose address is computed is not found, and a call through a pointer that is computed, a table of
-//! virtual functions among them, is not followed: both are counted and said. A variable is followed by its
-//! address; what is written through another pointer to it is not seen.
+//! A handler whose address is computed is not found. A call through a pointer that is computed, such as a
+//! virtual function, is not followed. Both are counted and said. A variable is followed by its address; what
+//! is written through another pointer to it is not seen.
 
 mod arm;
 mod elf;
@@ -38,7 +38,7 @@ mod value;
 mod x86;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sigproof_inspect::rules::signals;
 
@@ -76,7 +76,7 @@ pub fn read(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
     }
 }
 
-fn whole(path: &PathBuf, asked: &[i32]) -> Result<Reading, Trouble> {
+fn whole(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
     let program = program::read(path).map_err(Trouble::Usage)?;
     let handlers = handlers::handlers(&program);
     let mut notes = Vec::new();

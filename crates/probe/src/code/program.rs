@@ -193,7 +193,7 @@ impl Program {
         facts
     }
 
-    /// The functions of an object that use a symbol of this name: an imported one, or a definition of its own.
+    /// The functions of an object that use a symbol of this name, imported or its own.
     pub(crate) fn users(&self, object: usize, is: &dyn Fn(&str) -> bool) -> BTreeSet<u64> {
         let Some(scan) = self.scans.get(&object) else { return BTreeSet::new() };
         let file = &self.objects[object];
@@ -244,8 +244,8 @@ impl Program {
             return Some(*main);
         }
         let facts = self.facts((0, file.entry));
-        let main = facts.calls.values().find_map(|call| call.arguments[0].as_number().filter(|at| file.is_code(*at)));
-        main
+        let mut calls = facts.calls.values();
+        calls.find_map(|call| call.arguments[0].as_number().filter(|at| file.is_code(*at)))
     }
 
     /// The signals that cannot come when a function begins.

@@ -1,8 +1,8 @@
 //! What one instruction does, in terms that serve every processor: values that move between registers and
 //! memory, and where execution goes next.
 //!
-//! Only what the search for handlers needs is told apart. Anything else that an instruction does to a register
-//! is [`Effect::Forget`].
+//! Only what the search for handlers needs is told apart. Anything else that an instruction does to a
+//! register is [`Effect::Forget`].
 
 /// A register: the general ones first, then the lower and the upper halves of the vector registers.
 pub(crate) type Reg = u8;
@@ -68,8 +68,8 @@ pub(crate) enum Effect {
     Read { at: Address, width: u8 },
     /// The register holds something that is not known.
     Forget(Reg),
-    /// Words are stored from the address in the first register on, as many as the second says, of the value in
-    /// the third.
+    /// Words are stored from the address in the first register on, as many as the second says, of the value
+    /// in the third.
     Fill(Reg, Reg, Reg),
     /// Words are copied to the address in the first register from that in the second, as many as the third
     /// says.

@@ -40,9 +40,9 @@ impl fmt::Display for Window {
     }
 }
 
-/// The windows in which a signal may meet a lock that these calls take. First those that were seen as the
-/// handler ran and in the machine code, then those that were seen as it ran, then the others; within each, the
-/// likeliest lock first.
+/// The windows in which a signal may meet a lock that these calls take. First those that both sources have
+/// seen, then those that were seen as the handler ran, then the others; within each, the likeliest lock
+/// first.
 pub fn windows(lints: &[Lint]) -> Vec<Window> {
     let taken = |source: Source| -> Vec<Lock> {
         let calls = lints.iter().filter(|lint| lint.source == source).flat_map(|lint| &lint.calls);

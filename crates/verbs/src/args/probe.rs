@@ -17,11 +17,11 @@ pub struct ProbeArgs {
     #[arg(long = "signal", value_name = "SIGNAL", required_unless_present = "lint", value_parser = signal)]
     pub signals: Vec<i32>,
     /// The function whose instructions are swept: FUNCTION, FUNCTION@LIBRARY or OBJECT+0xOFFSET (repeatable);
-    /// `auto`: those that take the locks that the handler takes
+    /// `auto`: those that take the locks that the handler takes, as it runs and by its machine code
     #[arg(long = "at", value_name = "FUNCTION", required_unless_present = "lint")]
     pub windows: Vec<WindowName>,
-    /// Only look at the handlers, of the signals that are given or of all, and list what they call that is on no
-    /// list of async-signal-safe functions: of COMMAND as they run, of PROGRAM in the machine code
+    /// Only look at the handlers, of the signals that are given or of all, and list what they call that is on
+    /// no list of async-signal-safe functions: of COMMAND as they run, of PROGRAM in the machine code
     #[arg(long, conflicts_with_all = ["windows", "replay", "from", "calls"])]
     pub lint: bool,
     /// The thread that takes the signal: main, any, or the name of a thread
@@ -175,16 +175,18 @@ Examples:
   {program} probe --signal TERM --at random --report json=map.json -- ./sampler
   {program} probe --signal TERM --at random --replay 'sampler:SIGTERM@random:20@k6@libc.so.6+0x409a1@random+0x21#1' -- ./sampler
 
-  {program} probe --lint -- ./server --once             what do its handlers call, as they run?
-  {program} probe --lint ./server                       the same by its machine code, without running it
+  {program} probe --lint -- ./server --once               what do its handlers call, as they run?
+  {program} probe --lint ./server                         the same, in its machine code
   {program} probe --signal TERM --at auto -- ./server   and where may the signal come between?
 
 Exit codes of probe:
     0  no boundary is vulnerable; of --lint: the handlers call nothing that is on no list
-    1  at least one boundary is vulnerable; of --lint: a handler calls what is on no list
+    1  at least one boundary is vulnerable; of --lint: a handler calls what is on no list, or
+       breaks a rule about jumps or shared memory
     2  wrong usage: no such program or function
     3  inconclusive: the function was not called in time, the program hangs without a signal, boundaries
-       that nothing could be said of, or --time ran out
+       that nothing could be said of, or --time ran out; of --lint PROGRAM: no handler was
+       found, or what is called is computed
     4  no handler of the signal is installed, or this machine refuses what is needed (ptrace)
   130  interrupted
 ";

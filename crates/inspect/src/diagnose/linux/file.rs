@@ -2,7 +2,7 @@
 
 use super::elf::{self, Elf};
 use super::lines::demangled;
-use crate::diagnose::Place;
+use crate::diagnose::{Frame, Place};
 use sigproof_shim::sync::Arc;
 use std::fmt;
 use std::path::Path;
@@ -33,7 +33,10 @@ impl FileSymbols {
             None => (None, 0),
         };
         let frames = self.0.lines.as_ref().map(|lines| lines.at(address)).unwrap_or_default();
-        let (file, line) = frames.first().map_or((None, None), |frame| (frame.file.clone(), frame.line));
+        let lines = frames.iter().map(|frame| Frame { file: frame.file.clone(), line: frame.line, ..Frame::default() });
+        let lines: Vec<Frame> = lines.collect();
+        let source = lines.iter().find(|frame| frame.is_ours()).or(lines.first());
+        let (file, line) = source.map_or((None, None), |frame| (frame.file.clone(), frame.line));
         let inlined = frames.iter().rev().skip(1).rev().filter_map(|frame| frame.function.clone()).collect();
         let object = Some(self.0.name.clone());
         Place { pc: address, symbol, offset, inlined, object, object_offset: address, file, line }
