@@ -133,7 +133,7 @@ pub fn sweep(
 ) -> Result<Run, Trouble> {
     let started = Instant::now();
     let engine = engine::open(kind, subject, only);
-    let looked = engine.and_then(|engine| look_by(engine, subject, which, observer));
+    let looked = engine.and_then(|engine| look_by(engine, subject.nests(), Some(subject), which, observer));
     let mut run = run_of(subject, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, subject, kind, &seen, which),
@@ -155,7 +155,8 @@ fn run_of(subject: &dyn Subject, kind: Kind) -> Run {
 
 fn look_by(
     engine: Box<dyn Engine + '_>,
-    subject: &dyn Subject,
+    nests: bool,
+    measured: Option<&dyn Subject>,
     which: &Which,
     observer: &dyn Observer,
 ) -> Result<Seen, Trouble> {
@@ -179,11 +180,11 @@ fn look_by(
             break;
         }
     }
-    if subject.nests() && judged.len() == path.len() {
+    if nests && judged.len() == path.len() {
         sweeper.nested(&path, &judged, observer)?;
     }
     sweeper.diagnose(&path, &mut judged)?;
-    if subject.handler_object().is_some() {
+    if let Some(subject) = measured {
         measure::measure(&mut sweeper, subject, &path, &mut judged);
     }
     sweeper.seen.swept = Swept { path, judged };

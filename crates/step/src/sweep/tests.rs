@@ -65,7 +65,7 @@ fn path(length: usize, sleeper: Option<usize>) -> Vec<Boundary> {
 fn swept(path: Vec<Boundary>, nests: bool, answers: Answers) -> (Result<Seen, Trouble>, Vec<Asked>) {
     let asked = Rc::default();
     let engine = Box::new(Scripted { path, answers, asked: Rc::clone(&asked) });
-    let seen = look_by(engine, nests, &Which::All, &());
+    let seen = look_by(engine, nests, None, &Which::All, &());
     let asked = asked.borrow().clone();
     (seen, asked)
 }
@@ -185,7 +185,7 @@ fn a_handler_that_cannot_be_stepped_through_is_tried_again_and_told(
     #[case] unrecorded: &[usize],
 ) {
     let engine = Box::new(Blind { at: 2, tries, tried: 0 });
-    let seen = look_by(engine, true, &Which::All, &()).unwrap();
+    let seen = look_by(engine, true, None, &Which::All, &()).unwrap();
     assert_eq!(seen.nested.iter().map(|nested| nested.first).collect::<Vec<_>>(), firsts);
     assert_eq!(seen.unrecorded.iter().map(|(first, _)| *first).collect::<Vec<_>>(), unrecorded);
     assert!(seen.unrecorded.iter().all(|(_, why)| why == "no handler came"));
@@ -233,7 +233,7 @@ fn a_sweep_whose_hangs_patience_decides_ends_early(
 ) {
     let asked = Rc::default();
     let engine = Box::new(Patient { bad: bad.clone(), asked: Rc::clone(&asked) });
-    let seen = look_by(engine, false, &Which::All, &()).unwrap();
+    let seen = look_by(engine, false, None, &Which::All, &()).unwrap();
     assert_eq!(*asked.borrow(), visited);
     assert_eq!((seen.swept.path.len(), seen.swept.judged.len()), (6, visited.len()));
     assert_eq!((seen.presumed.len(), seen.unwatchable.as_deref()), (presumed, Some("it is hidden")));
@@ -245,7 +245,7 @@ fn a_sweep_whose_hangs_patience_decides_ends_early(
 fn no_second_signal_is_sent_once_patience_is_over() {
     let asked = Rc::default();
     let engine = Box::new(Patient { bad: 3..6, asked: Rc::clone(&asked) });
-    let seen = look_by(engine, true, &Which::All, &()).unwrap();
+    let seen = look_by(engine, true, None, &Which::All, &()).unwrap();
     assert_eq!((asked.borrow().len(), seen.nested.len()), (5, 0));
 }
 
@@ -292,7 +292,7 @@ impl Engine for Drifting {
 
 #[test]
 fn a_path_that_only_a_fresh_child_takes_is_recorded_and_swept() {
-    let seen = look_by(Box::<Drifting>::default(), false, &Which::All, &()).unwrap();
+    let seen = look_by(Box::<Drifting>::default(), false, None, &Which::All, &()).unwrap();
     assert_eq!(outcomes(&seen), [WELL; 4]);
     assert!(seen.swept.judged.iter().all(|judged| judged.retries <= 1), "{:?}", seen.swept.judged);
 }
@@ -321,6 +321,6 @@ impl Engine for Wandering {
 
 #[test]
 fn a_path_counts_once_it_was_recorded_twice_instruction_for_instruction() {
-    let seen = look_by(Box::new(Wandering(0)), false, &Which::All, &()).unwrap();
+    let seen = look_by(Box::new(Wandering(0)), false, None, &Which::All, &()).unwrap();
     assert_eq!(seen.swept.path, path(3, None));
 }
