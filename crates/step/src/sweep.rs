@@ -133,8 +133,7 @@ pub fn sweep(
 ) -> Result<Run, Trouble> {
     let started = Instant::now();
     let engine = engine::open(kind, subject, only);
-    let measured = subject.handler_object().is_some().then_some(subject);
-    let looked = engine.and_then(|engine| look_by(engine, subject.nests(), measured, which, observer));
+    let looked = engine.and_then(|engine| look_by(engine, subject.nests(), Some(subject), which, observer));
     let mut run = run_of(subject, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, subject, kind, &seen, which),
@@ -154,8 +153,6 @@ fn run_of(subject: &dyn Subject, kind: Kind) -> Run {
     run
 }
 
-/// Visits the boundaries. `nests`: the handler's own boundaries as well. `measured`: the subject whose handler
-/// is stepped through.
 fn look_by(
     engine: Box<dyn Engine + '_>,
     nests: bool,

@@ -28,6 +28,7 @@ Code of your own:
   {program} explain --stacks FILE  who stands in a handler, and what for, by the stacks in a bug report
   {program} probe --signal SIGTERM --at FUNCTION -- COMMAND
                                    a signal at every instruction of a function of any program
+  {program} validate ./LIBRARY.so  a wake-up primitive or a window of yours, over the C ABI of sigproof.h
 ";
 
 /// Runs the verb.

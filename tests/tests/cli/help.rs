@@ -17,6 +17,7 @@ use sigproof_tests::run;
 #[case::explain(&["explain", "--help"], "help-explain")]
 #[case::litmus(&["litmus", "--help"], "help-litmus")]
 #[case::probe(&["probe", "--help"], "help-probe")]
+#[case::validate(&["validate", "--help"], "help-validate")]
 #[case::replay(&["replay", "--help"], "help-replay")]
 #[case::of_test(&["test", "--help"], "help-test")]
 #[case::sanitize(&["sanitize", "--help"], "help-sanitize")]

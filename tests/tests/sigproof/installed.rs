@@ -51,7 +51,7 @@ fn there_is_a_man_page_for_the_command_and_for_each_verb() {
     let mut names: Vec<String> =
         fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let verbs = ["completions", "explain", "list", "man", "model", "probe", "replay", "step", "stress"];
+    let verbs = ["completions", "explain", "list", "man", "model", "probe", "replay", "step", "stress", "validate"];
     let expected: Vec<_> =
         verbs.map(|verb| format!("sigproof-{verb}.1")).into_iter().chain(["sigproof.1".into()]).collect();
     assert_eq!(names, expected);

@@ -13,7 +13,7 @@ static struct sigproof_note_v1 table;
 
 __attribute__((constructor)) static void load(void) {
 #if defined(LOAD_CRASHES)
-  int *volatile nowhere = NULL;
+  volatile int *volatile nowhere = NULL;
   *nowhere = 1;
 #elif defined(LOAD_HANGS)
   for (;;) pause();

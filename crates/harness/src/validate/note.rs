@@ -37,8 +37,9 @@ pub struct LibraryNote;
 /// Its name, and that of the windows.
 pub const NAME: &str = "library-note";
 
-/// The time of a timed sleep that is woken, in nanoseconds: the helper wakes much earlier, once it may.
-const LONG: u64 = 200_000_000;
+/// The time of a timed sleep that is woken, in nanoseconds: the helper wakes much earlier, once it may. A
+/// whole second: added to a clock, its fraction carries nothing, so that the path is the same each time.
+const LONG: u64 = 1_000_000_000;
 
 impl Case for LibraryNote {
     fn name(&self) -> &'static str {

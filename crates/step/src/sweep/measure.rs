@@ -14,6 +14,9 @@ use sigproof_report::seen::HandlerCost;
 /// How long it may take.
 const TIME: Duration = Duration::from_millis(1000);
 
+/// The same, where functions are forbidden.
+const LONG: Duration = Duration::from_secs(20);
+
 /// How many boundaries of the first round lie at equal distances.
 const FIRST: usize = 32;
 
@@ -23,6 +26,8 @@ const FIRST: usize = 32;
 pub(super) fn measure(sweeper: &mut Sweeper<'_>, subject: &dyn Subject, path: &[Boundary], judged: &mut [Judged]) {
     let Some(object) = subject.handler_object() else { return };
     let started = Instant::now();
+    // What is forbidden is looked for at every boundary.
+    let time = if subject.forbids("malloc").is_some() { LONG } else { TIME };
     let mut cost = HandlerCost::default();
     let mut functions = BTreeSet::new();
     let mut known: HashMap<u64, Code> = HashMap::new();
@@ -31,7 +36,7 @@ pub(super) fn measure(sweeper: &mut Sweeper<'_>, subject: &dyn Subject, path: &[
             continue;
         }
         // Two at least: the first and the last.
-        if started.elapsed() > TIME && cost.measured >= 2 {
+        if started.elapsed() > time && cost.measured >= 2 {
             break;
         }
         let Ok(handler) = sweeper.record_handler(path, at) else { continue };
@@ -48,10 +53,9 @@ pub(super) fn measure(sweeper: &mut Sweeper<'_>, subject: &dyn Subject, path: &[
             cost.instructions_at = at;
         }
         for function in of_handler.iter().filter_map(|code| code.function.as_ref()) {
-            if functions.contains(function) {
-                continue;
+            if !functions.contains(function) {
+                functions.insert(function.clone());
             }
-            functions.insert(function.clone());
         }
         let forbidden = of_handler.iter().find_map(|code| subject.forbids(code.function.as_deref()?));
         if let Some(why) = forbidden {

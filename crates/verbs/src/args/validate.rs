@@ -84,26 +84,27 @@ impl ValidateArgs {
 
 /// Below the help of `validate`.
 pub const VALIDATE: &str = "\
-A library exports sigproof_note, sigproof_windows or both, as sigproof.h declares them. It is loaded in
-child processes only: whatever it does there is a result.
+A library exports sigproof_note, sigproof_windows or both, as sigproof.h declares them. Only child
+processes load it: whatever it does there is a result.
 
 Build one with
   cc -shared -fPIC -g -I FOLDER_OF_SIGPROOF_H -o libmine.so mine.c
 
 Examples:
   {program} validate ./libmine.so                     the note and every window
-  {program} validate ./libmine.so --only note --step  a signal at every instruction of the note's functions
+  {program} validate ./libmine.so --only note --step  only the note, at every instruction
   {program} validate ./libmine.so --only window NAME  one window
   {program} validate ./libmine.so --report json=-     for programs: schema sigproof.validate/1
   {program} stress --note ./libmine.so                every case that takes a note, over this one
 
 Of a note, in this order:
-  contract   what sigproof.h promises: one check in one process each. A note that breaks it is not swept
+  contract   what sigproof.h promises, each check in a process of its own; without it, no sweep
   step       sleep, timed sleep, wake-up and clear, with a handler that wakes at every instruction
   stress     a handler that wakes, at random times, its own thread that goes to sleep
-Of a window: step and stress, each execution with the window's own check and with ours: the handler ran
-once and returned, errno, signal mask, dispositions and descriptors are as they were, the result is that
-of one of the two orders (SIGPROOF_DIGEST), the handler allocates nothing (SIGPROOF_NO_MALLOC).
+Of a window: step and stress, each execution with the window's own check and with ours: the handler
+ran once and returned; errno, signal mask, dispositions and descriptors are as they were; the result
+is that of one of the two orders (SIGPROOF_DIGEST); the handler allocates nothing
+(SIGPROOF_NO_MALLOC).
 
 The verdicts:
   safe as claimed                           no bad end was seen; in brackets, how much was looked at
