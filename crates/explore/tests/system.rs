@@ -53,7 +53,7 @@ fn the_order_of_a_gate_is_the_order_of_what_is_behind_it() {
     assert_eq!(texts(false).len(), 1, "control: of plain memory the search knows nothing");
 }
 
-/// A cell that is written before a gate is passed, and read after; the reader passes second, or does not read.
+/// A cell that is written before a gate is passed, and read after; the reader passes second, or reads not.
 fn handed_over(gate: fn() -> Gate, release: Ordering) -> bool {
     let found = ends(move || {
         let (gate, turn, cell) = (Rc::new(gate()), Rc::new(RefCell::new(0)), Rc::new(Cell::new(0)));
@@ -221,7 +221,7 @@ fn a_spin_that_nothing_ends_is_a_livelock() {
 fn mixed(seen: &Rc<RefCell<Vec<u32>>>) -> Rc<dyn Fn()> {
     let seen = Rc::clone(seen);
     Rc::new(move || {
-        let words = Rc::new([const { () }; 3].map(|()| AtomicU32::new(0)));
+        let words = Rc::new([0; 3].map(AtomicU32::new));
         let run = |own: usize| {
             let words = Rc::clone(&words);
             move || {
