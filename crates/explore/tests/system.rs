@@ -53,7 +53,7 @@ fn the_order_of_a_gate_is_the_order_of_what_is_behind_it() {
     assert_eq!(texts(false).len(), 1, "control: of plain memory the search knows nothing");
 }
 
-/// A cell that is written before a gate is passed, and read after; the reader passes second, or does not read.
+/// A cell that is written before a gate is passed, and read after; the reader passes second, or reads not.
 fn handed_over(gate: fn() -> Gate, release: Ordering) -> bool {
     let found = ends(move || {
         let (gate, turn, cell) = (Rc::new(gate()), Rc::new(RefCell::new(0)), Rc::new(Cell::new(0)));
@@ -221,13 +221,14 @@ fn a_spin_that_nothing_ends_is_a_livelock() {
 fn mixed(seen: &Rc<RefCell<Vec<u32>>>) -> Rc<dyn Fn()> {
     let seen = Rc::clone(seen);
     Rc::new(move || {
-        let words = Rc::new([const { () }; 3].map(|()| AtomicU32::new(0)));
+        let words = Rc::new([0; 4].map(AtomicU32::new));
         let run = |own: usize| {
             let words = Rc::clone(&words);
             move || {
                 words[own].store(own as u32 + 1, Relaxed);
                 let chosen = system::choose(2) as u32;
                 let other = words[1 - own].load(Acquire);
+                words[3].store(own as u32 + 1, Relaxed);
                 let added = words[2].fetch_add(own as u32 + 1, AcqRel);
                 words[own].store(7, Release);
                 vec![chosen, other, added]
@@ -236,7 +237,7 @@ fn mixed(seen: &Rc<RefCell<Vec<u32>>>) -> Rc<dyn Fn()> {
         let other = thread::spawn(run(1));
         let mut all = run(0)();
         all.extend(other.join());
-        all.extend([words[0].load(Relaxed), words[1].load(Relaxed)]);
+        all.extend([words[0].load(Relaxed), words[1].load(Relaxed), words[3].load(Relaxed)]);
         *seen.borrow_mut() = all;
     })
 }

@@ -54,8 +54,8 @@ pub(crate) fn spin_turn() {
         let done = run.fibers[slot].done;
         let events = &run.search.graph.threads[slot].events;
         let turn = &events[run.fibers[slot].turn.min(done)..done];
-        // A read-modify-write that stores what it loaded changes nothing: without that turn, each load from it
-        // can load from the store before, and nothing is ordered that was not.
+        // A read-modify-write that stores what it loaded changes nothing: without that turn, each load from
+        // it can load from the store before, and nothing is ordered that was not.
         let only_reads = turn.iter().all(|event| match event.kind {
             Kind::Load => !event.opens || event.new.is_none_or(|new| new == event.val),
             Kind::Store => is_idle(&run.search.graph, event),

@@ -34,8 +34,8 @@ pub struct Options {
     pub preemptions: Option<Option<u8>>,
     /// When to stop, on the monotonic clock.
     pub until: Option<Duration>,
-    /// Whether a search of a fixed variant that the time ends is as good as one that a bound ends: nothing was
-    /// found within it.
+    /// Whether a search of a fixed variant that the time ends is as good as one that a bound ends: nothing
+    /// was found within it.
     pub time_bounds: bool,
     /// How many plans to explore at a time.
     pub jobs: usize,

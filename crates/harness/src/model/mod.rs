@@ -1,8 +1,10 @@
-//! Models: the same sources under loom, with a signal at every point of the thread that the model interrupts.
+//! Models: the same sources under a model checker, with a signal at every point of the thread that the model
+//! interrupts.
 //!
 //! ```text
-//!  xtask model ──► [child process: the build with --cfg loom] worker ──► driver ──► plans     which perturbations, level by level
-//!                                                                          │          └► shim's `explore`: loom
+//!  xtask model ──► [child process: the build for an engine] worker ──► driver ──► plans      for loom: which perturbations, level by level
+//!                                                                          │          └► shim's `explore`
+//!                                                                          ├──► graphs     for the explorer of graphs: one search
 //!                                                                          ├──► orderings  which are used, and what breaks without one
 //!                                                                          ├──► verdict    deadlock, livelock, race: which outcome
 //!                                                                          └──► trace      the counterexample, column by column
@@ -12,7 +14,7 @@
 //! an alphabet of perturbations. Cases bring theirs ([`Case::model`](crate::case::Case::model)); a
 //! [registry](crate::registry) may have others. What a model cannot see is said in [`sigproof_shim::model`].
 //!
-//! Everything here compiles without loom, too, so that lists and reports are the same everywhere; only
+//! Everything here compiles without an engine, too, so that lists and reports are the same everywhere; only
 //! exploring needs the other build.
 
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 //!
 //! The plan is `s6h0` for handler 0 at point 6, `t1` for the time-out of timed wait 1, `u2` for wait 2 that
 //! ends for nothing, joined by `+`; `none` if nothing happens. For an execution graph it is `e1`, with the
-//! most perturbations of an execution, with `t` if waits may time out and `u` if they may end for nothing: the
-//! graph says what happens where. The choices are the engine's own, and fit the source that made them: another
-//! one may have other operations. The check is a checksum of what is before
+//! most perturbations of an execution, with `t` if waits may time out and `u` if they may end for nothing:
+//! the graph says what happens where. The choices are the engine's own, and fit the source that made them:
+//! another one may have other operations. The check is a checksum of what is before
 //! it: it refuses a token that was copied in part or changed.
 
 use std::fmt;

@@ -1,8 +1,8 @@
 //! The process that explores: it reads one order and answers with events
 //! ([`sigproof_inspect::process::lines`]).
 //!
-//! Its program is `sigproof-model`, built with `--cfg loom` or `--cfg sigproof_graph`. The process ends when its standard input does,
-//! so it does not outlive its parent.
+//! Its program is `sigproof-model`, built with `--cfg loom` or `--cfg sigproof_graph`. The process ends when
+//! its standard input does, so it does not outlive its parent.
 
 use std::process::ExitCode;
 use std::sync::Mutex;

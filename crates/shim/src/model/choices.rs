@@ -14,7 +14,7 @@ impl Choices {
     pub fn is_graph(&self, most: usize) -> bool {
         let threads = self.0.split('-').map(|thread| {
             let steps = thread.strip_prefix('T')?.trim_start_matches(|c: char| c.is_ascii_digit());
-            let (_, steps) = steps.split_once(|c: char| c == '.')?;
+            let (_, steps) = steps.split_once('.')?;
             let mut events = 0_usize;
             let mut rest = steps.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').bytes().peekable();
             while let Some(letter) = rest.next() {

@@ -39,8 +39,8 @@
 //!   threads only.
 //! - Load buffering: a load never gives what is stored only later.
 //! - `compare_exchange_weak` never fails for nothing.
-//! - Over loom: the strength of `SeqCst` accesses, which it treats as `AcqRel` (no source here relies on one);
-//!   a compare-and-swap that fails with an older value; more than seven stores of an atomic's history; more
+//! - Over loom: the strength of `SeqCst` accesses, which it treats as `AcqRel` (no source relies on one); a
+//!   compare-and-swap that fails with an older value; more than seven stores of an atomic's history; more
 //!   than five threads. And a read-modify-write that races with a plain store may be given a value that the
 //!   store has overwritten: a false alarm.
 //! - Over execution graphs: turns of a spinning loop that store what they loaded; more than eight threads.
@@ -72,7 +72,8 @@ pub use search::{repeat, search};
 #[cfg(not(any(loom, sigproof_graph)))]
 pub use unsupported::{Joiner, available, explore, fail, fork_and_exec, handle, interruptible, lacking, replay, spawn};
 
-/// The bookkeeping of a model, which is no part of what it tests. It orders nothing and passes no signal point.
+/// The bookkeeping of a model, which is no part of what it tests. It orders nothing and passes no signal
+/// point.
 /// What several threads touch at the same time, and what decides what a thread does next, belongs here: the
 /// explorer of execution graphs runs a body in any order that the graph allows, and must know of it.
 pub mod ghost {

@@ -9,12 +9,12 @@
 //! | [`tables`] | the kernel's descriptors and futex queues |
 //! | [`rwlock`] | what `sync` exports in place of std's lock |
 //! | [`engine`] | explorations, failures, replays |
-//! | `below` | the engine: `loomed` is loom, `graphed` the explorer of execution graphs. Both have the same names |
+//! | `below` | the engine: `loomed` is loom, `graphed` explores execution graphs; the names are the same |
 //! | [`atomic`], [`cell`], [`hint`], [`os`] | what the crate's root exports |
 //!
 //! Invariants:
-//! 1. The threads of an execution are coroutines of one OS thread, and the engine switches between them inside
-//!    its own operations only. So the world lies in a thread-local of the OS thread, and what happens between
+//! 1. The threads of an execution are coroutines of one OS thread, and the engine switches between them
+//!    inside its own operations only. So the world lies in a thread-local of the OS thread, and what happens between
 //!    two operations of the engine is one step to all.
 //! 2. Each operation of the engine is wrapped: the wrapper takes the running thread's number before and sets
 //!    it again after. So the world always knows who runs.

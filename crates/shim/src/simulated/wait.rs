@@ -1,8 +1,8 @@
 //! Sleeping in the kernel.
 //!
-//! The caller has put the thread into a queue and released what the call holds; no operation of the engine has
-//! come between. So the thread is asleep to all others from one step on, and a handler that runs now runs in a
-//! sleeping thread.
+//! The caller has put the thread into a queue and released what the call holds; no operation of the engine
+//! has come between. So the thread is asleep to all others from one step on, and a handler that runs now runs
+//! in a sleeping thread.
 
 use std::format;
 use std::panic::Location;

@@ -108,8 +108,7 @@ fn cells() -> Vec<u32> {
         cell.0.with(|_| ());
         marks.store(2, Ordering::Relaxed);
     });
-    let seen = std::mem::take(&mut *seen.lock().unwrap());
-    seen
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 struct Shared(UnsafeCell<u32>);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --profile loom --target-dir target/loom -p sigproof-shim --test model
-//! RUSTFLAGS="--cfg sigproof_graph" cargo test --profile graph --target-dir target/graph -p sigproof-shim --test model
+//! RUSTFLAGS="--cfg sigproof_graph" cargo test --profile graph --target-dir target/graph -p sigproof-shim \
+//!     --test model
 //! ```
 //!
 //! Every test explores a small body exhaustively and compares the exact set of outcomes, so that it fails if

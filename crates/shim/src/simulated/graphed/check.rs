@@ -43,8 +43,8 @@ pub fn explore(plan: &Plan, limits: &Limits, body: &Body) -> (Exploration, Optio
     (found, choices)
 }
 
-/// Runs `body` in every execution in which the environment does what it may, in so many threads. Tells `each` of what fails, and
-/// now and then of progress; its answer says whether to go on.
+/// Runs `body` in every execution in which the environment does what it may, in so many threads. Tells
+/// `each` of what fails, and now and then of progress; its answer says whether to go on.
 #[must_use]
 pub fn search(
     environment: Environment,
