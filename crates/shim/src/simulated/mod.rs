@@ -14,8 +14,8 @@
 //!
 //! Invariants:
 //! 1. The threads of an execution are coroutines of one OS thread, and the engine switches between them
-//!    inside its own operations only. So the world lies in a thread-local of the OS thread, and what happens between
-//!    two operations of the engine is one step to all.
+//!    inside its own operations only. So the world lies in a thread-local of the OS thread, and what happens
+//!    between two operations of the engine is one step to all.
 //! 2. Each operation of the engine is wrapped: the wrapper takes the running thread's number before and sets
 //!    it again after. So the world always knows who runs.
 //! 3. Once an execution has failed, or outside of any, operations neither reach the engine nor pass signal

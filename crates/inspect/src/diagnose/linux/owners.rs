@@ -72,15 +72,15 @@ pub(super) fn owner(
     inferred(address, waiter, subjects, memory).or_else(|| only_other(waiter, subjects).filter(|_| stores_none))
 }
 
-/// How far before its condition variable the global interpreter lock has its last holder, and whether a thread
-/// has it.
+/// How far before its condition variable the global interpreter lock has its last holder, and whether a
+/// thread has it.
 const GIL: (u64, u64) = (24, 16);
 
 /// How much of a `PyThreadState` is searched for the thread's own id. It has been among the first 200 bytes.
 const THREAD_STATE_BYTES: u64 = 512;
 
-/// The thread that has the global interpreter lock whose condition variable is at `address`. Its state has the
-/// thread's `pthread_t`, at an offset that every version of CPython moves.
+/// The thread that has the global interpreter lock whose condition variable is at `address`. Its state has
+/// the thread's `pthread_t`, at an offset that every version of CPython moves.
 fn interpreter_owner(address: u64, subjects: &[Subject], memory: &mut Memory, library: CLibrary) -> Option<u32> {
     if memory.half_word(address.checked_sub(GIL.1)?)? != 1 {
         return None;

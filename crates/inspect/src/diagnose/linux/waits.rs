@@ -113,9 +113,9 @@ fn resource(subject: &Subject, images: &Images, library: CLibrary) -> Option<Res
     Some(Resource { kind, address, descriptor, name, owner: None })
 }
 
-/// The functions that wait for CPython's global interpreter lock by way of `pthread_cond_timedwait`. `take_gil`
-/// has a name only where the debug file is there; its callers are exported. Other timed waits of CPython's go
-/// by way of `PyThread_acquire_lock_timed`.
+/// The functions that wait for CPython's global interpreter lock by way of `pthread_cond_timedwait`.
+/// `take_gil` has a name only where the debug file is there; its callers are exported. Other timed waits of
+/// CPython's go by way of `PyThread_acquire_lock_timed`.
 const TAKE_THE_INTERPRETER: &[&str] = &[
     "take_gil",
     "PyEval_RestoreThread",
@@ -125,8 +125,8 @@ const TAKE_THE_INTERPRETER: &[&str] = &[
     "_PyEval_EvalFrameDefault",
 ];
 
-/// The wait of a thread for CPython's global interpreter lock: with a time limit of some milliseconds, again and
-/// again, until it has the lock.
+/// The wait of a thread for CPython's global interpreter lock: with a time limit of some milliseconds, again
+/// and again, until it has the lock.
 fn turn_of_interpreter(subject: &Subject, call: Syscall) -> Option<Sleep> {
     let Syscall::In { nr: libc::SYS_futex, args, .. } = call else { return None };
     takes_interpreter(subject.report.handler()).then_some(Sleep::Futex { address: args[0] })

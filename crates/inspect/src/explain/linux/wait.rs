@@ -160,8 +160,8 @@ fn futex(args: [u64; 6]) -> Wait {
     if args[3] != 0 {
         return Wait::Timed("futex");
     }
-    // A robust or PI mutex has the owner's id in its word, with the bit that says it has waiters; so has one of
-    // musl's, or 16 in its place. A semaphore of musl's has that bit too, and no id, or all bits.
+    // A robust or PI mutex has the owner's id in its word, with the bit that says it has waiters; so has one
+    // of musl's, or 16 in its place. A semaphore of musl's has that bit too, and no id, or all bits.
     let value = args[2] as u32;
     let id = value & libc::FUTEX_TID_MASK;
     let lock = pi || value == 2 || value & libc::FUTEX_WAITERS != 0 && (1..=PID_MAX).contains(&id);
