@@ -57,3 +57,22 @@ fn a_hang_has_a_fingerprint_of_its_own_case() {
     let executable = sigproof().to_str().unwrap();
     assert_eq!(prints(&mut unshare(&[&[executable], STRESS].concat())), found, "without libc's debug files");
 }
+
+/// A counterexample of a model is named by the rules that name a real hang.
+#[test]
+fn a_counterexample_has_the_fingerprint_of_its_case() {
+    let ask = ["model", "darwin-profbuf-blocking-read", "--variant", "broken", "--report", "json=-"];
+    let ran = ran(&mut of(sigproof(), &ask));
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    let own = REGISTRY.find("darwin-profbuf-blocking-read").unwrap().fingerprints();
+    let mut seen = 0;
+    for run in report["runs"].as_array().unwrap() {
+        let findings = [&run["diagnosis"]].into_iter().chain(run["more_diagnoses"].as_array().into_iter().flatten());
+        for finding in findings.filter(|finding| finding["outcome"] == "self-deadlock") {
+            let print = finding["fingerprint"].as_str().unwrap_or_else(|| panic!("no fingerprint: {finding}"));
+            assert!(own.contains(&print), "{print} is not one of {own:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "no model deadlocks: {report}");
+}

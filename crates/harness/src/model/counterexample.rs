@@ -50,6 +50,7 @@ pub(super) fn finding(entry: &Entry, bound: Option<u8>, outcome: Outcome, mut fa
             let (again, sentence) = verdict::judge(&failure);
             if again == outcome {
                 finding.sentence = sentence;
+                finding.fingerprint = verdict::fingerprint(&failure);
                 finding.text = trace::render(&failure, &finding.sentence);
                 finding.details = trace::details(&failure, &token.perturbed);
             }
@@ -78,6 +79,7 @@ pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
             let expected = entry.expected().grade(outcome) != Grade::Never;
             run.verdict = if expected { Verdict::AsExpected } else { Verdict::Unexpected };
             let mut finding = Finding::new(outcome, sentence);
+            finding.fingerprint = verdict::fingerprint(failure);
             finding.text = trace::render(failure, &finding.sentence);
             finding.details = trace::details(failure, &token.perturbed);
             finding.seconds = Some(started.elapsed().as_secs_f64());

@@ -11,17 +11,49 @@
 //! | a thread spins | livelock |
 //! | two accesses are not ordered | data race |
 //!
-//! The first six are told as the diagnosis of a real hang tells them.
+//! The first six are told as the diagnosis of a real hang tells them, and have its fingerprint.
 
+use sigproof_inspect::diagnose::HangKind;
+use sigproof_inspect::stacks::{SIGNAL, Told};
 use sigproof_shim::model::{Failure, FailureKind, ThreadEnd};
 
 use sigproof_report::Outcome;
+
+/// The fingerprint of a failure that is a hang: that of a real process which hangs so, by the rules of its
+/// diagnosis. Of each thread it takes the function that waits, the handlers, and the thread's own name.
+pub fn fingerprint(failure: &Failure) -> Option<String> {
+    let threads = &failure.threads;
+    let (kind, about) = match failure.kind {
+        FailureKind::Deadlock => {
+            let (outcome, about) = deadlock(threads);
+            let kind = match outcome {
+                Outcome::SelfDeadlock => HangKind::SelfDeadlock,
+                Outcome::CrossDeadlock => HangKind::CrossDeadlock,
+                _ => HangKind::LostWakeup,
+            };
+            (kind, about)
+        }
+        FailureKind::Livelock => (HangKind::Livelock, vec![spinner(threads)?]),
+        _ => return None,
+    };
+    let stacks: Vec<Vec<&str>> = about.iter().map(|number| stack(&threads[*number])).collect();
+    Told::of_functions(&stacks, kind).fingerprint.map(|print| print.to_string())
+}
+
+fn stack(thread: &ThreadEnd) -> Vec<&str> {
+    let waits = thread.waits_for.iter().map(|waiting| waiting.call);
+    let handlers = thread.handlers.iter().rev().flat_map(|handler| [*handler, SIGNAL]);
+    waits.chain(handlers).chain([thread.name]).collect()
+}
 
 /// The outcome, and what happened in one sentence.
 pub fn judge(failure: &Failure) -> (Outcome, String) {
     let threads = &failure.threads;
     match failure.kind {
-        FailureKind::Deadlock => deadlock(threads),
+        FailureKind::Deadlock => {
+            let (outcome, about) = deadlock(threads);
+            (outcome, all(threads, about))
+        }
         FailureKind::Livelock => livelock(threads, &failure.message),
         FailureKind::Race => (Outcome::DataRace, flat(&failure.message)),
         FailureKind::ErrnoSpoiled => (Outcome::ErrnoSpoiled, failure.message.clone()),
@@ -52,11 +84,12 @@ fn cycle(threads: &[ThreadEnd], start: usize) -> Option<Vec<usize>> {
     None
 }
 
-fn deadlock(threads: &[ThreadEnd]) -> (Outcome, String) {
+/// The outcome, and the threads that it is about.
+fn deadlock(threads: &[ThreadEnd]) -> (Outcome, Vec<usize>) {
     let cycles = (0..threads.len()).filter_map(|start| cycle(threads, start));
     if let Some(shortest) = cycles.min_by_key(Vec::len) {
         let outcome = if shortest.len() == 1 { Outcome::SelfDeadlock } else { Outcome::CrossDeadlock };
-        return (outcome, all(threads, shortest));
+        return (outcome, shortest);
     }
     let waits = |t: &usize| threads[*t].waits_for.is_some();
     let sleeping: Vec<usize> = (0..threads.len()).filter(waits).collect();
@@ -64,17 +97,16 @@ fn deadlock(threads: &[ThreadEnd]) -> (Outcome, String) {
         Some(&waiter) => {
             let owner = threads[waiter].waits_for.as_ref().filter(|w| w.lock).and_then(|w| w.owner);
             match owner {
-                Some(owner) => (Outcome::CrossDeadlock, all(threads, vec![waiter, owner])),
-                None => (Outcome::SelfDeadlock, all(threads, vec![waiter])),
+                Some(owner) => (Outcome::CrossDeadlock, vec![waiter, owner]),
+                None => (Outcome::SelfDeadlock, vec![waiter]),
             }
         }
-        None => (Outcome::LostWakeup, all(threads, sleeping)),
+        None => (Outcome::LostWakeup, sleeping),
     }
 }
 
 fn livelock(threads: &[ThreadEnd], message: &str) -> (Outcome, String) {
-    let spins = |t: &&ThreadEnd| t.waits_for.is_none() && !t.ended;
-    let Some(spinner) = threads.iter().position(|t| spins(&t)) else {
+    let Some(spinner) = spinner(threads) else {
         return (Outcome::Livelock, message.to_owned());
     };
     let spinning = format!("{} spins", who(&threads[spinner]));
@@ -83,6 +115,10 @@ fn livelock(threads: &[ThreadEnd], message: &str) -> (Outcome, String) {
         Some(waiter) => (Outcome::CrossDeadlock, format!("{spinning}; {}", waits(threads, waiter))),
         None => (Outcome::Livelock, format!("{spinning}, and no thread is left that can end that")),
     }
+}
+
+fn spinner(threads: &[ThreadEnd]) -> Option<usize> {
+    threads.iter().position(|thread| thread.waits_for.is_none() && !thread.ended)
 }
 
 fn who(thread: &ThreadEnd) -> String {
@@ -118,7 +154,12 @@ mod tests {
             name,
             handlers: if in_handler { vec!["sample"] } else { Vec::new() },
             ended: false,
-            waits_for: waits_for.map(|(what, owner, lock)| Waiting { what: what.to_owned(), owner, lock }),
+            waits_for: waits_for.map(|(what, owner, lock)| Waiting {
+                what: what.to_owned(),
+                owner,
+                lock,
+                call: "pthread_mutex_lock",
+            }),
         }
     }
 
@@ -156,6 +197,21 @@ mod tests {
         let waiter = thread("b", false, Some(("mutex 1", Some(0), true)));
         let cycle = failure(FailureKind::Livelock, vec![spinner(), waiter]);
         assert_eq!(judge(&cycle).0, Outcome::CrossDeadlock);
+    }
+
+    #[test]
+    fn a_hang_has_the_fingerprint_of_a_real_one() {
+        let print = |kind, threads| fingerprint(&failure(kind, threads));
+        let own_lock = vec![thread("reader", true, Some(("mutex 1", Some(0), true)))];
+        let of_own_lock = print(FailureKind::Deadlock, own_lock).unwrap();
+        assert_eq!(of_own_lock, "self-deadlock/mutex/in:pthread_mutex_lock/mutex");
+        let mut sleeper = thread("reader", false, Some(("condition variable 1", None, false)));
+        sleeper.waits_for.as_mut().unwrap().call = "pthread_cond_wait";
+        let of_sleeper = print(FailureKind::Deadlock, vec![sleeper]).unwrap();
+        assert_eq!(of_sleeper, "lost-wakeup/condition/in:pthread_cond_wait/-");
+        let of_spinner = print(FailureKind::Livelock, vec![thread("a", true, None)]).unwrap();
+        assert_eq!(of_spinner, "livelock/-/in:-/-");
+        assert_eq!(print(FailureKind::Race, Vec::new()), None, "no hang");
     }
 
     #[test]

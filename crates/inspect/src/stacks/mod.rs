@@ -37,7 +37,7 @@ mod waiting;
 pub use answer::{Answer, Certainty};
 pub use dump::{Dump, Notices, Tool, Trace, TraceFrame};
 pub use text::LONGEST;
-pub use threads::Told;
+pub use threads::{SIGNAL, Told};
 pub use verdict::Verdict;
 
 /// Explains the dump in `bytes`.

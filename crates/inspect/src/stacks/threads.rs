@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use super::waiting;
 use super::{parse, verdict};
-use crate::diagnose::{Diagnosis, HangKind, ThreadReport};
+use crate::diagnose::{Diagnosis, Frame, HangKind, ThreadReport};
 use crate::rules::bugs::Bug;
 use crate::rules::fingerprint::{self, Awaited, Fingerprint, Mechanism};
+
+/// The name of a signal frame, for [`Told::of_functions`].
+pub const SIGNAL: &str = "<signal handler called>";
 
 /// What the rules say of a hang.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,23 @@ impl Told {
     /// What the rules say of a diagnosis: of the threads that its sentence is about.
     pub fn of(diagnosis: &Diagnosis) -> Self {
         Self::of_threads(&diagnosis.about(), diagnosis.kind)
+    }
+
+    /// What the rules say of threads of which only the functions on their stacks are known, each thread's
+    /// innermost first. [`SIGNAL`] stands for a signal frame.
+    pub fn of_functions(stacks: &[Vec<&str>], kind: HangKind) -> Self {
+        let frame =
+            |name: &&str| Frame { symbol: Some((*name).to_owned()), signal_frame: *name == SIGNAL, ..Frame::default() };
+        let thread = |(n, stack): (usize, &Vec<&str>)| ThreadReport {
+            tid: n as u32 + 1,
+            name: String::new(),
+            state: "asleep".to_owned(),
+            waits_for: None,
+            frames: stack.iter().map(frame).collect(),
+            cut_short: None,
+        };
+        let threads: Vec<ThreadReport> = stacks.iter().enumerate().map(thread).collect();
+        Self::of_threads(&threads.iter().collect::<Vec<_>>(), kind)
     }
 
     /// What the rules say of these threads, which hang in this way.
@@ -73,7 +93,6 @@ fn dump(threads: &[&ThreadReport]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::Frame;
 
     fn frame(symbol: &str, signal_frame: bool) -> Frame {
         let frame = serde_json::json!({"pc": 64, "symbol": symbol, "object": "libc.so.6", "offset": 0, "signal-frame": signal_frame});

@@ -342,6 +342,9 @@ pub struct Waiting {
     pub owner: Option<usize>,
     /// Whether that is an owner of a lock.
     pub lock: bool,
+    /// The function of libc, or of Rust's library, that waits so in a real process: what a diagnosis finds on
+    /// its stack.
+    pub call: &'static str,
 }
 
 /// One step of an execution.

@@ -88,7 +88,12 @@ impl<R> Joiner<R> {
     #[track_caller]
     pub fn join(self) -> R {
         let me = with(|w| {
-            let waiting = Waiting { what: format!("the end of {}", self.name), owner: Some(self.number), lock: false };
+            let waiting = Waiting {
+                what: format!("the end of {}", self.name),
+                owner: Some(self.number),
+                lock: false,
+                call: "pthread_join",
+            };
             w.me().waits_for = Some(waiting);
             w.active
         })

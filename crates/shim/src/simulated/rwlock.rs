@@ -23,6 +23,9 @@ struct Lock {
     waiters: Vec<usize>,
 }
 
+/// What waits in a real process.
+const RWLOCK: &str = "std::sys::sync::rwlock::futex::RwLock::write_contended";
+
 /// Of no value: only exclusion.
 #[derive(Debug)]
 pub struct RwLock<T = ()> {
@@ -97,7 +100,7 @@ impl RwLock {
                 with(|w| w.record(at, || format!("locks read-write lock {} for {doing}", self.number)));
                 return held;
             }
-            let waiting = Waiting { what: format!("read-write lock {}", self.number), owner, lock: true };
+            let waiting = Waiting { what: format!("read-write lock {}", self.number), owner, lock: true, call: RWLOCK };
             wait::sleep(me, at, waiting, Ends::default(), &self.gate, || false);
             self.gate.again(me, Ordering::Acquire);
         }

@@ -200,7 +200,8 @@ impl FdRef<'_> {
         }) else {
             return Ended::Interrupted;
         };
-        let waiting = Waiting { what: format!("{what} channel {number}"), owner: None, lock: false };
+        let call = if what == "a poll of" { "poll" } else { "read" };
+        let waiting = Waiting { what: format!("{what} channel {number}"), owner: None, lock: false, call };
         let ends = Ends { by_handler: true, spuriously: true, after: timeout };
         let leave = || with(|w| wait::leave(&mut w.files.channels[channel].waiters, me)).unwrap_or(false);
         let ended = wait::sleep(me, at, waiting, ends, &gate, leave);

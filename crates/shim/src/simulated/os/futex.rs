@@ -55,7 +55,8 @@ pub fn wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) -> Resul
         return Ok(FutexWait::TimedOut);
     }
     with(|w| w.futexes.of(address).push(me));
-    let waiting = Waiting { what: format!("a wake of the futex {expected:#x}"), owner: None, lock: false };
+    let waiting =
+        Waiting { what: format!("a wake of the futex {expected:#x}"), owner: None, lock: false, call: "syscall" };
     let ends = Ends { by_handler: true, spuriously: true, after: timeout };
     let leave = || with(|w| wait::leave(w.futexes.of(address), me)).unwrap_or(false);
     let ended = wait::sleep(me, at, waiting, ends, &gate, leave);

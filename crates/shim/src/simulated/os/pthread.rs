@@ -76,7 +76,12 @@ impl Mutex {
                     return;
                 }
                 Some(owner) => {
-                    let waiting = Waiting { what: format!("mutex {}", self.number), owner: Some(owner), lock: true };
+                    let waiting = Waiting {
+                        what: format!("mutex {}", self.number),
+                        owner: Some(owner),
+                        lock: true,
+                        call: "pthread_mutex_lock",
+                    };
                     if owner == me {
                         with(|w| {
                             w.record(at, || format!("sleeps: waits for mutex {}, which it holds", self.number));
@@ -183,7 +188,12 @@ impl Condvar {
         guard.mutex.gate.enter(at, Ordering::Release)?;
         with(|w| w.record(at, || format!("unlocks mutex {} to wait", guard.mutex.number)));
         guard.mutex.release();
-        let waiting = Waiting { what: format!("condition variable {}", self.number), owner: None, lock: false };
+        let waiting = Waiting {
+            what: format!("condition variable {}", self.number),
+            owner: None,
+            lock: false,
+            call: "pthread_cond_wait",
+        };
         let leave = || wait::leave(&mut self.waiters.borrow_mut(), me);
         // A signal between the two steps has taken this thread out of the queue already.
         let signalled = below::SEES_WAKE_UPS && !self.waiters.borrow().contains(&me);

@@ -107,7 +107,8 @@ impl Semaphore {
                 }
                 state.waiters.push(me);
             }
-            let waiting = Waiting { what: format!("semaphore {}", self.number), owner: None, lock: false };
+            let waiting =
+                Waiting { what: format!("semaphore {}", self.number), owner: None, lock: false, call: "sem_wait" };
             let ends = Ends { by_handler: true, spuriously: true, after: timeout };
             let leave = || wait::leave(&mut self.state.borrow_mut().waiters, me);
             let ended = wait::sleep(me, at, waiting, ends, &self.gate, leave);
