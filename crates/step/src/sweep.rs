@@ -9,7 +9,7 @@
 //! 4. The engine visits the first boundary of each vulnerable range once more and diagnoses a hang there.
 //!
 //! 5. Where the subject wants it, the engine steps through the handler at each boundary once more
-//!    ([`measure`]).
+//!    (`measure`).
 //!
 //! If the diagnosis gives another outcome than the quick look, the whole range is visited again with a
 //! diagnosis.

@@ -12,7 +12,7 @@
 //! | [`window`] | the calls of a window |
 //!
 //! Only a child process loads a library: [`library::open`] runs the library's constructors, and nothing here
-//! limits what those do. The process that reads a [`Description`](library::Description) has not loaded it.
+//! limits what those do. The process that reads a [`Description`] has not loaded it.
 
 pub mod abi;
 pub mod bad;
