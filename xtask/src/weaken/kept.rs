@@ -19,11 +19,15 @@ const BELL: &str =
 const TABLE: &str = "what is published is the kernel's table of descriptors, which is no memory of the model";
 const NEWEST: &str =
     "a read-modify-write of loom finds the newest value of the mask whatever it has acquired; a processor's need not";
+const GUARD: &str = "no model loads a library: the table is read by the handler of a fault, which ends the process";
 
 const KEPT: &[Kept] = &[
     kept("crates/profbuf/src/overflow.rs", "add", "compare_exchange", ("Acquire", "Relaxed"), OVERFLOW),
     kept("crates/profbuf/src/overflow.rs", "take", "compare_exchange", ("Release", "Relaxed"), OVERFLOW),
     kept("crates/osnote/src/doorbell.rs", "listen", "fetch_or", ("Acquire", "Relaxed"), BELL),
+    kept("crates/osnote/src/foreign/instance.rs", "take", "store", ("Release", "Relaxed"), GUARD),
+    kept("crates/osnote/src/foreign/instance.rs", "give_back", "store", ("Release", "Relaxed"), GUARD),
+    kept("crates/osnote/src/foreign/instance.rs", "guarded", "load", ("Acquire", "Relaxed"), GUARD),
     kept("crates/osnote/src/notes/signote.rs", "install", "compare_exchange", ("Release", "Relaxed"), TABLE),
     kept("crates/osnote/src/testing.rs", "set_up_replacing", "store", ("Release", "Relaxed"), TABLE),
     kept("crates/osnote/src/notes/signote.rs", "get", "load", ("Acquire", "Relaxed"), TABLE),
