@@ -94,6 +94,7 @@ fn undumpable() {
     let path = compiled("more");
     let mut command = xtask(&["probe", "--signal", "USR1", "--at", "update", "--", &path, "undumpable"]);
     // SAFETY: between fork and exec it makes one system call. That fails for a user who lacks the capability.
+    #[cfg(target_os = "linux")]
     unsafe {
         command.pre_exec(|| {
             /// linux/capability.h: the right of root to look at any process.

@@ -59,6 +59,7 @@ const SELECTION: &[&str] = &[
     "tests/tests/cli/no_threads.rs",
     "tests/tests/cli/refusals.rs",
     "tests/tests/cli/step_refused.rs",
+    "tests/tests/probe/input.rs",
     "tests/tests/sigproof/alone.rs",
     "tests/tests/sigproof/fingerprints.rs",
     "xtask/src/bench/process.rs",
