@@ -1,6 +1,5 @@
 //! What cannot be swept, and what is asked for wrongly: an exit code and a message that helps.
 
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 
 use sigproof_tests::{Ran, finish, run, xtask};
@@ -96,7 +95,7 @@ fn undumpable() {
     // SAFETY: between fork and exec it makes one system call. That fails for a user who lacks the capability.
     #[cfg(target_os = "linux")]
     unsafe {
-        command.pre_exec(|| {
+        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
             /// linux/capability.h: the right of root to look at any process.
             const CAP_SYS_PTRACE: libc::c_ulong = 19;
             libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0);
