@@ -28,7 +28,7 @@ pub(super) fn signals(given: &Given<'_>) {
     let hit = |who: super::tested::Who| {
         for _ in 0..SIGNALS {
             // SAFETY: the thread is joined after this.
-            unsafe { libc::pthread_kill(who.thread, libc::SIGUSR1) };
+            unsafe { libc::pthread_kill(who.thread as libc::pthread_t, libc::SIGUSR1) };
             asleep::wait(who.id);
         }
     };

@@ -25,7 +25,8 @@ pub(super) struct Tested {
 #[derive(Clone, Copy)]
 pub(super) struct Who {
     pub(super) id: u32,
-    pub(super) thread: libc::pthread_t,
+    /// Its `pthread_t`, which is a pointer on some systems.
+    pub(super) thread: usize,
 }
 
 impl Tested {
@@ -144,7 +145,7 @@ impl Tested {
             let (sleep, woken) = (&sleep, &woken);
             let sleeper = move || {
                 // SAFETY: no preconditions.
-                let thread = unsafe { libc::pthread_self() };
+                let thread = unsafe { libc::pthread_self() } as usize;
                 // The receiver waits for it.
                 let _ = tell.send(Who { id: thread_id(), thread });
                 sleep(self);
