@@ -71,14 +71,17 @@ fn main() -> ExitCode {
     // SAFETY: takes nothing, and cannot fail.
     let lacks_root = (unsafe { libc::geteuid() } != 0)
         .then(|| "the program changes its user, which only root may; remedy: run the tests as root".to_owned());
+    let lacks_static = if arguments.list || lacks.is_some() { None } else { reading::lacks_static() };
     /// A name, the tests, and why they cannot run here.
     type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
-    let groups: [Group<'_>; 9] = [
+    let groups: [Group<'_>; 11] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),
         ("leftovers", leftovers::TESTS, lacks),
         ("reading", reading::TESTS, lacks),
+        ("reading", reading::IN_CPP, lacks.or(lacks_cpp)),
+        ("reading", reading::STATIC, lacks.or(lacks_static.as_ref())),
         ("threads", threads::TESTS, lacks),
         ("reports", reports::TESTS, lacks),
         ("classes", classes::TESTS, lacks.or(lacks_cpp)),

@@ -18,16 +18,30 @@ pub const TESTS: &[(&str, Check)] = &[
     ("errno_that_is_not_saved_is_noted", errno),
     ("handlers_come_from_tables_and_wrappers", installed),
     ("a_library_of_the_program_is_followed", library),
-    ("cpp_is_followed_to_new_and_throw", cpp),
     ("calls_that_are_computed_are_counted", computed),
     ("a_program_without_handlers_is_inconclusive", none),
-    ("a_static_program_without_names_is_inconclusive", nameless),
     ("what_is_no_program_is_refused", refused),
     ("a_damaged_program_never_harms", damaged),
     ("only_the_signals_that_are_asked_for", asked),
     ("windows_name_their_sources", windows),
     ("no_window_follows_from_a_handler_without_locks", no_windows),
 ];
+
+/// Those that need a compiler of C++.
+pub const IN_CPP: &[(&str, Check)] = &[("cpp_is_followed_to_new_and_throw", cpp)];
+
+/// Those that need a static C library.
+pub const STATIC: &[(&str, Check)] = &[("a_static_program_without_names_is_inconclusive", nameless)];
+
+/// Why no static program can be linked here.
+pub fn lacks_static() -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("none.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").expect("a file");
+    let output = compiler("CC", "cc").args(["-static", "-o"]).arg(folder.path().join("none")).arg(source).output();
+    let linked = output.is_ok_and(|output| output.status.success());
+    (!linked).then(|| "no static program can be linked; remedy: install the static C library".to_owned())
+}
 
 /// Ways to compile one program.
 const WAYS: &[&[&str]] =
@@ -213,10 +227,7 @@ fn library() {
 
 fn cpp() {
     let build = |name: &str, options: &[&str]| built_by(compiler("CXX", "c++"), "handlers.cc", name, options);
-    let Some(broken) = build("cpp-broken", &["-O2", "-DBROKEN"]) else {
-        println!("skipped: what C++ does in handlers: no C++ compiler; remedy: install one, or name one in CXX");
-        return;
-    };
+    let broken = build("cpp-broken", &["-O2", "-DBROKEN"]).expect("there is a C++ compiler: see main");
     let (ran, report) = read(&[], broken.to_str().expect("UTF-8"));
     let names = found(&report);
     let has = |part: &str| names.iter().any(|name| name.contains(part));
@@ -250,10 +261,7 @@ fn nameless() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe/handlers.c");
     let mut compiler = compiler("CC", "cc");
     let output = compiler.args(["-w", "-O2", "-static", "-s", "-DKIND=HEAP", "-o"]).arg(&out).arg(source).output();
-    if !output.expect("there is a C compiler: see main").status.success() {
-        println!("skipped: a static program: it cannot be linked; remedy: install the static C library");
-        return;
-    }
+    assert!(output.expect("there is a C compiler: see main").status.success(), "static programs can be linked here");
     let ran = run(&["probe", "--lint", out.to_str().expect("UTF-8")]);
     assert!(ran.code == Some(3) && ran.stdout.contains("its symbols are stripped"), "{ran:#?}");
 }
