@@ -22,7 +22,10 @@ fn junit() {
     let auto = ["probe", "--signal", "ALRM", "--at", "auto", "--report", "junit=-", "--"];
     let ran = run(&[&auto[..], &[&specimens(), "logs", "broken"]].concat());
     assert!(ran.code == Some(1) && ran.stdout.contains("<skipped"), "windows that are not called: {ran:#?}");
-    assert!(ran.stdout.contains(r#"name="handler""#) && ran.stdout.contains("syslog"), "{ran:#?}");
+    assert!(
+        ran.stdout.contains(r#"name="handler out_of_time as it runs""#) && ran.stdout.contains("syslog"),
+        "{ran:#?}"
+    );
 }
 
 fn page() {

@@ -57,7 +57,7 @@ fn without_an_explorer_and_a_checkout_the_models_are_missing_and_the_remedy_is_t
             continue;
         }
         assert_eq!((missing.code, missing.stdout.as_str()), (Some(4), ""), "{}", missing.stderr);
-        for part in ["sigproof-model", "remedy: copy sigproof-model", "clone", "cargo install"] {
+        for part in ["sigproof-model", "remedy: copy sigproof-model", "clone", "cargo build"] {
             assert!(missing.stderr.contains(part), "{part}: {}", missing.stderr);
         }
     }

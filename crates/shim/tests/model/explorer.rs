@@ -193,7 +193,8 @@ fn a_loop_that_gives_up_tries_few_times() {
     assert_eq!([0, 1, 2, 3, 100].map(hint::tries), [0, 1, 2, 3, 100].map(|tries: u32| tries.min(most)));
 }
 
-/// A loop that gives up is no loop that waits: both of its ends are seen.
+/// A loop that gives up is no loop that waits: both of its ends are seen. Loom lets the other threads end first
+/// wherever one yields, so it does not show that both tries fail.
 #[test]
 fn a_loop_that_gives_up_does() {
     let seen = calm(|| {
@@ -214,7 +215,12 @@ fn a_loop_that_gives_up_does() {
         let other = model::spawn("other", take.clone());
         (take(), other.join())
     });
-    assert_eq!(seen, set([(false, true), (true, false), (true, true)]));
+    let all = set([(false, true), (true, false), (true, true)]);
+    if cfg!(loom) {
+        assert!(seen.contains(&(true, true)) && seen.is_subset(&all), "{seen:?}");
+    } else {
+        assert_eq!(seen, all);
+    }
 }
 
 /// A loop whose turns store what they load waits like one that only loads.
