@@ -18,6 +18,7 @@ const LINES: usize = 450;
 const SELECTION: &[&str] = &[
     "crates/shim/src/native/os/",
     "crates/osnote/src/platform.rs",
+    "crates/osnote/src/foreign/library.rs",
     "crates/osnote/tests/support/mod.rs",
     "crates/workbench/src/conform/compare.rs",
     "crates/profbuf/tests/machine_code.rs",

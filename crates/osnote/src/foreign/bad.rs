@@ -50,6 +50,16 @@ pub enum BadLibrary {
         /// What the loader says.
         why: String,
     },
+    /// This program was linked statically, so it has no loader.
+    #[error(
+        "{} cannot be loaded: this command is a static program, which can load no library; take one that is linked \
+         dynamically: `cargo install --path crates/cli` in a checkout",
+        path.display()
+    )]
+    Static {
+        /// The file.
+        path: PathBuf,
+    },
     /// It exports neither function.
     #[error(
         "{} exports neither {NOTE} nor {WINDOWS}; define one of them as sigproof.h declares it, `extern \"C\"` in \

@@ -105,6 +105,9 @@ unsafe impl Sync for Library {}
 pub fn open(path: &Path) -> Result<Library, BadLibrary> {
     super::file::look(path)?;
     let path = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+    if cfg!(target_feature = "crt-static") {
+        return Err(BadLibrary::Static { path });
+    }
     // SAFETY: whatever the constructors do, this process is a child that exists to find out.
     let loaded = unsafe { libloading::Library::new(&path) };
     let loaded = loaded.map_err(|error| BadLibrary::Load { path: path.clone(), why: of_loader(&path, &error) })?;

@@ -193,8 +193,8 @@ fn a_loop_that_gives_up_tries_few_times() {
     assert_eq!([0, 1, 2, 3, 100].map(hint::tries), [0, 1, 2, 3, 100].map(|tries: u32| tries.min(most)));
 }
 
-/// A loop that gives up is no loop that waits: both of its ends are seen. Loom lets the other threads end first
-/// wherever one yields, so it does not show that both tries fail.
+/// A loop that gives up is no loop that waits: both of its ends are seen. Loom lets the other threads end
+/// first wherever one yields, so it does not show that both tries fail.
 #[test]
 fn a_loop_that_gives_up_does() {
     let seen = calm(|| {
