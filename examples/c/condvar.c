@@ -2,9 +2,12 @@
 //
 //   cc -shared -fPIC -g -O2 -pthread -I ../../crates/osnote/include -o libcondvar.so condvar.c
 //   sigproof validate ./libcondvar.so        claims to be safe; self-deadlocks at ..
+//   cc .. -DMASKED                           safe as claimed: no handler runs while the mutex is held. Nor while the
+//                                            thread sleeps: another thread has to wake it
 //   cc .. -DHONEST                           unsafe as claimed; self-deadlocks at ..
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "sigproof.h"
@@ -14,6 +17,26 @@ struct note {
   pthread_cond_t woken_now;
   int woken;
 };
+
+// Blocks all signals of this thread; lets them in as they were.
+static sigset_t block(void) {
+  sigset_t before;
+  sigemptyset(&before);
+#ifdef MASKED
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+#endif
+  return before;
+}
+
+static void let_in(const sigset_t *before) {
+#ifdef MASKED
+  pthread_sigmask(SIG_SETMASK, before, NULL);
+#else
+  (void)before;
+#endif
+}
 
 static int init(void *note) {
   struct note *it = note;
@@ -35,27 +58,33 @@ static void destroy(void *note) {
 
 static int clear(void *note) {
   struct note *it = note;
+  sigset_t before = block();
   pthread_mutex_lock(&it->mutex);
   it->woken = 0;
   pthread_mutex_unlock(&it->mutex);
+  let_in(&before);
   return 0;
 }
 
 static int sleep_note(void *note) {
   struct note *it = note;
+  sigset_t before = block();
   pthread_mutex_lock(&it->mutex);
   while (!it->woken) pthread_cond_wait(&it->woken_now, &it->mutex);
   pthread_mutex_unlock(&it->mutex);
+  let_in(&before);
   return 0;
 }
 
 static int wakeup(void *note) {
   struct note *it = note;
+  sigset_t before = block();
   pthread_mutex_lock(&it->mutex);
   int again = it->woken;
   it->woken = 1;
   pthread_cond_signal(&it->woken_now);
   pthread_mutex_unlock(&it->mutex);
+  let_in(&before);
   return again ? EALREADY : 0;
 }
 

@@ -21,6 +21,9 @@ use crate::failure::Failure;
 use sigproof_inspect::refusal::{Refusal, no_temporary_file, temporary_file};
 use sigproof_report::Outcome;
 
+/// What is said of a handler that has left its frame.
+pub const LEFT_BY_A_JUMP: &str = "the handler did not return: it left by a jump (longjmp, an exception)";
+
 /// Says that the page is one of ours, of this layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"sigproof") ^ 1;
 
@@ -117,9 +120,20 @@ impl Page {
         self.armed.load(Ordering::Acquire) <= begun
     }
 
+    /// How many signals were asked for and have not reached their handler.
+    pub fn on_their_way(&self) -> u64 {
+        let begun = self.begun.load(Ordering::Acquire);
+        self.armed.load(Ordering::Acquire).saturating_sub(begun)
+    }
+
     /// Whether a handler is on the stack of some thread.
     pub fn in_handler(&self) -> bool {
         self.handler_depth.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether every handler that has begun has returned.
+    pub fn handlers_returned(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) == self.begun.load(Ordering::Relaxed)
     }
 
     /// Whether the parent wants an end.
@@ -164,6 +178,8 @@ impl Page {
         let Err(failure) = result else { return self.set_done() };
         let leaked = |refusal: &Refusal| refusal.used_up() && self.rounds.load(Ordering::Relaxed) > 0;
         match failure.refusal.filter(|refusal| !leaked(refusal)) {
+            // What a thread says whose handler has jumped into a frame that is gone is worth nothing.
+            Some(_) if self.in_handler() => self.set_failed(Outcome::Crash, LEFT_BY_A_JUMP),
             Some(refusal) => self.set_refused(&refusal.call, refusal.errno),
             None => self.set_failed(failure.outcome, &failure.detail),
         };

@@ -99,7 +99,8 @@ struct sigproof_note_v1 {
    * specified whether that wake-up is forgotten. */
   int (*clear)(void *note);
 
-  /* Sleeps until woken. Not called from a handler. */
+  /* Sleeps until woken. Not called from a handler. It may block signals: then the handler runs after the sleep,
+   * and another thread has to wake the note. */
   int (*sleep)(void *note);
 
   /* Sleeps until woken (0), or until this time has passed (ETIMEDOUT), and not shorter. The time may be 0.

@@ -60,6 +60,11 @@ pub fn of_choice(choice: &ChoiceArgs) -> Result<ChoiceArgs, Trouble> {
         }
     };
     announce(Path::new(path))?;
+    // The windows of a library have no note: its path only says which library.
+    if !choice.patterns.is_empty() && choice.patterns.iter().all(|pattern| pattern == validate::window::NAME) {
+        let notes = choice.notes.iter().filter(|word| *word != path).cloned().collect();
+        return Ok(ChoiceArgs { notes, ..choice.clone() });
+    }
     let Some(note) = validate::backend_of(registry().notes()) else {
         let message = format!(
             "{path} has windows and no note; `{{program}} validate {path}` tests its windows, and sigproof_note in \

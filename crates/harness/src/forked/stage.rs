@@ -225,7 +225,7 @@ impl Stage {
             if page.in_handler() {
                 return Err(Failure::new(
                     Outcome::Crash,
-                    "the handler did not return: it left by a jump (longjmp, an exception)",
+                    crate::page::LEFT_BY_A_JUMP,
                 ));
             }
             return Err(Failure::new(
@@ -243,6 +243,11 @@ impl Stage {
             return Err(Failure::new(Outcome::DescriptorLeak, detail));
         }
         Ok(())
+    }
+
+    /// How often handlers have run in this execution.
+    pub fn handled(&self) -> usize {
+        self.slate.bodies.load(Ordering::Relaxed) as usize
     }
 
     /// How often handlers, and the helper, have been called on in this execution.

@@ -1,14 +1,16 @@
 //! From how a child ended, or hangs, to an outcome and a finding.
 
+use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use sigproof_inspect::diagnose::{self, Diagnosis, HangKind};
-use sigproof_inspect::hang::Stuck;
+use sigproof_inspect::hang::{self, Stuck};
 use sigproof_inspect::process::ending;
 use sigproof_inspect::stacks::Told;
 use sigproof_report::{Finding, Outcome};
 
+use crate::inject::SIGNAL;
 use crate::page::State;
 
 /// How an attempt ended.
@@ -48,13 +50,23 @@ pub(crate) fn explain(pid: u32, in_handler: bool, stuck: Stuck, but: Option<u32>
         Ok(mut diagnosis) => {
             diagnosis.threads.retain(|thread| Some(thread.tid) != but);
             let outcome = outcome(diagnosis.kind, in_handler);
-            (outcome, finding(outcome, diagnosis))
+            let finding = finding(outcome, diagnosis);
+            (outcome, if in_handler { finding } else { with_held_back(pid, finding) })
         }
         Err(error) => {
             let (outcome, what) = undiagnosed(in_handler, stuck);
             (outcome, Finding::new(outcome, format!("{what} (no stacks: {error})")))
         }
     }
+}
+
+/// The finding, with the threads that block the signal whose handler would have ended the hang perhaps.
+fn with_held_back(pid: u32, finding: Finding) -> Finding {
+    let mut sentence = finding.sentence.clone();
+    for tid in hang::held_back(pid, SIGNAL) {
+        let _ = write!(sentence, "; SIGPROF is pending for thread {tid}, which blocks it: no handler runs");
+    }
+    Finding { sentence, ..finding }
 }
 
 /// The outcome for a kind of hang. A sleeper with a handler on its stack has not lost a wake-up, whatever the

@@ -5,6 +5,7 @@
 //! | has ended | at once, with what its page and its status say |
 //! | hangs, and can be watched | when [`sigproof_inspect::hang`] says so; of a spin twice, in the same code ([`Closed`]) |
 //! | hangs, and cannot be watched (no `/proc`, or that of another PID namespace) | after 10 s without progress ([`Deadline`]) |
+//! | hangs, and blocks the signal that is to end that | the same: the kernel says that the signal is pending, and blocked |
 //! | is stopped, by a signal or a debugger | after [`STOPPED`] |
 //! | does not begin its attempt, or does not move for a reason that is not understood | after [`PATIENCE`] |
 //! | was asked to finish and does not | after [`GRACE`] |
@@ -24,6 +25,7 @@ use super::child::Child;
 use super::closed::Closed;
 use super::judge::{End, explain, judge, undiagnosed};
 use super::{Attempted, Wish, spin};
+use crate::inject::SIGNAL;
 use crate::page::State;
 use crate::worker::Order;
 use sigproof_inspect::diagnose;
@@ -43,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a child may be stopped.
 const STOPPED: Duration = Duration::from_secs(10);
+
+/// How long a child stands still before the parent looks whether its signal is blocked.
+const HELD_BACK: Duration = Duration::from_millis(50);
 
 /// How long a child may take to finish once it was asked to.
 const GRACE: Duration = Duration::from_secs(15);
@@ -103,7 +108,10 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
         }
         let page = child.page();
         let (progress, begun) = (page.progress(), page.has_begun());
-        let look = if begun { watch.look(progress, page.signals_idle()) } else { Look::Running };
+        // A signal that was asked for is on its way, until the thread that it is for is seen to block it.
+        let idle = page.signals_idle()
+            || (stillness.look(progress) >= HELD_BACK && page.on_their_way() == held_back(child.pid()));
+        let look = if begun { watch.look(progress, idle) } else { Look::Running };
         let (stuck, seen) = match look {
             Look::Stuck(Stuck::Spinning { .. })
                 if !closed.confirms(progress, diagnose::counters(child.pid()).as_deref()) =>
@@ -147,6 +155,11 @@ fn once(order: &Order, wish: &mut impl FnMut() -> Wish) -> Result<(Attempted, Op
     let finding = finding.map(|f| Finding { seconds: Some(elapsed.as_secs_f64()), ..f });
     let (signals, inside) = (counted(&page.begun), counted(&page.inside));
     Ok((Attempted { end, finding, elapsed, signals, inside }, killed))
+}
+
+/// How many threads of a child have the signal pending, and block it.
+fn held_back(pid: u32) -> u64 {
+    hang::held_back(pid, SIGNAL).len() as u64
 }
 
 /// The result of a child that has ended. A child that never began its attempt says nothing about its case.

@@ -24,7 +24,7 @@ use crate::case::Case;
 use crate::failure::Failure;
 use crate::forked::{Entry, Stage, Window};
 use crate::inject::Fault;
-use crate::page::Page;
+use crate::page::{LEFT_BY_A_JUMP, Page};
 use crate::setup::Setup;
 
 /// The case.
@@ -73,6 +73,9 @@ impl Case for LibraryWindow {
             played.prepare()?;
             let code = injector.round(|| helper.around(|| played.window.window()))?;
             injector.settle();
+            if !attempt.page.handlers_returned() {
+                return Err(Failure::new(Outcome::Crash, LEFT_BY_A_JUMP));
+            }
             helper.failed()?;
             played.check(code, None)?;
             around.changed_by("window").map_or(Ok(()), Err)?;
@@ -211,7 +214,8 @@ fn play(setup: &Setup, stage: &mut Stage) -> Result<(), Failure> {
         if let Some(painted) = &mut painted {
             painted.note(stage.page());
         }
-        played.check(code, orders.as_ref())?;
+        // Without a signal the result is that of neither order.
+        played.check(code, orders.as_ref().filter(|_| stage.handled() > 0))?;
         around.changed_by("window").map_or(Ok(()), Err)?;
     }
     Ok(())

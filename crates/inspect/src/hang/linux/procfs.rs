@@ -119,6 +119,12 @@ impl Status {
     pub fn deliverable(self) -> bool {
         self.pending & !self.blocked != 0
     }
+
+    /// Whether this signal is pending, and blocked here.
+    pub fn holds_back(self, signal: i32) -> bool {
+        let bit = u32::try_from(signal - 1).ok().and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0);
+        self.pending & self.blocked & bit != 0
+    }
 }
 
 /// Parses a `status` file.
@@ -215,6 +221,17 @@ pub fn thread_stat(pid: u32, tid: u32) -> Option<Stat> {
 /// `status` of a thread.
 pub fn thread_status(pid: u32, tid: u32) -> Option<Status> {
     parse_status(&lossy(&format!("/proc/{pid}/task/{tid}/status"))?)
+}
+
+/// See [`held_back`](super::super::held_back).
+pub fn held_back(pid: u32, signal: i32) -> Vec<u32> {
+    let mut tids = Vec::new();
+    // A process that has gone holds nothing back.
+    if thread_ids(pid, &mut tids).is_err() {
+        return Vec::new();
+    }
+    tids.retain(|tid| thread_status(pid, *tid).is_some_and(|status| status.holds_back(signal)));
+    tids
 }
 
 /// The mappings of a thread's process; empty if they may not be read. A leader that has ended has none,

@@ -39,6 +39,8 @@ fn a_blocked_signal_is_not_deliverable() {
     assert!(status("200", "0", "0").deliverable());
     assert!(status("0", "200", "4").deliverable());
     assert!(!status("200", "0", "200").deliverable());
+    assert!(status("200", "0", "200").holds_back(10) && status("0", "200", "600").holds_back(10));
+    assert!(!status("200", "0", "200").holds_back(11) && !status("200", "0", "400").holds_back(10));
     assert_eq!(status("0", "0", "0").sleeps, 7);
     assert_eq!(parse_status("Name:\tx\n"), None);
 }

@@ -23,7 +23,7 @@ use crate::engine::{OnlyThread, Trouble};
 use crate::slate::Slate;
 use crate::{GO_ON, Notes, OVER, Subject};
 use sigproof_inspect::hang::procfs::{RunAccount, maps, parse_schedstat, thread_stat};
-use sigproof_inspect::hang::{Look, Watch};
+use sigproof_inspect::hang::{self, Look, Watch};
 use sigproof_inspect::process::pause;
 
 /// How long threads may take to come to rest.
@@ -168,8 +168,10 @@ impl<'s> Child<'s> {
     /// One look at whether it is stuck.
     pub(super) fn look(&mut self) -> Look {
         let notes = self.memory.notes;
-        let watch = self.watch.as_mut();
-        watch.map_or(Look::Gone, |watch| watch.look(notes.progress(), notes.signals_idle()))
+        // Who blocks the signal and sleeps is not woken by it.
+        let idle = notes.signals_idle()
+            || !hang::held_back(self.pid.as_raw().cast_unsigned(), self.subject.signal()).is_empty();
+        self.watch.as_mut().map_or(Look::Gone, |watch| watch.look(notes.progress(), idle))
     }
 
     /// Why it cannot be looked at, if that is so.

@@ -18,6 +18,7 @@ use super::pump::{self, End, PATIENCE, expect};
 use super::tracee::{Go, Stop, Tracee};
 use crate::engine::{Ended, Engine, Kind, OnlyThread, Recorded, Shot, Trouble};
 use crate::{Boundary, Interrupted, Subject};
+use sigproof_inspect::hang;
 
 mod advance;
 pub(super) mod judge;
@@ -117,6 +118,10 @@ impl<'s> Ptrace<'s> {
         match self.subject.interrupted() {
             Interrupted::Target if at.asleep => {
                 live.child.signal(self.hit(live))?;
+                // Who blocks it sleeps on, and takes it later.
+                if hang::held_back(live.child.pid.as_raw().cast_unsigned(), signal).contains(&self.hit(live)) {
+                    return Ok(());
+                }
                 expect(live, "the signal that wakes the sleeper", |stop| stop == Stop::Signal(signal))?;
                 live.go(how, Some(signal))
             }
