@@ -120,8 +120,8 @@ SIGPROOF_EXPORT const struct sigproof_note_v1 *sigproof_note(void);
 
 /* `flags` of a window. An unknown bit is refused. */
 
-/* `handler` allocates and frees no heap memory: sigproof single-steps the handler and reports the call of
- * malloc, free and their kind. */
+/* `handler` allocates and frees no heap memory, and takes no lock: sigproof single-steps the handler and reports
+ * the call of malloc, free, pthread_mutex_lock and their kind. */
 #define SIGPROOF_NO_MALLOC 1u
 
 /* When `check` returns 0, the text in `why` is a digest of the result. The signal must take effect as if it

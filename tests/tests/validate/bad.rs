@@ -3,7 +3,9 @@
 
 use sigproof_tests::{Ran, run};
 
-use crate::{Check, bad_library};
+use std::path::Path;
+
+use crate::{Check, bad_library, library};
 
 pub const TESTS: &[(&str, Check)] = &[
     ("what_a_library_describes_is_checked", described),
@@ -18,6 +20,8 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_timed_sleep_that_is_not_is_told", timed),
     ("a_modest_note_is_told_so", modest),
     ("the_right_note_is_right", right),
+    ("what_handlers_of_windows_may_not_do_is_told", windows),
+    ("a_stress_of_a_window_is_repeated_by_the_command_that_is_printed", repeated),
 ];
 
 /// What `validate` says of this library.
@@ -119,4 +123,36 @@ fn modest() {
 
 fn right() {
     says("NOTHING", 0, "safe as claimed (");
+}
+
+/// The windows of `windows.c`.
+fn windows_library(macros: &[&str]) -> String {
+    library(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validate/windows.c"), macros)
+}
+
+fn windows() {
+    let ran = run(&["validate", &windows_library(&[])]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    for (name, words) in [
+        ("counts", "not atomic: the result is '1'; a signal before the whole window gives '11'"),
+        ("locks", "the handler calls pthread_mutex_lock, though it says that it takes no lock"),
+        ("jumps", "the handler did not return: it left by a jump (longjmp, an exception)"),
+    ] {
+        let start = format!("window '{name}' of ");
+        let verdict = ran.stdout.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{ran:#?}"));
+        assert!(verdict.contains("claims to be safe; ") && verdict.contains(words), "{verdict}");
+    }
+    let ran = run(&["validate", &windows_library(&["FIXED"])]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(ran.stdout.matches(": safe as claimed (").count(), 3, "{ran:#?}");
+}
+
+fn repeated() {
+    let ran = run(&["validate", &windows_library(&[]), "--only", "window", "jumps", "--stress"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let command =
+        ran.stdout.lines().find_map(|line| line.split_once("repeat with: cargo xtask ")).expect("a command").1;
+    let again = run(&command.split(' ').collect::<Vec<_>>());
+    assert_eq!(again.code, Some(1), "{again:#?}");
+    assert!(again.stdout.contains("it left by a jump"), "{again:#?}");
 }

@@ -1,9 +1,15 @@
 //! The examples: each mistake has its verdict, and the same code without the mistake has the opposite one.
 
+use std::ffi::OsString;
+use std::process::Command;
+
 use serde_json::Value;
 use sigproof_tests::{Ran, run, workspace};
 
 use crate::{Check, built, example};
+
+/// The test that needs a compiler of C++.
+const CPP: &str = "cpp_is_as_good_as_c";
 
 pub const TESTS: &[(&str, Check)] = &[
     ("a_futex_note_is_safe", futex),
@@ -12,7 +18,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_semaphore_is_safe_unless_a_signal_ends_its_sleep", semaphore),
     ("a_spin_lock_spins_unless_signals_are_blocked", spin_lock),
     ("windows_are_found_broken_and_fixed", windows),
-    ("cpp_is_as_good_as_c", cpp),
+    (CPP, cpp),
     ("a_rust_library_is_as_good_as_c", rust),
     ("ten_repetitions_agree", repetitions),
 ];
@@ -107,12 +113,20 @@ fn windows() {
     assert_eq!(one["subjects"][0]["name"], "list");
 }
 
-fn cpp() {
-    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    if std::process::Command::new(&compiler).arg("--version").output().is_err() {
-        println!("skipped: {}: no C++ compiler; remedy: install one, or name it in CXX", compiler.display());
-        return;
+/// What one test lacks beside what all of them need.
+pub fn lacks(name: &str) -> Option<String> {
+    if name != CPP || Command::new(cpp_compiler()).arg("--version").output().is_ok() {
+        return None;
     }
+    Some(format!("{}: no C++ compiler; remedy: install one, or name it in CXX", cpp_compiler().display()))
+}
+
+fn cpp_compiler() -> OsString {
+    std::env::var_os("CXX").unwrap_or_else(|| "c++".into())
+}
+
+fn cpp() {
+    let compiler = cpp_compiler();
     let source = workspace().join("examples/cpp/atomic_wait.cpp");
     is(&built(&compiler, &source, &["std_cpp20"]), "safe-as-claimed", "safe as claimed (");
     is(&built(&compiler, &source, &["WITH_MUTEX"]), "claims-safe", "self-deadlocks at ");
@@ -122,7 +136,7 @@ fn rust() {
     let folder = workspace().join("examples/rust-cdylib");
     let target = crate::FOLDER.get().expect("made before the tests").path().join("rust");
     let build = |features: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO"));
+        let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--quiet", "--offline", "--manifest-path"]).arg(folder.join("Cargo.toml"));
         command.arg("--target-dir").arg(&target).args(features);
         let output = command.output().expect("cargo runs");

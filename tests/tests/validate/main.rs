@@ -80,7 +80,8 @@ fn lacks() -> Option<String> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let lacks = if arguments.list { None } else { lacks() };
+    let listed = arguments.list;
+    let lacks = if listed { None } else { lacks() };
     let tests = [("bad", bad::TESTS), ("examples", examples::TESTS), ("input", input::TESTS)];
     if let Some(why) = &lacks {
         let count: usize = tests.iter().map(|(_, tests)| tests.len()).sum();
@@ -96,7 +97,11 @@ fn main() -> ExitCode {
             test();
             Ok(())
         });
-        trial.with_ignored_flag(lacks.is_some())
+        let alone = if lacks.is_none() && !listed { examples::lacks(name) } else { None };
+        if let Some(why) = &alone {
+            println!("skipped: {group}::{name}: {why}");
+        }
+        trial.with_ignored_flag(lacks.is_some() || alone.is_some())
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // A static is not dropped.

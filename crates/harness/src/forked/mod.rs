@@ -101,7 +101,8 @@ impl Window {
     }
 
     /// The handler, whose code is in the object of this file name, is stepped through at every boundary: its
-    /// instructions are counted, and a call of the allocator is a bad outcome unless it `may_allocate`.
+    /// instructions are counted, and a call of the allocator or of a lock's function is a bad outcome unless
+    /// it `may_allocate`.
     #[must_use]
     pub fn measured(mut self, object: impl Into<String>, may_allocate: bool) -> Self {
         self.measured = Some((object.into(), may_allocate));
@@ -139,6 +140,37 @@ const ALLOCATOR: [&str; 20] = [
     "_int_free",
     "malloc_usable_size",
 ];
+
+/// The functions that take a lock, and wait for it.
+const LOCKS: [&str; 15] = [
+    "pthread_mutex_lock",
+    "pthread_mutex_timedlock",
+    "pthread_mutex_clocklock",
+    "pthread_rwlock_rdlock",
+    "pthread_rwlock_wrlock",
+    "pthread_spin_lock",
+    "pthread_cond_wait",
+    "pthread_cond_timedwait",
+    "pthread_once",
+    "mtx_lock",
+    "call_once",
+    "flockfile",
+    "IO_flockfile",
+    "lll_lock_wait",
+    "lll_lock_wait_private",
+];
+
+/// What is forbidden to a handler that allocates nothing and takes no lock, if this function of a C library is
+/// of that kind.
+fn forbidden_in_handler(function: &str) -> Option<&'static str> {
+    // A C library calls its own functions by internal names.
+    let plain = function.trim_start_matches("__GI_").trim_start_matches('_');
+    match function {
+        _ if ALLOCATOR.contains(&function) || ALLOCATOR.contains(&plain) => Some("allocates nothing"),
+        _ if LOCKS.contains(&plain) => Some("takes no lock"),
+        _ => None,
+    }
+}
 
 /// A window under its name.
 #[derive(Clone)]
@@ -201,8 +233,8 @@ impl Subject for Entry {
 
     fn forbids(&self, function: &str) -> Option<String> {
         let (_, may_allocate) = self.window.measured.as_ref()?;
-        (!may_allocate && ALLOCATOR.contains(&function))
-            .then(|| format!("the handler calls {function}, though it says that it allocates nothing"))
+        let said = forbidden_in_handler(function).filter(|_| !may_allocate)?;
+        Some(format!("the handler calls {function}, though it says that it {said}"))
     }
 
     fn handler_stack(&self) -> Option<u64> {

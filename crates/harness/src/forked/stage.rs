@@ -223,10 +223,7 @@ impl Stage {
             let (handled, sent) = (handled.wrapping_sub(before), sent.wrapping_sub(before));
             // A handler has begun, and the target goes on behind the window all the same.
             if page.in_handler() {
-                return Err(Failure::new(
-                    Outcome::Crash,
-                    crate::page::LEFT_BY_A_JUMP,
-                ));
+                return Err(Failure::new(Outcome::Crash, crate::page::LEFT_BY_A_JUMP));
             }
             return Err(Failure::new(
                 Outcome::CorruptRecord,

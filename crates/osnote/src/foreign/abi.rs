@@ -23,7 +23,7 @@ pub const TIMED_SLEEP: u32 = 2;
 /// A note: a process can have one instance.
 pub const ONE_INSTANCE: u32 = 4;
 
-/// A window: the handler allocates and frees no memory.
+/// A window: the handler allocates and frees no memory, and takes no lock.
 pub const NO_MALLOC: u32 = 1;
 
 /// A window: `check` gives a digest of the result.

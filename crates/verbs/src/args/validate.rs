@@ -103,7 +103,7 @@ Of a note, in this order:
   stress     a handler that wakes, at random times, its own thread that goes to sleep
 Of a window: step and stress, each execution with the window's own check and with ours: the handler
 ran once and returned; errno, signal mask, dispositions and descriptors are as they were; the result
-is that of one of the two orders (SIGPROOF_DIGEST); the handler allocates nothing
+is that of one of the two orders (SIGPROOF_DIGEST); the handler allocates nothing and takes no lock
 (SIGPROOF_NO_MALLOC).
 
 The verdicts:
