@@ -20,6 +20,7 @@
 //! | [`stress`] | attempts, budgets and verdicts |
 //! | [`model`] | all interleavings and deliveries, under loom |
 //! | [`forked`] | windows of cases, swept by `sigproof-step` |
+//! | [`notes`] | what is tested of any note |
 //! | [`validate`] | the note and the windows of a shared library, under the same techniques |
 
 pub mod attempt;
@@ -28,6 +29,7 @@ pub mod failure;
 pub mod forked;
 pub mod inject;
 pub mod model;
+pub mod notes;
 pub mod page;
 pub mod registry;
 pub mod setup;

@@ -109,7 +109,10 @@ pub trait Note: Send + Sync {
     ///
     /// # Errors
     /// [`NoteError::Unsupported`] where the backend has no timed sleep; else as [`Note::sleep`].
-    fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError>;
+    fn sleep_timeout(&self, timeout: Duration) -> Result<Woken, NoteError> {
+        let _ = timeout;
+        Err(NoteError::Unsupported { what: "timed sleep" })
+    }
 
     /// Wakes the sleeper, or the next to sleep.
     ///

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`sweep`] | delivers a real signal at every instruction of a piece of code, each in an execution of its own |
 //! | [`stress`] | aims real signals at a piece of code, at random times |
+//! | [`note`] | all of these, for a wake-up primitive |
 //! | [`model`] | explores every interleaving and a signal at every operation, in a build with `--cfg loom` |
 //!
 //! Each has a second form, [`sweep_expecting`] and so on, for code that must fail: the test passes if the
@@ -53,8 +54,10 @@ pub use sigproof_harness::forked::Stage;
 pub use sigproof_harness::inject::{Fault, Injector};
 pub use sigproof_harness::model::{Model, ensure, handle, interruptible, must, spawn};
 pub use sigproof_harness::{Failure, model::SIGNAL};
+pub use sigproof_osnote::{Note, NoteError, Woken};
 pub use sigproof_report::Outcome;
 pub use sigproof_shim as shim;
 pub use ways::model::{model, model_expecting};
+pub use ways::note::{note, note_expecting};
 pub use ways::stress::{stress, stress_expecting};
 pub use ways::sweep::{sweep, sweep_expecting};

@@ -1,42 +1,110 @@
-//! Two counters of events that a signal handler and ordinary code share: one that bears it, and one that does
-//! not.
+//! Two wake-up primitives of a project: one that a signal handler may wake, and one that it may not.
+//!
+//! They are written over `sigproof_shim`. Its names are those of the platform; in a build for models they are
+//! simulated, and the same tests explore every interleaving:
+//!
+//! ```text
+//! cargo test
+//! RUSTFLAGS="--cfg sigproof_graph" cargo test --target-dir target/models
+//! ```
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use sigproof_shim::atomic::{AtomicU32, Ordering};
+use sigproof_shim::os::OsError;
+use sigproof_shim::os::errno::ErrnoGuard;
+use sigproof_shim::os::futex;
+use sigproof_shim::os::pthread::{Condvar, Mutex};
 
-/// Counts with one atomic addition.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+/// One word, on which the kernel waits and wakes (futex(2)).
+#[derive(Debug)]
+pub struct Flag(AtomicU32);
 
-impl Counter {
-    /// One more. Async-signal-safe.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Flag {
+    /// Not set.
+    ///
+    /// # Errors
+    /// This platform has no futex.
+    pub fn new() -> Result<Self, OsError> {
+        if !futex::available() {
+            return Err(OsError::Unsupported { what: "futex on this platform" });
+        }
+        Ok(Self(AtomicU32::new(0)))
     }
 
-    /// How many.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// Sets it, and wakes who waits. Whether it was set before. Async-signal-safe.
+    ///
+    /// # Errors
+    /// Those of futex(2).
+    pub fn set(&self) -> Result<bool, OsError> {
+        // The code that the handler interrupts may be about to read it.
+        let _errno = ErrnoGuard::new();
+        if self.0.swap(1, Ordering::AcqRel) == 1 {
+            return Ok(true);
+        }
+        futex::wake(&self.0, 1)?;
+        Ok(false)
+    }
+
+    /// Waits until it is set.
+    ///
+    /// # Errors
+    /// Those of futex(2).
+    pub fn wait(&self) -> Result<(), OsError> {
+        while self.0.load(Ordering::Acquire) == 0 {
+            futex::wait(&self.0, 0, None)?;
+        }
+        Ok(())
+    }
+
+    /// Takes it back.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 
-/// Keeps the names of events, behind a mutex: no signal handler may add one.
-#[derive(Debug, Default)]
-pub struct Names(Mutex<Vec<String>>);
+/// A mutex and a condition variable: no signal handler may set it (POSIX.1-2017, 2.4.3).
+#[derive(Debug)]
+pub struct Locked {
+    is_set: AtomicU32,
+    mutex: Mutex,
+    changed: Condvar,
+}
 
-impl Names {
-    /// One more. Takes a lock and allocates.
-    pub fn add(&self, name: &str) {
-        self.0.lock().unwrap().push(name.to_owned());
+impl Locked {
+    /// Not set.
+    ///
+    /// # Errors
+    /// Those of pthread_mutex_init and pthread_cond_init.
+    pub fn new() -> Result<Self, OsError> {
+        Ok(Self { is_set: AtomicU32::new(0), mutex: Mutex::new()?, changed: Condvar::new()? })
     }
 
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+    /// Sets it, and wakes who waits. Whether it was set before.
+    ///
+    /// # Errors
+    /// Those of pthread_mutex_lock and pthread_cond_signal.
+    pub fn set(&self) -> Result<bool, OsError> {
+        let _held = self.mutex.lock()?;
+        let before = self.is_set.swap(1, Ordering::Relaxed);
+        self.changed.signal()?;
+        Ok(before == 1)
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Waits until it is set.
+    ///
+    /// # Errors
+    /// Those of pthread_cond_wait.
+    pub fn wait(&self) -> Result<(), OsError> {
+        let mut held = self.mutex.lock()?;
+        while self.is_set.load(Ordering::Relaxed) == 0 {
+            self.changed.wait(&mut held)?;
+        }
+        Ok(())
+    }
+
+    /// Takes it back.
+    pub fn clear(&self) {
+        // A mutex that cannot be locked has been used wrongly: the next call says so.
+        let _held = self.mutex.lock();
+        self.is_set.store(0, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! The techniques, one a file.
 
 pub(crate) mod model;
+pub(crate) mod note;
 pub(crate) mod stress;
 pub(crate) mod sweep;
 
