@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn the_steps_have_names_of_their_own() {
         let mut names = names();
-        let steps = ["fmt", "clippy", "clippy-models", "doc", "workflows", "sanitizers", "weaken", "test"];
+        let steps =
+            ["fmt", "clippy", "clippy-models", "clippy-loom", "doc", "workflows", "sanitizers", "weaken", "test"];
         assert_eq!(names, steps);
         names.sort_unstable();
         names.dedup();
@@ -250,7 +251,10 @@ mod tests {
             Ended::With(Exit::Unexpected, None)
         };
         let names = |all: Vec<Done>| all.iter().map(|done| done.name).collect::<Vec<_>>();
-        assert_eq!(names(in_turn(STEPS.iter(), &stop, perform)), ["fmt", "clippy", "clippy-models", "doc"]);
+        assert_eq!(
+            names(in_turn(STEPS.iter(), &stop, perform)),
+            ["fmt", "clippy", "clippy-models", "clippy-loom", "doc"]
+        );
         let stop = AtomicBool::new(false);
         let all = in_turn(STEPS.iter(), &stop, |_| Ended::With(Exit::Unexpected, None));
         assert_eq!(names(all), steps::names());

@@ -2,7 +2,7 @@
 //!
 //! | step | what it does |
 //! |---|---|
-//! | build | `sigproof` in the profile `release`, `sigproof-model` in the profile `loom` |
+//! | build | `sigproof` in the profile `release`; the models over each engine, in the profile of that name |
 //! | page | man pages and completions, made by a `sigproof` of this machine |
 //! | pack | the folder, as `tar` packs it |
 //! | sum | the checksum of the archive, as a line of `SHA256SUMS` |
@@ -12,10 +12,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sigproof_harness::model::Engine;
 use sigproof_report::Exit;
 
 use crate::args::DistArgs;
 use crate::command::{self, cargo};
+use crate::model::process;
 use crate::session::{Concluded, Session};
 use crate::trouble::Trouble;
 
@@ -42,7 +44,7 @@ pub fn run(args: &DistArgs, session: &mut Session<'_>) -> Concluded {
     renew(&folder).map_err(|error| cannot("make", &folder, &error))?;
     for program in programs(&built, &target) {
         done(&mut program.build(&target, root))?;
-        copy(&program.at, &folder.join(program.name))?;
+        copy(&program.at, &folder.join(program.packed))?;
     }
     for file in COPIED {
         copy(&root.join(file), &folder.join(file))?;
@@ -61,6 +63,8 @@ pub fn run(args: &DistArgs, session: &mut Session<'_>) -> Concluded {
 struct OfRelease {
     package: &'static str,
     name: &'static str,
+    /// Its name in the archive, where the command looks for it.
+    packed: &'static str,
     profile: &'static str,
     flags: &'static str,
     /// The target folder of its build. That of the models is another one: its flags would undo the other.
@@ -69,19 +73,22 @@ struct OfRelease {
     at: PathBuf,
 }
 
-fn programs(built: &Path, target: &str) -> [OfRelease; 2] {
-    let of = |package, name, profile: &'static str, flags, folder: PathBuf| OfRelease {
+fn programs(built: &Path, target: &str) -> [OfRelease; 3] {
+    let of = |package, name, profile: &'static str, folder: PathBuf| OfRelease {
         package,
         name,
+        packed: name,
         profile,
-        flags,
+        flags: "",
         at: folder.join(target).join(profile).join(name),
         folder,
     };
-    [
-        of("sigproof-cli", "sigproof", "release", "", built.to_owned()),
-        of("sigproof-casebook", "sigproof-model", "loom", "--cfg loom", built.join("loom")),
-    ]
+    let models = |engine: Engine| {
+        let profile = engine.as_str();
+        let program = of("sigproof-casebook", process::PROGRAM, profile, built.join(profile));
+        OfRelease { packed: process::installed(engine), flags: process::flag(engine), ..program }
+    };
+    [of("sigproof-cli", "sigproof", "release", built.to_owned()), models(Engine::Graph), models(Engine::Loom)]
 }
 
 impl OfRelease {
@@ -192,14 +199,22 @@ mod tests {
 
     #[test]
     fn each_program_has_a_build_of_its_own() {
-        let [command, models] = programs(Path::new("d"), "t");
+        let [command, graph, loom] = programs(Path::new("d"), "t");
         assert_eq!(command.at, Path::new("d/t/release/sigproof"));
-        assert_eq!(models.at, Path::new("d/loom/t/loom/sigproof-model"));
+        assert_eq!(graph.at, Path::new("d/graph/t/graph/sigproof-model"));
+        assert_eq!(loom.at, Path::new("d/loom/t/loom/sigproof-model"));
+        // Each is packed under the name by which the installed command asks for it.
+        assert_eq!(
+            [&command, &graph, &loom].map(|of| of.packed),
+            ["sigproof", "sigproof-model-graph", "sigproof-model"]
+        );
         let flags = |of: &OfRelease| {
             let built = of.build("t", Path::new("."));
             let flags = built.get_envs().find(|(name, _)| *name == "RUSTFLAGS").and_then(|(_, flags)| flags);
-            flags.map(|flags| flags.to_string_lossy().ends_with("--cfg loom"))
+            flags.map(|flags| flags.to_string_lossy().into_owned())
         };
-        assert_eq!((flags(&command), flags(&models)), (None, Some(true)));
+        assert_eq!(flags(&command), None);
+        assert!(flags(&graph).is_some_and(|flags| flags.ends_with("--cfg sigproof_graph")));
+        assert!(flags(&loom).is_some_and(|flags| flags.ends_with("--cfg loom")));
     }
 }

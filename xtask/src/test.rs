@@ -15,8 +15,10 @@ const SEQUENCES: u64 = 50_000;
 
 /// Runs the verb.
 pub fn run(args: &TestArgs, session: &mut Session<'_>) -> Concluded {
-    // Before the tests, some of which need it: a long build is announced.
-    model::process::find(session.tool.explorer, Engine::Loom)?;
+    // Before the tests, some of which need them: a long build is announced.
+    for engine in [Engine::Graph, Engine::Loom] {
+        model::process::find(session.tool.explorer, engine)?;
+    }
     let parts = phases::carry_out(phases(args, session.out, &VERBS), session.stop);
     let exit = phases::exit(&parts, session.interrupted());
     Ok(exit.worst(session.out.say(&format!("\n{}\n", phases::line("test", &parts, exit)))).into())

@@ -190,8 +190,9 @@ impl Explorer {
     }
 }
 
-/// What makes a graph: events, sources and modification orders, by the keys of the threads.
-fn signature(graph: &Graph) -> Vec<u64> {
+/// A number of 128 bits for what makes a graph: events, sources and modification orders, by the keys of the
+/// threads. Addresses, which differ from run to run, do not count.
+pub(crate) fn signature(graph: &Graph) -> u128 {
     let key = |id: Id| {
         if id == Id::INIT { [0, 0] } else { [graph.threads[usize::from(id.thread)].key, u64::from(id.index)] }
     };
@@ -201,24 +202,46 @@ fn signature(graph: &Graph) -> Vec<u64> {
     };
     let mut threads: Vec<_> = graph.threads.iter().filter(|thread| !thread.events.is_empty()).collect();
     threads.sort_by_key(|thread| thread.key);
-    let mut words = Vec::new();
+    let mut sum = Sum::default();
     for thread in threads {
-        words.extend([u64::MAX, thread.key]);
+        sum.add([u64::MAX, thread.key]);
         for event in &thread.events {
-            words.extend([event.kind as u64, event.val]);
+            let is_opaque =
+                matches!(event.kind, Kind::Load | Kind::Store) && graph.locations[event.loc as usize].is_opaque;
+            sum.add([event.kind as u64, if is_opaque { 0 } else { event.val }]);
             if matches!(event.kind, Kind::Load | Kind::Store) {
-                words.extend(name(event.loc as usize));
+                sum.add(name(event.loc as usize));
             }
             if event.kind == Kind::Load {
-                words.extend(key(event.src));
+                sum.add(key(event.src));
             }
         }
     }
     let mut orders: Vec<_> = (0..graph.locations.len()).filter(|&at| !graph.locations[at].order.is_empty()).collect();
     orders.sort_by_key(|&at| name(at));
     for at in orders {
-        words.extend(name(at));
-        words.extend(graph.locations[at].order.iter().flat_map(|&id| key(id)));
+        sum.add(name(at));
+        graph.locations[at].order.iter().for_each(|&id| sum.add(key(id)));
     }
-    words
+    u128::from(sum.0) << 64 | u128::from(sum.1)
+}
+
+/// Two checksums of a sequence of numbers, each with multiplications of its own.
+struct Sum(u64, u64);
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344)
+    }
+}
+
+impl Sum {
+    fn add(&mut self, words: [u64; 2]) {
+        for word in words {
+            self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.0 ^= self.0 >> 29;
+            self.1 = (self.1.rotate_left(41) ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
+            self.1 ^= self.1 >> 32;
+        }
+    }
 }

@@ -55,13 +55,16 @@ mod run;
 #[doc(hidden)]
 pub mod search;
 pub mod signal;
+pub mod survey;
 pub mod sync;
 pub mod system;
 pub mod thread;
 mod trail;
+mod waiting;
 mod walk;
 
 pub use end::{End, Limit};
 pub use explorer::{Explorer, Found, Report};
 pub use trail::{Trail, is_trail};
+pub use waiting::Waiting;
 pub use walk::{Walk, Went};

@@ -13,9 +13,6 @@
 //!
 //! Invariant: no graph is pushed twice. The tests count: runs of complete executions = distinct graphs.
 
-mod sizes;
-
-use self::sizes::Sizes;
 use crate::graph::{Clock, Event, Graph, Id, Kind, order};
 
 /// The state of a search.
@@ -27,8 +24,8 @@ pub struct Search {
     pool: Vec<Graph>,
     /// The most graphs that ever waited.
     pub deepest: usize,
-    /// How much there was behind the graphs that have been explored.
-    sizes: Sizes,
+    /// Runs so far.
+    runs: u64,
     /// A fault put into the search on purpose: the tests of the tests.
     pub fault: Fault,
 }
@@ -198,9 +195,8 @@ impl Search {
 
     /// Takes the next graph from the stack; false if there is none.
     pub fn advance(&mut self) -> bool {
-        self.sizes.runs += 1;
+        self.runs += 1;
         while let Some(graph) = self.stack.pop() {
-            self.sizes.begin(self.stack.len());
             self.pool.push(std::mem::replace(&mut self.graph, graph));
             let Some(slot) = self.graph.open() else { return true };
             let events = &self.graph.threads[slot].events;
@@ -217,7 +213,6 @@ impl Search {
     /// Gives away at most so many of the graphs that wait, those that have waited longest.
     pub fn give(&mut self, most: usize) -> Vec<Graph> {
         let most = most.min(self.stack.len());
-        self.sizes.shift(most);
         self.stack.drain(..most).collect()
     }
 
@@ -228,12 +223,12 @@ impl Search {
 
     /// How many runs there were.
     pub fn runs(&self) -> u64 {
-        self.sizes.runs
+        self.runs
     }
 
-    /// About how many runs are left.
-    pub fn left(&self) -> f64 {
-        self.sizes.left(self.stack.len())
+    /// Takes a graph whose memory is used again.
+    pub fn forget(&mut self, graph: Graph) {
+        self.pool.push(graph);
     }
 
     /// How many graphs wait.

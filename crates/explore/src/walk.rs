@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::end::End;
-use crate::explorer::Explorer;
+use crate::explorer::{Explorer, signature};
 use crate::graph::Graph;
 use crate::run::{Guide, Run, Stop};
 use crate::trail::Trail;
@@ -74,15 +74,14 @@ impl Walk {
         &self.run.search.graph
     }
 
+    /// A number of 128 bits that only this graph has, with all certainty that such a number gives.
+    pub fn signature(&self) -> u128 {
+        signature(&self.run.search.graph)
+    }
+
     /// How many runs there were.
     pub fn runs(&self) -> u64 {
         self.run.search.runs()
-    }
-
-    /// About how many runs are left: each graph that waits counts as much as those that were taken from its
-    /// place before.
-    pub fn left(&self) -> f64 {
-        self.run.search.left()
     }
 
     /// How many graphs wait.
@@ -94,5 +93,27 @@ impl Walk {
     /// behind them.
     pub fn give(&mut self, most: usize) -> Vec<Graph> {
         self.run.search.give(most)
+    }
+
+    /// All graphs that are still to be run, in an order from which [`from`](Self::from) goes on as this walk
+    /// would have.
+    pub fn rest(mut self) -> Vec<Graph> {
+        let mut graphs = self.give(usize::MAX);
+        if !self.is_over {
+            graphs.push(std::mem::take(&mut self.run.search.graph));
+        }
+        graphs
+    }
+
+    /// Goes to this graph, and forgets all others; false if there is nothing behind it.
+    pub fn only(&mut self, graph: Graph) -> bool {
+        self.give(usize::MAX).into_iter().for_each(|graph| self.forget(graph));
+        self.run.search.take(vec![graph]);
+        self.advance()
+    }
+
+    /// Takes a graph that is not needed any more: its memory is used again.
+    pub fn forget(&mut self, graph: Graph) {
+        self.run.search.forget(graph);
     }
 }

@@ -18,7 +18,7 @@
 //! | [`worker`] | the child's side of one attempt |
 //! | [`supervise`] | the parent's side of one attempt |
 //! | [`stress`] | attempts, budgets and verdicts |
-//! | [`model`] | all interleavings and deliveries, under loom |
+//! | [`model`] | all executions and deliveries, under a model checker |
 //! | [`forked`] | windows of cases, swept by `sigproof-step` |
 //! | [`notes`] | what is tested of any note |
 //! | [`validate`] | the note and the windows of a shared library, under the same techniques |

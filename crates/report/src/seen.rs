@@ -255,6 +255,21 @@ pub struct Explored {
     pub deliveries: u32,
     /// Preemptions in one execution, at most; null: any number.
     pub preemptions: Option<u8>,
+    /// Runs that were no executions. Such a run ends with a thread that is blocked by a value which is not the
+    /// newest, or serves only to put another read-modify-write in the place of one. Over execution graphs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discarded: u64,
+    /// How many distinct graphs the executions had, if that was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+    /// About how many executions are left; absent if none are, or if there was no time to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Whether an exploration was exhaustive.

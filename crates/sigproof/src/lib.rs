@@ -5,7 +5,7 @@
 //! | [`sweep`] | delivers a real signal at every instruction of a piece of code, each in an execution of its own |
 //! | [`stress`] | aims real signals at a piece of code, at random times |
 //! | [`note`] | all of these, for a wake-up primitive |
-//! | [`model`] | explores every interleaving and a signal at every operation, in a build with `--cfg loom` |
+//! | [`model`] | explores every execution and a signal at every operation, in a build with `--cfg sigproof_graph` |
 //!
 //! Each has a second form, [`sweep_expecting`] and so on, for code that must fail: the test passes if the
 //! given outcome occurs, and fails if it does not.

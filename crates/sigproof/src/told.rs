@@ -14,7 +14,15 @@ const POLICY: &str = "SIGPROOF_WHEN_IMPOSSIBLE";
 /// Passes, panics or skips.
 pub(crate) fn tell(call: &Call, run: &Run) {
     match run.verdict {
-        Verdict::AsExpected => {}
+        Verdict::AsExpected => {
+            let end = run.model().and_then(|model| model.end.as_ref());
+            if let Some(why) =
+                end.and_then(|end| end.not_exhausted.as_deref()).filter(|_| run.findings().next().is_none())
+            {
+                // As in `skip`.
+                let _ = writeln!(std::io::stderr().lock(), "not exhausted: {}: {why}", call.test);
+            }
+        }
         Verdict::Skipped => skip(call, run.reason.as_deref().unwrap_or("it cannot run here")),
         Verdict::Unexpected | Verdict::Inconclusive => panic!("{}", text(call, run)),
     }

@@ -101,27 +101,35 @@ pub struct StressArgs {
 pub struct ModelArgs {
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// The engine: loom; the explorer of execution graphs; or both, whose outcomes are compared
-    #[arg(long, value_name = "ENGINE", default_value = "loom")]
+    /// The engine: the explorer of execution graphs; loom; or both, whose outcomes are compared
+    #[arg(long, value_name = "ENGINE", default_value = "graph")]
     pub engine: Engines,
     /// At most so many signals, time-outs and spurious wake-ups in one execution; by default each model's own
     /// bound
     #[arg(long, value_name = "D")]
     pub deliveries: Option<u32>,
-    /// At most so many preemptions in one execution, or `unbounded`; by default each model's own bound. For
-    /// loom: the explorer of graphs has no such bound
+    /// With --engine loom: at most so many preemptions in one execution, or `unbounded`; by default each
+    /// model's own bound. The explorer of graphs has no such bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
-    /// One delivery more than the default, and one preemption more
+    /// One delivery more than the default; with --engine loom one preemption more as well
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most one preemption in fixed variants, except for those that are exhausted by default; `test` uses
-    /// it
+    /// At most 20 seconds for all models; with --engine loom at most one preemption in fixed variants, except
+    /// for those that are exhausted by default. `test` uses it
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
-    /// Time for the whole run, such as 90s or 10m
+    /// Time for the whole run, such as 90s or 10m; by default 90s, and no limit with --engine loom
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
+    /// Read what is known of the models from this file, go on with the searches that are not done, and write
+    /// the file again: for a search in several commands, or jobs. A new file begins anew
+    #[arg(long = "continue", value_name = "STATE")]
+    pub state: Option<PathBuf>,
+    /// Count the distinct graphs of the executions: as many as executions, if each is explored once. Takes
+    /// memory for each
+    #[arg(long)]
+    pub distinct: bool,
     /// Only the I-th of N parts of the models, such as 2/5: for jobs that share the work
     #[arg(long, value_name = "I/N", value_parser = Shard::read)]
     pub shard: Option<Shard>,
@@ -167,9 +175,9 @@ pub struct StepArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Engines {
     /// Execution graphs, each once.
+    #[default]
     Graph,
     /// Interleavings, within a bound of preemptions.
-    #[default]
     Loom,
     /// One after the other; their outcomes are compared.
     Both,

@@ -275,8 +275,7 @@ pub fn summary(technique: Technique, report: &Report) -> String {
     let (thing, work) = match technique {
         Technique::Model => {
             let whole = report.runs.iter().filter(|run| is_exhausted(run)).count();
-            let (executions, signals) = (sum(|r| r.attempts), sum(|r| r.signals));
-            ("model", format!("{executions} executions, {signals} signals; {whole} exhausted"))
+            ("model", format!("{}; {whole} exhausted{}", explored(&report.runs), at_their_bug(&report.runs)))
         }
         Technique::Step => ("window", boundaries(&report.runs)),
         Technique::Upstream => ("reproducer", format!("{} runs", sum(|r| r.attempts))),
@@ -293,6 +292,38 @@ pub fn summary(technique: Technique, report: &Report) -> String {
         units::seconds(report.elapsed_seconds),
         report.seed.map(|seed| format!("; seed {seed}")).unwrap_or_default(),
     )
+}
+
+/// Executions and signals of models; runs that were no executions; and how often each graph was explored, if
+/// that was counted.
+fn explored(runs: &[Run]) -> String {
+    let all = || runs.iter().filter_map(|run| run.model()?.explored.as_ref());
+    let sum = |what: fn(&Run) -> u64| runs.iter().map(what).sum::<u64>();
+    let (executions, signals) = (sum(|run| run.attempts), sum(|run| run.signals));
+    let mut text = format!("{} executions", units::count(executions));
+    let counted: Vec<_> = all().filter_map(|explored| Some((explored.executions, explored.distinct?))).collect();
+    if !counted.is_empty() {
+        let (executions, distinct) = counted.iter().fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        let ratio = executions as f64 / distinct.max(1) as f64;
+        text += &format!(" (explored / distinct: {executions} / {distinct} = {ratio:.2})");
+    }
+    let discarded: u64 = all().map(|explored| explored.discarded).sum();
+    if discarded > 0 {
+        text += &format!(", {} runs discarded that were none", units::count(discarded));
+    }
+    format!("{text}, {} signals", units::count(signals))
+}
+
+/// How many models of broken variants ended at the bug that they must show.
+fn at_their_bug(runs: &[Run]) -> String {
+    let ended = |run: &&Run| {
+        let bug = run.observed.keys().any(|outcome| *outcome != Outcome::Delivered);
+        run.verdict == Verdict::AsExpected && bug && !is_exhausted(run)
+    };
+    match runs.iter().filter(ended).count() {
+        0 => String::new(),
+        count => format!(", {count} ended at their bug"),
+    }
 }
 
 fn is_exhausted(run: &Run) -> bool {

@@ -2,23 +2,29 @@
 //!
 //! One process a model, several at a time: coroutines in threads of one process would wait for each other in
 //! the kernel, which maps and unmaps their stacks.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `rounds` | the time of all models, shared out |
+//! | `saved` | the file of `--continue` |
+//! | [`process`] | the program with models |
+//! | `both` | the comparison of two engines |
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use sigproof_casebook::REGISTRY;
 use sigproof_harness::model::driver::OUT_OF_TIME;
+use sigproof_harness::model::state::State;
 use sigproof_harness::model::worker::{Bounds, Event, Order};
 use sigproof_harness::model::{Engine, Entry};
 use sigproof_report::seen::{Exhaustion, Model};
 use sigproof_report::{Exit, Run, Seen, Selection, Technique, Variant, Verdict};
-use sigproof_shim::native::atomic::{AtomicBool, Ordering};
+use sigproof_shim::native::atomic::AtomicBool;
 
 use crate::args::{Engines, ModelArgs, Preemptions};
 use crate::findings::View;
-use crate::parallel::{self, jobs};
+use crate::parallel::jobs;
 use crate::progress::{self, Progress};
 use crate::select::{self, Unknown};
 use crate::session::{Concluded, Session, Text};
@@ -27,8 +33,12 @@ use crate::units;
 
 mod both;
 pub mod process;
+mod rounds;
+mod saved;
 
 use process::Explorer;
+use rounds::Rounds;
+use saved::Saved;
 
 /// Runs the verb.
 pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
@@ -58,6 +68,11 @@ fn over(
     chosen: &[Entry],
     session: &Session<'_>,
 ) -> Result<(Vec<Run>, Option<Trouble>), Trouble> {
+    for (given, flag) in [(args.state.is_some(), "--continue"), (args.distinct, "--distinct")] {
+        if given && args.engine != Engines::Graph {
+            return Err(Trouble::usage(format!("{flag} is for the explorer of graphs: give --engine graph")));
+        }
+    }
     let bounds_graph = args.preemptions.is_some() && args.engine == Engines::Graph;
     if bounds_graph {
         return Err(Trouble::usage(
@@ -67,7 +82,7 @@ fn over(
         ));
     }
     let program = process::find(session.tool.explorer, engine)?;
-    Ok(explore(engine, args, &program, chosen, session.stop))
+    explore(engine, args, &program, chosen, session.stop)
 }
 
 /// The time that a search of graphs takes at most, where the user gives none.
@@ -113,85 +128,59 @@ fn selection(args: &ModelArgs) -> Result<Selection, Unknown> {
 }
 
 /// Explores the chosen models; returns their runs, in order, and the trouble that ended the exploration.
-///
-/// Each model gets a share of the remaining budget, so that a few large models do not use up all of it. A
-/// model that ran out of its share is explored again while a larger share is left for it.
 fn explore(
     engine: Engine,
     args: &ModelArgs,
     program: &Path,
     chosen: &[Entry],
     stop: &AtomicBool,
-) -> (Vec<Run>, Option<Trouble>) {
-    let progress = Progress::start();
-    let until = budget(engine, args).map(|budget| Instant::now() + budget);
-    let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
-    let runs = Mutex::new(BTreeMap::new());
-    let mut open: Vec<usize> = (0..chosen.len()).collect();
-    let mut thing = "model";
-    let trouble = loop {
-        progress.event(progress::Event::Planned { count: open.len(), thing });
-        // With few models the plans of each are shared out.
-        let (outer, inner) =
-            if open.len() >= jobs(args.jobs) { (jobs(args.jobs), 1) } else { (open.len(), jobs(args.jobs)) };
-        let share = |of: usize| left().map(|left| left.min(left.mul_f64(outer as f64 / of.max(1) as f64)));
-        let first_share = share(open.len());
-        let trouble = parallel::each(
-            outer,
-            open.len(),
-            stop,
-            || (),
-            |(), n| {
-                let index = open[n];
-                let bounds = bounds(args, &chosen[index], share(open.len() - n), inner);
-                let bounds = Bounds { time_bounds: args.budget.is_none(), ..bounds };
-                if let Some(run) = explore_one(engine, program, &chosen[index], index, bounds, stop, &progress)? {
-                    progress.event(progress::Event::Finished { index, run: Box::new(run.clone()) });
-                    if let Ok(mut runs) = runs.lock() {
-                        runs.insert(index, run);
-                    }
-                }
-                Ok(())
-            },
-        );
-        let out_of_time = |run: &Run| why_not_exhausted(run).is_some_and(|why| why.starts_with(OUT_OF_TIME));
-        open = runs.lock().map_or_else(
-            |_| Vec::new(),
-            |runs| runs.iter().filter(|(_, run)| out_of_time(run)).map(|(index, _)| *index).collect(),
-        );
-        let next_share = left().map(|left| left.mul_f64(jobs(args.jobs) as f64 / open.len().max(1) as f64));
-        if open.is_empty() || trouble.is_some() || stop.load(Ordering::Relaxed) || next_share <= first_share {
-            break trouble;
-        }
-        thing = "unfinished model";
+) -> Result<(Vec<Run>, Option<Trouble>), Trouble> {
+    let mut saved = match &args.state {
+        Some(path) => Some(Saved::open(path, program, args)?),
+        None => None,
     };
+    let known = saved.as_ref().map(|saved| saved.known(chosen)).unwrap_or_default();
+    let progress = Progress::start();
+    let rounds = Rounds {
+        until: budget(engine, args).map(|budget| Instant::now() + budget),
+        jobs: jobs(args.jobs),
+        goes_on: engine == Engine::Graph && !args.distinct,
+    };
+    let (all, trouble) = rounds.all(known, chosen.len(), stop, &progress, |index, time, jobs, state| {
+        let bounds = bounds(args, &chosen[index], time, jobs);
+        let bounds = Bounds { keep: rounds.goes_on, distinct: args.distinct, ..bounds };
+        explore_one(engine, program, &chosen[index], index, bounds, state, stop, &progress)
+    });
     progress.finish();
-    (runs.into_inner().unwrap_or_default().into_values().collect(), trouble)
-}
-
-/// The reason why a model is not exhausted.
-fn why_not_exhausted(run: &Run) -> Option<&str> {
-    run.model()?.end.as_ref()?.not_exhausted.as_deref()
+    if let (Some(saved), Some(path)) = (&mut saved, &args.state) {
+        saved.put(chosen, &all);
+        saved.write(path)?;
+    }
+    Ok((all.into_values().map(|part| part.run).collect(), trouble))
 }
 
 /// Explores one model in a process of its own. `None`: an interruption stopped it.
+#[expect(clippy::too_many_arguments, reason = "they belong to different owners")]
 fn explore_one(
     engine: Engine,
     program: &Path,
     entry: &Entry,
     index: usize,
     bounds: Bounds,
+    state: Option<State>,
     stop: &AtomicBool,
     progress: &Progress,
-) -> Result<Option<Run>, Trouble> {
+) -> Result<Option<(Run, Option<State>)>, Trouble> {
     if bounds.budget == Some(0.0) {
-        return Ok(Some(not_begun(entry)));
+        return Ok(Some((not_begun(entry), None)));
     }
     let label = entry.label();
     progress.event(progress::Event::Started { index, label: label.clone() });
     let selection = Selection::only(&entry.id());
-    let mut found = None;
-    let ended = Explorer::start(program, &Order::Explore { selection, bounds })?.events(stop, |event| match event {
+    let (mut found, mut left) = (None, None);
+    let order = Order::Explore { selection, bounds, state: state.map(Box::new) };
+    let ended = Explorer::start(program, &order)?.events(stop, |event| match event {
+        Event::Unfinished(state) => left = Some(*state),
         Event::Done(_, run) => found = Some(*run),
         Event::Plans { done, known, executions, .. } => progress.event(progress::Event::Progress {
             index,
@@ -204,8 +193,8 @@ fn explore_one(
         _ => {}
     });
     Ok(match ended {
-        Ok(()) => found,
-        Err(trouble) => Some(no_verdict(entry, trouble)),
+        Ok(()) => found.map(|run| (run, left)),
+        Err(trouble) => Some((no_verdict(entry, trouble), None)),
     })
 }
 
@@ -239,7 +228,8 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
         },
         budget: left.map(|left| left.as_secs_f64()),
         jobs: Some(jobs),
-        time_bounds: false,
+        time_bounds: args.budget.is_none(),
+        ..Bounds::default()
     }
 }
 

@@ -8,6 +8,9 @@ use sigproof_tests::{Ran, binary, run, xtask};
 const BROKEN: &[&str] =
     &["model", "darwin-profbuf-blocking-read", "--note", "sema", "--mode", "blocking", "--variant", "broken"];
 
+/// What is told of plans, and of bounds of preemptions, is told of this engine.
+const LOOM: &[&str] = &["--engine", "loom"];
+
 /// A run with its JSON on the standard output.
 fn json(arguments: &[&str]) -> (Ran, Value) {
     let ran = run(&[arguments, &["--report", "json=-"]].concat());
@@ -20,9 +23,12 @@ fn words(command: &str) -> Vec<&str> {
     command.strip_prefix("cargo xtask ").unwrap().split(' ').collect()
 }
 
-#[test]
-fn a_bug_is_found_told_and_replayed() {
-    let (ran, report) = json(BROKEN);
+/// The default engine, and the other one. A token chooses its engine.
+#[rstest]
+#[case::graph(&[])]
+#[case::loom(&["--engine", "loom"])]
+fn a_bug_is_found_told_and_replayed(#[case] engine: &[&str]) {
+    let (ran, report) = json(&[BROKEN, engine].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let run_of = &report["runs"][0];
     assert_eq!((&run_of["technique"], &run_of["verdict"]), (&"model".into(), &"as-expected".into()));
@@ -50,23 +56,24 @@ fn a_bug_is_found_told_and_replayed() {
     assert_eq!(plain(same), plain(finding));
 }
 
-#[test]
-fn a_fix_holds_in_every_execution() {
-    let arguments =
-        ["model", "darwin-profbuf-blocking-read", "--note", "sema", "--variant", "fixed", "--preemptions", "unbounded"];
-    let (ran, report) = json(&arguments);
+#[rstest]
+#[case::graph(&[], 1)]
+#[case::loom(&["--engine", "loom", "--preemptions", "unbounded"], 2)]
+fn a_fix_holds_in_every_execution(#[case] engine: &[&str], #[case] tuples: u64) {
+    let arguments = ["model", "darwin-profbuf-blocking-read", "--note", "sema", "--variant", "fixed"];
+    let (ran, report) = json(&[&arguments[..], engine].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let run_of = &report["runs"][0];
     assert_eq!((&run_of["verdict"], &run_of["exhausted"]), (&"as-expected".into(), &true.into()), "{run_of:#}");
     assert!(run_of["signals"].as_u64().unwrap() > 0, "signals were delivered");
-    assert!(run_of["tuples"].as_u64().unwrap() > 1 && run_of["not_exhausted"].is_null(), "{run_of:#}");
+    assert!(run_of["tuples"].as_u64().unwrap() >= tuples && run_of["not_exhausted"].is_null(), "{run_of:#}");
 }
 
 #[test]
 fn a_bound_is_told_and_is_no_proof() {
     let arguments =
         ["model", "darwin-profbuf-blocking-read", "--note", "pipe", "--mode", "blocking", "--preemptions", "1"];
-    let (ran, report) = json(&arguments);
+    let (ran, report) = json(&[&arguments[..], LOOM].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(report["runs"][0]["not_exhausted"], "preemption bound 1");
     assert!(ran.stderr.contains("no: preemption bound 1"), "{}", ran.stderr);
@@ -81,14 +88,16 @@ fn a_flavour_chooses_its_models_only() {
     assert_eq!((&runs[0]["case"], &runs[0]["flavour"]), (&"note-leases".into(), &"used-again".into()));
 }
 
-#[test]
-fn a_budget_that_runs_out_is_inconclusive() {
+#[rstest]
+#[case::graph(&["--deliveries", "3"])]
+#[case::loom(&["--engine", "loom", "--preemptions", "unbounded"])]
+fn a_budget_that_runs_out_is_inconclusive(#[case] engine: &[&str]) {
     let arguments = ["model", "darwin-profbuf-blocking-read", "--note", "futex", "--mode", "blocking"];
-    let (ran, report) = json(&[&arguments[..], &["--preemptions", "unbounded", "--budget", "300ms"]].concat());
+    let (ran, report) = json(&[&arguments[..], engine, &["--budget", "300ms"]].concat());
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     let run_of = &report["runs"][0];
     assert_eq!((&run_of["verdict"], &run_of["exhausted"]), (&"inconclusive".into(), &false.into()));
-    assert_eq!(run_of["not_exhausted"], "time budget");
+    assert!(run_of["not_exhausted"].as_str().unwrap().starts_with("time budget"), "{run_of:#}");
 }
 
 #[test]
@@ -101,6 +110,7 @@ fn a_bug_that_lies_deeper_than_asked_is_inconclusive() {
 #[rstest]
 #[case::nothing(&["model", "darwin-profbuf-blocking-read", "--note", "futex", "--variant", "broken"], "no chosen model")]
 #[case::exclusive(&["model", "--deep", "--deliveries", "1"], "cannot be used with")]
+#[case::a_bound_of_loom(&["model", "note-cycles", "--preemptions", "2"], "--engine loom")]
 #[case::no_token(&["replay", "nonsense"], "not a replay token")]
 #[case::a_part_of_a_token(&["replay", "a-model/broken@none@A"], "not a replay token")]
 #[case::junk_behind_a_token(&["replay", &format!("{}zzzz", with_check("selftest-plans/broken@none@A"))], "its check does not fit")]
@@ -137,6 +147,8 @@ fn plans(variant: &str, deliveries: &str, preemptions: &str) -> (Ran, Value) {
         preemptions,
         "--jobs",
         "1",
+        "--engine",
+        "loom",
     ]);
     let run_of = report["runs"][0].take();
     (ran, run_of)
@@ -178,14 +190,16 @@ fn a_bug_in_the_last_plan_is_found_with_the_preemptions_that_it_needs_and_no_few
     }
 }
 
-/// Two stores to one word. Loom orders the stores, and the checker's gate before each of them, in four ways.
-#[test]
-fn executions_are_counted_once() {
-    let (ran, report) = json(&["model", "selftest-two-threads"]);
+/// Two stores to one word have two orders. Loom orders the checker's gate before each of them as well: four.
+#[rstest]
+#[case("graph", 2)]
+#[case("loom", 4)]
+fn executions_are_counted_once(#[case] engine: &str, #[case] count: u64) {
+    let (ran, report) = json(&["model", "selftest-two-threads", "--engine", engine]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let run_of = &report["runs"][0];
-    assert_eq!((&run_of["attempts"], &run_of["executions"]), (&4.into(), &4.into()), "{run_of:#}");
-    assert_eq!(run_of["observed"]["delivered"], 4);
+    assert_eq!((&run_of["attempts"], &run_of["executions"]), (&count.into(), &count.into()), "{run_of:#}");
+    assert_eq!(run_of["observed"]["delivered"], count);
     assert_eq!(run_of["exhausted"], true);
 }
 
@@ -193,7 +207,7 @@ fn executions_are_counted_once() {
 /// then; the five plans of the next level, of which two more would fail, are not begun.
 #[test]
 fn a_search_ends_at_the_first_forbidden_outcome() {
-    let (ran, report) = json(&["model", "selftest-forbidden", "--jobs", "1"]);
+    let (ran, report) = json(&[&["model", "selftest-forbidden", "--jobs", "1"], LOOM].concat());
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let run_of = &report["runs"][0];
     assert!((2..=4).contains(&run_of["tuples"].as_u64().unwrap()), "{run_of:#}");
@@ -201,12 +215,23 @@ fn a_search_ends_at_the_first_forbidden_outcome() {
     assert_eq!(run_of["not_exhausted"], "ended at a failure");
 }
 
+/// Each of the two deliveries may be at one of several points, and each is a failure: one is enough.
 #[test]
-fn an_execution_without_an_end_is_inconclusive() {
-    let (ran, report) = json(&["model", "selftest-endless"]);
+fn a_search_of_graphs_ends_at_the_first_forbidden_outcome() {
+    let (ran, report) = json(&["model", "selftest-forbidden"]);
+    let run_of = &report["runs"][0];
+    assert_eq!((ran.code, &run_of["observed"]["corrupt record"]), (Some(1), &1.into()), "{run_of:#}");
+    assert_eq!(run_of["not_exhausted"], "ended at a failure");
+}
+
+#[rstest]
+#[case("graph", "is too long")]
+#[case("loom", "more than 2000 branches")]
+fn an_execution_without_an_end_is_inconclusive(#[case] engine: &str, #[case] said: &str) {
+    let (ran, report) = json(&["model", "selftest-endless", "--engine", engine]);
     let run_of = &report["runs"][0];
     assert_eq!((ran.code, &run_of["verdict"]), (Some(3), &"inconclusive".into()), "{}", ran.stderr);
-    assert!(run_of["reason"].as_str().unwrap().contains("more than 2000 branches"), "{run_of:#}");
+    assert!(run_of["reason"].as_str().unwrap().contains(said), "{run_of:#}");
     assert_eq!(run_of["exhausted"], false);
 }
 

@@ -4,12 +4,16 @@
 use std::path::Path;
 use std::process::Command;
 
+use rstest::rstest;
 use serde_json::Value;
 use sigproof_tests::{Guarded, executable, of, sigproof, turn, workspace};
 
 use super::{alone, folder, ran};
 
 const BUG: [&str; 6] = ["darwin-profbuf-blocking-read", "--variant", "broken", "--note", "sema", "--verbose"];
+
+/// The models over the default engine.
+const EXPLORER: &str = "sigproof-model-graph";
 
 #[test]
 fn the_list_the_stress_and_the_sweep_need_nothing() {
@@ -57,7 +61,7 @@ fn without_an_explorer_and_a_checkout_the_models_are_missing_and_the_remedy_is_t
             continue;
         }
         assert_eq!((missing.code, missing.stdout.as_str()), (Some(4), ""), "{}", missing.stderr);
-        for part in ["sigproof-model", "remedy: copy sigproof-model", "clone", "cargo build"] {
+        for part in ["sigproof-model-graph", "remedy: copy sigproof-model-graph", "clone", "cargo build"] {
             assert!(missing.stderr.contains(part), "{part}: {}", missing.stderr);
         }
     }
@@ -65,32 +69,38 @@ fn without_an_explorer_and_a_checkout_the_models_are_missing_and_the_remedy_is_t
 
 /// A program beside the command: what it says of itself, and whether it may be executed.
 fn beside(folder: &Path, says: &str) {
-    let explorer = folder.join("sigproof-model");
+    let explorer = folder.join(EXPLORER);
     executable::script(&explorer, &format!("#!/bin/sh\necho '{says}'\n"));
 }
 
 #[test]
 fn an_explorer_of_another_release_is_refused() {
     let folder = folder();
-    beside(folder.path(), "sigproof-model 99.0.0, with models");
+    beside(folder.path(), "sigproof-model 99.0.0, with models over execution graphs");
     let refused = ran(&mut alone(folder.path(), &["model", "note-cycles"]));
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(4), ""), "{}", refused.stderr);
-    assert!(refused.stderr.contains("says 'sigproof-model 99.0.0, with models'"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("says 'sigproof-model 99.0.0, with models over execution graphs'"),
+        "{}",
+        refused.stderr
+    );
     // A build of the workspace without models is none, and the models are missing as before.
     beside(folder.path(), &format!("sigproof-model {}, a build without models", env!("CARGO_PKG_VERSION")));
     let missing = ran(&mut alone(folder.path(), &["model", "note-cycles"]));
     assert!(missing.code == Some(4) && missing.stderr.contains("remedy: "), "{}", missing.stderr);
 }
 
-#[test]
-fn the_explorer_beside_the_command_is_taken() {
+#[rstest]
+#[case("graph", EXPLORER)]
+#[case("loom", "sigproof-model")]
+fn the_explorer_beside_the_command_is_taken(#[case] engine: &str, #[case] name: &str) {
     // In the checkout the models are built; then a copy has them in its own folder.
-    let quick = ["model", "note-cycles", "--note", "futex", "--quick"];
+    let quick = ["model", "note-cycles", "--note", "futex", "--quick", "--engine", engine];
     let built = ran(&mut of(sigproof(), &quick));
     assert_eq!(built.code, Some(0), "{}{}", built.stdout, built.stderr);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), Into::into);
     let folder = folder();
-    executable::copy(&target.join("loom/loom/sigproof-model"), &folder.path().join("sigproof-model"));
+    executable::copy(&target.join(engine).join(engine).join("sigproof-model"), &folder.path().join(name));
     let copied = ran(&mut alone(folder.path(), &quick));
     assert_eq!(copied.code, Some(0), "{}{}", copied.stdout, copied.stderr);
     assert!(!copied.stderr.contains("building"), "{}", copied.stderr);

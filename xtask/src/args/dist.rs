@@ -17,10 +17,11 @@ pub struct DistArgs {
 
 /// Below its help.
 pub(super) const DIST: &str = "\
-The archive sigproof-VERSION-TARGET.tar.gz holds the commands sigproof and sigproof-model (the models),
-man pages, completions, the licences and the README. Its checksum is in SHA256SUMS beside it. Nothing
-of the archive is run, so the target may be another machine's; a linker for it must be there. The
-commands keep their line tables: a diagnosis of their own children prints lines of the sources.
+The archive sigproof-VERSION-TARGET.tar.gz holds the command sigproof, the models over each engine
+(sigproof-model-graph; sigproof-model over loom), man pages, completions, the licences and the README.
+Its checksum is in SHA256SUMS beside it. Nothing of the archive is run, so the target may be another
+machine's; a linker for it must be there. The command keeps its line tables: a diagnosis of its own
+children prints lines of the sources.
 
 Examples:
   {program} dist                                       for this machine

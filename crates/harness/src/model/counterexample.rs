@@ -92,7 +92,7 @@ pub fn replay(models: &[Entry], token: &Token) -> Option<Run> {
             run.reason = Some("this execution does not fail (any more)".to_owned());
         }
         End::Unsupported if Engine::own() == Some(token.engine()) => run.reason = Some(MISFIT.to_owned()),
-        End::Unsupported => {
+        End::Unsupported | End::Misfit => {
             run.verdict = Verdict::Skipped;
             run.reason = Some(engine::lacking().unwrap_or_else(|| "this build has no models".to_owned()));
         }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use sigproof_shim::model::{self as engine, Choices, End, Exploration, Limits, Plan};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::state::State;
 use super::token::Perturbed;
 use super::{Depth, Entry, counterexample, graphs, plans, verdict};
 use sigproof_report::seen::{Exhaustion, Explored, Model};
@@ -39,6 +40,12 @@ pub struct Options {
     pub time_bounds: bool,
     /// How many plans to explore at a time.
     pub jobs: usize,
+    /// Go on from this state of the model. For the explorer of graphs, as the next two.
+    pub state: Option<State>,
+    /// Keep the state of a search that the time ends.
+    pub keep: bool,
+    /// Count the distinct graphs.
+    pub distinct: bool,
 }
 
 impl Options {
@@ -84,10 +91,23 @@ pub(super) struct Found {
     /// What the search was cut by, as agreed.
     pub(super) bound: Option<String>,
     pub(super) unsupported: bool,
+    /// Runs that were no executions.
+    pub(super) discarded: u64,
+    /// How many graphs the executions had, if that was counted.
+    pub(super) distinct: Option<u64>,
+    /// About how many executions are left.
+    pub(super) remaining: Option<f64>,
+    /// From where the search can go on.
+    pub(super) state: Option<State>,
 }
 
 /// Explores a model.
 pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run {
+    explore_from(entry, options, observer).0
+}
+
+/// The same, with the state that [`Options::keep`] asks for.
+pub fn explore_from(entry: &Entry, options: &Options, observer: &dyn Observer) -> (Run, Option<State>) {
     let started = Instant::now();
     let depth = options.depth(entry);
     let mut found = Found::default();
@@ -103,13 +123,14 @@ pub fn explore(entry: &Entry, options: &Options, observer: &dyn Observer) -> Run
     };
     let mut run = run_of(entry);
     judge(&mut run, &found, entry, depth);
+    let state = found.state.take();
     for (outcome, (_, failing)) in found.failing {
         // With one preemption more at a time, the first failure has the fewest.
         let bound = if broken { None } else { depth.preemptions.or(Some(RISING)) };
         run.add_finding(counterexample::finding(entry, bound, outcome, failing));
     }
     run.elapsed_seconds = started.elapsed().as_secs_f64();
-    run
+    (run, state)
 }
 
 /// A run of this model, with nothing in it.
@@ -226,7 +247,7 @@ fn take(
             let branches = Limits::default().branches;
             found.stopped = Some(format!("an execution of {} has more than {branches} branches", entry.label()));
         }
-        End::Unsupported => found.unsupported = true,
+        End::Unsupported | End::Misfit => found.unsupported = true,
         End::Failed(failure) => {
             found.well -= 1;
             let (outcome, sentence) = verdict::judge(failure);
@@ -285,6 +306,9 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
         tuples: found.plans as u64,
         deliveries: depth.deliveries,
         preemptions: depth.preemptions,
+        discarded: found.discarded,
+        distinct: found.distinct,
+        remaining: found.remaining.map(|left| left.round() as u64),
     };
     run.seen = Seen::Model(Box::new(Model { explored: Some(explored), end: Some(exhausted), weakened: None }));
 
@@ -313,14 +337,20 @@ fn preemptions(depth: Depth) -> String {
 
 /// Explores several models: several at a time if there are enough of them, else the plans of each. `done`
 /// gets each run as it ends.
-pub fn explore_all(entries: &[Entry], options: &Options, observer: &dyn Observer, done: impl Fn(usize, Run) + Sync) {
+pub fn explore_all(
+    entries: &[Entry],
+    options: &Options,
+    observer: &dyn Observer,
+    done: impl Fn(usize, Run, Option<State>) + Sync,
+) {
     let jobs = options.jobs.max(1);
     let (outer, inner) = if entries.len() >= jobs { (jobs, 1) } else { (1, jobs) };
     let options = Options { jobs: inner, ..options.clone() };
     let next = Mutex::new(0..entries.len());
     let work = || {
         while let Some(n) = next.lock().ok().and_then(|mut next| next.next()) {
-            done(n, explore(&entries[n], &options, observer));
+            let (run, state) = explore_from(&entries[n], &options, observer);
+            done(n, run, state);
         }
     };
     thread::scope(|scope| {

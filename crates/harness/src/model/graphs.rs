@@ -3,27 +3,29 @@
 //!
 //! A broken variant is explored with no perturbation first, then with one, and so on, until what must be seen
 //! was seen: so the failure that is found has the fewest.
+//!
+//! What the time leaves of a search is a [`State`], from which another process goes on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sigproof_shim::model::{self as engine, End, Environment, Limits, Seen};
+use sigproof_shim::native::os::clock;
 
 use super::driver::{Failing, Found, OUT_OF_TIME, Observer, Options, is_broken, satisfied};
+use super::state::State;
 use super::token::Perturbed;
 use super::{Entry, verdict};
 
-/// What the progress of a search is told in: parts of the whole.
+/// What the progress of a search is told in: parts of its time.
 pub(super) const WHOLE: usize = 1000;
 
-/// How many executions there are in all, in words: so many were `part` of them.
-fn all(executions: u64, part: f64) -> String {
-    let all = executions as f64 / part;
-    if !all.is_finite() {
-        return String::new();
-    }
-    // Two digits: it is an estimate, and too low rather than too high.
+/// How much was explored and how much there is, in words.
+pub(super) fn amount(executions: u64, remaining: Option<f64>) -> String {
+    let Some(remaining) = remaining else { return format!("{executions} executions") };
+    let all = executions as f64 + remaining;
+    // Two digits: it is an estimate.
     let digit = 10_f64.powf(all.max(1.0).log10().floor() - 1.0).max(1.0);
-    format!(" of about {} or more", (all / digit).round() * digit)
+    format!("{executions} executions of about {}", (all / digit).round() * digit)
 }
 
 /// What the environment may do in a model, at most so often in an execution.
@@ -40,23 +42,50 @@ pub(super) fn explore(
     started: Instant,
     found: &mut Found,
 ) {
-    let first = if is_broken(entry.expected()) { 0 } else { deliveries };
+    let mut first = if is_broken(entry.expected()) { 0 } else { deliveries };
+    let mut from = Vec::new();
+    if let Some(state) = &options.state {
+        first = state.most;
+        from.clone_from(&state.graphs);
+        state.put_into(found);
+    }
     for most in first..=deliveries {
-        level(entry, options, most, observer, started, found);
+        level(entry, options, most, std::mem::take(&mut from), observer, started, found);
         if satisfied(found, entry.expected()) || found.unsupported {
             return;
         }
     }
 }
 
-fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, started: Instant, found: &mut Found) {
+fn level(
+    entry: &Entry,
+    options: &Options,
+    most: u32,
+    from: Vec<String>,
+    observer: &dyn Observer,
+    started: Instant,
+    found: &mut Found,
+) {
     let environment = environment(entry, most);
-    let limits = Limits { preemptions: None, until: options.until, ..Limits::default() };
+    let is_new = from.is_empty();
+    let limits = Limits {
+        preemptions: None,
+        until: options.until,
+        from,
+        keep: options.keep,
+        distinct: options.distinct,
+        ..Limits::default()
+    };
     let mut failed = 0;
     let before = found.executions;
+    let begun = clock::now();
+    let gone = || match options.until.map(|until| until.saturating_sub(begun)) {
+        Some(all) if all > Duration::ZERO => (clock::now() - begun).as_secs_f64() / all.as_secs_f64(),
+        _ => 0.0,
+    };
     let explored = engine::search(environment, &limits, &entry.model.body, options.jobs, &mut |seen| match seen {
-        Seen::Progress { executions, explored, .. } => {
-            observer.plans(entry, (explored * WHOLE as f64) as usize, WHOLE, before + executions);
+        Seen::Progress { executions, .. } => {
+            observer.plans(entry, (gone() * WHOLE as f64) as usize, WHOLE, before + executions);
             true
         }
         Seen::Failed(failure, choices) => {
@@ -69,18 +98,27 @@ fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, s
             !satisfied(found, entry.expected())
         }
     });
-    found.plans += 1;
+    found.plans += usize::from(is_new);
     found.executions += explored.executions;
+    found.discarded += explored.discarded;
     found.signals += explored.deliveries;
     found.well += explored.executions - failed;
+    found.distinct = match (found.distinct, explored.distinct) {
+        (Some(before), Some(more)) => Some(before + more),
+        (None, more) if is_new && before == 0 => more,
+        _ => None,
+    };
     match explored.end {
         End::OutOfTime => {
-            let executions = explored.executions;
-            let why = format!("{OUT_OF_TIME}; {executions} executions{}", all(executions, explored.explored));
+            found.remaining = explored.remaining;
+            let why = format!("{OUT_OF_TIME}; {}", amount(found.executions, explored.remaining));
             if options.time_bounds && !is_broken(entry.expected()) {
                 found.bound = Some(why);
             } else {
                 found.stopped = Some(why);
+            }
+            if options.keep {
+                found.state = Some(State::of(entry, most, found, explored.waiting));
             }
         }
         End::TooLarge => {
@@ -88,6 +126,7 @@ fn level(entry: &Entry, options: &Options, most: u32, observer: &dyn Observer, s
             found.well = found.well.saturating_sub(1);
             found.stopped = Some(format!("an execution of {} is too long", entry.label()));
         }
+        End::Misfit => found.stopped = Some("the state is none of this model as this build has it".to_owned()),
         End::Unsupported => found.unsupported = true,
         End::Exhausted | End::Failed(_) => {}
     }
@@ -99,11 +138,11 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(500, 0.5, " of about 1000 or more")]
-    #[case(68_352, 0.013, " of about 5300000 or more")]
-    #[case(3, 1.0, " of about 3 or more")]
-    #[case(0, 0.0, "")]
-    fn an_estimate_has_two_digits(#[case] executions: u64, #[case] part: f64, #[case] text: &str) {
-        assert_eq!(all(executions, part), text);
+    #[case(500, Some(500.0), "500 executions of about 1000")]
+    #[case(68_352, Some(5_200_000.0), "68352 executions of about 5300000")]
+    #[case(3, Some(0.0), "3 executions of about 3")]
+    #[case(7, None, "7 executions")]
+    fn an_estimate_has_two_digits(#[case] executions: u64, #[case] remaining: Option<f64>, #[case] text: &str) {
+        assert_eq!(amount(executions, remaining), text);
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //!  xtask model ──► [child process: the build for an engine] worker ──► driver ──► plans      for loom: which perturbations, level by level
 //!                                                                          │          └► shim's `explore`
-//!                                                                          ├──► graphs     for the explorer of graphs: one search
+//!                                                                          ├──► graphs     for the explorer of graphs: one search, and the state that the time leaves of it
 //!                                                                          ├──► orderings  which are used, and what breaks without one
 //!                                                                          ├──► verdict    deadlock, livelock, race: which outcome
 //!                                                                          └──► trace      the counterexample, column by column
@@ -31,6 +31,7 @@ mod graphs;
 pub mod litmus;
 pub mod orderings;
 pub mod plans;
+pub mod state;
 pub mod token;
 pub mod trace;
 pub mod verdict;

@@ -67,7 +67,7 @@ fn plan_text(plan: &Plan) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join("+") }
 }
 
-fn parse_perturbed(text: &str) -> Option<Perturbed> {
+pub(super) fn parse_perturbed(text: &str) -> Option<Perturbed> {
     let Some(rest) = text.strip_prefix('e') else { return parse_plan(text).map(Perturbed::Plan) };
     let (rest, spurious) = rest.strip_suffix('u').map_or((rest, false), |rest| (rest, true));
     let (rest, timeouts) = rest.strip_suffix('t').map_or((rest, false), |rest| (rest, true));

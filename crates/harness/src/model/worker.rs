@@ -14,6 +14,7 @@ use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
 use super::orderings::{self, Caught, Effort, Used};
+use super::state::State;
 use super::{Engine, Entry, counterexample};
 use crate::registry::Registry;
 use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
@@ -25,7 +26,7 @@ pub struct Exploring;
 
 impl Dialect for Exploring {
     const NAME: &'static str = "model";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Order = Order;
     type Event = Event;
 }
@@ -39,6 +40,9 @@ pub enum Order {
         selection: Selection,
         /// How far, where the models' own depth is not meant.
         bounds: Bounds,
+        /// From where the search of the only model goes on.
+        #[serde(default)]
+        state: Option<Box<State>>,
     },
     /// Run the execution of a token.
     Replay(String),
@@ -71,6 +75,12 @@ pub struct Bounds {
     pub time_bounds: bool,
     /// Explored at a time.
     pub jobs: Option<usize>,
+    /// Whether the state of a search that the time ends is told.
+    #[serde(default)]
+    pub keep: bool,
+    /// Whether distinct graphs are counted.
+    #[serde(default)]
+    pub distinct: bool,
 }
 
 /// What it tells.
@@ -90,6 +100,8 @@ pub enum Event {
         /// Executions run.
         executions: u64,
     },
+    /// The time ended the search of a model in this state. Its run follows.
+    Unfinished(Box<State>),
     /// A model is done: its index among the chosen models, and its run.
     Done(usize, Box<Run>),
     /// The orderings that a model uses.
@@ -152,7 +164,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match order {
-        Order::Explore { selection, bounds } => explore(registry, &selection, bounds, &teller),
+        Order::Explore { selection, bounds, state } => explore(registry, &selection, bounds, state, &teller),
         Order::Replay(token) => teller.tell(&replay(registry, &token)),
         Order::Survey(selection) => {
             for entry in chosen(registry, &selection) {
@@ -185,7 +197,13 @@ fn chosen(registry: &Registry, selection: &Selection) -> Vec<Entry> {
     registry.models().into_iter().filter(|entry| entry.is_chosen(selection)).collect()
 }
 
-fn explore(registry: &Registry, selection: &Selection, bounds: Bounds, teller: &Teller<Exploring>) {
+fn explore(
+    registry: &Registry,
+    selection: &Selection,
+    bounds: Bounds,
+    state: Option<Box<State>>,
+    teller: &Teller<Exploring>,
+) {
     let chosen = chosen(registry, selection);
     teller.tell(&Event::Begin(chosen.len()));
     let budget = bounds.budget.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -195,9 +213,17 @@ fn explore(registry: &Registry, selection: &Selection, bounds: Bounds, teller: &
         until: budget.map(|budget| clock::now() + budget),
         time_bounds: bounds.time_bounds,
         jobs: bounds.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
+        state: state.map(|state| *state),
+        keep: bounds.keep,
+        distinct: bounds.distinct,
     };
     let observer = NowAndThen { teller, last: Mutex::default() };
-    driver::explore_all(&chosen, &options, &observer, |n, run| teller.tell(&Event::Done(n, Box::new(run))));
+    driver::explore_all(&chosen, &options, &observer, |n, run, state| {
+        if let Some(state) = state {
+            teller.tell(&Event::Unfinished(Box::new(state)));
+        }
+        teller.tell(&Event::Done(n, Box::new(run)));
+    });
 }
 
 fn replay(registry: &Registry, token: &str) -> Event {

@@ -166,8 +166,6 @@ pub enum Seen<'a> {
         executions: u64,
         /// Graphs that wait.
         waiting: usize,
-        /// The part of the search that is done: an estimate, of which 1 is the whole.
-        explored: f64,
     },
 }
 
@@ -184,11 +182,26 @@ pub struct Limits {
     pub weakening: Option<Weakening>,
     /// Note which orderings are used where.
     pub survey: bool,
+    /// Go on from these graphs, which an earlier search of the same body was left with. For [`search`].
+    pub from: Vec<String>,
+    /// Keep the graphs that are left. For [`search`].
+    pub keep: bool,
+    /// Count the graphs that are distinct. For [`search`].
+    pub distinct: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { preemptions: Some(3), branches: 2_000, until: None, weakening: None, survey: false }
+        Self {
+            preemptions: Some(3),
+            branches: 2_000,
+            until: None,
+            weakening: None,
+            survey: false,
+            from: Vec::new(),
+            keep: false,
+            distinct: false,
+        }
     }
 }
 
@@ -240,17 +253,21 @@ pub struct Exploration {
     pub sites: Vec<(Site, core::sync::atomic::Ordering)>,
     /// Runs that were no executions.
     pub discarded: u64,
+    /// How many graphs its executions had, if [`Limits::distinct`] asked for it.
+    pub distinct: Option<u64>,
     /// Graphs that were left when it ended.
     pub left: usize,
-    /// The part of the search that was done: an estimate, of which 1 is the whole.
-    pub explored: f64,
+    /// These graphs, if [`Limits::keep`] asked for them.
+    pub waiting: Vec<String>,
+    /// About how many executions are behind them, if the time was over first.
+    pub remaining: Option<f64>,
 }
 
 impl Exploration {
     /// Adds what another part of the same exploration came to; the end stays.
     #[cfg(all(sigproof_graph, not(loom)))]
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { executions, carried_out, deliveries, chances, end: _, sites, discarded, left, explored: _ } = other;
+        let Self { executions, carried_out, deliveries, chances, sites, discarded, left, .. } = other;
         self.executions += executions;
         self.carried_out += carried_out;
         self.deliveries += deliveries;
@@ -286,6 +303,8 @@ pub enum End {
     TooLarge,
     /// This build has no models.
     Unsupported,
+    /// The graphs to go on from are none of this body.
+    Misfit,
     /// An execution failed; the last one.
     Failed(Failure),
 }

@@ -28,6 +28,8 @@ const NONE: Exploration = Exploration {
     end: End::Unsupported,
     sites: Vec::new(),
     discarded: 0,
+    distinct: None,
     left: 0,
-    explored: 0.0,
+    waiting: Vec::new(),
+    remaining: None,
 };

@@ -15,8 +15,10 @@ const NONE: Exploration = Exploration {
     end: End::Unsupported,
     sites: Vec::new(),
     discarded: 0,
+    distinct: None,
     left: 0,
-    explored: 0.0,
+    waiting: Vec::new(),
+    remaining: None,
 };
 
 /// Whether this build has models: it has not.

@@ -145,7 +145,7 @@ fn threads_share_a_search() {
         let (shared, same) = searched(ONE, jobs, sleeps);
         assert_eq!((shared.executions, shared.discarded), (alone.executions, alone.discarded));
         assert_eq!((shared.deliveries, same), (alone.deliveries, seen.clone()));
-        assert!((shared.explored - 1.0).abs() < 1e-9, "{}", shared.explored);
+        assert!(shared.left == 0 && shared.remaining.is_none());
     }
 }
 
@@ -247,10 +247,92 @@ fn a_search_can_be_stopped_and_says_what_is_left() {
     let body: Body = Arc::new(|| ignore(sleeps()));
     let stopped = model::search(ONE, &limits(), &body, 1, &mut |_| false);
     assert!(matches!(stopped.end, End::OutOfTime), "{:?}", stopped.end);
-    assert!(stopped.left > 0 && stopped.explored < 1.0);
+    assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left > 1.0));
     let late = Limits { until: Some(Duration::ZERO), ..limits() };
     let late = model::search(ONE, &late, &body, 1, &mut |_| true);
     assert!(matches!(late.end, End::OutOfTime) && late.executions == 0);
+}
+
+/// Two threads add to one word, and a handler of the first: some hundred executions.
+fn adds() -> Body {
+    Arc::new(|| {
+        let word = word(0);
+        let (inner, other) = (Arc::clone(&word), Arc::clone(&word));
+        let add =
+            |word: &sigproof_shim::atomic::AtomicU32| (0..4).for_each(|_| ignore(word.fetch_add(1, Ordering::Relaxed)));
+        model::handle("handler", SIGNAL, &[], move || ignore(inner.fetch_add(16, Ordering::Relaxed)));
+        let thread = model::spawn("other", move || add(&other));
+        model::interruptible(|| add(&word));
+        thread.join();
+    })
+}
+
+#[test]
+fn a_search_goes_on_from_what_it_was_left_with() {
+    let whole = model::search(ONE, &limits(), &adds(), 1, &mut |_| true);
+    assert!(matches!(whole.end, End::Exhausted) && whole.executions > 300, "{}", whole.executions);
+    for jobs in [1, 2] {
+        let (mut from, mut parts) = (Vec::new(), Vec::new());
+        loop {
+            let part = Limits { from, keep: true, ..limits() };
+            let part = model::search(ONE, &part, &adds(), jobs, &mut |seen| match seen {
+                Seen::Progress { executions, .. } => executions < 64,
+                Seen::Failed(failure, _) => panic!("{failure:?}"),
+            });
+            parts.push((part.executions, part.discarded, part.deliveries));
+            assert_eq!(part.waiting.len(), part.left);
+            match part.end {
+                End::OutOfTime => from = part.waiting,
+                End::Exhausted => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let sum = parts.iter().fold((0, 0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1, sum.2 + part.2));
+        assert_eq!(sum, (whole.executions, whole.discarded, whole.deliveries), "{parts:?}");
+        assert!(parts.len() > 3, "{parts:?}");
+    }
+}
+
+#[test]
+fn a_search_goes_on_from_graphs_of_its_own_body_only() {
+    let keep = Limits { keep: true, ..limits() };
+    let stopped = model::search(ONE, &keep, &adds(), 1, &mut |seen| match seen {
+        Seen::Progress { executions, .. } => executions < 64,
+        Seen::Failed(failure, _) => panic!("{failure:?}"),
+    });
+    let goes_on = |from: Vec<String>, body: &Body| {
+        let limits = Limits { from, ..limits() };
+        model::search(ONE, &limits, body, 1, &mut |_| true).end
+    };
+    let store_first: Body = Arc::new(|| word(0).store(1, Ordering::Relaxed));
+    assert!(matches!(goes_on(stopped.waiting.clone(), &store_first), End::Misfit), "another body");
+    for text in ["", "nonsense", "T.o!1!x", "T.o3!1!0"] {
+        assert!(matches!(goes_on(vec![text.into()], &adds()), End::Misfit), "{text}");
+    }
+    assert!(matches!(goes_on(stopped.waiting, &adds()), End::Exhausted));
+}
+
+#[test]
+fn each_graph_is_explored_once() {
+    let limits = Limits { distinct: true, ..limits() };
+    for jobs in [1, 2] {
+        let found = model::search(ONE, &limits, &adds(), jobs, &mut |_| true);
+        assert_eq!(found.distinct, Some(found.executions));
+    }
+}
+
+/// What is left of a search that ends, where it is stopped: the estimate beside the truth.
+#[test]
+fn the_estimate_is_within_a_factor_of_two() {
+    let whole = model::search(ONE, &limits(), &adds(), 1, &mut |_| true).executions;
+    for stop in [0, 64, 192] {
+        let stopped = model::search(ONE, &limits(), &adds(), 1, &mut |seen| match seen {
+            Seen::Progress { executions, .. } => executions < stop,
+            Seen::Failed(failure, _) => panic!("{failure:?}"),
+        });
+        let (left, said) = ((whole - stopped.executions) as f64, stopped.remaining.unwrap());
+        assert!((left / 2.0..left * 2.0).contains(&said), "{left} left, {said} said");
+    }
 }
 
 /// A post wakes a sleeper that the environment has just made give up: the wake-up is had, not lost.

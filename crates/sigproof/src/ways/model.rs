@@ -1,16 +1,25 @@
-//! Every interleaving, in a build with `--cfg loom`.
+//! Every execution, in a build with an engine for models.
+
+use std::time::Duration;
 
 use sigproof_harness::model::driver::{self, Options};
-use sigproof_harness::model::{Entry, Model, available};
+use sigproof_harness::model::{Engine, Entry, Model, available};
 use sigproof_report::Outcome;
+use sigproof_shim::native::os::clock;
 
 use crate::named::{Call, Order};
 use crate::told;
 
+/// How long the search of a model over execution graphs takes at most.
+const TIME: Duration = Duration::from_secs(90);
+
 /// Explores a model, and panics unless every execution ends well.
 ///
-/// The model's body uses the atomics, cells and system calls of [`shim`](crate::shim), which the build
-/// `RUSTFLAGS="--cfg loom" cargo test --profile loom` simulates. In any other build the test is skipped.
+/// The model's body uses the atomics, cells and system calls of [`shim`](crate::shim). The build
+/// `RUSTFLAGS="--cfg sigproof_graph" cargo test --release` simulates them over execution graphs. The search
+/// explores each graph once, for at most 90 seconds; a search that the time ended says so on the standard
+/// error. The build `RUSTFLAGS="--cfg loom" cargo test --release` simulates them over loom, within the
+/// model's bound of preemptions. In any other build the test is skipped.
 ///
 /// # Panics
 /// An outcome other than `delivered`, or an exploration that was not decided; see also the policy of the
@@ -34,9 +43,10 @@ fn carry_out(model: Model, expected: Option<Outcome>) {
         return;
     }
     if !available() {
-        return told::skip(&call, "models need another build: RUSTFLAGS=\"--cfg loom\" cargo test");
+        return told::skip(&call, "models need another build: RUSTFLAGS=\"--cfg sigproof_graph\" cargo test --release");
     }
     let entry = Entry { name: call.name().leak(), hidden: false, setup: super::setup(expected), model };
-    let options = Options { jobs: 1, ..Options::default() };
+    let until = (Engine::own() == Some(Engine::Graph)).then(|| clock::now() + TIME);
+    let options = Options { jobs: 1, until, time_bounds: true, ..Options::default() };
     told::tell(&call, &driver::explore(&entry, &options, &()));
 }

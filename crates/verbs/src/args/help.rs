@@ -13,7 +13,7 @@ pub const START: &str = "\
 Start with:
   {program} explain 4711      why does process 4711 hang?
   {program} stress            see the bugs, and their fixes under the same signals
-  {program} model             explore all interleavings, within bounds, with a signal at each operation
+  {program} model             explore all executions, with a signal at each operation
   {program} step              a real signal at every instruction of each window
   {program} list              the cases, setups, windows and notes
   {program} stress --help     how to choose, and how to read the table
@@ -21,18 +21,21 @@ Start with:
 
 /// Below that of `model`.
 pub const MODEL: &str = "\
-A model runs the same sources as the other techniques, on loom and a simulated kernel. It explores
+A model runs the same sources as the other techniques, on a simulated kernel. The engine explores
 every order of the threads' operations and every value that the memory model allows a load to return.
 The handler runs at every operation of the interrupted thread, also while that thread sleeps.
-The models are a program of their own: sigproof-model beside this command, or one that the first run
-builds from the checkout around the current folder, which takes about a minute.
+The default engine explores execution graphs, each once. --engine loom explores interleavings within
+a bound of preemptions: a second opinion. Each engine has a program with the models of its own,
+sigproof-model-graph and sigproof-model. It lies beside this command, or the first run builds it from
+the checkout around the current folder, which takes about a minute.
 
 Examples:
-  {program} model                                        every model, about a minute
+  {program} model                                        every model, at most 90 seconds
   {program} model profbuf --note futex                   part of a name; one note
   {program} model darwin-profbuf-blocking-read --variant broken    the counterexample, step by step
-  {program} model sigqueue --preemptions unbounded       exhaustive; exit code 3 if the time runs out
-  {program} model --deep --budget 1h                     one more delivery, one more preemption
+  {program} model sigqueue --budget 10m                  exit code 3 if the time runs out
+  {program} model --deep --budget 1h                     one more delivery
+  {program} model sigqueue --engine both                 whether the engines agree
   {program} model --weaken                               what breaks if an ordering is weakened
 
 The table at the end has a line for each model:
@@ -40,19 +43,21 @@ The table at the end has a line for each model:
   variant    broken or fixed; in brackets the flavour, which tells apart several of a kind
   note       the primitive on which the reader sleeps
   mode       blocking: the reader sleeps on the note; non-blocking: it polls
-  outcomes   the ends of executions: good ends with their number, each bug with its number of plans
+  outcomes   the ends of executions with their number; over loom, each bug with its number of plans
   expected   must X: found at least once; may X: allowed; all other outcomes must never be found
   first      time from the start of the model to its first counterexample
   executions  executions explored
-  plans      ways of placing the signals, time-outs and spurious wake-ups that were explored
+  plans      over loom: ways of placing the signals, time-outs and spurious wake-ups that were explored;
+             over graphs: searches, one for each number of these things that was tried
   exhausted  yes: everything was explored; no: the bound of the exploration, or what ended it
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
 Below the table, each kind of bad outcome has a counterexample: a column for each thread, the steps of
 a handler below the step that it interrupted, and the command that repeats it.
 
-A model does not see compiler reordering between a thread and its own handler, load buffering, or
-what SeqCst adds to AcqRel. Its libc and kernel take one step where the real ones take many.
+A model does not see compiler reordering between a thread and its own handler, or load buffering;
+over loom, it does not see what SeqCst adds to AcqRel either. Its libc and kernel take one step where
+the real ones take many.
 ";
 
 /// Below that of `step`.

@@ -17,10 +17,11 @@ use crate::trouble::Trouble;
 use crate::{command, output as console};
 
 /// The program that explores, as cargo builds it.
-const PROGRAM: &str = "sigproof-model";
+pub const PROGRAM: &str = "sigproof-model";
 
 /// The name of the program beside an installed command.
-const fn installed(engine: Engine) -> &'static str {
+#[must_use]
+pub const fn installed(engine: Engine) -> &'static str {
     match engine {
         Engine::Loom => PROGRAM,
         Engine::Graph => "sigproof-model-graph",
@@ -28,7 +29,8 @@ const fn installed(engine: Engine) -> &'static str {
 }
 
 /// The flag of the compiler that puts the models over an engine.
-const fn flag(engine: Engine) -> &'static str {
+#[must_use]
+pub const fn flag(engine: Engine) -> &'static str {
     match engine {
         Engine::Loom => "--cfg loom",
         Engine::Graph => "--cfg sigproof_graph",

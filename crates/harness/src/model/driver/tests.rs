@@ -70,8 +70,10 @@ fn take_failing(found: &mut Found, entry: &Entry, plan: &Plan) {
         end,
         sites: Vec::new(),
         discarded: 0,
+        distinct: None,
         left: 0,
-        explored: 0.0,
+        waiting: Vec::new(),
+        remaining: None,
     };
     take(found, entry, plan, &explored, None, Instant::now());
 }
@@ -123,7 +125,7 @@ fn refused_threads_leave_the_work_to_the_caller() {
         let options = Options { jobs: 2, ..Options::default() };
         let done = Mutex::new(Vec::new());
         sigproof_tests::refuse::without_threads(|| {
-            explore_all(&entries, &options, &(), |n, run| done.lock().unwrap().push((n, run.verdict)));
+            explore_all(&entries, &options, &(), |n, run, _| done.lock().unwrap().push((n, run.verdict)));
         });
         let all: Vec<_> = (0..entries.len()).map(|n| (n, Verdict::Skipped)).collect();
         assert_eq!(done.into_inner().unwrap(), all);

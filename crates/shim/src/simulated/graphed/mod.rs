@@ -3,6 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`check`] | explorations and replays |
+//! | [`search`] | one search, shared by threads |
+//! | [`left`] | what a search is left with: texts, and an estimate |
 //! | [`ghost`] | the bookkeeping of a model |
 //! | [`statics`] | statics of the process and of a thread, for each execution anew |
 //!
@@ -21,6 +23,8 @@ use super::world::{World, switching, with};
 
 pub(super) mod check;
 pub mod ghost;
+mod left;
+mod search;
 pub mod statics;
 
 pub(super) use sigproof_explore::atomic;

@@ -72,8 +72,10 @@ pub fn replay(plan: &Plan, limits: &Limits, choices: &Choices, body: &Body) -> E
             end: End::Unsupported,
             sites: Vec::new(),
             discarded: 0,
+            distinct: None,
             left: 0,
-            explored: 0.0,
+            waiting: Vec::new(),
+            remaining: None,
         },
     }
 }
@@ -116,8 +118,10 @@ fn check(plan: &Plan, limits: &Limits, body: &Body, tracing: bool, scratch: Opti
         end,
         sites: world::take_sites(),
         discarded: 0,
+        distinct: None,
         left: 0,
-        explored: 0.0,
+        waiting: Vec::new(),
+        remaining: None,
     }
 }
 

@@ -1,0 +1,127 @@
+//! The estimate of what is left beside the truth, and searches that go on in another walk.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use sigproof_explore::atomic::{AtomicU32, Ordering::Relaxed};
+use sigproof_explore::graph::Graph;
+use sigproof_explore::survey::{Ran, Random, sample};
+use sigproof_explore::{Explorer, Waiting, Walk, Went, signal, thread};
+
+type Program = Rc<dyn Fn()>;
+
+fn add(word: &AtomicU32, times: usize) {
+    for _ in 0..times {
+        word.fetch_add(1, Relaxed);
+    }
+}
+
+/// Two threads add to one word, so many times each.
+fn adds(times: usize) -> Program {
+    Rc::new(move || {
+        let word = Rc::new(AtomicU32::new(0));
+        let other = Rc::clone(&word);
+        thread::spawn(move || add(&other, times));
+        add(&word, times);
+    })
+}
+
+/// So many signals at any of thirty stores: most executions have their first signal late.
+fn signals(most: u32) -> Program {
+    Rc::new(move || {
+        let word = Rc::new(AtomicU32::new(0));
+        let inner = Rc::clone(&word);
+        signal::action(1, move || add(&inner, 1));
+        signal::allow(1, most);
+        (0..30).for_each(|n| word.store(n, Relaxed));
+    })
+}
+
+fn ran(program: &Program) -> impl FnMut(&mut Walk) -> Ran {
+    let program = Rc::clone(program);
+    move |walk| match walk.execute(&program, |_| {}) {
+        Went::Ended(_) => Ran::Execution,
+        Went::Discarded => Ran::Nothing,
+    }
+}
+
+/// Runs at most so many graphs; how many were executions.
+fn explore(walk: &mut Walk, program: &Program, most: usize) -> u64 {
+    let mut count = 0;
+    for _ in 0..most {
+        count += u64::from(matches!(walk.execute(program, |_| {}), Went::Ended(_)));
+        if !walk.advance() {
+            break;
+        }
+    }
+    count
+}
+
+/// The mean over many samples is the truth; with narrow ones, too.
+#[test]
+fn samples_have_the_true_mean() {
+    for (program, width) in [(adds(5), 4), (adds(6), 16), (signals(3), 8)] {
+        let explorer = Explorer::new();
+        let truth = explore(&mut Walk::new(&explorer), &program, usize::MAX) as f64;
+        let mut walk = Walk::new(&explorer);
+        let estimate = |seed| {
+            let start = vec![Graph::default()];
+            sample(&mut walk, start, width, &mut Random::new(seed), &mut ran(&program)).unwrap()
+        };
+        let mean = (1..=400).map(estimate).sum::<f64>() / 400.0;
+        assert!((mean / truth - 1.0).abs() < 0.15, "{mean} of {truth}");
+    }
+}
+
+/// One sample of a search that was stopped, beside what is left.
+#[test]
+fn one_sample_is_within_a_factor_of_two() {
+    for (program, stops) in [(adds(7), [1, 300, 3000]), (signals(3), [1, 300, 3000])] {
+        let explorer = Explorer::new();
+        let truth = explore(&mut Walk::new(&explorer), &program, usize::MAX);
+        for stop in stops {
+            let mut walk = Walk::new(&explorer);
+            let left = (truth - explore(&mut walk, &program, stop)) as f64;
+            let said =
+                sample(&mut Walk::new(&explorer), walk.rest(), 256, &mut Random::new(1), &mut ran(&program)).unwrap();
+            assert!((left / 2.0..left * 2.0).contains(&said), "{said} said, {left} left of {truth}");
+        }
+    }
+}
+
+#[test]
+fn a_sample_can_be_ended() {
+    let program = adds(5);
+    let runs = Cell::new(0);
+    let mut run = ran(&program);
+    let mut at_most = |walk: &mut Walk| {
+        runs.set(runs.get() + 1);
+        if runs.get() > 10 { Ran::Enough } else { run(walk) }
+    };
+    let mut walk = Walk::new(&Explorer::new());
+    assert_eq!(sample(&mut walk, vec![Graph::default()], 100, &mut Random::new(1), &mut at_most), None);
+    assert_eq!(runs.get(), 11);
+}
+
+/// Each graph that waits is made a text and built again, at every point of a search.
+#[test]
+fn a_search_goes_on_from_texts() {
+    for program in [adds(3), signals(2)] {
+        let explorer = Explorer::new();
+        let truth = explore(&mut Walk::new(&explorer), &program, usize::MAX);
+        let again = |graph: Graph| {
+            let waiting = Waiting::of(&graph);
+            assert_eq!(Waiting::read(&waiting.text()), Some(waiting.clone()));
+            let mut walk = waiting.walk(&explorer);
+            walk.execute(&program, |_| {});
+            waiting.graph(&walk).expect("the graph of this program")
+        };
+        let mut walk = Walk::new(&explorer);
+        let mut count = 0;
+        while !walk.is_over() {
+            count += explore(&mut walk, &program, 1);
+            walk = Walk::from(&explorer, walk.rest().into_iter().map(again).collect());
+        }
+        assert_eq!(count, truth);
+    }
+}
