@@ -14,6 +14,7 @@
 
 mod event;
 pub mod order;
+pub mod queue;
 
 pub use event::{Clock, Event, Id, Kind, Op, THREADS, Until, bits};
 
