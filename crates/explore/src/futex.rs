@@ -7,12 +7,15 @@
 
 use crate::atomic::{AtomicU32, location};
 use crate::graph::{Op, Until, queue};
-use crate::run::{Access, Request, access, deliver, is_ended, step, store_later, with};
+use crate::run::{
+    Access, Request, access, deliver, is_ended, may_wake_spuriously, step, store_later, wakes_spuriously, with,
+};
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wait {
-    /// Another thread woke this one.
+    /// Another thread woke this one; or none did, where [`Explorer::spurious`](crate::Explorer::spurious) lets
+    /// that be: as with Linux, the program cannot tell.
     Woken,
     /// The word had another value.
     Changed,
@@ -110,7 +113,8 @@ impl Queue {
     /// Waits in the queue, which the thread has joined.
     pub(crate) fn sleep(&self, may_expire: bool) -> Wait {
         let able = if is_ended() { 0 } else { with(|run| run.fibers[run.current].signals.able()) };
-        let choices = 1 + u64::from(may_expire) + u64::from(able != 0);
+        let may_be_spurious = may_wake_spuriously();
+        let choices = 1 + u64::from(may_expire) + u64::from(may_be_spurious) + u64::from(able != 0);
         let choice = if choices == 1 { 0 } else { step(Request::Choice(choices)) };
         if choice != 0 {
             let was_waiting = queue::threads(self.change(Op::Leave(own()))).any(|waiter| waiter == own());
@@ -118,8 +122,16 @@ impl Queue {
                 // A handler after which the call goes on is one that the loop of the caller sees as well.
                 must_be_interrupted();
             }
+            let is_spurious = may_be_spurious && choice == 1 + u64::from(may_expire);
             if was_waiting {
-                return if may_expire && choice == 1 { Wait::TimedOut } else { Wait::Interrupted };
+                return match choice {
+                    1 if may_expire => Wait::TimedOut,
+                    _ if is_spurious => {
+                        wakes_spuriously();
+                        Wait::Woken
+                    }
+                    _ => Wait::Interrupted,
+                };
             }
         }
         self.take_ticket();
