@@ -171,7 +171,7 @@ struct Candidate<'a> {
 }
 
 fn writes_after(op: Op) -> bool {
-    matches!(op, Op::Add(..) | Op::Cas(..) | Op::Weak(..))
+    matches!(op, Op::Add(..) | Op::Swap(..) | Op::Cas(..) | Op::Weak(..))
 }
 
 impl<'a> Candidate<'a> {
@@ -186,12 +186,17 @@ impl<'a> Candidate<'a> {
                 match op {
                     Op::Load(at, order) | Op::Await(at, order) => add(Kind::Read, at, order),
                     Op::Store(at, _, order) => add(Kind::Write, at, order),
-                    Op::Add(at, _, order) | Op::Cas(at, _, _, order, _) | Op::Weak(at, _, _, order, _) => {
+                    Op::Add(at, _, order)
+                    | Op::Swap(at, _, order)
+                    | Op::Cas(at, _, _, order, _)
+                    | Op::Weak(at, _, _, order, _) => {
                         add(Kind::Read, at, order);
                         add(Kind::Write, at, order);
                     }
                     Op::Fence(order) => add(Kind::Fence, usize::MAX, order),
-                    Op::Spawn(_) | Op::Join(_) | Op::Compiler(_) => add(Kind::Other, usize::MAX, Ordering::Relaxed),
+                    Op::Spawn(_) | Op::Join(_) | Op::Compiler(_) | Op::Closed(_) => {
+                        add(Kind::Other, usize::MAX, Ordering::Relaxed)
+                    }
                 }
             }
         }
@@ -259,7 +264,9 @@ impl<'a> Candidate<'a> {
                 .filter(|&event| exists[event] && self.events[event].kind == Kind::Write && self.events[event].at == at)
                 .collect();
             let mut all = Vec::new();
-            permutations(&writes, &mut Vec::new(), &mut all);
+            // Writes of one thread are in the order of its text.
+            let may_pass = |a: usize, b: usize| self.events[a].thread != self.events[b].thread;
+            permutations(&writes, &may_pass, &mut Vec::new(), &mut all);
             orders = orders
                 .iter()
                 .flat_map(|before: &Vec<Vec<usize>>| {
@@ -290,7 +297,7 @@ impl<'a> Candidate<'a> {
             }
             Kind::Write => {
                 value[event] = match op {
-                    Op::Store(_, new, _) => Some(new),
+                    Op::Store(_, new, _) | Op::Swap(_, new, _) => Some(new),
                     Op::Add(_, operand, _) => value[event - 1].map(|old| old + operand),
                     Op::Cas(_, old, new, ..) | Op::Weak(_, old, new, ..) => {
                         (value[event - 1] == Some(old) && !fails).then_some(new)

@@ -7,6 +7,7 @@
 
 mod arrive;
 mod enumerate;
+mod files;
 mod program;
 mod relation;
 mod reorder;

@@ -15,6 +15,7 @@ pub enum Op {
     Load(usize, Ordering),
     Store(usize, u32, Ordering),
     Add(usize, u32, Ordering),
+    Swap(usize, u32, Ordering),
     Cas(usize, u32, u32, Ordering, Ordering),
     /// May fail though the value is the expected one.
     Weak(usize, u32, u32, Ordering, Ordering),
@@ -25,6 +26,8 @@ pub enum Op {
     Compiler(Ordering),
     Spawn(usize),
     Join(usize),
+    /// From here on no handler comes (true), or they do again. A text whose first one is false begins without.
+    Closed(bool),
 }
 
 /// A program. Thread 0 starts the others.
@@ -233,6 +236,16 @@ impl State {
                     None
                 }
                 Op::Add(at, value, order) => Some(self.memory[at].fetch_add(value, order)),
+                Op::Swap(at, value, order) => Some(self.memory[at].swap(value, order)),
+                Op::Closed(is_closed) => {
+                    let all: Vec<u32> = (0..self.program.handlers.len() as u32).collect();
+                    if is_closed {
+                        signal::mask(&all)
+                    } else {
+                        signal::unmask(&all)
+                    };
+                    None
+                }
                 Op::Cas(at, old, new, success, failure) => {
                     either(self.memory[at].compare_exchange(old, new, success, failure))
                 }

@@ -34,7 +34,12 @@ fn extend(ops: &Ops, chosen: &mut Vec<usize>, all: &mut Vec<Ops>) {
 /// Whether `a`, which is before `b` in the text, stays before it.
 fn stay(a: Op, b: Op) -> bool {
     let at = |op: Op| match op {
-        Op::Load(at, _) | Op::Store(at, ..) | Op::Add(at, ..) | Op::Cas(at, ..) | Op::Weak(at, ..) => Some(at),
+        Op::Load(at, _)
+        | Op::Store(at, ..)
+        | Op::Add(at, ..)
+        | Op::Swap(at, ..)
+        | Op::Cas(at, ..)
+        | Op::Weak(at, ..) => Some(at),
         _ => None,
     };
     if at(a).is_some() && at(a) == at(b) {
@@ -49,9 +54,9 @@ fn stay(a: Op, b: Op) -> bool {
 fn stops(op: Op, side: Ordering) -> bool {
     let has = |order: Ordering| matches!(order, Ordering::AcqRel | Ordering::SeqCst) || order == side;
     match op {
-        Op::Load(_, order) | Op::Store(_, _, order) | Op::Add(_, _, order) => has(order),
+        Op::Load(_, order) | Op::Store(_, _, order) | Op::Add(_, _, order) | Op::Swap(_, _, order) => has(order),
         Op::Fence(order) | Op::Compiler(order) => has(order),
         Op::Cas(_, _, _, success, failure) | Op::Weak(_, _, _, success, failure) => has(success) || has(failure),
-        Op::Await(..) | Op::Spawn(_) | Op::Join(_) => true,
+        Op::Await(..) | Op::Spawn(_) | Op::Join(_) | Op::Closed(_) => true,
     }
 }
