@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::graph::{Op, Until, bits};
-use crate::run::{Access, Request, access, after, deliver, is_ended, step, with};
+use crate::run::{Access, Request, access, after, deliver, is_ended, reorder, step, with};
 
 pub use core::sync::atomic::Ordering;
 
@@ -42,6 +42,7 @@ pub fn fence(ordering: Ordering) {
 /// With [`Ordering::Relaxed`], as std's.
 pub fn compiler_fence(ordering: Ordering) {
     assert!(ordering != Ordering::Relaxed, "there is no such thing as a relaxed compiler fence");
+    reorder::fence_of_compiler(order(ordering));
     crate::cell::fence_of_compiler(order(ordering));
 }
 
@@ -60,6 +61,7 @@ fn named(init: u64, is_opaque: bool) -> u32 {
         run.fibers[slot].locations += 1;
         let location = run.search.graph.location((slot as u8, number), init);
         run.search.graph.locations[location as usize].is_opaque = is_opaque;
+        run.search.graph.locations[location as usize].is_word = true;
         location
     })
 }
@@ -71,6 +73,13 @@ pub(crate) fn modify(what: Access) -> u64 {
 }
 
 fn modify_now(what: Access) -> u64 {
+    if what.op == Op::None
+        && what.until == Until::Any
+        && what.success == 0
+        && let Some(value) = reorder::loaded_ahead(what.loc, what.plain)
+    {
+        return value;
+    }
     let old = access(what);
     crate::cell::read_by_compiler(what.loc, what.success);
     if what.op.apply(old).is_some() {
@@ -78,6 +87,19 @@ fn modify_now(what: Access) -> u64 {
     }
     after();
     old
+}
+
+/// A compare-and-exchange that may fail though the value is the expected one, `values[0]`, as the environment
+/// chooses.
+fn weak(location: u32, values: [u64; 2], success: Ordering, failure: Ordering) -> Result<u64, u64> {
+    let [current, new] = values;
+    deliver();
+    if step(Request::Choice(2)) == 0 || is_ended() {
+        let old = modify_now(Access::rmw(location, Op::Cas(current, new), order(success), order(failure)));
+        return if old == current { Ok(old) } else { Err(old) };
+    }
+    // With another value the strong form fails as well: that is the other branch.
+    Err(modify_now(Access::load(location, order(failure)).assume(Until::Is(current))))
 }
 
 macro_rules! atomic {
@@ -114,6 +136,9 @@ macro_rules! atomic {
             pub fn store(&self, value: $type, ordering: Ordering) {
                 assert!(!matches!(ordering, Ordering::Acquire | Ordering::AcqRel), "there is no such store");
                 deliver();
+                if ordering == Ordering::Relaxed && reorder::delays(self.0, Self::raw(value), false) {
+                    return;
+                }
                 step(Request::Store { loc: self.0, val: Self::raw(value), ord: order(ordering), kernel: false });
                 crate::cell::written_by_compiler(order(ordering));
                 after();
@@ -170,15 +195,8 @@ macro_rules! atomic {
             pub fn compare_exchange_weak(
                 &self, current: $type, new: $type, success: Ordering, failure: Ordering,
             ) -> Result<$type, $type> {
-                deliver();
-                if step(Request::Choice(2)) == 0 || is_ended() {
-                    let op = Op::Cas(Self::raw(current), Self::raw(new));
-                    let old = Self::cooked(modify_now(Access::rmw(self.0, op, order(success), order(failure))));
-                    return if old == current { Ok(old) } else { Err(old) };
-                }
-                // With another value the strong form fails as well: that is the other branch.
-                let until = Until::Is(Self::raw(current));
-                Err(Self::cooked(modify_now(Access::load(self.0, order(failure)).assume(until))))
+                let values = [Self::raw(current), Self::raw(new)];
+                weak(self.0, values, success, failure).map(Self::cooked).map_err(Self::cooked)
             }
 
             /// As std's.
@@ -260,6 +278,22 @@ impl AtomicBool {
         let exchanged = self.0.compare_exchange(current.into(), new.into(), success, failure);
         exchanged.map(|old| old != 0).map_err(|old| old != 0)
     }
+
+    /// As std's: may fail though the value is `current`.
+    ///
+    /// # Errors
+    ///
+    /// With the value, if it is not `current`, or if the environment chooses so.
+    pub fn compare_exchange_weak(
+        &self,
+        current: bool,
+        new: bool,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<bool, bool> {
+        let exchanged = self.0.compare_exchange_weak(current.into(), new.into(), success, failure);
+        exchanged.map(|old| old != 0).map_err(|old| old != 0)
+    }
 }
 
 /// As std's `AtomicPtr`. The addresses may differ from one run of an execution to the next; which of them are
@@ -284,6 +318,9 @@ impl<T> AtomicPtr<T> {
     /// As std's.
     pub fn store(&self, value: *mut T, ordering: Ordering) {
         deliver();
+        if ordering == Ordering::Relaxed && reorder::delays(self.location, raw(value), false) {
+            return;
+        }
         step(Request::Store { loc: self.location, val: raw(value), ord: order(ordering), kernel: false });
         crate::cell::written_by_compiler(order(ordering));
         after();
@@ -311,6 +348,21 @@ impl<T> AtomicPtr<T> {
         let old = cooked(modify(Access::rmw(self.location, op, order(success), order(failure))));
         if old == current { Ok(old) } else { Err(old) }
     }
+
+    /// As std's: may fail though the value is `current`.
+    ///
+    /// # Errors
+    ///
+    /// With the value, if it is not `current`, or if the environment chooses so.
+    pub fn compare_exchange_weak(
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        weak(self.location, [raw(current), raw(new)], success, failure).map(cooked).map_err(cooked)
+    }
 }
 
 fn raw<T>(pointer: *mut T) -> u64 {
@@ -337,6 +389,9 @@ impl AtomicI64 {
     #[doc(hidden)]
     pub fn store_plain(&self, value: i64) {
         deliver();
+        if reorder::delays(self.0, value as u64, true) {
+            return;
+        }
         step(Request::Plain { loc: self.0, val: value as u64 });
         after();
     }

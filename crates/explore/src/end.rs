@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::graph::order::MOST;
+
 /// A limit that ended an execution early. What lies behind it was not explored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
@@ -54,7 +56,9 @@ impl<T: fmt::Debug> fmt::Display for End<T> {
             Self::Panic(text) => write!(f, "panic: {text}"),
             Self::Limit(Limit::Events) => f.write_str("limit: events"),
             Self::Limit(Limit::Turns) => f.write_str("limit: turns of a loop"),
-            Self::Limit(Limit::SeqCst) => f.write_str("limit: sequentially consistent events"),
+            Self::Limit(Limit::SeqCst) => {
+                write!(f, "limit: more than {MOST} sequentially consistent events in an execution; weaken some of them")
+            }
         }
     }
 }

@@ -1,18 +1,21 @@
 //! The futex of Linux: a thread waits while a word has a value; another wakes the threads that wait.
 //!
-//! The queue of a word is a hidden atomic with the slots of the waiting threads, 4 bits each, the longest
-//! waiter lowest. A wait reads the queue, loads the word, and writes the queue as *one* read-modify-write, as
-//! the kernel does under the lock of the bucket. What the kernel knows by the order of its queue it does not
-//! tell the program: its accesses have a view of their own, and a wake-up orders nothing.
+//! The queue of a word is a hidden atomic that holds the waiting threads ([`queue`]). A wait reads the queue,
+//! loads the word, and writes the queue as *one* read-modify-write, as the kernel does under the lock of the
+//! bucket. What the kernel knows by the order of its queue it does not tell the program: its accesses have a
+//! view of their own, and a wake-up orders nothing.
 
 use crate::atomic::{AtomicU32, location};
-use crate::graph::{Op, Until};
-use crate::run::{Access, Request, access, deliver, is_ended, step, store_later, with};
+use crate::graph::{Op, Until, queue};
+use crate::run::{
+    Access, Request, access, deliver, is_ended, may_wake_spuriously, step, store_later, wakes_spuriously, with,
+};
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wait {
-    /// Another thread woke this one.
+    /// Another thread woke this one; or none did, where [`Explorer::spurious`](crate::Explorer::spurious) lets
+    /// that be: as with Linux, the program cannot tell.
     Woken,
     /// The word had another value.
     Changed,
@@ -72,24 +75,6 @@ fn own() -> u64 {
     with(|run| run.current as u64 + 1)
 }
 
-fn push(queue: u64, slot: u64) -> u64 {
-    let length = (u64::BITS - queue.leading_zeros()).div_ceil(4);
-    queue | slot << (4 * length)
-}
-
-fn without(queue: u64, slot: u64) -> (u64, bool) {
-    let (mut kept, mut found) = (0, false);
-    for place in 0..16 {
-        let waiter = queue >> (4 * place) & 15;
-        if waiter == slot {
-            found = true;
-        } else if waiter != 0 {
-            kept = push(kept, waiter);
-        }
-    }
-    (kept, found)
-}
-
 impl Queue {
     pub(crate) fn new() -> Self {
         let word = location(0);
@@ -102,9 +87,9 @@ impl Queue {
         if is_ended() {
             return Wait::Changed;
         }
-        let queue = step(Request::Load(Access::rmw(self.word, Op::Later, 0, 0).kernel()));
+        let waiting = step(Request::Load(Access::rmw(self.word, Op::Later, 0, 0).kernel()));
         let is_same = step(Request::Load(Access::load(word, 0).kernel())) == value;
-        let next = if is_same { push(queue, own()) } else { queue };
+        let next = if is_same { queue::with_last(waiting, own()) } else { waiting };
         store_later(self.word, next, 0, true);
         if is_same { self.sleep(may_expire) } else { Wait::Changed }
     }
@@ -115,34 +100,38 @@ impl Queue {
         self.wake(count)
     }
 
-    fn change(&self, change: impl FnOnce(u64) -> u64) {
-        let queue = step(Request::Load(Access::rmw(self.word, Op::Later, 0, 0).kernel()));
-        store_later(self.word, change(queue), 0, true);
+    /// Changes the queue; gives what it was.
+    fn change(&self, change: Op) -> u64 {
+        access(Access::rmw(self.word, change, 0, 0).kernel())
     }
 
     /// The thread that runs becomes the last one.
     pub(crate) fn join(&self) {
-        self.change(|queue| push(queue, own()));
+        self.change(Op::Enqueue(own()));
     }
 
     /// Waits in the queue, which the thread has joined.
     pub(crate) fn sleep(&self, may_expire: bool) -> Wait {
         let able = if is_ended() { 0 } else { with(|run| run.fibers[run.current].signals.able()) };
-        let choices = 1 + u64::from(may_expire) + u64::from(able != 0);
+        let may_be_spurious = may_wake_spuriously();
+        let choices = 1 + u64::from(may_expire) + u64::from(may_be_spurious) + u64::from(able != 0);
         let choice = if choices == 1 { 0 } else { step(Request::Choice(choices)) };
         if choice != 0 {
-            let mut was_waiting = false;
-            self.change(|queue| {
-                let (kept, found) = without(queue, own());
-                was_waiting = found;
-                kept
-            });
+            let was_waiting = queue::threads(self.change(Op::Leave(own()))).any(|waiter| waiter == own());
             if able != 0 && choice == choices - 1 {
                 // A handler after which the call goes on is one that the loop of the caller sees as well.
                 must_be_interrupted();
             }
+            let is_spurious = may_be_spurious && choice == 1 + u64::from(may_expire);
             if was_waiting {
-                return if may_expire && choice == 1 { Wait::TimedOut } else { Wait::Interrupted };
+                return match choice {
+                    1 if may_expire => Wait::TimedOut,
+                    _ if is_spurious => {
+                        wakes_spuriously();
+                        Wait::Woken
+                    }
+                    _ => Wait::Interrupted,
+                };
             }
         }
         self.take_ticket();
@@ -158,18 +147,14 @@ impl Queue {
 
     /// Wakes the first `count` threads; how many there were.
     pub(crate) fn wake(&self, count: usize) -> usize {
-        let mut woken = Vec::new();
-        self.change(|queue| {
-            let waiters = (0..16).map(|place| queue >> (4 * place) & 15).filter(|&waiter| waiter != 0);
-            let (first, rest): (Vec<_>, Vec<_>) = waiters.enumerate().partition(|(nth, _)| *nth < count);
-            woken = first.into_iter().map(|(_, waiter)| waiter).collect();
-            rest.into_iter().fold(0, |queue, (_, waiter)| push(queue, waiter))
-        });
-        for &waiter in &woken {
+        let waiting = self.change(Op::Dequeue(count as u64));
+        let mut woken = 0;
+        for waiter in queue::threads(waiting).take(count) {
+            woken += 1;
             let ticket = self.tickets[waiter as usize - 1];
             access(Access::rmw(ticket, Op::Add(1, u64::MAX), 0, 0).kernel());
         }
-        woken.len()
+        woken
     }
 }
 

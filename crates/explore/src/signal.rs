@@ -12,7 +12,7 @@
 use std::rc::Rc;
 
 use crate::graph::{Graph, Op, Until, bits};
-use crate::run::{Access, access, deliver, with};
+use crate::run::{Access, access, deliver, reorder, with};
 use crate::thread::Thread;
 
 /// What a signal does.
@@ -114,6 +114,7 @@ pub fn send(thread: &Thread, signal: u32) {
 /// Sends `signal` to the thread that runs.
 pub fn raise(signal: u32) {
     deliver();
+    reorder::barrier();
     with(|run| run.fibers[run.current].signals.raised |= bit(signal));
     run_raised();
 }
@@ -139,6 +140,7 @@ pub fn set_mask(mask: u32) -> u32 {
 }
 
 fn change(new: impl FnOnce(u32) -> u32) -> u32 {
+    reorder::barrier();
     let old = with(|run| {
         let fiber = &mut run.fibers[run.current];
         let old = fiber.signals.mask;
@@ -182,7 +184,10 @@ pub(crate) fn arrive(signal: u32) {
     if let Some(word) = word {
         let set = u64::from(bit(signal));
         let ord = bits::ACQ | bits::REL;
+        // The kernel does this: nothing of the thread's stands in its way.
+        let outer = reorder::enter();
         access(Access::rmw(word, Op::And(!set), ord, ord).assume(Until::Bits(set)));
+        reorder::leave(outer);
     }
     handle(signal);
 }
@@ -196,8 +201,10 @@ fn handle(signal: u32) {
         fiber.signals.mask |= bit(signal) | action.mask;
         (mask, fiber.contexts.enter())
     });
+    let outer = reorder::enter();
     (action.run)();
     deliver();
+    reorder::leave(outer);
     with(|run| {
         let fiber = &mut run.fibers[run.current];
         fiber.signals.mask = mask;

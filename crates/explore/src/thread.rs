@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::graph::Id;
-use crate::run::{Request, deliver, fiber_start, step, with};
+use crate::run::{Request, deliver, fiber_start, may_wake_spuriously, step, wakes_spuriously, with};
 use crate::sync::Semaphore;
 
 /// A thread that can be woken.
@@ -59,13 +59,13 @@ impl<T> JoinHandle<T> {
 /// With more than 8 threads, or threads more than 8 deep.
 pub fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
     deliver();
-    let (key, parent, mask) = with(|run| {
+    let (key, parent, mask, visible) = with(|run| {
         let slot = run.current;
         run.fibers[slot].children += 1;
         let own = run.search.graph.threads[slot].key;
         let free = own.trailing_zeros() / 8;
         assert!(free > 0 && run.fibers[slot].children < 256, "explore: threads are too deep, or too many");
-        (own | run.fibers[slot].children << (8 * (free - 1)), slot, run.fibers[slot].signals.mask)
+        (own | run.fibers[slot].children << (8 * (free - 1)), slot, run.fibers[slot].signals.mask, run.visible())
     });
     let token = Rc::new(Semaphore::new(0));
     step(Request::Spawn(key));
@@ -83,6 +83,7 @@ pub fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
         Box::new(move || {
             with(|run| {
                 run.fibers[slot].signals.mask = mask;
+                run.fibers[slot].order.visible = visible;
                 run.fibers[slot].thread = Some(own);
             });
             step(Request::Begin(spawn));
@@ -104,8 +105,15 @@ pub fn current() -> Thread {
 }
 
 /// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the wait
-/// goes on.
+/// goes on. It may return without a token, where [`Explorer::spurious`](crate::Explorer::spurious) lets that be.
 pub fn park() {
+    if may_wake_spuriously() {
+        deliver();
+        if step(Request::Choice(2)) == 1 {
+            wakes_spuriously();
+            return;
+        }
+    }
     current().token.acquire();
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use sigproof_explore::atomic::{AtomicU32, Ordering};
+use sigproof_explore::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use sigproof_explore::cell::Cell;
 use sigproof_explore::futex::{Futex, Wait};
 use sigproof_explore::sync::{Condvar, Mutex, Semaphore};
@@ -240,4 +240,93 @@ fn a_panic_is_an_end_with_its_text() {
         ended.iter().any(|end| matches!(end, End::Panic(text) if text.contains("the store came first"))),
         "{ended:?}"
     );
+}
+
+/// One thread waits for a flag, once or until it is set; another sets it and notifies.
+fn waits_for_flag(again: bool, spurious: u32) -> BTreeSet<End<u32>> {
+    let report = Explorer::new().spurious(spurious).distinct().run(move || {
+        let shared = Rc::new((Mutex::new(), Condvar::new(), AtomicU32::new(0)));
+        let other = Rc::clone(&shared);
+        let setter = thread::spawn(move || {
+            other.0.lock();
+            other.2.store(1, Relaxed);
+            other.1.notify_one();
+            other.0.unlock();
+        });
+        let (mutex, condvar, flag) = &*shared;
+        mutex.lock();
+        if flag.load(Relaxed) == 0 {
+            condvar.wait(mutex);
+        }
+        while again && flag.load(Relaxed) == 0 {
+            condvar.wait(mutex);
+        }
+        let seen = flag.load(Relaxed);
+        mutex.unlock();
+        setter.join();
+        seen
+    });
+    assert!(report.is_complete() && report.distinct == Some(report.explored));
+    report.ends.into_keys().collect()
+}
+
+#[test]
+fn a_spurious_wake_up_of_a_condition_variable_is_found_where_it_is_asked_for() {
+    assert_eq!(waits_for_flag(false, 0), done([1]));
+    assert_eq!(waits_for_flag(false, 1), done([0, 1]));
+    assert_eq!(waits_for_flag(true, 2), done([1]), "a loop around the wait");
+}
+
+#[test]
+fn spurious_wake_ups_of_a_futex_and_of_park_are_bounded() {
+    let waits = |spurious, twice: bool| {
+        let report = Explorer::new().spurious(spurious).run(move || {
+            let futex = Futex::new(0);
+            (futex.wait(0), twice.then(|| futex.wait(0)))
+        });
+        assert!(report.is_complete());
+        report.ends.into_keys().collect::<BTreeSet<_>>()
+    };
+    let woken = |second| BTreeSet::from([End::Done((Wait::Woken, second)), End::Deadlock]);
+    assert_eq!(waits(0, false), BTreeSet::from([End::Deadlock]));
+    assert_eq!(waits(1, false), woken(None));
+    assert_eq!(waits(1, true), BTreeSet::from([End::Deadlock]), "one of each thread");
+    assert_eq!(waits(2, true), woken(Some(Wait::Woken)));
+    let parks = |spurious| Explorer::new().spurious(spurious).run(thread::park).has(&End::Done(()));
+    assert!(!parks(0) && parks(1));
+}
+
+/// A spurious wake-up and a real one may meet: then the real one wakes the next thread.
+#[test]
+fn a_spurious_wake_up_takes_no_wake_up_of_another() {
+    let report = Explorer::new().spurious(1).distinct().run(|| {
+        let futex = Rc::new(Futex::new(0));
+        let other = Rc::clone(&futex);
+        let sleeper = thread::spawn(move || other.wait(0));
+        let woken = futex.wake(1);
+        (woken, sleeper.join())
+    });
+    let (slept, early) = (End::Done((1, Wait::Woken)), End::Done((0, Wait::Woken)));
+    assert_eq!(report.distinct, Some(report.explored));
+    assert_eq!(report.ends.into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([slept, early, End::Deadlock]));
+}
+
+#[test]
+fn a_weak_exchange_of_every_type_may_fail_though_the_value_is_the_expected_one() {
+    let found = ends(|| {
+        let (flag, mut value) = (AtomicBool::new(false), 5);
+        let pointer = AtomicPtr::new(std::ptr::null_mut());
+        let word = AtomicU32::new(0);
+        (
+            flag.compare_exchange_weak(false, true, Relaxed, Relaxed),
+            pointer.compare_exchange_weak(std::ptr::null_mut(), &raw mut value, Relaxed, Relaxed).is_ok(),
+            word.compare_exchange_weak(0, 1, Relaxed, Relaxed),
+            word.compare_exchange_weak(7, 1, Relaxed, Relaxed).is_err(),
+        )
+    });
+    let all = [Ok(false), Err(false)].into_iter().flat_map(|flag| {
+        let words = move |pointer| [Ok(0), Err(0)].map(|word| (flag, pointer, word, true));
+        [true, false].into_iter().flat_map(words)
+    });
+    assert_eq!(found, done(all));
 }

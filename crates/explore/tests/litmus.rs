@@ -37,6 +37,12 @@ fn what_is_outside_of_the_subset_is_refused_by_name() {
         ("atomic_flag_clear(x);", "`atomic_flag_clear`"),
         ("int r0 = atomic_load(y);", "`y`, which is no parameter"),
         ("atomic_store_explicit(x, 1, memory_order_strong);", "`memory_order_strong`"),
+        ("atomic_store_explicit(x, 1, memory_order_acquire);", "the order Acquire of a store"),
+        ("int r0 = atomic_load_explicit(x, memory_order_release);", "the order Release of a load"),
+        ("int r0 = x[1];", "the address `x`"),
+        ("int a[2];", "`[`"),
+        ("int* p = x;", "the pointer `p`"),
+        ("return;", "`return`"),
     ] {
         let error = Litmus::read(&text(body)).expect_err(body);
         assert!(error.what.contains(name), "{body}: {error}");
@@ -64,5 +70,123 @@ fn conditions_are_judged() {
         );
         let judged = Litmus::read(&text).unwrap().run(&Explorer::new());
         assert_eq!(judged.holds, Some(holds), "{condition}");
+    }
+}
+
+/// The question is whether the file is read, and whether its condition is judged.
+#[test]
+fn the_forms_of_c_that_are_in_use_are_read() {
+    let initial = [
+        "{}",
+        "{ x = 0; y = 0; }",
+        "{ [x] = 0; [y] = 0 }",
+        "{ atomic_int x = 0; volatile int y; }",
+        "{ _Atomic int x = 0; int y = 0; }",
+        "{ atomic_int x = ATOMIC_VAR_INIT(0); (* a comment *) y = 0; }",
+        "{ int64_t x = 0x0; uint64_t y = 0UL; int 1:r9 = 7; 0:r8 = 8; }",
+    ];
+    let parameters = [
+        "atomic_int* x, volatile int* y",
+        "atomic_int *x, const int *y",
+        "_Atomic int* x, int* y",
+        "_Atomic(int)* x, int *y",
+        "volatile atomic_int * x, volatile int * y",
+        "atomic_uint* x, unsigned int* y",
+        "atomic_llong* x, uint64_t* y",
+    ];
+    let writer = [
+        "*y = 1; atomic_store_explicit(x, 1, memory_order_release);",
+        "*y = 1; atomic_store(x, 1);",
+        "*y = 1; *x = 1;",
+        "*y = 1; atomic_thread_fence(memory_order_release); atomic_store_explicit(x, 1, memory_order_relaxed);",
+        "*y = 1; int old = atomic_exchange_explicit(x, 1, memory_order_acq_rel);",
+        "*y = (1); (void)atomic_fetch_add(x, (int)1);",
+        "*y = 1; int e = 0; int ok = atomic_compare_exchange_strong(x, &e, 1);",
+        "int a, b = 1; a = 0; a += b; a++; --; *y = a - 1; atomic_store((atomic_int*)x, ~(-2));",
+        "int a = 1; if (a == 1 && !(a > 1)) { *y = a ? 1 : 2; } else { *y = 3; } atomic_store(x, 3 >> 1 << 0);",
+        "atomic_init(y, 1); do { atomic_store(x, 1); } while (0); // the end\n",
+    ];
+    let reader = [
+        "int r0 = 0; int r1 = 1; r0 = atomic_load_explicit(x, memory_order_acquire); if (r0) { r1 = *y; }",
+        "int r1; int r0 = atomic_load(x); if (r0 == 1) r1 = *y; else r1 = 1;",
+        "int r1 = 1; int r0 = atomic_fetch_or_explicit(x, 0, memory_order_acquire); if (r0 != 0) { r1 = *y; } /* */",
+        "int r0 = atomic_load_explicit(x, memory_order_relaxed); atomic_thread_fence(memory_order_acquire);\n\
+         int r1 = 1; if (r0) { r1 = *y; }",
+        "int r0 = *x; int r1 = 1; if (r0) { r1 = *y; }",
+    ];
+    let questions = [
+        "~exists (1:r0=1 /\\ 1:r1=0)",
+        "exists (1:r0=1 /\\ 1:r1=1)",
+        "forall (1:r0=1 => 1:r1=1)",
+        "locations [x; 1:r1;] forall ((1:r0=0 \\/ 1:r1=1) /\\ not (1:r0=2))",
+        "filter (1:r0=1) forall 1:r1=1",
+        "exists (true /\\ P1:r0 == 1)",
+        "locations [int y; 1:r0] not exists 1:r1=0 /\\ 1:r0=1",
+    ];
+    let mut files = 0;
+    let mut judge = |initial: &str, parameters: &str, writer: &str, reader: &str, question: &str| {
+        let writer = writer.replace(" --;", "");
+        let text = format!(
+            "C MP\n\"a text (* with marks\"\n(* nests (* here *) *)\nCycle=Rfe Fre\n{initial}\n\
+             P0 ({parameters}) {{ {writer} }}\nP1 ({parameters}) {{ {reader} }}\n{question}\n"
+        );
+        let judged = Litmus::read(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).run(&Explorer::new());
+        assert_eq!(judged.holds, Some(true), "{text}");
+        files += 1;
+    };
+    initial.iter().for_each(|initial| judge(initial, parameters[0], writer[0], reader[0], questions[0]));
+    parameters.iter().for_each(|parameters| judge(initial[0], parameters, writer[0], reader[0], questions[0]));
+    writer.iter().for_each(|writer| judge(initial[0], parameters[0], writer, reader[0], questions[0]));
+    reader.iter().for_each(|reader| judge(initial[0], parameters[0], writer[0], reader, questions[0]));
+    questions.iter().for_each(|question| judge(initial[0], parameters[0], writer[0], reader[0], question));
+    assert_eq!(files, 36);
+}
+
+#[test]
+fn what_a_file_must_not_have_is_refused() {
+    let body = "P0 (atomic_int* x) { int r0 = atomic_load(x); }";
+    let nine: String = (0..9).map(|n| format!("P{n} (atomic_int* x) {{ atomic_store(x, 1); }}\n")).collect();
+    for (text, name) in [
+        (format!("C t\n{{ int x[2] = {{0, 0}}; }}\n{body}\nexists (x=0)"), "the array `x`"),
+        (format!("C t\n{{ int* x; }}\n{body}\nexists (x=0)"), "a pointer"),
+        (format!("C t\n{{ x = &y; }}\n{body}\nexists (x=0)"), "`&` as an initial value"),
+        (format!("C t\n{{ x = 1 2; }}\n{body}\nexists (x=0)"), "`2` after the initial value"),
+        (format!("C t\n{{}}\n{body}\nexists (z=0)"), "`[z]`, which is not there"),
+        (format!("C t\n{{}}\n{body}\nexists (0:r1=0)"), "`0:r1`, which is not there"),
+        (format!("C t\n{{}}\n{nine}exists (x=1)"), "9 threads"),
+        ("C t\n{}\nP0 (int x[4]) { }\nexists (true)".to_owned(), "the array `x`"),
+        ("C t\n(* no end".to_owned(), "a comment that does not end"),
+    ] {
+        let error = Litmus::read(&text).expect_err(&text);
+        assert!(error.what.contains(name), "{error}\n{text}");
+    }
+}
+
+/// herd tells the values of racing tests as well, beside its mark.
+#[test]
+fn a_test_with_a_race_is_undefined_and_its_condition_is_told_all_the_same() {
+    let text = "C race\n{}\nP0 (int* x) { *x = 1; }\nP1 (int* x) { int r0 = *x; }\nexists (1:r0=1)\n";
+    let test = Litmus::read(text).unwrap();
+    let judged = test.run(&Explorer::new());
+    assert_eq!((judged.holds, judged.holds_with_races), (None, Some(true)));
+    let shown = judged.show(&test, false);
+    assert!(shown.contains("undefined: plain accesses race") && shown.contains("exists (1:r0=1): yes"), "{shown}");
+}
+
+/// As in herd, a register that no branch has set is 0 in a condition.
+#[test]
+fn a_register_that_was_not_set_is_zero_in_a_condition() {
+    let text = "C unset\n{}\nP0 (atomic_int* x) { int r0; if (atomic_load(x)) { r0 = 1; } }\nforall (0:r0=0)\n";
+    assert_eq!(Litmus::read(text).unwrap().run(&Explorer::new()).holds, Some(true));
+}
+
+#[test]
+fn an_execution_names_locations_and_threads() {
+    let text = "C t\n{}\nP0 (atomic_int* data, atomic_int* f) { atomic_store_explicit(data, 7, memory_order_release);\n\
+                int r0 = futex_wake(f, 1); }\nP1 (atomic_int* data) { int r0 = atomic_load(data); }\nexists (1:r0=7)\n";
+    let test = Litmus::read(text).unwrap();
+    let shown = test.run(&Explorer::new()).show(&test, true);
+    for part in ["P0: #", "write data.rel = 7", "read data.sc = 7 (from P0#", "queue(f)"] {
+        assert!(shown.contains(part), "{part}: {shown}");
     }
 }

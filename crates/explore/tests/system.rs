@@ -181,6 +181,8 @@ fn too_many_sequentially_consistent_events_are_a_limit() {
         }
     });
     assert_eq!(report.ends.into_keys().collect::<Vec<_>>(), [End::Limit(Limit::SeqCst)]);
+    let text = End::<()>::Limit(Limit::SeqCst).to_string();
+    assert!(text.contains("128 sequentially consistent"), "{text}");
     let fewer = ends(|| (0..100).for_each(|value| AtomicU32::new(0).store(value, SeqCst)));
     assert_eq!(fewer, done([()]), "control");
 }

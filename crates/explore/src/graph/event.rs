@@ -1,5 +1,7 @@
 //! Events, their names, and vector clocks.
 
+use super::queue;
+
 /// The most threads that a program may have.
 pub const THREADS: usize = 8;
 
@@ -99,6 +101,12 @@ pub enum Op {
     Xor(u64),
     /// Subtracts one, unless zero was loaded.
     Take,
+    /// Appends a thread to a [`queue`](super::queue).
+    Enqueue(u64),
+    /// Removes a thread from a queue; stores the same queue if it is not there.
+    Leave(u64),
+    /// Removes at most so many threads from the front of a queue.
+    Dequeue(u64),
 }
 
 impl Op {
@@ -113,6 +121,9 @@ impl Op {
             Self::Or(operand) => Some(old | operand),
             Self::Xor(operand) => Some(old ^ operand),
             Self::Take => old.checked_sub(1),
+            Self::Enqueue(thread) => Some(queue::with_last(old, thread)),
+            Self::Leave(thread) => Some(queue::without(old, thread)),
+            Self::Dequeue(count) => Some(queue::without_first(old, count)),
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod event;
 pub mod order;
+pub mod queue;
 
 pub use event::{Clock, Event, Id, Kind, Op, THREADS, Until, bits};
 
@@ -40,6 +41,8 @@ pub struct Location {
     pub reads: Vec<Id>,
     /// Whether its values are addresses: they may differ from run to run.
     pub is_opaque: bool,
+    /// Whether the program made it as an atomic, and no object of this crate.
+    pub is_word: bool,
 }
 
 /// An execution graph.
@@ -69,7 +72,7 @@ macro_rules! copy_into {
     };
 }
 copy_into!(Thread { key; events });
-copy_into!(Location { name, init, is_opaque; order, reads });
+copy_into!(Location { name, init, is_opaque, is_word; order, reads });
 copy_into!(Graph { stamp, sc; threads, locations });
 
 impl Graph {

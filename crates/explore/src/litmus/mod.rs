@@ -15,9 +15,12 @@
 //!   number); `assume(v)` leaves out the executions in which it is 0.
 //! - A comment `(* expect 1:r0 x … *)` names registers and locations in its first line, and has an outcome in
 //!   each line after it: a value for each, or `deadlock`, `livelock`, `race`. The set is exact. `(*
-//!   executions 4 *)` is the number of graphs.
+//!   executions 4 *)` is the number of graphs. `(* compiler reorders *)` asks for
+//!   [`Explorer::compiler_reorders`](crate::Explorer::compiler_reorders).
 
+mod call;
 mod condition;
+mod judge;
 mod parse;
 mod run;
 mod show;
@@ -27,7 +30,7 @@ mod token;
 use std::fmt;
 
 pub use condition::{Condition, Quantifier};
-pub use run::{Judged, Line};
+pub use judge::{Judged, Line};
 
 /// Why a file was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub struct Litmus {
     pub(crate) expect: Option<Expect>,
     /// The number of executions to expect.
     pub executions: Option<u64>,
+    /// Whether handlers see what the compiler may reorder.
+    pub reorders: bool,
 }
 
 #[derive(Debug, Clone)]

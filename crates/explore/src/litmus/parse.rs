@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::{Condition, Formula, Quantifier};
+use super::statement::is_word;
 use super::token::{Token, tokens};
 use super::{Body, Expect, Kind, Line, Litmus, Location, Name, Refused};
+use crate::graph::THREADS;
 
 pub(crate) use super::statement::{Expression, Statement};
 
 pub(crate) struct Reader {
     tokens: Vec<Token>,
-    at: usize,
+    pub(super) at: usize,
     pub(crate) locations: Vec<Location>,
     /// The parameters of the current thread: whether they are atomic.
     pub(crate) parameters: BTreeMap<String, bool>,
@@ -48,6 +50,9 @@ pub(crate) fn read(text: &str) -> Result<Litmus, Refused> {
             handlers.push((number, Body { name: format!("H{number}"), ..body }));
         }
     }
+    if threads.len() > THREADS {
+        return Err(reader.refuse(&format!("a test of {} threads, of which {THREADS} are possible,", threads.len())));
+    }
     if handlers.iter().any(|(thread, _)| *thread >= threads.len()) {
         return Err(reader.refuse("a handler of a thread that is not there"));
     }
@@ -61,8 +66,10 @@ pub(crate) fn read(text: &str) -> Result<Litmus, Refused> {
         shown: Vec::new(),
         expect: None,
         executions: None,
+        reorders: false,
     };
     reader.questions(&mut test)?;
+    reader.check_names(&test)?;
     for comment in &comments {
         reader.comment(comment, &mut test)?;
     }
@@ -106,7 +113,9 @@ impl Reader {
     pub(crate) fn number(&mut self) -> Result<i64, Refused> {
         let sign = if self.eat("-") { -1 } else { 1 };
         let text = self.next()?;
-        let value = text.strip_prefix("0x").map_or_else(|| text.parse(), |text| i64::from_str_radix(text, 16));
+        let is_hex = text.starts_with("0x") || text.starts_with("0X");
+        let digits = text.trim_end_matches(['u', 'U', 'l', 'L']);
+        let value = if is_hex { i64::from_str_radix(&digits[2..], 16) } else { digits.parse() };
         value.map(|value: i64| sign * value).map_err(|_| {
             self.at -= 1;
             self.refuse(&format!("`{text}` where a number is expected"))
@@ -133,12 +142,14 @@ impl Reader {
             if self.eat(";") {
                 continue;
             }
-            if self.ahead(1) == ":" {
+            // A register may have a type: `int 0:r0 = 1;`.
+            let typed = (0..).take_while(|&nth| is_word(self.ahead(nth))).count();
+            if self.ahead(typed + 1) == ":" {
+                self.at += typed;
                 let thread = self.next()?;
                 self.expect(":")?;
                 let register = self.next()?;
-                self.expect("=")?;
-                let value = self.number()?;
+                let value = if self.eat("=") { self.value()? } else { 0 };
                 registers.entry(thread).or_default().push((register, value));
                 continue;
             }
@@ -150,8 +161,9 @@ impl Reader {
                 let mut name = self.next()?;
                 while !["=", ";", "}"].contains(&self.peek()) {
                     match self.peek() {
-                        "[" => return Err(self.refuse("an array")),
+                        "[" => return Err(self.refuse(&format!("the array `{name}`"))),
                         "*" => return Err(self.refuse("a pointer")),
+                        "," => break,
                         _ => name = self.next()?,
                     }
                 }
@@ -159,13 +171,34 @@ impl Reader {
             };
             let index = self.location(&name, Kind::Word);
             if self.eat("=") {
-                self.locations[index].init = self.number()?;
+                self.locations[index].init = self.value()?;
+            }
+            if !self.eat(";") && !self.eat(",") && self.peek() != "}" {
+                return Err(self.refuse(&format!("`{}` after the initial value of `{name}`", self.peek())));
             }
         }
         Ok(registers)
     }
 
-    fn body_name(&self) -> Option<(char, usize)> {
+    /// A number, or a macro of the C library around one.
+    fn value(&mut self) -> Result<i64, Refused> {
+        if self.peek() == "ATOMIC_VAR_INIT" || self.peek() == "(" {
+            self.eat("ATOMIC_VAR_INIT");
+            self.expect("(")?;
+            let value = self.number()?;
+            self.expect(")")?;
+            return Ok(value);
+        }
+        if self.peek() == "&" || is_word(self.peek()) {
+            return Err(self.refuse(&format!("`{}` as an initial value", self.peek())));
+        }
+        self.number()
+    }
+
+    fn body_name(&mut self) -> Option<(char, usize)> {
+        while matches!(self.peek(), "static" | "void") {
+            self.at += 1;
+        }
         let name = self.peek();
         let kind = name.chars().next().filter(|kind| ['P', 'H'].contains(kind))?;
         Some((kind, name[1..].parse().ok()?))
@@ -176,12 +209,13 @@ impl Reader {
         self.registers.clear();
         self.expect("(")?;
         while !self.eat(")") {
-            let mut words = Vec::new();
-            let mut stars = 0;
-            while !(self.peek() == "," || self.peek() == ")") || words.last().is_some_and(|word| word == "_Atomic") {
+            let (mut words, mut stars, mut depth) = (Vec::new(), 0, 0_usize);
+            while depth > 0 || !matches!(self.peek(), "," | ")") {
                 match self.next()?.as_str() {
                     "*" => stars += 1,
-                    "(" | ")" => {}
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    "[" => return Err(self.refuse(&format!("the array `{}`", words.pop().unwrap_or_default()))),
                     word => words.push(word.to_owned()),
                 }
             }
@@ -213,7 +247,11 @@ impl Reader {
                     self.at += 1;
                     self.expect("[")?;
                     while !self.eat("]") {
-                        if !self.eat(";") {
+                        if !self.eat(";") && !self.eat(",") {
+                            // A type may stand before the name.
+                            while is_word(self.peek()) && (is_word(self.ahead(1)) || self.ahead(2) == ":") {
+                                self.at += 1;
+                            }
                             let name = self.name()?;
                             test.shown.push(name);
                         }
@@ -221,7 +259,7 @@ impl Reader {
                 }
                 "filter" => {
                     self.at += 1;
-                    test.filter = Some(self.or()?);
+                    test.filter = Some(self.formula()?);
                 }
                 "exists" | "~" | "forall" | "not" => {
                     let quantifier = match self.next()?.as_str() {
@@ -232,10 +270,28 @@ impl Reader {
                             Quantifier::NotExists
                         }
                     };
-                    test.condition = Some(Condition { quantifier, formula: self.or()? });
+                    test.condition = Some(Condition { quantifier, formula: self.formula()? });
                 }
                 other => return Err(self.refuse(&format!("`{other}` after the threads"))),
             }
+        }
+    }
+
+    /// The names in the questions must be there: a misspelt one would make a condition false.
+    fn check_names(&self, test: &Litmus) -> Result<(), Refused> {
+        let mut names = test.shown.clone();
+        let formulas = test.condition.iter().map(|condition| &condition.formula).chain(&test.filter);
+        formulas.for_each(|formula| formula.names(&mut names));
+        let bodies: Vec<_> = test.threads.iter().chain(test.handlers.iter().map(|(_, body)| body)).collect();
+        let is_known = |name: &Name| match name {
+            Name::Location(name) => self.locations.iter().any(|location| location.name == *name),
+            Name::Register(thread, register) => {
+                bodies.iter().any(|body| body.name == *thread && body.registers.contains(register))
+            }
+        };
+        match names.iter().find(|name| !is_known(name)) {
+            Some(name) => Err(self.refuse(&format!("the question about `{name}`, which is not there,"))),
+            None => Ok(()),
         }
     }
 
@@ -246,7 +302,21 @@ impl Reader {
             return Ok(Name::Location(name));
         }
         let first = self.next()?;
-        if self.eat(":") { Ok(Name::Register(first, self.next()?)) } else { Ok(Name::Location(first)) }
+        // `P0:r0` is `0:r0`.
+        let thread = first.strip_prefix('P').filter(|number| number.parse::<usize>().is_ok());
+        if self.eat(":") {
+            Ok(Name::Register(thread.unwrap_or(&first).to_owned(), self.next()?))
+        } else {
+            Ok(Name::Location(first))
+        }
+    }
+
+    fn formula(&mut self) -> Result<Formula, Refused> {
+        let left = self.or()?;
+        if !self.eat("=>") {
+            return Ok(left);
+        }
+        Ok(Formula::Or(Box::new(Formula::Not(Box::new(left))), Box::new(self.formula()?)))
     }
 
     fn or(&mut self) -> Result<Formula, Refused> {
@@ -270,7 +340,7 @@ impl Reader {
             return Ok(Formula::Not(Box::new(self.atom()?)));
         }
         if self.eat("(") {
-            let inner = self.or()?;
+            let inner = self.formula()?;
             self.expect(")")?;
             return Ok(inner);
         }
@@ -299,6 +369,7 @@ impl Reader {
             Some((&"executions", [number])) => {
                 test.executions = Some(number.parse().map_err(|_| wrong(number))?);
             }
+            Some((&"compiler", ["reorders"])) => test.reorders = true,
             Some((&"expect", names)) => {
                 let names: Vec<_> = names
                     .iter()

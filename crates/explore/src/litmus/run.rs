@@ -1,180 +1,26 @@
-//! Runs a litmus test, and judges what came out.
+//! A litmus test as a program of the explorer.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::rc::Rc;
 
-use super::statement::{Call, Expected, Expression, Modify, Statement};
-use super::{Body, Kind, Litmus, Name, Quantifier};
+use super::call::Call;
+use super::statement::{Expected, Expression, Modify, Statement};
+use super::{Body, Kind, Litmus};
 use crate::atomic::{AtomicI64, Ordering, compiler_fence, fence};
-use crate::end::End;
 use crate::futex::{Queue, Wait};
-use crate::graph::Graph;
+use crate::run::with;
 use crate::sync::{Mutex, Semaphore};
-use crate::{Explorer, hint, signal, thread};
+use crate::{hint, signal, thread};
 
-/// How an execution of a test ended.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
-    /// With these values of the names.
-    Values(Vec<Option<i64>>),
-    /// Threads wait for ever.
-    Deadlock,
-    /// Threads spin for ever.
-    Livelock,
-    /// Plain accesses race: C gives the test no meaning.
-    Race,
-    /// A limit ended the execution.
-    Limit,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Values(values) => {
-                let text: Vec<_> = values.iter().map(|v| v.map_or("-".to_owned(), |v| v.to_string())).collect();
-                f.write_str(&text.join(" "))
-            }
-            Self::Deadlock => f.write_str("deadlock"),
-            Self::Livelock => f.write_str("livelock"),
-            Self::Race => f.write_str("race"),
-            Self::Limit => f.write_str("limit"),
-        }
-    }
-}
-
-/// What a test gave.
-#[derive(Debug)]
-pub struct Judged {
-    /// The names whose values the outcomes have.
-    pub names: Vec<Name>,
-    /// The outcomes, with the number of executions and the graph of one.
-    pub outcomes: BTreeMap<Line, (u64, Graph)>,
-    /// How many executions there were.
-    pub explored: u64,
-    /// How many distinct graphs they had.
-    pub distinct: u64,
-    /// How many runs came to no end.
-    pub discarded: u64,
-    /// Whether everything was run.
-    pub is_complete: bool,
-    /// Whether the condition of the file holds; `None` without a condition, or with a race.
-    pub holds: Option<bool>,
-    /// Outcomes that the file names, and that did not occur.
-    pub missing: Vec<Line>,
-    /// Outcomes that occurred, and that the file does not name.
-    pub extra: Vec<Line>,
-    /// The number of executions that the file names, if it is another one.
-    pub wrong_count: Option<u64>,
-    /// Whether the file names outcomes.
-    pub has_expectation: bool,
-}
-
-impl Judged {
-    /// Whether all that the file says is so.
-    pub fn is_as_said(&self) -> bool {
-        let conditions = if self.has_expectation { Some(true) } else { self.holds };
-        self.is_complete
-            && conditions != Some(false)
-            && self.missing.is_empty()
-            && self.extra.is_empty()
-            && self.wrong_count.is_none()
-    }
-}
-
-type Values = (Vec<Vec<Option<i64>>>, Vec<i64>);
-
-impl Litmus {
-    /// The names of its outcomes.
-    fn names(&self) -> Vec<Name> {
-        let mut names = self.expect.as_ref().map(|expect| expect.names.clone()).unwrap_or_default();
-        if names.is_empty() {
-            if let Some(condition) = &self.condition {
-                condition.formula.names(&mut names);
-            }
-            for name in &self.shown {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-        }
-        names
-    }
-
-    fn value(&self, values: &Values, name: &Name) -> Option<i64> {
-        match name {
-            Name::Location(name) => {
-                let index = self.locations.iter().position(|location| location.name == *name)?;
-                values.1.get(index).copied()
-            }
-            Name::Register(thread, register) => {
-                let bodies = self.threads.iter().chain(self.handlers.iter().map(|(_, body)| body));
-                let (number, body) = bodies.enumerate().find(|(_, body)| body.name == *thread)?;
-                let index = body.registers.iter().position(|known| known == register)?;
-                values.0[number][index]
-            }
-        }
-    }
-
-    /// Runs all executions.
-    pub fn run(&self, explorer: &Explorer) -> Judged {
-        let test = Rc::new(self.clone());
-        let report = explorer.clone().distinct().run_with_last(move || Machine::start(Rc::clone(&test)));
-        let names = self.names();
-        let is_complete = report.is_complete();
-        let (explored, discarded) = (report.explored, report.discarded);
-        let distinct = report.distinct.unwrap_or(explored);
-        let mut outcomes: BTreeMap<Line, (u64, Graph)> = BTreeMap::new();
-        let (mut some, mut all) = (false, true);
-        for (end, found) in report.ends {
-            let line = match &end {
-                End::Done(values) => {
-                    let value = |name: &Name| self.value(values, name);
-                    if self.filter.as_ref().is_some_and(|filter| !filter.holds(&value)) {
-                        continue;
-                    }
-                    if let Some(condition) = &self.condition {
-                        let holds = condition.formula.holds(&value);
-                        some |= holds;
-                        all &= holds;
-                    }
-                    Line::Values(names.iter().map(value).collect())
-                }
-                End::Deadlock => Line::Deadlock,
-                End::Livelock => Line::Livelock,
-                End::Race(_) => Line::Race,
-                End::Panic(_) | End::Limit(_) => Line::Limit,
-            };
-            outcomes.entry(line).or_insert_with(|| (0, found.graph)).0 += found.count;
-        }
-        let holds = self.condition.as_ref().filter(|_| !outcomes.contains_key(&Line::Race)).map(|condition| {
-            match condition.quantifier {
-                Quantifier::Exists => some,
-                Quantifier::NotExists => !some,
-                Quantifier::Forall => all,
-            }
-        });
-        let occurred: BTreeSet<_> = outcomes.keys().cloned().collect();
-        let wanted = self.expect.as_ref().map(|expect| &expect.lines);
-        let missing = wanted.map_or(Vec::new(), |wanted| wanted.difference(&occurred).cloned().collect());
-        let extra = wanted.map_or(Vec::new(), |wanted| occurred.difference(wanted).cloned().collect());
-        let wrong_count = self.executions.filter(|&executions| executions != explored);
-        let has_expectation = self.expect.is_some();
-        Judged {
-            names,
-            outcomes,
-            explored,
-            distinct,
-            discarded,
-            is_complete,
-            holds,
-            missing,
-            extra,
-            wrong_count,
-            has_expectation,
-        }
-    }
+/// What an execution gave.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Values {
+    /// Those of the threads, then those of the handlers.
+    pub(super) registers: Vec<Vec<Option<i64>>>,
+    /// The last values of the locations.
+    pub(super) last: Vec<i64>,
+    /// Whether plain accesses race. The execution goes on all the same, as in herd.
+    pub(super) races: bool,
 }
 
 enum Place {
@@ -185,7 +31,7 @@ enum Place {
 }
 
 /// A test in execution.
-struct Machine {
+pub(super) struct Machine {
     test: Rc<Litmus>,
     places: Vec<Place>,
     registers: Vec<Vec<Cell<Option<i64>>>>,
@@ -193,7 +39,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(test: Rc<Litmus>) -> impl FnOnce() -> Values {
+    pub(super) fn start(test: Rc<Litmus>) -> impl FnOnce() -> Values {
         let places = test.locations.iter().map(|location| match location.kind {
             Kind::Word => Place::Word(AtomicI64::new(location.init)),
             Kind::Futex => Place::Futex(AtomicI64::new(location.init), Queue::new()),
@@ -227,7 +73,7 @@ impl Machine {
                 Place::Word(word) | Place::Futex(word, _) => word.load(Ordering::Relaxed),
                 Place::Mutex(_) | Place::Semaphore(_) => 0,
             });
-            (registers, last.collect())
+            Values { registers, last: last.collect(), races: with(|run| run.search.graph.race().is_some()) }
         }
     }
 
@@ -258,6 +104,13 @@ impl Machine {
                     let branch = if value(condition) != 0 { then } else { otherwise };
                     self.block(branch, thread, registers);
                 }
+                Statement::DoWhile(body, condition) => loop {
+                    self.block(body, thread, registers);
+                    if value(condition) == 0 {
+                        break;
+                    }
+                    hint::spin_loop();
+                },
                 Statement::While(condition, body) => {
                     while value(condition) != 0 {
                         self.block(body, thread, registers);
@@ -286,6 +139,15 @@ impl Machine {
                 let value = inner(value);
                 self.word(*at).store(value, *order);
                 0
+            }
+            Expression::Init(at, value) => {
+                let value = inner(value);
+                self.word(*at).store_plain(value);
+                0
+            }
+            Expression::Choose(condition, then, otherwise) => {
+                let branch = if inner(condition) != 0 { then } else { otherwise };
+                inner(branch)
             }
             Expression::Modify(at, modify, operand, order) => {
                 let (word, operand) = (self.word(*at), inner(operand));
@@ -362,6 +224,8 @@ impl Machine {
             ">" => i64::from(a > b),
             "<=" => i64::from(a <= b),
             ">=" => i64::from(a >= b),
+            "<<" => a.checked_shl(b as u32).unwrap_or(0),
+            ">>" => a.checked_shr(b as u32).unwrap_or(0),
             "+" => a.wrapping_add(b),
             "-" => a.wrapping_sub(b),
             _ => a.wrapping_mul(b),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Judged, Litmus};
-use crate::graph::{Event, Graph, Id, Kind, bits};
+use super::{Judged, Litmus, Location};
+use crate::graph::{Event, Graph, Id, Kind, THREADS, bits};
 
 impl Judged {
     /// The word for what came out.
@@ -46,13 +46,13 @@ impl fmt::Display for Shown<'_> {
             let mark = if judged.extra.contains(line) { "  unexpected" } else { "" };
             writeln!(f, "  {count:5}  {line}{mark}")?;
             if *executions {
-                write!(f, "{}", columns(graph))?;
+                write!(f, "{}", columns(test, graph))?;
             }
         }
         for line in &judged.missing {
             writeln!(f, "      -  {line}  missing")?;
         }
-        if let (Some(condition), Some(holds)) = (&test.condition, judged.holds) {
+        if let (Some(condition), Some(holds)) = (&test.condition, judged.holds_with_races) {
             writeln!(f, "  {condition}: {}", if holds { "yes" } else { "no" })?;
         }
         if let Some(wrong) = judged.wrong_count {
@@ -66,20 +66,38 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The events of each thread, a line each.
-fn columns(graph: &Graph) -> String {
+/// The events of each thread, a line each: `#2 read x.acq = 1 (from P0#3)`.
+fn columns(test: &Litmus, graph: &Graph) -> String {
+    let names = location_names(test);
     let mut text = String::new();
     for (slot, thread) in graph.threads.iter().enumerate() {
-        let events = thread.events.iter().filter_map(|event| describe(graph, event));
+        let events = thread.events.iter().enumerate();
+        let events = events.filter_map(|(index, event)| Some(format!("#{index} {}", describe(&names, graph, event)?)));
         let events: Vec<_> = events.collect();
         if !events.is_empty() {
-            text.push_str(&format!("           thread {slot}: {}\n", events.join("; ")));
+            text.push_str(&format!("           P{slot}: {}\n", events.join("; ")));
         }
     }
     text
 }
 
-fn describe(graph: &Graph, event: &Event) -> Option<String> {
+/// The names of the locations that the first thread makes, in the order in which it makes them
+/// ([`super::run`]).
+fn location_names(test: &Litmus) -> Vec<String> {
+    let mut names = Vec::new();
+    for Location { name, kind, .. } in &test.locations {
+        names.push(name.clone());
+        if *kind == super::Kind::Futex {
+            names.push(format!("queue({name})"));
+            names.extend((0..THREADS).map(|slot| format!("wake-ups({name}, P{slot})")));
+        }
+    }
+    // The tokens of the threads that are started, and that of the first one.
+    names.extend((1..test.threads.len()).chain([0]).map(|number| format!("token(P{number})")));
+    names
+}
+
+fn describe(names: &[String], graph: &Graph, event: &Event) -> Option<String> {
     let order = match event.ord {
         0 => "",
         bits::ACQ => ".acq",
@@ -87,22 +105,25 @@ fn describe(graph: &Graph, event: &Event) -> Option<String> {
         ord if ord & bits::SC != 0 => ".sc",
         _ => ".ar",
     };
-    let (slot, number) = graph.locations.get(event.loc as usize).map_or((0, 0), |location| location.name);
-    let location = format!("L{slot}.{number}{order}");
+    let location = || {
+        let (slot, number) = graph.locations[event.loc as usize].name;
+        let known = names.get(usize::from(number)).filter(|_| slot == 0);
+        format!("{}{order}", known.cloned().unwrap_or_else(|| format!("location {number} of P{slot}")))
+    };
     match event.kind {
         Kind::Load => {
             let from = if event.src == Id::INIT {
                 "the initial value".to_owned()
             } else {
-                format!("thread {} event {}", event.src.thread, event.src.index)
+                format!("P{}#{}", event.src.thread, event.src.index)
             };
             let order = &graph.locations[event.loc as usize].order;
             let is_newest = order.last().copied().unwrap_or(Id::INIT) == event.src;
             let older = if is_newest || event.opens { "" } else { ", not the last" };
             let waits = if event.blocked { ", waits" } else { "" };
-            Some(format!("read {location} = {} (from {from}{older}{waits})", event.val as i64))
+            Some(format!("read {} = {} (from {from}{older}{waits})", location(), event.val as i64))
         }
-        Kind::Store => Some(format!("write {location} = {}", event.val as i64)),
+        Kind::Store => Some(format!("write {} = {}", location(), event.val as i64)),
         Kind::Fence => Some(format!("fence{order}")),
         Kind::Choice if event.val != 0 => Some(format!("choice {}", event.val)),
         _ => None,

@@ -1,5 +1,6 @@
 //! The C of litmus tests: statements and expressions.
 
+use super::call::Call;
 use super::parse::Reader;
 use super::{Kind, Refused};
 use crate::atomic::Ordering;
@@ -11,6 +12,7 @@ pub(crate) enum Statement {
     Do(Expression),
     If(Expression, Vec<Statement>, Vec<Statement>),
     While(Expression, Vec<Statement>),
+    DoWhile(Vec<Statement>, Expression),
 }
 
 /// `None` as an order is a plain access.
@@ -20,12 +22,21 @@ pub(crate) enum Expression {
     Register(usize),
     Load(usize, Option<Ordering>),
     Modify(usize, Modify, Box<Expression>, Ordering),
-    Exchange { at: usize, expected: Expected, new: Box<Expression>, orders: [Ordering; 2], weak: bool },
+    Exchange {
+        at: usize,
+        expected: Expected,
+        new: Box<Expression>,
+        orders: [Ordering; 2],
+        weak: bool,
+    },
     Store(usize, Box<Expression>, Ordering),
+    /// A plain store.
+    Init(usize, Box<Expression>),
     Fence(Ordering),
     CompilerFence(Ordering),
     Not(Box<Expression>),
     Negative(Box<Expression>),
+    Choose(Box<Expression>, Box<Expression>, Box<Expression>),
     Binary(String, Box<Expression>, Box<Expression>),
     Call(Call, usize, Option<Box<Expression>>),
 }
@@ -46,44 +57,52 @@ pub(crate) enum Expected {
     Location(usize),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
-    Wait,
-    WaitTimeout,
-    Wake,
-    Lock,
-    Unlock,
-    Take,
-    Post,
-    Park,
-    Unpark,
-    Mask,
-    Unmask,
-    Raise,
-    Assume,
-}
-
-const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
-    ("futex_wait", Call::Wait, Some(Kind::Futex), true),
-    ("futex_wait_timeout", Call::WaitTimeout, Some(Kind::Futex), true),
-    ("futex_wake", Call::Wake, Some(Kind::Futex), true),
-    ("mutex_lock", Call::Lock, Some(Kind::Mutex), false),
-    ("mutex_unlock", Call::Unlock, Some(Kind::Mutex), false),
-    ("sem_wait", Call::Take, Some(Kind::Semaphore), false),
-    ("sem_post", Call::Post, Some(Kind::Semaphore), false),
-    ("park", Call::Park, None, false),
-    ("unpark", Call::Unpark, None, true),
-    ("sigmask", Call::Mask, None, false),
-    ("sigunmask", Call::Unmask, None, false),
-    ("raise", Call::Raise, None, false),
-    ("assume", Call::Assume, None, true),
+/// The binary operators, from those that bind least.
+const LEVELS: &[&[&str]] = &[
+    &["||"],
+    &["&&"],
+    &["|"],
+    &["^"],
+    &["&"],
+    &["==", "!="],
+    &["<", ">", "<=", ">="],
+    &["<<", ">>"],
+    &["+", "-"],
+    &["*"],
 ];
 
-/// The binary operators, from those that bind least.
-const LEVELS: &[&[&str]] =
-    &[&["||"], &["&&"], &["|"], &["^"], &["&"], &["==", "!="], &["<", ">", "<=", ">="], &["+", "-"], &["*"]];
+/// Assignments that combine.
+const ASSIGNMENTS: &[(&str, &str)] =
+    &[("+=", "+"), ("-=", "-"), ("|=", "|"), ("&=", "&"), ("^=", "^"), ("*=", "*"), ("++", "+"), ("--", "-")];
 
-fn is_word(text: &str) -> bool {
+/// Words of which the types of C consist.
+pub(super) const TYPES: &[&str] = &[
+    "void",
+    "int",
+    "long",
+    "short",
+    "char",
+    "unsigned",
+    "signed",
+    "const",
+    "volatile",
+    "_Bool",
+    "bool",
+    "size_t",
+    "int8_t",
+    "int16_t",
+    "int32_t",
+    "int64_t",
+    "uint8_t",
+    "uint16_t",
+    "uint32_t",
+    "uint64_t",
+    "intptr_t",
+    "uintptr_t",
+    "__int128",
+];
+
+pub(super) fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
@@ -131,27 +150,51 @@ impl Reader {
                 }
                 into.push(Statement::If(condition, then, otherwise));
             }
-            word @ ("for" | "do" | "switch" | "goto" | "return" | "break" | "continue") => {
+            "do" => {
+                self.next()?;
+                let mut body = Vec::new();
+                self.block(&mut body)?;
+                self.expect("while")?;
+                self.expect("(")?;
+                let condition = self.expression(0)?;
+                self.expect(")")?;
+                self.expect(";")?;
+                into.push(Statement::DoWhile(body, condition));
+            }
+            word @ ("for" | "switch" | "goto" | "return" | "break" | "continue") => {
                 return Err(self.refuse(&format!("`{word}`")));
             }
             "*" => {
                 self.next()?;
                 let name = self.next()?;
                 let (at, is_atomic) = self.pointer(&name)?;
-                self.expect("=")?;
+                if !self.eat("=") {
+                    return Err(self.refuse(&format!("`*{name} {}`", self.peek())));
+                }
                 let value = self.expression(0)?;
                 self.expect(";")?;
                 into.push(Statement::Store(at, value, is_atomic.then_some(Ordering::SeqCst)));
             }
+            word if TYPES.contains(&word) && self.ahead(1) == "*" => {
+                return Err(self.refuse(&format!("the pointer `{}`", self.ahead(2))));
+            }
             word if is_word(word) && is_word(self.ahead(1)) => self.declaration(into)?,
-            word if is_word(word) && self.ahead(1) == "=" => {
+            word if is_word(word) && self.assignment().is_some() => {
+                let operator = self.assignment().flatten();
                 let name = self.next()?;
                 if self.parameters.contains_key(&name) {
                     return Err(self.refuse(&format!("a store to the pointer `{name}`")));
                 }
                 let register = self.register(&name);
-                self.next()?;
-                let value = self.expression(0)?;
+                let is_step = matches!(self.next()?.as_str(), "++" | "--");
+                let mut value = if is_step { Expression::Number(1) } else { self.expression(0)? };
+                if let Some(operator) = operator {
+                    value = Expression::Binary(
+                        operator.to_owned(),
+                        Box::new(Expression::Register(register)),
+                        Box::new(value),
+                    );
+                }
                 self.expect(";")?;
                 into.push(Statement::Set(register, value));
             }
@@ -162,6 +205,13 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Whether the next word is followed by an assignment, and with which operator.
+    fn assignment(&self) -> Option<Option<&'static str>> {
+        let sign = self.ahead(1);
+        let combined = ASSIGNMENTS.iter().find(|(known, _)| *known == sign).map(|&(_, operator)| Some(operator));
+        if sign == "=" { Some(None) } else { combined }
     }
 
     fn declaration(&mut self, into: &mut Vec<Statement>) -> Result<(), Refused> {
@@ -185,7 +235,7 @@ impl Reader {
         }
     }
 
-    fn pointer(&mut self, name: &str) -> Result<(usize, bool), Refused> {
+    pub(super) fn pointer(&mut self, name: &str) -> Result<(usize, bool), Refused> {
         match self.parameters.get(name).copied() {
             Some(is_atomic) => Ok((self.location(name, Kind::Word), is_atomic)),
             None => Err(self.refuse(&format!("`{name}`, which is no parameter of the thread,"))),
@@ -200,6 +250,12 @@ impl Reader {
             let right = self.expression(level + 1)?;
             left = Expression::Binary(operator, Box::new(left), Box::new(right));
         }
+        if level == 0 && self.eat("?") {
+            let then = self.expression(0)?;
+            self.expect(":")?;
+            let otherwise = self.expression(0)?;
+            left = Expression::Choose(Box::new(left), Box::new(then), Box::new(otherwise));
+        }
         Ok(left)
     }
 
@@ -213,6 +269,15 @@ impl Reader {
                 self.next()?;
                 Ok(Expression::Negative(Box::new(self.unary()?)))
             }
+            "~" => {
+                self.next()?;
+                let value = Box::new(self.unary()?);
+                Ok(Expression::Binary("^".to_owned(), value, Box::new(Expression::Number(-1))))
+            }
+            "+" => {
+                self.next()?;
+                self.unary()
+            }
             "*" => {
                 self.next()?;
                 let name = self.next()?;
@@ -221,8 +286,10 @@ impl Reader {
             }
             "(" => {
                 self.next()?;
-                if self.peek() == "void" || (is_word(self.peek()) && self.ahead(1) == ")" && is_word(self.ahead(2))) {
-                    self.next()?;
+                if TYPES.contains(&self.peek()) {
+                    while TYPES.contains(&self.peek()) || self.peek() == "*" {
+                        self.next()?;
+                    }
                     self.expect(")")?;
                     return self.unary();
                 }
@@ -241,115 +308,5 @@ impl Reader {
             word if word.starts_with(|c: char| c.is_ascii_digit()) => Ok(Expression::Number(self.number()?)),
             word => Err(self.refuse(&format!("`{word}` in an expression"))),
         }
-    }
-
-    fn order(&mut self) -> Result<Ordering, Refused> {
-        let name = self.next()?;
-        match name.trim_start_matches("memory_order_") {
-            "relaxed" => Ok(Ordering::Relaxed),
-            "acquire" | "consume" => Ok(Ordering::Acquire),
-            "release" => Ok(Ordering::Release),
-            "acq_rel" => Ok(Ordering::AcqRel),
-            "seq_cst" => Ok(Ordering::SeqCst),
-            _ => Err(self.refuse(&format!("the memory order `{name}`"))),
-        }
-    }
-
-    fn call(&mut self) -> Result<Expression, Refused> {
-        let name = self.next()?;
-        self.expect("(")?;
-        if let Some(&(_, call, kind, has_value)) = CALLS.iter().find(|(known, ..)| *known == name) {
-            return self.own_call(call, kind, has_value);
-        }
-        if let Some(kind) = name.strip_prefix("atomic_").filter(|kind| kind.ends_with("_fence")) {
-            let order = self.order()?;
-            self.expect(")")?;
-            return match kind {
-                "thread_fence" => Ok(Expression::Fence(order)),
-                "signal_fence" => Ok(Expression::CompilerFence(order)),
-                _ => Err(self.refuse(&format!("`{name}`"))),
-            };
-        }
-        let plain = name.strip_suffix("_explicit").unwrap_or(&name).to_owned();
-        let is_explicit = plain != name;
-        let Some(operation) = plain.strip_prefix("atomic_") else {
-            return Err(self.refuse(&format!("`{name}`")));
-        };
-        let target = self.next()?;
-        let (at, _) = self.pointer(&target)?;
-        let modify = match operation {
-            "load" => {
-                let order = self.last_order(is_explicit)?;
-                return Ok(Expression::Load(at, Some(order)));
-            }
-            "store" => {
-                self.expect(",")?;
-                let value = self.expression(0)?;
-                let order = self.last_order(is_explicit)?;
-                return Ok(Expression::Store(at, Box::new(value), order));
-            }
-            "compare_exchange_strong" | "compare_exchange_weak" => {
-                return self.exchange(at, operation.ends_with("weak"), is_explicit);
-            }
-            "fetch_add" => Modify::Add,
-            "fetch_sub" => Modify::Sub,
-            "fetch_and" => Modify::And,
-            "fetch_or" => Modify::Or,
-            "fetch_xor" => Modify::Xor,
-            "exchange" => Modify::Swap,
-            _ => return Err(self.refuse(&format!("`{name}`"))),
-        };
-        self.expect(",")?;
-        let operand = self.expression(0)?;
-        let order = self.last_order(is_explicit)?;
-        Ok(Expression::Modify(at, modify, Box::new(operand), order))
-    }
-
-    fn last_order(&mut self, is_explicit: bool) -> Result<Ordering, Refused> {
-        let order = if is_explicit {
-            self.expect(",")?;
-            self.order()?
-        } else {
-            Ordering::SeqCst
-        };
-        self.expect(")")?;
-        Ok(order)
-    }
-
-    fn exchange(&mut self, at: usize, weak: bool, is_explicit: bool) -> Result<Expression, Refused> {
-        self.expect(",")?;
-        let expected = if self.eat("&") {
-            let name = self.next()?;
-            Expected::Register(self.register(&name))
-        } else {
-            let name = self.next()?;
-            Expected::Location(self.pointer(&name)?.0)
-        };
-        self.expect(",")?;
-        let new = Box::new(self.expression(0)?);
-        let mut orders = [Ordering::SeqCst; 2];
-        if is_explicit {
-            for order in &mut orders {
-                self.expect(",")?;
-                *order = self.order()?;
-            }
-        }
-        self.expect(")")?;
-        Ok(Expression::Exchange { at, expected, new, orders, weak })
-    }
-
-    fn own_call(&mut self, call: Call, kind: Option<Kind>, has_value: bool) -> Result<Expression, Refused> {
-        let mut at = 0;
-        if let Some(kind) = kind {
-            let target = self.next()?;
-            self.pointer(&target)?;
-            at = self.location(&target, kind);
-            if has_value {
-                self.expect(",")?;
-            }
-        }
-        let value = if has_value { Some(Box::new(self.expression(0)?)) } else { None };
-        self.expect(")")?;
-        Ok(Expression::Call(call, at, value))
     }
 }

@@ -1,5 +1,5 @@
-//! The words of a litmus file. Comments of herd (`(* … *)`, outside of braces) are kept apart, since ours
-//! carry the outcomes to expect.
+//! The words of a litmus file. Comments of herd (`(* … *)`, which nest; outside of C) are kept apart, since
+//! ours carry the outcomes to expect.
 
 use super::Refused;
 
@@ -15,6 +15,8 @@ pub(crate) fn tokens(text: &str) -> Result<(Vec<Token>, Vec<String>), Refused> {
     let chars: Vec<char> = text.chars().collect();
     let (mut tokens, mut comments) = (Vec::new(), Vec::new());
     let (mut at, mut line, mut depth) = (0, 1, 0_usize);
+    // The first braces hold initial values; those after them C.
+    let (mut has_initial, mut in_code) = (false, false);
     let starts = |at: usize, with: &str| with.chars().enumerate().all(|(nth, c)| chars.get(at + nth) == Some(&c));
     while at < chars.len() {
         let c = chars[at];
@@ -26,9 +28,8 @@ pub(crate) fn tokens(text: &str) -> Result<(Vec<Token>, Vec<String>), Refused> {
             at += 1;
         } else if starts(at, "//") {
             at += chars[at..].iter().position(|&c| c == '\n').unwrap_or(chars.len() - at);
-        } else if (depth == 0 && starts(at, "(*")) || starts(at, "/*") {
-            let end = if c == '(' { "*)" } else { "*/" };
-            let Some(close) = (at + 2..chars.len()).find(|&close| starts(close, end)) else {
+        } else if (!in_code && starts(at, "(*")) || starts(at, "/*") {
+            let Some(close) = end_of_comment(&chars, at) else {
                 return Err(Refused { line, what: "a comment that does not end".into() });
             };
             let comment: String = chars[at + 2..close].iter().collect();
@@ -46,16 +47,46 @@ pub(crate) fn tokens(text: &str) -> Result<(Vec<Token>, Vec<String>), Refused> {
                     at += 1;
                 }
             } else {
-                let pairs = ["/\\", "\\/", "==", "!=", "&&", "||", "->", "<=", ">=", "++", "--"];
+                let pairs = [
+                    "/\\", "\\/", "==", "!=", "&&", "||", "->", "<=", ">=", "++", "--", "=>", "<<", ">>", "+=", "-=",
+                    "|=", "&=", "^=", "*=",
+                ];
                 at += if pairs.iter().any(|pair| starts(at, pair)) { 2 } else { 1 };
             }
             match c {
                 '{' => depth += 1,
-                '}' => depth = depth.saturating_sub(1),
+                '}' => {
+                    depth = depth.saturating_sub(1);
+                    has_initial |= depth == 0;
+                }
                 _ => {}
             }
+            in_code = has_initial && depth > 0;
             tokens.push(Token { text: chars[begun..at].iter().collect(), line });
         }
     }
     Ok((tokens, comments))
+}
+
+/// Where the comment that begins at `at` ends: the place of its closing mark.
+fn end_of_comment(chars: &[char], at: usize) -> Option<usize> {
+    let nests = chars[at] == '(';
+    let mut depth = 1;
+    let mut next = at + 2;
+    while next + 1 < chars.len() {
+        match (chars[next], chars[next + 1]) {
+            ('(', '*') if nests => depth += 1,
+            ('*', ')') if nests => depth -= 1,
+            ('*', '/') if !nests => depth -= 1,
+            _ => {
+                next += 1;
+                continue;
+            }
+        }
+        if depth == 0 {
+            return Some(next);
+        }
+        next += 2;
+    }
+    None
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use corosensei::stack::DefaultStack;
 
+use super::reorder::Order;
 use super::{Fiber, Status, Stop, with};
 use crate::cell::Contexts;
 use crate::end::End;
@@ -64,8 +65,10 @@ impl Fiber {
             locations: 0,
             turn: 0,
             turns: 0,
+            spurious: 0,
             signals: Signals::default(),
             contexts: Contexts::default(),
+            order: Order::default(),
             thread: None,
         }
     }

@@ -18,6 +18,7 @@
 mod fiber;
 mod follow;
 mod points;
+pub(crate) mod reorder;
 mod step;
 
 use std::cell::Cell;
@@ -30,7 +31,9 @@ use crate::signal::Signals;
 
 pub(crate) use fiber::start as fiber_start;
 pub(crate) use follow::Guide;
-pub(crate) use points::{after, assume, deliver, halt_here, interrupt, spin_turn};
+pub(crate) use points::{
+    after, assume, deliver, halt_here, interrupt, may_wake_spuriously, spin_turn, wakes_spuriously,
+};
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
 /// What a thread is doing.
@@ -59,8 +62,11 @@ pub(crate) struct Fiber {
     /// Where the turn of a spinning loop began.
     pub(crate) turn: usize,
     pub(crate) turns: usize,
+    /// How many of its wake-ups were spurious.
+    pub(crate) spurious: u32,
     pub(crate) signals: Signals,
     pub(crate) contexts: crate::cell::Contexts,
+    pub(crate) order: reorder::Order,
     pub(crate) thread: Option<crate::thread::Thread>,
 }
 
@@ -79,6 +85,12 @@ pub(crate) struct Rules {
     pub(crate) events: usize,
     pub(crate) turns: usize,
     pub(crate) unmerged: bool,
+    /// Whether a race of plain accesses takes the place of the end of an execution that has one.
+    pub(crate) races_end: bool,
+    /// How many wake-ups of each thread may be spurious.
+    pub(crate) spurious: u32,
+    /// Whether handlers see what the compiler may reorder.
+    pub(crate) reorders: bool,
 }
 
 /// The state of the current execution.
@@ -183,6 +195,9 @@ impl Run {
     /// How the threads ended, if none can go on.
     fn close(&self) -> Result<End<()>, Stop> {
         let end = self.end()?;
+        if !self.rules.races_end && end == End::Done(()) {
+            return Ok(end);
+        }
         Ok(self.search.graph.race().map_or(end, End::Race))
     }
 

@@ -1,22 +1,27 @@
 //! Points where a signal may be delivered, and the turns of spinning loops.
 
-use super::{Request, Status, fiber, limit, step, with};
+use super::{Request, Status, fiber, limit, reorder, step, with};
 use crate::end::Limit;
 use crate::graph::{Event, Graph, Kind};
 
 /// A point where the environment may deliver signals to the thread that runs: each choice is an event.
 pub(crate) fn deliver() {
+    let mut has_come = false;
     loop {
         let (able, ended) = with(|run| {
             let able = if run.ended || run.is_open() { 0 } else { run.fibers[run.current].signals.able() };
             (able, run.ended)
         });
-        if able == 0 || ended {
+        let choice = if able == 0 || ended { 0 } else { step(Request::Choice(1 + u64::from(able.count_ones()))) };
+        let Some(nth) = choice.checked_sub(1) else {
+            if std::mem::take(&mut has_come) && reorder::do_delayed() {
+                continue;
+            }
             return;
-        }
-        let choice = step(Request::Choice(1 + u64::from(able.count_ones())));
-        let Some(nth) = choice.checked_sub(1) else { return };
+        };
+        reorder::load_ahead();
         arrive(able, nth);
+        has_come = true;
     }
 }
 
@@ -36,6 +41,16 @@ pub(crate) fn interrupt() {
     }
 }
 
+/// Whether a wake-up of the thread that runs may be spurious.
+pub(crate) fn may_wake_spuriously() -> bool {
+    with(|run| !run.ended && run.fibers[run.current].spurious < run.rules.spurious)
+}
+
+/// A wake-up of the thread that runs is spurious.
+pub(crate) fn wakes_spuriously() {
+    with(|run| run.fibers[run.current].spurious += 1);
+}
+
 /// The execution has a stop: the thread does nothing more.
 pub(crate) fn halt_here() {
     if with(|run| !run.ended) {
@@ -46,6 +61,7 @@ pub(crate) fn halt_here() {
 /// The end of a turn of a loop that waits for another thread.
 pub(crate) fn spin_turn() {
     deliver();
+    reorder::barrier();
     let goes_on = with(|run| {
         if run.ended || run.stop.is_some() {
             return true;

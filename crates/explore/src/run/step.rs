@@ -133,6 +133,11 @@ impl Run {
         }
         let slot = self.current;
         let done = self.fibers[slot].done;
+        if self.rules.reorders && !self.keeps_order(request) {
+            self.fibers[slot].assumes = true;
+            self.fibers[slot].status = Status::Blocked;
+            return Attempt::Wait;
+        }
         if self.guide.is_some() {
             return self.follow(request, slot, done);
         }

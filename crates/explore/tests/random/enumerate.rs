@@ -6,8 +6,13 @@ use std::collections::BTreeSet;
 use sigproof_explore::End;
 use sigproof_explore::atomic::Ordering;
 
+use crate::arrive::{self, permutations};
 use crate::program::{Op, Outcome, Program};
 use crate::relation::Relation;
+use crate::reorder;
+
+/// Operations: number in the program, operation, whether a weak one fails by choice.
+pub type Ops = Vec<(usize, Op, bool)>;
 
 /// The operations that each thread does in one candidate, after all choices.
 struct Plan {
@@ -38,27 +43,38 @@ enum Kind {
     Other,
 }
 
-/// All outcomes, and the number of consistent executions.
-pub fn enumerate(program: &Program) -> (BTreeSet<Outcome>, u64) {
+/// All outcomes, and the number of consistent executions. `reordered`: handlers find the accesses of their
+/// threads as the compiler may have reordered them.
+pub fn enumerate(program: &Program, reordered: bool) -> (BTreeSet<Outcome>, u64) {
     let mut found = (BTreeSet::new(), 0);
-    let positions = match &program.handler {
-        Some((thread, _)) => (0..=program.threads[*thread].len()).map(Some).chain([None]).collect(),
-        None => vec![None],
+    let offsets = program.offsets();
+    let numbered = |first: usize, ops: &[Op]| -> Ops {
+        ops.iter().enumerate().map(|(nth, &op)| (first + nth, op, false)).collect()
     };
-    for position in positions {
-        let offsets = program.offsets();
-        let mut threads: Vec<Vec<(usize, Op, bool)>> = Vec::new();
-        for (number, thread) in program.threads.iter().enumerate() {
-            threads.push(thread.iter().enumerate().map(|(nth, &op)| (offsets[number] + nth, op, false)).collect());
+    let texts: Vec<Ops> = program.threads.iter().zip(&offsets).map(|(ops, &first)| numbered(first, ops)).collect();
+    let handlers: Vec<(usize, Ops)> = program
+        .handlers
+        .iter()
+        .zip(&offsets[program.threads.len()..])
+        .map(|((thread, ops), &first)| (*thread, numbered(first, ops)))
+        .collect();
+    // Only the text of a thread that is interrupted can be seen in another order.
+    let mut all = vec![texts];
+    if reordered {
+        for &(thread, _) in &handlers {
+            all = all.iter().flat_map(|texts| reorder::orders_of(texts, thread)).collect();
         }
-        let mut inserted = None;
-        if let (Some((thread, handler)), Some(position)) = (&program.handler, position) {
-            let first = program.operations() - handler.len();
-            let ops = handler.iter().enumerate().map(|(nth, &op)| (first + nth, op, false));
-            threads[*thread].splice(position..position, ops);
-            inserted = Some((*thread, position));
+    }
+    let mut done = BTreeSet::new();
+    for texts in all {
+        for order in arrive::orders(handlers.len()) {
+            arrive::place(&handlers, &order, &texts, &mut Vec::new(), &mut |texts, inserted| {
+                // A thread may have the same text in several ways.
+                if done.insert(format!("{texts:?} {inserted:?}")) {
+                    truncate(program, texts, inserted, &mut vec![None; texts.len()], 0, &mut found);
+                }
+            });
         }
-        truncate(program, &threads, inserted, &mut vec![None; threads.len()], 0, &mut found);
     }
     found
 }
@@ -67,7 +83,7 @@ pub fn enumerate(program: &Program) -> (BTreeSet<Outcome>, u64) {
 fn truncate(
     program: &Program,
     threads: &[Vec<(usize, Op, bool)>],
-    inserted: Option<(usize, usize)>,
+    inserted: &[(usize, usize)],
     cuts: &mut Vec<Option<usize>>,
     next: usize,
     found: &mut (BTreeSet<Outcome>, u64),
@@ -89,7 +105,7 @@ fn truncate(
     cuts[next] = None;
 }
 
-fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: Option<(usize, usize)>) -> Option<Plan> {
+fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: &[(usize, usize)]) -> Option<Plan> {
     let mut kept: Vec<_> = threads.to_vec();
     for (thread, cut) in cuts.iter().enumerate() {
         if let Some(cut) = *cut {
@@ -108,7 +124,7 @@ fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: Op
         blocked[0] = false;
     }
     let stuck = join.is_some() || cuts.iter().any(Option::is_some);
-    if let Some((thread, position)) = inserted {
+    for &(thread, position) in inserted {
         let reaches = match (cuts[thread], join.filter(|_| thread == 0)) {
             (Some(cut), _) => position <= cut,
             (None, Some(join)) => position <= join,
@@ -121,7 +137,7 @@ fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: Op
     for other in 1..threads.len() {
         if !kept[0].iter().any(|(_, op, _)| *op == Op::Spawn(other)) {
             // Never started: it can neither be blocked nor be interrupted.
-            if cuts[other].is_some() || inserted.is_some_and(|(thread, _)| thread == other) {
+            if cuts[other].is_some() || inserted.iter().any(|&(thread, _)| thread == other) {
                 return None;
             }
             kept[other].clear();
@@ -155,7 +171,7 @@ struct Candidate<'a> {
 }
 
 fn writes_after(op: Op) -> bool {
-    matches!(op, Op::Add(..) | Op::Cas(..) | Op::Weak(..))
+    matches!(op, Op::Add(..) | Op::Swap(..) | Op::Cas(..) | Op::Weak(..))
 }
 
 impl<'a> Candidate<'a> {
@@ -170,12 +186,17 @@ impl<'a> Candidate<'a> {
                 match op {
                     Op::Load(at, order) | Op::Await(at, order) => add(Kind::Read, at, order),
                     Op::Store(at, _, order) => add(Kind::Write, at, order),
-                    Op::Add(at, _, order) | Op::Cas(at, _, _, order, _) | Op::Weak(at, _, _, order, _) => {
+                    Op::Add(at, _, order)
+                    | Op::Swap(at, _, order)
+                    | Op::Cas(at, _, _, order, _)
+                    | Op::Weak(at, _, _, order, _) => {
                         add(Kind::Read, at, order);
                         add(Kind::Write, at, order);
                     }
                     Op::Fence(order) => add(Kind::Fence, usize::MAX, order),
-                    Op::Spawn(_) | Op::Join(_) => add(Kind::Other, usize::MAX, Ordering::Relaxed),
+                    Op::Spawn(_) | Op::Join(_) | Op::Compiler(_) | Op::Closed(_) => {
+                        add(Kind::Other, usize::MAX, Ordering::Relaxed)
+                    }
                 }
             }
         }
@@ -243,7 +264,9 @@ impl<'a> Candidate<'a> {
                 .filter(|&event| exists[event] && self.events[event].kind == Kind::Write && self.events[event].at == at)
                 .collect();
             let mut all = Vec::new();
-            permutations(&writes, &mut Vec::new(), &mut all);
+            // Writes of one thread are in the order of its text.
+            let may_pass = |a: usize, b: usize| self.events[a].thread != self.events[b].thread;
+            permutations(&writes, &may_pass, &mut Vec::new(), &mut all);
             orders = orders
                 .iter()
                 .flat_map(|before: &Vec<Vec<usize>>| {
@@ -274,7 +297,7 @@ impl<'a> Candidate<'a> {
             }
             Kind::Write => {
                 value[event] = match op {
-                    Op::Store(_, new, _) => Some(new),
+                    Op::Store(_, new, _) | Op::Swap(_, new, _) => Some(new),
                     Op::Add(_, operand, _) => value[event - 1].map(|old| old + operand),
                     Op::Cas(_, old, new, ..) | Op::Weak(_, old, new, ..) => {
                         (value[event - 1] == Some(old) && !fails).then_some(new)
@@ -387,17 +410,5 @@ impl<'a> Candidate<'a> {
         }
         let last = order.iter().map(|writes| writes.last().and_then(|&write| value[write]).unwrap_or(0)).collect();
         End::Done((results, last))
-    }
-}
-
-fn permutations(left: &[usize], chosen: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
-    if left.is_empty() {
-        all.push(chosen.clone());
-    }
-    for (nth, &next) in left.iter().enumerate() {
-        let rest: Vec<_> = left[..nth].iter().chain(&left[nth + 1..]).copied().collect();
-        chosen.push(next);
-        permutations(&rest, chosen, all);
-        chosen.pop();
     }
 }

@@ -3,11 +3,14 @@
 //!
 //! `EXPLORE_PROGRAMS` sets the number of programs (2,000), `EXPLORE_SEED` the first seed (1). Program *n* has
 //! the seed first + n, so that one failing program is repeated with `EXPLORE_PROGRAMS=1 EXPLORE_SEED=<its
-//! seed>`.
+//! seed>`. The tests of two handlers and of the compiler take a tenth of that number.
 
+mod arrive;
 mod enumerate;
+mod files;
 mod program;
 mod relation;
+mod reorder;
 
 use sigproof_explore::Explorer;
 use sigproof_explore::search::Fault;
@@ -21,13 +24,13 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn program(seed: u64) -> Program {
     let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let operations = rng.usize(5..=7);
-    Program::random(&mut rng, operations, seed.is_multiple_of(2))
+    Program::random(&mut rng, operations, usize::from(seed.is_multiple_of(2)))
 }
 
 /// What differs, if anything.
 fn difference(seed: u64, explorer: &Explorer) -> Option<String> {
     let program = program(seed);
-    let (wanted, graphs) = enumerate::enumerate(&program);
+    let (wanted, graphs) = enumerate::enumerate(&program, false);
     let (given, explored, distinct) = program.explore(explorer);
     let missing: Vec<_> = wanted.difference(&given).collect();
     let extra: Vec<_> = given.difference(&wanted).collect();
@@ -78,4 +81,54 @@ fn merged_points_lose_no_outcome() {
         let (all, ..) = program.explore(&Explorer::new().unmerged());
         assert_eq!(merged, all, "seed {seed}:\n{program:?}");
     }
+}
+
+/// Programs with two handlers, which may interrupt each other where they have one thread.
+#[test]
+fn handlers_that_interrupt_each_other_are_those_of_the_enumerator() {
+    let (first, programs) = (number("EXPLORE_SEED", 1), number("EXPLORE_PROGRAMS", 2_000).div_ceil(10));
+    let (mut wrong, mut nested) = (Vec::new(), 0);
+    for seed in first..first + programs {
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let operations = rng.usize(4..=5);
+        let program = Program::random(&mut rng, operations, 2);
+        nested += u64::from(program.handlers[0].0 == program.handlers[1].0);
+        let (wanted, _) = enumerate::enumerate(&program, false);
+        // Where one handler ends and the other begins is more than one execution with the same operations, so the
+        // numbers are not compared.
+        let (given, explored, distinct) = program.explore(&Explorer::new());
+        if wanted != given || explored != distinct {
+            println!("seed {seed}:\n{program:?}{explored} executions, {distinct} distinct");
+            println!("missing {:?}", wanted.difference(&given).collect::<Vec<_>>());
+            println!("extra {:?}", given.difference(&wanted).collect::<Vec<_>>());
+            wrong.push(seed);
+        }
+    }
+    println!("{programs} programs with two handlers from seed {first}, {nested} of them of one thread");
+    assert_eq!(wrong, [], "seeds of programs with a difference");
+    assert!(nested * 4 > programs, "{nested} of {programs}");
+}
+
+/// What a handler sees of what the compiler may reorder is what it sees in some permutation of the thread. A
+/// part of the programs must tell the two apart.
+#[test]
+fn what_the_compiler_reorders_is_what_a_permutation_gives() {
+    let (first, programs) = (number("EXPLORE_SEED", 1), number("EXPLORE_PROGRAMS", 2_000).div_ceil(10));
+    let (mut wrong, mut more) = (Vec::new(), 0);
+    for seed in first..first + programs {
+        let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0xa076_1d64_78bd_642f));
+        let program = Program::interrupted(&mut rng);
+        let (wanted, _) = enumerate::enumerate(&program, true);
+        let (given, explored, distinct) = program.explore(&Explorer::new().compiler_reorders());
+        if wanted != given || explored != distinct {
+            println!("seed {seed}:\n{program:?}{explored} executions, {distinct} distinct");
+            println!("missing {:?}", wanted.difference(&given).collect::<Vec<_>>());
+            println!("extra {:?}", given.difference(&wanted).collect::<Vec<_>>());
+            wrong.push(seed);
+        }
+        more += u64::from(wanted != enumerate::enumerate(&program, false).0);
+    }
+    println!("{programs} programs from seed {first}, {more} of them with outcomes that only a compiler makes");
+    assert_eq!(wrong, [], "seeds of programs with a difference");
+    assert!(more * 20 > programs, "{more} of {programs}");
 }

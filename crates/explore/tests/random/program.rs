@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use sigproof_explore::atomic::{AtomicU32, Ordering, fence};
+use sigproof_explore::atomic::{AtomicU32, Ordering, compiler_fence, fence};
 use sigproof_explore::{End, Explorer, signal, thread};
 
 /// One operation. The first number is the location.
@@ -15,14 +15,19 @@ pub enum Op {
     Load(usize, Ordering),
     Store(usize, u32, Ordering),
     Add(usize, u32, Ordering),
+    Swap(usize, u32, Ordering),
     Cas(usize, u32, u32, Ordering, Ordering),
     /// May fail though the value is the expected one.
     Weak(usize, u32, u32, Ordering, Ordering),
     /// Waits for a value that is not 0.
     Await(usize, Ordering),
     Fence(Ordering),
+    /// A fence for the compiler only.
+    Compiler(Ordering),
     Spawn(usize),
     Join(usize),
+    /// From here on no handler comes (true), or they do again. A text whose first one is false begins without.
+    Closed(bool),
 }
 
 /// A program. Thread 0 starts the others.
@@ -30,8 +35,8 @@ pub enum Op {
 pub struct Program {
     pub locations: usize,
     pub threads: Vec<Vec<Op>>,
-    /// The thread that it interrupts, and what it does.
-    pub handler: Option<(usize, Vec<Op>)>,
+    /// For each handler the thread that it interrupts, and what it does. A handler may interrupt another one.
+    pub handlers: Vec<(usize, Vec<Op>)>,
 }
 
 /// What each operation read (`None`: not done, or nothing to read), the handler's last; and the last values.
@@ -42,7 +47,7 @@ impl fmt::Debug for Program {
         for (number, thread) in self.threads.iter().enumerate() {
             writeln!(f, "  {number}: {thread:?}")?;
         }
-        if let Some((number, handler)) = &self.handler {
+        for (number, handler) in &self.handlers {
             writeln!(f, "  !{number}: {handler:?}")?;
         }
         Ok(())
@@ -60,6 +65,7 @@ pub struct Shape {
     pub waits: bool,
     pub weak: bool,
     pub spawns_late: bool,
+    pub compiler: bool,
 }
 
 fn operation(rng: &mut Rng, shape: Shape, locations: usize, value: &mut u32) -> Op {
@@ -81,26 +87,39 @@ fn operation(rng: &mut Rng, shape: Shape, locations: usize, value: &mut u32) -> 
         16 => Op::Cas(at, 1, 64, both, read),
         17 if shape.waits => Op::Await(at, read),
         17 => Op::Load(at, read),
+        18 if shape.compiler => {
+            Op::Compiler(pick(rng, &[Ordering::Acquire, Ordering::Release, Ordering::AcqRel, Ordering::SeqCst]))
+        }
         _ if sc => Op::Fence(Ordering::SeqCst),
         _ => Op::Fence(pick(rng, &[Ordering::Acquire, Ordering::Release, Ordering::AcqRel])),
     }
 }
 
 impl Program {
-    /// A random program with `operations` operations.
-    pub fn random(rng: &mut Rng, operations: usize, with_handler: bool) -> Self {
-        let shape =
-            Shape { sc: rng.bool(), waits: rng.u8(..3) == 0, weak: rng.u8(..3) == 0, spawns_late: rng.u8(..3) == 0 };
-        let count = rng.usize(if with_handler { 1..=3 } else { 2..=3 });
+    /// A random program with so many operations, and so many handlers.
+    pub fn random(rng: &mut Rng, operations: usize, handlers: usize) -> Self {
+        let shape = Shape {
+            sc: rng.bool(),
+            waits: rng.u8(..3) == 0,
+            weak: rng.u8(..3) == 0,
+            spawns_late: rng.u8(..3) == 0,
+            compiler: false,
+        };
+        let count = rng.usize(if handlers > 0 { 1..=3 } else { 2..=3 });
         let locations = rng.usize(1..=2);
         let mut threads = vec![Vec::new(); count];
-        let mut handler = with_handler.then(|| (rng.usize(..count), Vec::new()));
         let mut value = 0;
-        for _ in 0..operations {
+        // Of several handlers each has an operation, so that their places differ.
+        let mut handlers: Vec<_> = (0..handlers).map(|_| (rng.usize(..count), Vec::new())).collect();
+        if handlers.len() > 1 {
+            handlers.iter_mut().for_each(|(_, ops)| ops.push(operation(rng, shape, locations, &mut value)));
+        }
+        let own: usize = handlers.iter().map(|(_, ops)| ops.len()).sum();
+        for _ in own..operations {
             let operation = operation(rng, shape, locations, &mut value);
-            let at = rng.usize(..count + usize::from(with_handler));
-            match &mut handler {
-                Some((_, handler)) if at == count && handler.len() < 3 => handler.push(operation),
+            let at = rng.usize(..count + handlers.len());
+            match at.checked_sub(count).and_then(|at| handlers.get_mut(at)) {
+                Some((_, handler)) if handler.len() < 3 => handler.push(operation),
                 _ => threads[at.min(count - 1)].push(operation),
             }
         }
@@ -116,17 +135,50 @@ impl Program {
                 threads[0].insert(at, Op::Join(number));
             }
         }
-        Self { locations, threads, handler }
+        Self { locations, threads, handlers }
     }
 
-    /// How many operations there are, those of the handler included.
+    /// A program of which a handler can see the order of a thread's accesses: three or four operations of it,
+    /// most of them relaxed, two or three of the handler, and at most two of another thread.
+    pub fn interrupted(rng: &mut Rng) -> Self {
+        let shape = Shape {
+            sc: rng.u8(..6) == 0,
+            waits: rng.u8(..8) == 0,
+            weak: rng.u8(..6) == 0,
+            spawns_late: false,
+            compiler: true,
+        };
+        let mut value = 0;
+        let mut ops = |rng: &mut Rng, count: usize| -> Vec<Op> {
+            (0..count)
+                .map(|_| match rng.u8(..8) {
+                    0..=2 => Op::Load(rng.usize(..2), Ordering::Relaxed),
+                    3..=5 => {
+                        value += 1;
+                        Op::Store(rng.usize(..2), value, Ordering::Relaxed)
+                    }
+                    _ => operation(rng, shape, 2, &mut value),
+                })
+                .collect()
+        };
+        let (own, inner, other) = (rng.usize(3..=4), rng.usize(2..=3), rng.usize(..=2));
+        let mut threads = vec![ops(rng, own)];
+        let handlers = vec![(0, ops(rng, inner))];
+        if other > 0 {
+            threads.push(ops(rng, other));
+            threads[0].insert(0, Op::Spawn(1));
+        }
+        Self { locations: 2, threads, handlers }
+    }
+
+    /// How many operations there are, those of the handlers included.
     pub fn operations(&self) -> usize {
-        self.threads.iter().map(Vec::len).sum::<usize>() + self.handler.as_ref().map_or(0, |(_, ops)| ops.len())
+        self.offsets().last().copied().unwrap_or(0)
     }
 
-    /// The number of the first operation of each thread, and of the handler.
+    /// The number of the first operation of each thread, then of each handler; then of all operations.
     pub fn offsets(&self) -> Vec<usize> {
-        let lengths = self.threads.iter().map(Vec::len);
+        let lengths = self.threads.iter().chain(self.handlers.iter().map(|(_, ops)| ops)).map(Vec::len);
         let sums = lengths.scan(0, |sum, length| {
             *sum += length;
             Some(*sum)
@@ -141,10 +193,10 @@ impl Program {
             let memory: Rc<Vec<_>> = Rc::new((0..program.locations).map(|_| AtomicU32::new(0)).collect());
             let results = Rc::new(RefCell::new(vec![None; program.operations()]));
             let this = State { program: Rc::clone(&program), memory, results };
-            if let Some((_, handler)) = &program.handler {
-                let (inner, length) = (this.clone(), handler.len());
-                let first = program.operations() - length;
-                signal::action(1, move || inner.run(&inner.program.handler.as_ref().expect("a handler").1, first));
+            for number in 0..program.handlers.len() {
+                let inner = this.clone();
+                let first = program.offsets()[program.threads.len() + number];
+                signal::action(number as u32, move || inner.run(&inner.program.handlers[number].1, first));
             }
             this.thread(0);
             move || {
@@ -166,8 +218,8 @@ struct State {
 
 impl State {
     fn thread(&self, number: usize) {
-        if self.program.handler.as_ref().is_some_and(|(thread, _)| *thread == number) {
-            signal::allow(1, 1);
+        for (signal, _) in (0..).zip(&self.program.handlers).filter(|(_, (thread, _))| *thread == number) {
+            signal::allow(signal, 1);
         }
         self.run(&self.program.threads[number], self.program.offsets()[number]);
     }
@@ -184,6 +236,16 @@ impl State {
                     None
                 }
                 Op::Add(at, value, order) => Some(self.memory[at].fetch_add(value, order)),
+                Op::Swap(at, value, order) => Some(self.memory[at].swap(value, order)),
+                Op::Closed(is_closed) => {
+                    let all: Vec<u32> = (0..self.program.handlers.len() as u32).collect();
+                    if is_closed {
+                        signal::mask(&all)
+                    } else {
+                        signal::unmask(&all)
+                    };
+                    None
+                }
                 Op::Cas(at, old, new, success, failure) => {
                     either(self.memory[at].compare_exchange(old, new, success, failure))
                 }
@@ -193,6 +255,10 @@ impl State {
                 Op::Await(at, order) => Some(self.memory[at].load_other_than(0, order)),
                 Op::Fence(order) => {
                     fence(order);
+                    None
+                }
+                Op::Compiler(order) => {
+                    compiler_fence(order);
                     None
                 }
                 Op::Spawn(number) => {
