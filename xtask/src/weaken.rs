@@ -86,7 +86,7 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
             let weakening = &all[index];
             let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
             progress.event(Shown::Started { index, label: label.clone() });
-            let caught = try_both(program, weakening, stop)?;
+            let caught = try_both(program, weakening, explain, stop)?;
             if caught.is_none() && stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -166,7 +166,12 @@ fn same(place: &Place, used: &Used) -> bool {
 }
 
 /// Explores quickly, and then, if no model fails, at full depth.
-fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Result<Option<Caught>, Trouble> {
+fn try_both(
+    program: &Path,
+    weakening: &Weakening<'_>,
+    explain: bool,
+    stop: &AtomicBool,
+) -> Result<Option<Caught>, Trouble> {
     if weakening.labels.is_empty() {
         return Ok(None);
     }
@@ -183,6 +188,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
             },
             to: weakening.to.to_owned(),
             effort,
+            explain,
         };
         let mut result = None;
         Explorer::start(program, &order)?.events(stop, |event| {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::end::End;
+use crate::explain::Point;
 use crate::explorer::Explorer;
 use crate::graph::Graph;
 use crate::run::{Guide, Run, Stop};
@@ -72,6 +73,11 @@ impl Walk {
     /// The current graph.
     pub fn graph(&self) -> &Graph {
         &self.run.search.graph
+    }
+
+    /// The two accesses of the race that ended the latest execution.
+    pub fn raced(&self) -> Option<[Point; 2]> {
+        self.run.raced
     }
 
     /// How many runs there were.

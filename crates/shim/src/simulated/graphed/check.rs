@@ -12,11 +12,11 @@ use std::vec::Vec;
 use sigproof_explore::graph::Graph;
 use sigproof_explore::{End as Ended, Explorer, Trail, Walk, Went};
 
-use super::statics;
+use super::{statics, witness};
 use crate::model::{Body, Chances, Choices, End, Environment, Exploration, Failure, FailureKind, Limits, Plan, Seen};
 use crate::native::os::clock;
 use crate::simulated::engine::{Quiet, SPINS, STUCK};
-use crate::simulated::world::{self, Perturbed, World, with};
+use crate::simulated::world::{self, Perturbed, Trace, World, with};
 
 /// What this machine lacks for counterexamples: nothing.
 #[must_use]
@@ -95,7 +95,11 @@ fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) 
     found.executions = 1;
     match failure(ended, world) {
         Ok(world) => take(&mut found, &world),
-        Err(failure) => found.end = failure.map_or(End::TooLarge, End::Failed),
+        Err(None) => found.end = End::TooLarge,
+        Err(Some((mut failure, trace))) => {
+            witness::explain(&mut failure, trace, walk.graph(), walk.raced());
+            found.end = End::Failed(failure);
+        }
     }
     found
 }
@@ -123,7 +127,7 @@ fn nothing(end: End) -> Exploration {
 fn program(perturbed: &Perturbed, limits: &Limits, body: &Body, tracing: bool) -> Rc<dyn Fn()> {
     let (perturbed, limits, body) = (perturbed.clone(), limits.clone(), body.clone());
     Rc::new(move || {
-        world::begin(World::new(perturbed.clone(), limits.weakening, limits.survey, tracing));
+        world::begin(World::new(perturbed.clone(), &limits, tracing));
         body();
         super::thread_ends();
         // They may own what touches the world.
@@ -331,7 +335,7 @@ impl Search<'_> {
                             walk.advance();
                             return self.end(Some(End::TooLarge));
                         }
-                        Err(Some(failure)) => {
+                        Err(Some((failure, _))) => {
                             let choices = || Choices(Trail::of(walk.graph()).text());
                             if !self.tell(Seen::Failed(failure, &choices)) {
                                 walk.advance();
@@ -387,7 +391,7 @@ fn run(walk: &mut Walk, program: &Rc<dyn Fn()>) -> Option<(Ended<()>, Option<Box
 }
 
 /// What an end means: none is a failure; a failure without a text is a limit.
-fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<Failure>> {
+fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<(Failure, Trace)>> {
     let Some(mut world) = world else { return Err(None) };
     let (kind, message) = match (world.failed.take(), ended) {
         (_, Ended::Limit(_)) => return Err(None),
@@ -399,7 +403,8 @@ fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Op
         (None, Ended::Panic(text)) => (FailureKind::Panicked, text),
     };
     let threads = world.thread_ends();
-    Err(Some(Failure { kind, message, threads, steps: world.steps.take().unwrap_or_default() }))
+    let trace = world.trace.take().unwrap_or_default();
+    Err(Some((Failure { kind, message, threads, steps: Vec::new(), graph: None }, trace)))
 }
 
 fn take(found: &mut Exploration, world: &World) {

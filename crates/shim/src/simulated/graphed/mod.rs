@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`check`] | explorations and replays |
 //! | [`ghost`] | the bookkeeping of a model |
+//! | [`witness`] | the graph of a failed execution |
 //! | [`statics`] | statics of the process and of a thread, for each execution anew |
 //!
 //! The explorer's own signals are not used: where a signal arrives is a choice of the environment that
@@ -22,6 +23,7 @@ use super::world::{World, switching, with};
 pub(super) mod check;
 pub mod ghost;
 pub mod statics;
+mod witness;
 
 pub(super) use sigproof_explore::atomic;
 pub(super) use system::Gate;
@@ -187,9 +189,9 @@ pub(super) fn seen_by_kernel(me: usize, word: &atomic::AtomicU32, _shadow: &core
     switching(me, || system::seen_by_kernel(word))
 }
 
-/// What there is to say of the value that was loaded just now.
-pub(super) fn age() -> &'static str {
-    if system::has_read_an_old_value() { ", not the newest" } else { "" }
+/// The latest event of the thread that runs: the thread's slot, and the event's index.
+pub(super) fn latest_event() -> Option<(u8, u16)> {
+    system::latest().map(|id| (id.thread, id.index))
 }
 
 /// A choice of the environment.

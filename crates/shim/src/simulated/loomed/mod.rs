@@ -163,9 +163,9 @@ pub(super) fn seen_by_kernel(me: usize, word: &atomic::AtomicU32, shadow: &core:
     looked.unwrap_or_else(|value| value)
 }
 
-/// What there is to say of the value that was loaded just now.
-pub(super) fn age() -> &'static str {
-    ""
+/// There is no execution graph.
+pub(super) fn latest_event() -> Option<(u8, u16)> {
+    None
 }
 
 /// A choice of the environment: here plans say what it does.
