@@ -7,6 +7,7 @@
 //! No operation here is a point where a signal is delivered.
 
 use crate::atomic::{location, order};
+use crate::explain::Point;
 use crate::graph::{Id, Op, Until};
 use crate::run::{Access, Request, Run, access, is_inside, step, store_later, with};
 
@@ -131,4 +132,32 @@ pub fn latest() -> Option<Id> {
         Some(Id { thread: u8::try_from(run.current).ok()?, index: u16::try_from(index).ok()? })
     };
     is_inside().then(|| with(of)).flatten()
+}
+
+/// Where the thread that runs is; `None` outside of an execution.
+pub fn here() -> Option<Point> {
+    let of = |run: &mut Run| {
+        let done = run.fibers.get(run.current).map_or(0, |fiber| fiber.done);
+        Some(Point { thread: u8::try_from(run.current).ok()?, done: u16::try_from(done).ok()? })
+    };
+    is_running().then(|| with(of)).flatten()
+}
+
+/// Whether what the program did at `point` happens before what the thread that runs does next.
+pub fn happened(point: Point) -> bool {
+    !is_running()
+        || with(|run| {
+            let events = &run.search.graph.threads[run.current].events[..run.fibers[run.current].done];
+            let thread = usize::from(point.thread);
+            thread == run.current || events.last().is_some_and(|event| event.hb.get(thread) > point.done)
+        })
+}
+
+/// Notes, before the program ends the execution, that what it does now has no order with what it did at
+/// `point`.
+pub fn races_with(point: Point) {
+    let here = here();
+    if is_inside() {
+        with(|run| run.raced = here.map(|here| [point, here]));
+    }
 }

@@ -41,8 +41,13 @@ pub(super) fn render(failure: &Failure, sources: &mut Sources) -> String {
         }
         Memory::Race(race) => {
             let step = |step: Option<usize>| step.map_or("an access".to_owned(), |step| format!("step {step}"));
-            let (first, second) = (step(race.first), step(race.second));
-            told.line(&format!("memory order: {first} and {second} access the same plain memory, without an order"));
+            let second = step(race.second);
+            told.line(&match race.first {
+                Some(first) => {
+                    format!("memory order: step {first} and {second} access the same memory, without an order")
+                }
+                None => format!("memory order: {second} is not ordered behind the making of the object"),
+            });
             match &race.path {
                 Some(path) => told.path(path),
                 None => {

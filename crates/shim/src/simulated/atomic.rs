@@ -11,7 +11,7 @@ use std::string::String;
 pub use core::sync::atomic::Ordering;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::below::{self, Readers};
+use super::below::{self, Made, Readers};
 use super::point;
 use super::world::{switching, with};
 use crate::model::{Access, AccessKind, Role};
@@ -56,6 +56,7 @@ macro_rules! atomic {
             modelled: below::atomic::$name$(<$generic>)?,
             shadow: core::sync::atomic::$name$(<$generic>)?,
             readers: Readers,
+            made: Made,
         }
 
         impl$(<$generic>)? $name$(<$generic>)? {
@@ -66,6 +67,7 @@ macro_rules! atomic {
                     modelled: below::atomic::$name::new(value),
                     shadow: core::sync::atomic::$name::new(value),
                     readers: Readers::new(),
+                    made: Made::here(),
                 }
             }
 
@@ -74,6 +76,7 @@ macro_rules! atomic {
             pub fn load(&self, order: Ordering) -> $type {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.load(Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_load(me);
                 let value = switching(me, || self.modelled.load(order));
@@ -87,6 +90,7 @@ macro_rules! atomic {
             pub fn store(&self, value: $type, order: Ordering) {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.store(value, Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_write(me);
                 switching(me, || self.modelled.store(value, order));
@@ -100,6 +104,7 @@ macro_rules! atomic {
             pub fn swap(&self, value: $type, order: Ordering) -> $type {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.swap(value, Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_write(me);
                 let old = switching(me, || self.modelled.swap(value, order));
@@ -127,6 +132,7 @@ macro_rules! atomic {
                 let Some(me) = point::pass(at) else {
                     return self.shadow.compare_exchange(current, new, Relaxed, Relaxed);
                 };
+                self.made.check(at);
                 let success = ordering(at, Role::Success, success);
                 let failure = ordering(at, Role::Failure, failure);
                 self.readers.before_write(me);
@@ -182,6 +188,7 @@ macro_rules! arithmetic {
                 pub fn $method(&self, by: $type, order: Ordering) -> $type {
                     let at = Location::caller();
                     let Some(me) = point::pass(at) else { return self.shadow.$method(by, Relaxed) };
+                    self.made.check(at);
                     let order = ordering(at, Role::Success, order);
                     self.readers.before_write(me);
                     let old = switching(me, || self.modelled.$method(by, order));

@@ -45,10 +45,14 @@ pub(super) fn explain(failure: &mut Failure, mut trace: Trace, graph: &graph::Gr
 /// Keeps of the accesses to plain memory the two that race. Gives their places among the steps.
 fn keep_race(trace: &mut Trace, first: Point, second: Point) -> [Option<usize>; 2] {
     let at = |point: Point| (point.thread, point.done);
+    let is_use = trace.steps.last().is_some_and(|step| step.what == crate::simulated::below::NOT_MADE);
     let is_of = |plain: &crate::simulated::world::Plain, point: Point| {
         plain.step.event.map_or((point.thread, 0), |(thread, index)| (thread, index + 1)) == at(point)
     };
-    let Some(later) = trace.plain.iter().rposition(|plain| is_of(plain, second)) else { return [None; 2] };
+    let Some(later) = trace.plain.iter().rposition(|plain| is_of(plain, second)).filter(|_| !is_use) else {
+        // The use of an object is a step of its own.
+        return [None, trace.steps.len().checked_sub(1)];
+    };
     let cell = trace.plain[later].cell;
     let earlier = trace.plain[..later].iter().rposition(|plain| plain.cell == cell && is_of(plain, first));
     let mut places = [None; 2];
