@@ -98,7 +98,9 @@ pub fn run(args: &ModelArgs, shown: Shown, session: &mut Session<'_>) -> Conclud
             let weakening = &all[index];
             let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
             progress.event(progress::Event::Started { index, label: label.clone() });
-            let caught = try_both(program, weakening, explain, stop)?;
+            // The table looks at everything in full.
+            let brief = shown == Shown::Lines && kept::reason(weakening.place, weakening.to).is_some();
+            let caught = try_both(program, weakening, (brief, explain), stop)?;
             if caught.is_none() && stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -184,13 +186,14 @@ fn same(place: &Place, used: &Used) -> bool {
 fn try_both(
     program: &Path,
     weakening: &Weakening<'_>,
-    explain: bool,
+    (brief, explain): (bool, bool),
     stop: &AtomicBool,
 ) -> Result<Option<Caught>, Trouble> {
     if weakening.labels.is_empty() {
         return Ok(None);
     }
-    for effort in [Effort::Quick, Effort::Full(PATIENCE)] {
+    let efforts: &[Effort] = if brief { &[Effort::Brief] } else { &[Effort::Quick, Effort::Full(PATIENCE)] };
+    for &effort in efforts {
         let place = weakening.place;
         let order = Order::Weaken {
             selection: Selection { setups: weakening.labels.clone(), ..Selection::default() },

@@ -156,10 +156,14 @@ fn survey_graphs(entry: &Entry) -> (Vec<Used>, u64) {
 /// So many executions of each model a quick weakening runs.
 const QUICK: u64 = 20_000;
 
+/// So many a brief one runs.
+const BRIEF: u64 = 1_000;
+
 /// As [`weaken`], over execution graphs: each model without perturbations, then with one, until one fails.
 /// Where the time is limited, each model has an equal share of what is left.
 fn weaken_graphs(entries: &[Entry], instead: Instead, effort: Effort, explain: bool) -> Option<Caught> {
     let (most, end) = match effort {
+        Effort::Brief => (BRIEF, None),
         Effort::Quick => (QUICK, None),
         Effort::Full(seconds) => (u64::MAX, Some(clock::now() + Duration::from_secs(seconds.into()))),
     };
@@ -203,6 +207,8 @@ fn weaken_graphs(entries: &[Entry], instead: Instead, effort: Effort, explain: b
 /// How hard a weakening is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effort {
+    /// As [`Effort::Quick`], with few executions of each model: for what is known to go unnoticed.
+    Brief,
     /// Without perturbations, with one preemption: orderings are between threads, and most show there.
     Quick,
     /// Without perturbations as deep as each model goes, then with them and one preemption; for so many
@@ -214,7 +220,7 @@ impl Effort {
     /// The bounds of preemptions for these models, by the number of perturbations.
     fn bounds(self, entry: &Entry) -> Vec<Option<u8>> {
         match self {
-            Self::Quick => vec![Some(1)],
+            Self::Brief | Self::Quick => vec![Some(1)],
             Self::Full(_) => {
                 let own = entry.model.depth;
                 let rest = own.preemptions.map_or(1, |bound| bound.min(1));
@@ -235,7 +241,7 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort, explain:
     let site = Site { file, line: used.line, column: used.column, role };
     let mut executions = 0;
     let until = match effort {
-        Effort::Quick => None,
+        Effort::Brief | Effort::Quick => None,
         Effort::Full(seconds) => Some(clock::now() + Duration::from_secs(seconds.into())),
     };
     if Engine::own() == Some(Engine::Graph) {
