@@ -85,6 +85,9 @@ pub struct OurModelArgs {
     /// Replace each memory ordering by each weaker one, and show that a model fails for it
     #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget"])]
     pub weaken: bool,
+    /// As --weaken; print a table of all memory orderings, with what fails for each weaker one
+    #[arg(long, conflicts_with_all = ["deep", "quick", "deliveries", "preemptions", "variant", "budget", "weaken"])]
+    pub orderings: bool,
 }
 
 /// The arguments of `agree`.

@@ -113,7 +113,7 @@ fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
         }
         Kind::Weaken => {
             let all = ModelArgs::default();
-            Ended::With(verb(&[], &|session| weaken::run(&all, session)), None)
+            Ended::With(verb(&[], &|session| weaken::run(&all, weaken::Shown::Lines, session)), None)
         }
         Kind::Sanitizers => {
             let address = SanitizeArgs { sanitizers: vec![Sanitizer::Address] };

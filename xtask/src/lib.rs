@@ -33,8 +33,9 @@ pub fn main() -> ExitCode {
     use args::Verb;
     sigproof_verbs::start(TOOL.program, |cli: args::Cli| match cli.verb {
         Verb::Stress(args) => session::run(TOOL, &args.reports, |session| stress::run(&args, session)),
-        Verb::Model(args) if args.weaken => {
-            session::run(TOOL, &args.model.reports, |session| weaken::run(&args.model, session))
+        Verb::Model(args) if args.weaken || args.orderings => {
+            let shown = if args.orderings { weaken::Shown::Table } else { weaken::Shown::Lines };
+            session::run(TOOL, &args.model.reports, |session| weaken::run(&args.model, shown, session))
         }
         Verb::Model(args) => session::run(TOOL, &args.model.reports, |session| model::run(&args.model, session)),
         Verb::Step(args) => session::run(TOOL, &args.reports, |session| step::run(&args, session)),

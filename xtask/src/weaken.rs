@@ -8,7 +8,7 @@
 //! | weaken | explores these models, quickly and then at full depth, until one fails or the time is over |
 //!
 //! A weakening that no model notices has a reason in [`kept`]. Otherwise the ordering is stronger than
-//! necessary, or a model is missing.
+//! necessary, or a model is missing. With `--orderings` the result is a [`table`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,12 +27,22 @@ use sigproof_verbs::model::process::Explorer;
 
 use crate::args::ModelArgs;
 use crate::parallel::{self, jobs};
-use crate::progress::{Event as Shown, Progress};
+use crate::progress::{self, Progress};
 use crate::session::{Concluded, Session, Text};
 use crate::trouble::Trouble;
 use crate::{model, units, workbench};
 
 mod kept;
+mod table;
+
+/// The text for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A line for each weakening.
+    Lines,
+    /// A table of all orderings.
+    Table,
+}
 
 /// Seconds for the models at full depth.
 const PATIENCE: u32 = 10;
@@ -55,7 +65,7 @@ struct Weakening<'a> {
 }
 
 /// Runs it.
-pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
+pub fn run(args: &ModelArgs, shown: Shown, session: &mut Session<'_>) -> Concluded {
     let chosen = model::chosen(args)?;
     let engine = match args.engine {
         Engines::Loom => Engine::Loom,
@@ -75,7 +85,9 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     let progress = Progress::start();
     let used = survey(args, program, &labels, stop, &progress)?;
     let all = weakenings(&places, &used, scope);
-    progress.event(Shown::Planned { count: all.len(), thing: "weakening" });
+    // Where few models are chosen, there is time to explain.
+    let explain = scope == Scope::Choice;
+    progress.event(progress::Event::Planned { count: all.len(), thing: "weakening" });
     let results = Mutex::new(BTreeMap::new());
     let trouble = parallel::each(
         jobs(args.jobs),
@@ -85,8 +97,10 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
         |(), index| {
             let weakening = &all[index];
             let label = format!("{} {} as {}", weakening.place.title(), weakening.place.ordering, weakening.to);
-            progress.event(Shown::Started { index, label: label.clone() });
-            let caught = try_both(program, weakening, stop)?;
+            progress.event(progress::Event::Started { index, label: label.clone() });
+            // The table looks at everything in full.
+            let brief = shown == Shown::Lines && kept::reason(weakening.place, weakening.to).is_some();
+            let caught = try_both(program, weakening, (brief, explain), stop)?;
             if caught.is_none() && stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -94,7 +108,7 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
                 Some(caught) => format!("{label}: {} in {}", caught.outcome, caught.label),
                 None => format!("{label}: unnoticed"),
             };
-            progress.event(Shown::Said { index, line });
+            progress.event(progress::Event::Said { index, line });
             if let Ok(mut results) = results.lock() {
                 results.insert(index, caught);
             }
@@ -109,7 +123,10 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     let runs: Vec<Run> =
         all.iter().enumerate().filter_map(|(n, w)| Some(as_run(w, results.remove(&n)?.as_ref(), scope))).collect();
     let report = session.report(runs);
-    let text = text(&report, &places);
+    let text = match shown {
+        Shown::Lines => text(&report, &places),
+        Shown::Table => table::text(&report, &places, scope),
+    };
     session.conclude(&report, Text::Of(text), None, |_| true)
 }
 
@@ -121,7 +138,7 @@ fn survey(
     stop: &AtomicBool,
     progress: &Progress,
 ) -> Result<Vec<(String, Vec<Used>, u64)>, Trouble> {
-    progress.event(Shown::Planned { count: labels.len(), thing: "survey" });
+    progress.event(progress::Event::Planned { count: labels.len(), thing: "survey" });
     let found = Mutex::new(Vec::new());
     let trouble = parallel::each(
         jobs(args.jobs),
@@ -130,11 +147,11 @@ fn survey(
         || (),
         |(), index| {
             let selection = Selection { setups: vec![labels[index].clone()], ..Selection::default() };
-            progress.event(Shown::Started { index, label: labels[index].clone() });
+            progress.event(progress::Event::Started { index, label: labels[index].clone() });
             Explorer::start(program, &Order::Survey(selection))?.events(stop, |event| {
                 if let (Event::Used { label, used, executions }, Ok(mut found)) = (event, found.lock()) {
                     let line = format!("{label}: {}", units::of(used.len(), "ordering"));
-                    progress.event(Shown::Said { index, line });
+                    progress.event(progress::Event::Said { index, line });
                     found.push((label, used, executions));
                 }
             })
@@ -166,11 +183,17 @@ fn same(place: &Place, used: &Used) -> bool {
 }
 
 /// Explores quickly, and then, if no model fails, at full depth.
-fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Result<Option<Caught>, Trouble> {
+fn try_both(
+    program: &Path,
+    weakening: &Weakening<'_>,
+    (brief, explain): (bool, bool),
+    stop: &AtomicBool,
+) -> Result<Option<Caught>, Trouble> {
     if weakening.labels.is_empty() {
         return Ok(None);
     }
-    for effort in [Effort::Quick, Effort::Full(PATIENCE)] {
+    let efforts: &[Effort] = if brief { &[Effort::Brief] } else { &[Effort::Quick, Effort::Full(PATIENCE)] };
+    for &effort in efforts {
         let place = weakening.place;
         let order = Order::Weaken {
             selection: Selection { setups: weakening.labels.clone(), ..Selection::default() },
@@ -183,6 +206,7 @@ fn try_both(program: &Path, weakening: &Weakening<'_>, stop: &AtomicBool) -> Res
             },
             to: weakening.to.to_owned(),
             effort,
+            explain,
         };
         let mut result = None;
         Explorer::start(program, &order)?.events(stop, |event| {
@@ -238,6 +262,9 @@ fn as_run(weakening: &Weakening<'_>, caught: Option<&Caught>, scope: Scope) -> R
                 "no model fails for it within the time: weaken the ordering, or add a model that needs it".to_owned(),
             );
         }
+    }
+    if let Some(finding) = caught.and_then(|caught| caught.finding.as_deref()) {
+        run.add_finding(finding.clone());
     }
     run.seen = Seen::Model(Box::new(Model { weakened: Some(weakened), ..Model::default() }));
     run

@@ -10,6 +10,7 @@
 use std::cell::{RefCell, UnsafeCell};
 
 use crate::end::End;
+use crate::explain::Point;
 use crate::graph::{Clock, Id, Kind, bits};
 use crate::run::{Run, Stop, after, deliver, halt_here, with};
 
@@ -236,8 +237,11 @@ impl<T> Cell<T> {
 
     fn enter(&self, writes: bool) {
         let raced = with(|run| (!run.ended).then(|| self.check(run, writes)).flatten());
-        if let Some(text) = raced {
-            with(|run| run.halt(Stop::At(End::Race(text))));
+        if let Some((text, points)) = raced {
+            with(|run| {
+                run.raced = points;
+                run.halt(Stop::At(End::Race(text)));
+            });
             halt_here();
         }
         let mut history = self.history.borrow_mut();
@@ -248,7 +252,7 @@ impl<T> Cell<T> {
         }
     }
 
-    fn check(&self, run: &Run, writes: bool) -> Option<String> {
+    fn check(&self, run: &Run, writes: bool) -> Option<(String, Option<[Point; 2]>)> {
         let slot = run.current;
         let fiber = &run.fibers[slot];
         let done = fiber.done;
@@ -257,7 +261,7 @@ impl<T> Cell<T> {
         let mut history = self.history.borrow_mut();
         let what = if writes { "a write" } else { "a read" };
         if history.writing || (writes && history.reading > 0) {
-            return Some(format!("{what} by thread {slot} begins within another access"));
+            return Some((format!("{what} by thread {slot} begins within another access"), None));
         }
         let known = |past: &Past| {
             if past.thread == slot {
@@ -269,7 +273,9 @@ impl<T> Cell<T> {
         let unknown = |past: &Past, whose: &str| {
             let who = if past.thread == slot { "and a handler of it" } else { "and thread" };
             let other = if past.thread == slot { String::new() } else { format!(" {}", past.thread) };
-            format!("{what} by thread {slot} {who}{other}, with {whose}, without an order")
+            let point = |thread: usize, done: usize| Point { thread: thread as u8, done: done as u16 };
+            let points = [point(past.thread, past.done), point(slot, done)];
+            (format!("{what} by thread {slot} {who}{other}, with {whose}, without an order"), Some(points))
         };
         if let Some(write) = history.write.filter(|write| !known(write)) {
             return Some(unknown(&write, "a write"));

@@ -45,6 +45,8 @@
 pub mod atomic;
 pub mod cell;
 mod end;
+#[doc(hidden)]
+pub mod explain;
 mod explorer;
 pub mod futex;
 #[doc(hidden)]

@@ -7,8 +7,9 @@
 //! No operation here is a point where a signal is delivered.
 
 use crate::atomic::{location, order};
-use crate::graph::{Kind, Op, Until};
-use crate::run::{Access, Request, access, is_inside, step, store_later, with};
+use crate::explain::Point;
+use crate::graph::{Id, Op, Until};
+use crate::run::{Access, Request, Run, access, is_inside, step, store_later, with};
 
 pub use core::sync::atomic::Ordering;
 
@@ -124,17 +125,39 @@ pub fn seen_by_kernel(word: &crate::atomic::AtomicU32) -> u32 {
     access(Access::load(word.location(), 0).kernel()) as u32
 }
 
-/// Whether the latest event of the thread that runs is a load of a value that another store, which has been
-/// done in this run, stands behind.
-pub fn has_read_an_old_value() -> bool {
-    is_inside()
-        && with(|run| {
-            let graph = &run.search.graph;
-            let events = &graph.threads[run.current].events;
-            let last = run.fibers[run.current].done.checked_sub(1).and_then(|index| events.get(index));
-            last.is_some_and(|event| {
-                event.kind == Kind::Load
-                    && graph.place(event.loc, event.src) < graph.locations[event.loc as usize].order.len()
-            })
+/// The latest event of the thread that runs.
+pub fn latest() -> Option<Id> {
+    let of = |run: &mut Run| {
+        let index = run.fibers.get(run.current)?.done.checked_sub(1)?;
+        Some(Id { thread: u8::try_from(run.current).ok()?, index: u16::try_from(index).ok()? })
+    };
+    is_inside().then(|| with(of)).flatten()
+}
+
+/// Where the thread that runs is; `None` outside of an execution.
+pub fn here() -> Option<Point> {
+    let of = |run: &mut Run| {
+        let done = run.fibers.get(run.current).map_or(0, |fiber| fiber.done);
+        Some(Point { thread: u8::try_from(run.current).ok()?, done: u16::try_from(done).ok()? })
+    };
+    is_running().then(|| with(of)).flatten()
+}
+
+/// Whether what the program did at `point` happens before what the thread that runs does next.
+pub fn happened(point: Point) -> bool {
+    !is_running()
+        || with(|run| {
+            let events = &run.search.graph.threads[run.current].events[..run.fibers[run.current].done];
+            let thread = usize::from(point.thread);
+            thread == run.current || events.last().is_some_and(|event| event.hb.get(thread) > point.done)
         })
+}
+
+/// Notes, before the program ends the execution, that what it does now has no order with what it did at
+/// `point`.
+pub fn races_with(point: Point) {
+    let here = here();
+    if is_inside() {
+        with(|run| run.raced = here.map(|here| [point, here]));
+    }
 }

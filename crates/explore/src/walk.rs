@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::end::End;
+use crate::explain::Point;
 use crate::explorer::{Explorer, signature};
 use crate::graph::Graph;
 use crate::run::{Guide, Run, Stop};
@@ -77,6 +78,11 @@ impl Walk {
     /// A number of 128 bits that only this graph has, with all certainty that such a number gives.
     pub fn signature(&self) -> u128 {
         signature(&self.run.search.graph)
+    }
+
+    /// The two accesses of the race that ended the latest execution.
+    pub fn raced(&self) -> Option<[Point; 2]> {
+        self.run.raced
     }
 
     /// How many runs there were.

@@ -60,7 +60,7 @@
 //! # Limits
 //!
 //! - A generation is 32 bits: a thread that sleeps between its look at the pending overflow and its
-//!   compare-and-swap through exactly 2^32 transitions and then finds the same count would be fooled.
+//!   compare-and-swap through exactly 2^32 overflows and then finds the same count would be fooled.
 //! - [`Record::overflow`] tells an overflow record by its look; see there what a writer must do to be
 //!   unmistakable.
 //! - Whether a wake-up may happen in a signal handler is for the [`Wake`] to say, not for this crate.

@@ -3,15 +3,16 @@
 //! | state of the word | count | time | next |
 //! |---|---|---|---|
 //! | none | 0 | may be written by the writer | `add`: 1, new generation |
-//! | pending | 1..=2^32-1 | fixed | `add`: count + 1, up to the top; `take`: none, new generation |
+//! | pending | 1..=2^32-1 | fixed | `add`: count + 1, up to the top; `take`: none |
 //!
 //! The word holds the count in its low half, a generation in its high half.
 //!
 //! Invariants:
 //! 1. Only the writer leaves "none"; writer and reader race for leaving "pending", and the compare-and-swap
 //!    has one winner.
-//! 2. The generation changes at each transition, so a compare-and-swap from a value that was seen succeeds
-//!    only if the overflow seen was neither taken nor added to since.
+//! 2. Each overflow has a generation of its own, from its first record on, and its count grows until it is
+//!    taken. So a pending word occurs once in 2^32 overflows, and a compare-and-swap from a pending word that
+//!    was seen succeeds only if the overflow was neither taken nor added to since.
 //! 3. The time is written only in state "none", so a time read after a pending word belongs to it if the
 //!    compare-and-swap from that very word succeeds.
 
@@ -54,6 +55,12 @@ impl Seen {
     fn turned(self, count: u32) -> u64 {
         let generation = ((self.0 >> 32) as u32).wrapping_add(1);
         u64::from(generation) << 32 | u64::from(count)
+    }
+
+    /// The same generation, and nothing pending.
+    #[inline]
+    fn taken(self) -> u64 {
+        self.0 & !u64::from(u32::MAX)
     }
 }
 
@@ -109,7 +116,7 @@ impl Overflow {
         let time = self.time.load(Ordering::Relaxed);
         // Success Release: pairs with the Acquire of `look` in the writer's `add`, whose store to `time` so
         // comes after our load. Acquire is not needed: all that is used was acquired by `look`.
-        self.word.compare_exchange(seen.0, seen.turned(0), Ordering::Release, Ordering::Relaxed).ok()?;
+        self.word.compare_exchange(seen.0, seen.taken(), Ordering::Release, Ordering::Relaxed).ok()?;
         Some(Lost { count: seen.count(), time })
     }
 

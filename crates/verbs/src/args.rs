@@ -22,6 +22,7 @@ pub use probe::ProbeArgs;
 pub use shown::ShownArgs;
 pub use validate::{Only, ValidateArgs};
 
+use crate::drawing::Drawing;
 use help::{MODEL, STEP, STRESS, exit_codes};
 
 /// A grammar with the command that the user runs in every text and example.
@@ -136,6 +137,10 @@ pub struct ModelArgs {
     /// Models explored at a time; by default one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
+    /// Draw the execution graph of the first counterexample, as FILE.svg or FILE.dot; the explorer of graphs
+    /// has one
+    #[arg(long, value_name = "FILE", value_parser = Drawing::read)]
+    pub graph: Option<Drawing>,
     /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
@@ -235,6 +240,9 @@ pub struct ReplayArgs {
     /// The shared library whose note or window the token names
     #[arg(long = "note", value_name = "LIBRARY")]
     pub library: Option<PathBuf>,
+    /// Draw the execution graph of the counterexample, as FILE.svg or FILE.dot; the explorer of graphs has one
+    #[arg(long, value_name = "FILE", value_parser = Drawing::read)]
+    pub graph: Option<Drawing>,
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,

@@ -21,6 +21,7 @@ use sigproof_report::{Exit, Program};
 #[allow(missing_docs, reason = "each argument has its help")]
 pub mod args;
 pub mod command;
+pub mod drawing;
 pub mod explain;
 pub mod findings;
 pub mod interrupt;

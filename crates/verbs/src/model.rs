@@ -58,6 +58,9 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
         }
     };
     let report = session.report(runs);
+    if let Some(drawing) = &args.graph {
+        drawing.draw(&report)?;
+    }
     session.conclude(&report, Text::Table(Technique::Model, View::WHOLE), trouble, |_| true)
 }
 

@@ -34,6 +34,9 @@ pub fn run(args: &ReplayArgs, session: &mut Session<'_>) -> Concluded {
         None => Technique::Model,
     };
     let view = View { maps: Maps::All, ..View::of(args.shown, 1) };
+    if let Some(drawing) = &args.graph {
+        drawing.draw(&report)?;
+    }
     session.conclude(&report, Text::Table(technique, view), None, |_| true)
 }
 

@@ -13,12 +13,13 @@ struct Kept {
     why: &'static str,
 }
 
-const OVERFLOW: &str = "the writer's next time must not reach the reader's load of this one: that would be load buffering, which no engine has";
+const OVERFLOW: &str = "C++ allows the writer's next time to reach the reader's load of this one: load buffering, which the models leave out";
 const BELL: &str =
     "in the model the bell itself passes memory on, as kernels do; POSIX does not promise it, so the word does it, too";
 const TABLE: &str = "what is published is the kernel's table of descriptors, which is no memory of the model";
-const NEWEST: &str =
-    "a read-modify-write of loom finds the newest value of the mask whatever it has acquired; a processor's need not";
+const SIGNAL: &str = "C++ and ARM allow the receiver's swap of the mask before the sender's change of it, although the receiver has seen \
+     the announcement: load buffering, which the models leave out; the signal would stay in the queue, and the receiver \
+     sleep";
 const GUARD: &str = "no model loads a library: the table is read by the handler of a fault, which ends the process";
 
 const KEPT: &[Kept] = &[
@@ -31,8 +32,8 @@ const KEPT: &[Kept] = &[
     kept("crates/osnote/src/notes/signote.rs", "install", "compare_exchange", ("Release", "Relaxed"), TABLE),
     kept("crates/osnote/src/testing.rs", "set_up_replacing", "store", ("Release", "Relaxed"), TABLE),
     kept("crates/osnote/src/notes/signote.rs", "get", "load", ("Acquire", "Relaxed"), TABLE),
-    kept("crates/osnote/src/sigqueue/mod.rs", "announce", "compare_exchange", ("AcqRel", "Acquire"), NEWEST),
-    kept("crates/osnote/src/sigqueue/receiver.rs", "wait", "compare_exchange", ("Acquire", "Relaxed"), NEWEST),
+    kept("crates/osnote/src/sigqueue/mod.rs", "announce", "compare_exchange", ("AcqRel", "Acquire"), SIGNAL),
+    kept("crates/osnote/src/sigqueue/receiver.rs", "wait", "compare_exchange", ("Acquire", "Relaxed"), SIGNAL),
 ];
 
 const fn kept(

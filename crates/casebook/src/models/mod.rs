@@ -8,6 +8,7 @@
 //! | `clients` | no signal lost by the queue; the profile log against its handlers |
 //! | `contract` | the note that checks its clients |
 //! | `selftest` | what the tool says of models whose plans, executions and ends are known (hidden) |
+//! | `weak` | what a counterexample says of memory orderings (hidden) |
 
 use sigproof_harness::model::{Entry, Model};
 use sigproof_harness::setup::Setup;
@@ -19,6 +20,7 @@ mod notes;
 mod profbuf;
 mod selftest;
 pub(crate) mod tally;
+mod weak;
 
 /// A model of the core: its name and the ways to run it.
 #[derive(Clone, Copy)]
@@ -47,7 +49,8 @@ impl Ways {
 
 /// All of them. A new one is one line in its file's `ALL`.
 pub(crate) fn entries(notes: Backends) -> Vec<Entry> {
-    let parts = [(profbuf::ALL, false), (notes::ALL, false), (clients::ALL, false), (selftest::ALL, true)];
+    let parts =
+        [(profbuf::ALL, false), (notes::ALL, false), (clients::ALL, false), (selftest::ALL, true), (weak::ALL, true)];
     let of = |(core, hidden): (&Core, bool)| {
         let name = core.name;
         core.setups.over(notes).into_iter().map(move |(setup, model)| Entry { name, hidden, setup, model })

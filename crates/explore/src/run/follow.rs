@@ -2,7 +2,7 @@
 
 use super::step::{Attempt, Request, open_load};
 use super::{Run, Status, Stop};
-use crate::graph::{Event, Id, Kind};
+use crate::graph::{Event, Graph, Id, Kind, order};
 use crate::trail::{Step, Trail};
 
 /// The execution to repeat.
@@ -47,8 +47,12 @@ impl Run {
                 self.fibers[slot].done += 1;
                 let graph = &mut self.search.graph;
                 let id = graph.append(slot, access.event());
+                let oldest = graph.bound(access.loc, &graph.event(id).view());
                 graph.read_from(id, source);
-                let event = graph.event(id);
+                if graph.place(access.loc, source) < oldest || !has_order(graph) {
+                    return self.leave();
+                }
+                let event = self.search.graph.event(id);
                 if event.blocked {
                     self.fibers[slot].status = Status::Blocked;
                     return Attempt::Wait;
@@ -76,7 +80,10 @@ impl Run {
                 let graph = &mut self.search.graph;
                 let id = graph.append(slot, event);
                 graph.release(id, load);
-                self.put(id, loc, rank);
+                let oldest = if load.is_none() { graph.bound(loc, &graph.event(id).view()) } else { 0 };
+                if self.put(id, loc, rank) < oldest || !has_order(&self.search.graph) {
+                    return self.leave();
+                }
                 Attempt::Got(0)
             }
             (Request::Choice(count), Step::Chooses(value)) if value < count => {
@@ -88,17 +95,20 @@ impl Run {
                 self.fibers[slot].done += 1;
                 let id = self.search.graph.append(slot, Event { kind: Kind::Fence, ord, ..Event::default() });
                 self.search.graph.fence(id);
-                Attempt::Got(0)
+                if has_order(&self.search.graph) { Attempt::Got(0) } else { self.leave() }
             }
             (Request::Begin(_) | Request::End | Request::Spawn(_) | Request::Join { .. }, Step::Other) => {
                 self.fibers[slot].done += 1;
                 self.extend(request, slot)
             }
-            _ => {
-                self.halt(Stop::Discard);
-                Attempt::Wait
-            }
+            _ => self.leave(),
         }
+    }
+
+    /// The execution is none of this program: it has other operations, or its orderings forbid it.
+    fn leave(&mut self) -> Attempt {
+        self.halt(Stop::Discard);
+        Attempt::Wait
     }
 
     /// The event that a step reads from, by the slots of this run, if it has been done.
@@ -128,8 +138,8 @@ impl Run {
         before.map_or(0, |before| self.rank_of(loc, before))
     }
 
-    fn put(&mut self, id: Id, loc: u32, rank: u32) {
-        let Some(guide) = &mut self.guide else { return };
+    fn put(&mut self, id: Id, loc: u32, rank: u32) -> usize {
+        let Some(guide) = &mut self.guide else { return 0 };
         if guide.ranks.len() <= loc as usize {
             guide.ranks.resize_with(loc as usize + 1, Vec::new);
         }
@@ -137,6 +147,7 @@ impl Run {
         let place = ranks.partition_point(|&other| other < rank);
         ranks.insert(place, rank);
         self.search.graph.insert(loc, place, id);
+        place
     }
 
     /// Whether a thread wants more than the trail has for it: the trail is that of another program.
@@ -147,4 +158,9 @@ impl Run {
             _ => false,
         })
     }
+}
+
+/// Whether the sequentially consistent events can be put into one order.
+fn has_order(graph: &Graph) -> bool {
+    graph.sc < 2 || order::exists(graph)
 }

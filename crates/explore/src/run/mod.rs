@@ -25,6 +25,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::end::{End, Limit};
+use crate::explain::Point;
 use crate::graph::{Id, Kind, Op};
 use crate::search::Search;
 use crate::signal::Signals;
@@ -105,6 +106,8 @@ pub(crate) struct Run {
     pub(crate) rules: Rules,
     pub(crate) actions: Vec<Option<Rc<crate::signal::Action>>>,
     pub(crate) last: Vec<(u32, u64)>,
+    /// The two accesses of the race that ended the execution.
+    pub(crate) raced: Option<[Point; 2]>,
     /// The execution to repeat, if one is to be.
     pub(crate) guide: Option<Guide>,
     stacks: Vec<fiber::Stack>,
@@ -145,6 +148,7 @@ impl Run {
             rules,
             actions: Vec::new(),
             last: Vec::new(),
+            raced: None,
             guide: None,
             stacks: Vec::new(),
         }
@@ -175,6 +179,7 @@ impl Run {
         self.extending = false;
         self.ended = false;
         self.stop = None;
+        self.raced = None;
         self.number += 1;
     }
 

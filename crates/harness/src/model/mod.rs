@@ -7,7 +7,10 @@
 //!                                                                          ├──► graphs     for the explorer of graphs: one search, and the state that the time leaves of it
 //!                                                                          ├──► orderings  which are used, and what breaks without one
 //!                                                                          ├──► verdict    deadlock, livelock, race: which outcome
-//!                                                                          └──► trace      the counterexample, column by column
+//!                                                                          ├──► trace      the counterexample, column by column
+//!                                                                          ├──► memory     why the memory model allows it
+//!                                                                          ├──► strengthen which stronger ordering forbids it
+//!                                                                          └──► picture    its graph, for those who draw it
 //! ```
 //!
 //! A model is a body that makes what it tests, starts threads, and marks the code that signals interrupt; and
@@ -29,9 +32,12 @@ pub mod counterexample;
 pub mod driver;
 mod graphs;
 pub mod litmus;
+mod memory;
 pub mod orderings;
+pub mod picture;
 pub mod plans;
 pub mod state;
+mod strengthen;
 pub mod token;
 pub mod trace;
 pub mod verdict;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sigproof_inspect::process::lines::Dialect;
-use sigproof_shim::model::{self as engine, End, Engine, Limits, Plan, Role, Seen, Site, Weakening};
+use sigproof_shim::model::{self as engine, End, Engine, Instead, Limits, Plan, Role, Seen, Site};
 use sigproof_shim::native::atomic::Ordering;
 use sigproof_shim::native::os::clock;
 
-use super::{Entry, graphs, plans, verdict};
-use sigproof_report::{Grade, Outcome};
+use super::token::{Perturbed, Token};
+use super::{Entry, counterexample, graphs, plans, verdict};
+use sigproof_report::{Finding, Grade, Outcome};
 
 /// The orderings of an operation, as words.
 const WORDS: &[(Ordering, &str)] = &[
@@ -86,10 +87,13 @@ pub struct Caught {
     pub outcome: Outcome,
     /// The executions that it took, of all models tried.
     pub executions: u64,
+    /// The counterexample, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
 }
 
 /// The word for an ordering.
-fn word(ordering: Ordering) -> &'static str {
+pub(super) fn word(ordering: Ordering) -> &'static str {
     WORDS.iter().find(|(o, _)| *o == ordering).map_or("?", |(_, word)| word)
 }
 
@@ -152,35 +156,48 @@ fn survey_graphs(entry: &Entry) -> (Vec<Used>, u64) {
 /// So many executions of each model a quick weakening runs.
 const QUICK: u64 = 20_000;
 
-/// As [`weaken`], over execution graphs: without perturbations first, then with one, until one fails.
-fn weaken_graphs(entries: &[Entry], weakening: Weakening, effort: Effort, until: Option<Duration>) -> Option<Caught> {
-    let most = match effort {
-        Effort::Quick => QUICK,
-        Effort::Full(_) => u64::MAX,
+/// So many a brief one runs.
+const BRIEF: u64 = 1_000;
+
+/// As [`weaken`], over execution graphs: each model without perturbations, then with one, until one fails.
+/// Where the time is limited, each model has an equal share of what is left.
+fn weaken_graphs(entries: &[Entry], instead: Instead, effort: Effort, explain: bool) -> Option<Caught> {
+    let (most, end) = match effort {
+        Effort::Brief => (BRIEF, None),
+        Effort::Quick => (QUICK, None),
+        Effort::Full(seconds) => (u64::MAX, Some(clock::now() + Duration::from_secs(seconds.into()))),
     };
     let mut before = 0;
-    for entry in entries {
+    for (number, entry) in entries.iter().enumerate() {
+        let share = |end: Duration| {
+            let now = clock::now();
+            now + end.saturating_sub(now) / u32::try_from(entries.len() - number).unwrap_or(u32::MAX)
+        };
+        let until = end.map(share);
         for perturbations in 0..=entry.model.depth.deliveries.min(1) {
-            let limits = Limits { until, weakening: Some(weakening), ..Limits::default() };
+            let limits = Limits { until, instead: vec![instead], ..Limits::default() };
             let environment = graphs::environment(entry, perturbations);
             let mut caught = None;
             let explored = engine::search(environment, &limits, &entry.model.body, 1, &mut |seen| match seen {
                 Seen::Progress { executions, .. } => executions < most,
-                Seen::Failed(failure, _) => {
-                    let (outcome, _) = verdict::judge(&failure);
+                Seen::Failed(failure, choices) => {
+                    let (outcome, sentence) = verdict::judge(&failure);
                     let is_noticed = entry.expected().grade(outcome) == Grade::Never;
                     if is_noticed {
-                        caught = Some(outcome);
+                        caught = Some((outcome, sentence, choices()));
                     }
                     !is_noticed
                 }
             });
             before += explored.executions;
-            if let Some(outcome) = caught {
-                return Some(Caught { label: entry.label(), outcome, executions: before });
-            }
-            if until.is_some_and(|until| clock::now() >= until) {
-                return None;
+            if let Some((outcome, sentence, choices)) = caught {
+                let token = Token { label: entry.label(), perturbed: Perturbed::By(environment), choices };
+                let finding = explain.then(|| {
+                    let mut finding = Finding::new(outcome, sentence);
+                    counterexample::explained(&mut finding, entry, token, &[instead]);
+                    Box::new(finding)
+                });
+                return Some(Caught { label: entry.label(), outcome, executions: before, finding });
             }
         }
     }
@@ -190,6 +207,8 @@ fn weaken_graphs(entries: &[Entry], weakening: Weakening, effort: Effort, until:
 /// How hard a weakening is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effort {
+    /// As [`Effort::Quick`], with few executions of each model: for what is known to go unnoticed.
+    Brief,
     /// Without perturbations, with one preemption: orderings are between threads, and most show there.
     Quick,
     /// Without perturbations as deep as each model goes, then with them and one preemption; for so many
@@ -201,7 +220,7 @@ impl Effort {
     /// The bounds of preemptions for these models, by the number of perturbations.
     fn bounds(self, entry: &Entry) -> Vec<Option<u8>> {
         match self {
-            Self::Quick => vec![Some(1)],
+            Self::Brief | Self::Quick => vec![Some(1)],
             Self::Full(_) => {
                 let own = entry.model.depth;
                 let rest = own.preemptions.map_or(1, |bound| bound.min(1));
@@ -212,8 +231,9 @@ impl Effort {
     }
 }
 
-/// Runs models with this ordering taken for a weaker one, until one fails.
-pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Option<Caught> {
+/// Runs models with this ordering taken for a weaker one, until one fails. With `explain`, over execution
+/// graphs, the failure has its counterexample.
+pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort, explain: bool) -> Option<Caught> {
     let (to, _) = WORDS.iter().find(|(_, word)| *word == to)?;
     // As long as the process lives: the checker compares it with what the compiler has put there.
     let file: &'static str = Box::leak(used.file.clone().into_boxed_str());
@@ -221,17 +241,17 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Optio
     let site = Site { file, line: used.line, column: used.column, role };
     let mut executions = 0;
     let until = match effort {
-        Effort::Quick => None,
+        Effort::Brief | Effort::Quick => None,
         Effort::Full(seconds) => Some(clock::now() + Duration::from_secs(seconds.into())),
     };
     if Engine::own() == Some(Engine::Graph) {
-        return weaken_graphs(entries, Weakening { site, to: *to }, effort, until);
+        return weaken_graphs(entries, Instead { site, to: *to }, effort, explain);
     }
     for entry in entries {
         let mut level = vec![Plan::default()];
         for preemptions in effort.bounds(entry) {
-            let weakening = Some(Weakening { site, to: *to });
-            let limits = Limits { preemptions, until, weakening, ..Limits::default() };
+            let instead = vec![Instead { site, to: *to }];
+            let limits = Limits { preemptions, until, instead, ..Limits::default() };
             let mut next = BTreeSet::new();
             for plan in &level {
                 let (explored, _) = engine::explore(plan, &limits, &entry.model.body);
@@ -242,7 +262,7 @@ pub fn weaken(entries: &[Entry], used: &Used, to: &str, effort: Effort) -> Optio
                         // A model of a note that refuses ends so whatever the ordering is: that notices
                         // nothing.
                         if entry.expected().grade(outcome) == Grade::Never {
-                            return Some(Caught { label: entry.label(), outcome, executions });
+                            return Some(Caught { label: entry.label(), outcome, executions, finding: None });
                         }
                     }
                     End::OutOfTime => return None,

@@ -6,18 +6,19 @@ use std::fmt::Write;
 use std::fs;
 
 use serde_json::{Value, json};
-use sigproof_shim::model::{Failure, Step};
+use sigproof_shim::model::{AccessKind, Failure, Step};
 
+use super::memory;
+use super::picture::Picture;
 use super::token::{Perturbed, perturbed_text};
 
 /// The widest a column gets.
 const WIDEST: usize = 64;
 
 /// The table, below its sentence.
-pub fn render(failure: &Failure, sentence: &str) -> String {
-    let mut sources = Sources::default();
+pub(super) fn render(failure: &Failure, sentence: &str, sources: &mut Sources) -> String {
     let rows: Vec<(usize, String, String)> =
-        failure.steps.iter().map(|step| (step.thread, text(step, &mut sources), place(step))).collect();
+        failure.steps.iter().map(|step| (step.thread, text(step, sources), place(step))).collect();
     let columns: Vec<&str> = failure.threads.iter().map(|t| t.name).collect();
     let widths: Vec<usize> = columns
         .iter()
@@ -53,22 +54,21 @@ pub fn render(failure: &Failure, sentence: &str) -> String {
 }
 
 /// What happened in a step, with the name that the source gives to what it happened to.
-fn text(step: &Step, sources: &mut Sources) -> String {
+pub(super) fn text(step: &Step, sources: &mut Sources) -> String {
     let indent = "| ".repeat(step.depth);
-    let is_atomic = ["load ", "store ", "swap ", "exchange ", "fetch_"].iter().any(|word| step.what.starts_with(word));
-    match sources.receiver(step).filter(|_| is_atomic) {
+    match sources.receiver(step).filter(|_| step.access.is_some_and(|access| access.kind != AccessKind::Fence)) {
         Some(receiver) => format!("{indent}{receiver}: {}", step.what),
         None => format!("{indent}{}", step.what),
     }
 }
 
-fn place(step: &Step) -> String {
+pub(super) fn place(step: &Step) -> String {
     format!("{}:{}", step.file.strip_prefix("crates/").unwrap_or(step.file), step.line)
 }
 
 /// Source files, read once.
 #[derive(Default)]
-struct Sources(BTreeMap<&'static str, Option<Vec<String>>>);
+pub(super) struct Sources(BTreeMap<&'static str, Option<Vec<String>>>);
 
 impl Sources {
     /// The expression whose method is called: what stands before its dot.
@@ -101,7 +101,7 @@ impl Sources {
 }
 
 /// The same for programs.
-pub fn details(failure: &Failure, perturbed: &Perturbed) -> Value {
+pub(super) fn details(failure: &Failure, perturbed: &Perturbed, sources: &mut Sources) -> Value {
     let step = |s: &Step| json!({"thread": s.thread, "depth": s.depth, "what": s.what, "file": s.file, "line": s.line});
     let threads = failure.threads.iter().map(|t| {
         json!({
@@ -109,9 +109,14 @@ pub fn details(failure: &Failure, perturbed: &Perturbed) -> Value {
             "waits_for": t.waits_for.as_ref().map(|w| json!({"what": w.what, "owner": w.owner})),
         })
     });
-    json!({
+    let mut details = json!({
         "plan": perturbed_text(perturbed),
         "threads": threads.collect::<Vec<_>>(),
         "steps": failure.steps.iter().map(step).collect::<Vec<_>>(),
-    })
+    });
+    if let (Some(object), Some(graph)) = (details.as_object_mut(), &failure.graph) {
+        object.insert("memory".to_owned(), memory::details(graph));
+        object.insert("graph".to_owned(), json!(Picture::of(failure, sources)));
+    }
+    details
 }

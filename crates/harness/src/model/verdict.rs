@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn failure(kind: FailureKind, threads: Vec<ThreadEnd>) -> Failure {
-        Failure { kind, message: "it failed".to_owned(), threads, steps: Vec::new() }
+        Failure { kind, message: "it failed".to_owned(), threads, steps: Vec::new(), graph: None }
     }
 
     #[rstest]

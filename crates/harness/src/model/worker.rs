@@ -58,6 +58,9 @@ pub enum Order {
         to: String,
         /// How hard to try.
         effort: Effort,
+        /// Whether to tell the counterexample, too.
+        #[serde(default)]
+        explain: bool,
     },
 }
 
@@ -172,10 +175,10 @@ pub fn main(registry: &Registry) -> ExitCode {
                 teller.tell(&Event::Used { label: entry.label(), used, executions });
             }
         }
-        Order::Weaken { selection, used, to, effort } => {
+        Order::Weaken { selection, used, to, effort, explain } => {
             let mut entries = chosen(registry, &selection);
             entries.sort_by_key(|entry| selection.setups.iter().position(|label| *label == entry.label()));
-            teller.tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort)));
+            teller.tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort, explain)));
         }
     }
     ExitCode::SUCCESS

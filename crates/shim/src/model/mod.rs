@@ -48,12 +48,14 @@
 //!   interrupted. That is what single-stepping is for.
 //! - Reference counts are not modelled.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 mod choices;
+pub mod graph;
 #[cfg(not(all(sigproof_graph, not(loom))))]
 mod search;
 #[cfg(not(any(loom, sigproof_graph)))]
@@ -178,8 +180,10 @@ pub struct Limits {
     pub branches: usize,
     /// When to stop, as a time on the monotonic clock ([`crate::native::os::clock::now`]).
     pub until: Option<Duration>,
-    /// Treat one ordering of one operation as a weaker one.
-    pub weakening: Option<Weakening>,
+    /// Treat these orderings as others.
+    pub instead: Vec<Instead>,
+    /// Put a sequentially consistent fence before the operation at this site.
+    pub fence: Option<Site>,
     /// Note which orderings are used where.
     pub survey: bool,
     /// Go on from these graphs, which an earlier search of the same body was left with. For [`search`].
@@ -196,7 +200,8 @@ impl Default for Limits {
             preemptions: Some(3),
             branches: 2_000,
             until: None,
-            weakening: None,
+            instead: Vec::new(),
+            fence: None,
             survey: false,
             from: Vec::new(),
             keep: false,
@@ -229,7 +234,7 @@ pub struct Site {
 
 /// An ordering that is treated as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weakening {
+pub struct Instead {
     /// Which.
     pub site: Site,
     /// As what.
@@ -320,6 +325,8 @@ pub struct Failure {
     pub threads: Vec<ThreadEnd>,
     /// The steps up to the failure; only of a [`replay`].
     pub steps: Vec<Step>,
+    /// The execution graph; only of a [`repeat`].
+    pub graph: Option<Box<graph::Graph>>,
 }
 
 /// The ways to fail.
@@ -381,4 +388,32 @@ pub struct Step {
     pub line: u32,
     /// Where.
     pub column: u32,
+    /// The atomic access that it is.
+    pub access: Option<Access>,
+    /// The latest event of its thread in the execution graph: the thread's slot there, and the event's index.
+    pub event: Option<(u8, u16)>,
+}
+
+/// An atomic access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Its kind.
+    pub kind: AccessKind,
+    /// Which of its orderings counted.
+    pub role: Role,
+    /// The ordering.
+    pub ordering: core::sync::atomic::Ordering,
+}
+
+/// The kinds of atomic accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccessKind {
+    /// A load.
+    Load,
+    /// A store.
+    Store,
+    /// A read-modify-write.
+    Update,
+    /// A fence.
+    Fence,
 }

@@ -11,20 +11,42 @@ use std::string::String;
 pub use core::sync::atomic::Ordering;
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::below::{self, Readers};
+use super::below::{self, Made, Readers};
 use super::point;
 use super::world::{switching, with};
-use crate::model::Role;
+use crate::model::{Access, AccessKind, Role};
 
 /// The ordering to use, the site's own or a weaker one.
 #[inline]
 fn ordering(at: &'static Location<'static>, role: Role, written: Ordering) -> Ordering {
-    with(|w| w.ordering(at, role, written)).unwrap_or(written)
+    let Some((ordering, fenced)) = with(|w| (w.ordering(at, role, written), w.is_fenced(at, role).then_some(w.active)))
+    else {
+        return written;
+    };
+    if let Some(me) = fenced {
+        switching(me, || below::atomic::fence(Ordering::SeqCst));
+    }
+    ordering
 }
 
 #[inline]
-fn record(at: &'static Location<'static>, what: impl FnOnce() -> String) {
-    with(|w| w.record(at, what));
+fn record(
+    at: &'static Location<'static>,
+    kind: AccessKind,
+    (role, ordering): (Role, Ordering),
+    what: impl FnOnce() -> String,
+) {
+    with(|w| w.record_access(at, Access { kind, role, ordering }, what));
+}
+
+/// As the one of `core`.
+#[track_caller]
+pub fn fence(order: Ordering) {
+    let at = Location::caller();
+    let Some(me) = point::pass(at) else { return };
+    let order = ordering(at, Role::Success, order);
+    switching(me, || below::atomic::fence(order));
+    record(at, AccessKind::Fence, (Role::Success, order), || format!("fence {order:?}"));
 }
 
 macro_rules! atomic {
@@ -34,6 +56,7 @@ macro_rules! atomic {
             modelled: below::atomic::$name$(<$generic>)?,
             shadow: core::sync::atomic::$name$(<$generic>)?,
             readers: Readers,
+            made: Made,
         }
 
         impl$(<$generic>)? $name$(<$generic>)? {
@@ -44,6 +67,7 @@ macro_rules! atomic {
                     modelled: below::atomic::$name::new(value),
                     shadow: core::sync::atomic::$name::new(value),
                     readers: Readers::new(),
+                    made: Made::here(),
                 }
             }
 
@@ -52,11 +76,12 @@ macro_rules! atomic {
             pub fn load(&self, order: Ordering) -> $type {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.load(Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_load(me);
                 let value = switching(me, || self.modelled.load(order));
                 self.readers.after_load(me);
-                record(at, || format!(concat!("load {:?} = ", $show, "{}"), order, value, below::age()));
+                record(at, AccessKind::Load, (Role::Success, order), || format!(concat!("load {:?} = ", $show), order, value));
                 value
             }
 
@@ -65,12 +90,13 @@ macro_rules! atomic {
             pub fn store(&self, value: $type, order: Ordering) {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.store(value, Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_write(me);
                 switching(me, || self.modelled.store(value, order));
                 self.readers.after_write(me);
                 self.shadow.store(value, Relaxed);
-                record(at, || format!(concat!("store {:?} ", $show), order, value));
+                record(at, AccessKind::Store, (Role::Success, order), || format!(concat!("store {:?} ", $show), order, value));
             }
 
             /// As the one of `core`.
@@ -78,12 +104,15 @@ macro_rules! atomic {
             pub fn swap(&self, value: $type, order: Ordering) -> $type {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else { return self.shadow.swap(value, Relaxed) };
+                self.made.check(at);
                 let order = ordering(at, Role::Success, order);
                 self.readers.before_write(me);
                 let old = switching(me, || self.modelled.swap(value, order));
                 self.readers.after_write(me);
                 self.shadow.store(value, Relaxed);
-                record(at, || format!(concat!("swap {:?} ", $show, " -> ", $show), order, old, value));
+                record(at, AccessKind::Update, (Role::Success, order), || {
+                    format!(concat!("swap {:?} ", $show, " -> ", $show), order, old, value)
+                });
                 old
             }
 
@@ -103,6 +132,7 @@ macro_rules! atomic {
                 let Some(me) = point::pass(at) else {
                     return self.shadow.compare_exchange(current, new, Relaxed, Relaxed);
                 };
+                self.made.check(at);
                 let success = ordering(at, Role::Success, success);
                 let failure = ordering(at, Role::Failure, failure);
                 self.readers.before_write(me);
@@ -111,9 +141,11 @@ macro_rules! atomic {
                 match result {
                     Ok(old) => {
                         self.shadow.store(new, Relaxed);
-                        record(at, || format!(concat!("exchange {:?} ", $show, " -> ", $show), success, old, new));
+                        record(at, AccessKind::Update, (Role::Success, success), || {
+                            format!(concat!("exchange {:?} ", $show, " -> ", $show), success, old, new)
+                        });
                     }
-                    Err(old) => record(at, || {
+                    Err(old) => record(at, AccessKind::Update, (Role::Failure, failure), || {
                         format!(
                             concat!("exchange {:?} ", $show, " -> ", $show, ": no, it is ", $show),
                             failure, current, new, old
@@ -156,13 +188,16 @@ macro_rules! arithmetic {
                 pub fn $method(&self, by: $type, order: Ordering) -> $type {
                     let at = Location::caller();
                     let Some(me) = point::pass(at) else { return self.shadow.$method(by, Relaxed) };
+                    self.made.check(at);
                     let order = ordering(at, Role::Success, order);
                     self.readers.before_write(me);
                     let old = switching(me, || self.modelled.$method(by, order));
                     self.readers.after_write(me);
                     self.shadow.store(old, Relaxed);
                     self.shadow.$method(by, Relaxed);
-                    record(at, || format!(concat!(stringify!($method), " {:?} {:#x}, was {:#x}"), order, by, old));
+                    record(at, AccessKind::Update, (Role::Success, order), || {
+                        format!(concat!(stringify!($method), " {:?} {:#x}, was {:#x}"), order, by, old)
+                    });
                     old
                 }
             )+

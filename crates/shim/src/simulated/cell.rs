@@ -45,6 +45,7 @@ impl<T> UnsafeCell<T> {
             fail(FailureKind::Race, String::from("a cell is read while it is being written"));
         }
         self.users.store(before + 1, Ordering::Relaxed);
+        self.record(at, "reads plain memory");
         self.modelled.read();
         let result = f(self.value.get());
         point::pass_within_cell(at);
@@ -68,6 +69,7 @@ impl<T> UnsafeCell<T> {
             fail(FailureKind::Race, format!("a cell is written while it is being {other}"));
         }
         self.users.store(-1, Ordering::Relaxed);
+        self.record(at, "writes plain memory");
         self.modelled.write();
         let result = f(self.value.get());
         point::pass_within_cell(at);
@@ -76,6 +78,13 @@ impl<T> UnsafeCell<T> {
         }
         self.users.store(0, Ordering::Relaxed);
         result
+    }
+}
+
+impl<T> UnsafeCell<T> {
+    fn record(&self, at: &'static Location<'static>, what: &'static str) {
+        let address = core::ptr::from_ref(&self.users).addr();
+        with(|w| w.record_plain(at, address, what));
     }
 }
 

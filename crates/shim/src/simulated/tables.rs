@@ -50,7 +50,7 @@ pub(super) const FIRST: usize = 3;
 
 impl Default for Files {
     fn default() -> Self {
-        Self { gate: Rc::new(Gate::new()), open: Vec::new(), channels: Vec::new() }
+        Self { gate: Rc::new(Gate::new().of_kernel()), open: Vec::new(), channels: Vec::new() }
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) struct Queues {
 
 impl Queues {
     pub(super) fn new() -> Self {
-        Self { gate: Rc::new(Gate::new()), queues: Vec::new() }
+        Self { gate: Rc::new(Gate::new().of_kernel()), queues: Vec::new() }
     }
 
     pub(super) fn of(&mut self, address: usize) -> &mut Vec<usize> {

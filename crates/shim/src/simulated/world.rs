@@ -13,7 +13,26 @@ use core::sync::atomic::Ordering;
 
 use super::below;
 use super::tables::{Files, Queues};
-use crate::model::{Environment, FailureKind, Plan, Role, Site, Step, ThreadEnd, Waiting, Weakening};
+use crate::model::{Access, Environment, FailureKind, Instead, Limits, Plan, Role, Site, Step, ThreadEnd, Waiting};
+
+/// What an execution did.
+#[derive(Default)]
+pub(super) struct Trace {
+    pub steps: Vec<Step>,
+    /// The accesses to plain memory, which are no steps unless they race.
+    #[cfg_attr(loom, expect(dead_code, reason = "loom does not tell which accesses race"))]
+    pub plain: Vec<Plain>,
+}
+
+/// An access to plain memory.
+#[cfg_attr(loom, expect(dead_code, reason = "as above"))]
+pub(super) struct Plain {
+    /// The memory, by its address.
+    pub cell: usize,
+    /// How many steps there were before it.
+    pub place: usize,
+    pub step: Step,
+}
 
 /// A handler, as the body has registered it.
 #[derive(Clone)]
@@ -77,10 +96,11 @@ pub(super) struct World {
     pub futexes: Queues,
     /// Numbers of the kernel's objects, in the order in which they are made.
     pub numbers: u32,
-    pub weakening: Option<Weakening>,
+    pub instead: Vec<Instead>,
+    pub fence: Option<Site>,
     pub survey: bool,
-    /// The steps, if they are recorded.
-    pub steps: Option<Vec<Step>>,
+    /// What was recorded, if anything is.
+    pub trace: Option<Trace>,
     pub failed: Option<(FailureKind, String)>,
 }
 
@@ -101,6 +121,10 @@ impl From<Ordering> for Strength {
     fn from(ordering: Ordering) -> Self {
         Self(ORDERINGS.iter().position(|o| *o == ordering).unwrap_or(0) as u8)
     }
+}
+
+fn is_at(site: &Site, at: &'static Location<'static>, role: Role) -> bool {
+    site.line == at.line() && site.column == at.column() && site.role == role && site.file == at.file()
 }
 
 /// Begins an execution.
@@ -157,7 +181,7 @@ pub(super) enum Perturbed {
 pub(super) struct Stopped;
 
 impl World {
-    pub(super) fn new(perturbed: Perturbed, weakening: Option<Weakening>, survey: bool, tracing: bool) -> Self {
+    pub(super) fn new(perturbed: Perturbed, limits: &Limits, tracing: bool) -> Self {
         let (plan, environment) = match perturbed {
             Perturbed::As(plan) => (plan, None),
             Perturbed::By(environment) => (Rc::default(), Some(environment)),
@@ -175,9 +199,10 @@ impl World {
             files: Files::default(),
             futexes: Queues::new(),
             numbers: 0,
-            weakening,
-            survey,
-            steps: tracing.then(Vec::new),
+            instead: limits.instead.clone(),
+            fence: limits.fence,
+            survey: limits.survey,
+            trace: tracing.then(Trace::default),
             failed: None,
         };
         world.add_thread("main");
@@ -231,24 +256,46 @@ impl World {
             let site = Site { file: at.file(), line: at.line(), column: at.column(), role };
             SITES.with(|s| s.borrow_mut().insert((site, written.into())));
         }
-        match self.weakening {
-            Some(Weakening { site, to })
-                if site.line == at.line()
-                    && site.column == at.column()
-                    && site.role == role
-                    && site.file == at.file() =>
-            {
-                to
-            }
-            _ => written,
-        }
+        let instead = self.instead.iter().find(|instead| is_at(&instead.site, at, role));
+        instead.map_or(written, |instead| instead.to)
+    }
+
+    /// Whether a fence stands before the operation there.
+    pub(super) fn is_fenced(&self, at: &'static Location<'static>, role: Role) -> bool {
+        self.fence.is_some_and(|site| is_at(&site, at, role))
     }
 
     pub(super) fn record(&mut self, at: &'static Location<'static>, what: impl FnOnce() -> String) {
-        let (thread, depth) = (self.active, self.threads[self.active].frames.len());
-        if let Some(steps) = &mut self.steps {
-            steps.push(Step { thread, depth, what: what(), file: at.file(), line: at.line(), column: at.column() });
+        let step = self.trace.is_some().then(|| self.step_of(at, what(), None));
+        if let (Some(trace), Some(step)) = (&mut self.trace, step) {
+            trace.steps.push(step);
         }
+    }
+
+    pub(super) fn record_access(
+        &mut self,
+        at: &'static Location<'static>,
+        access: Access,
+        what: impl FnOnce() -> String,
+    ) {
+        let step = self.trace.is_some().then(|| self.step_of(at, what(), Some(access)));
+        if let (Some(trace), Some(step)) = (&mut self.trace, step) {
+            trace.steps.push(step);
+        }
+    }
+
+    /// An access to the plain memory that this address names.
+    pub(super) fn record_plain(&mut self, at: &'static Location<'static>, cell: usize, what: &'static str) {
+        let step = self.trace.is_some().then(|| self.step_of(at, String::from(what), None));
+        if let (Some(trace), Some(step)) = (&mut self.trace, step) {
+            trace.plain.push(Plain { cell, place: trace.steps.len(), step });
+        }
+    }
+
+    fn step_of(&self, at: &'static Location<'static>, what: String, access: Option<Access>) -> Step {
+        let (thread, depth) = (self.active, self.threads[self.active].frames.len());
+        let (file, line, column) = (at.file(), at.line(), at.column());
+        Step { thread, depth, what, file, line, column, access, event: below::latest_event() }
     }
 
     pub(super) fn thread_ends(&self) -> Vec<ThreadEnd> {

@@ -58,8 +58,13 @@ fn verdicts(#[case] setup: Setup, #[case] found: Found, #[case] deliveries: u32,
 
 /// What is taken in of a plan whose third execution fails.
 fn take_failing(found: &mut Found, entry: &Entry, plan: &Plan) {
-    let failure =
-        Failure { kind: FailureKind::Deadlock, message: String::new(), threads: Vec::new(), steps: Vec::new() };
+    let failure = Failure {
+        kind: FailureKind::Deadlock,
+        message: String::new(),
+        threads: Vec::new(),
+        steps: Vec::new(),
+        graph: None,
+    };
     let end = End::Failed(failure);
     let chances = Chances::default();
     let explored = Exploration {

@@ -9,10 +9,10 @@ use std::vec::Vec;
 use sigproof_explore::{End as Ended, Explorer, Trail, Walk, Went};
 
 use super::search::check;
-use super::statics;
+use super::{statics, witness};
 use crate::model::{Body, Chances, Choices, End, Environment, Exploration, Failure, FailureKind, Limits, Plan, Seen};
 use crate::simulated::engine::{Quiet, SPINS, STUCK};
-use crate::simulated::world::{self, Perturbed, World, with};
+use crate::simulated::world::{self, Perturbed, Trace, World, with};
 
 /// What this machine lacks for counterexamples: nothing.
 #[must_use]
@@ -91,7 +91,11 @@ fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) 
     found.executions = 1;
     match failure(ended, world) {
         Ok(world) => take(&mut found, &world),
-        Err(failure) => found.end = failure.map_or(End::TooLarge, End::Failed),
+        Err(None) => found.end = End::TooLarge,
+        Err(Some((mut failure, trace))) => {
+            witness::explain(&mut failure, trace, walk.graph(), walk.raced());
+            found.end = End::Failed(failure);
+        }
     }
     found
 }
@@ -121,7 +125,7 @@ pub(super) fn nothing(end: End) -> Exploration {
 pub(super) fn program(perturbed: &Perturbed, limits: &Limits, body: &Body, tracing: bool) -> Rc<dyn Fn()> {
     let (perturbed, limits, body) = (perturbed.clone(), limits.clone(), body.clone());
     Rc::new(move || {
-        world::begin(World::new(perturbed.clone(), limits.weakening, limits.survey, tracing));
+        world::begin(World::new(perturbed.clone(), &limits, tracing));
         body();
         super::thread_ends();
         // They may own what touches the world.
@@ -149,7 +153,7 @@ pub(super) fn run(walk: &mut Walk, program: &Rc<dyn Fn()>) -> Option<(Ended<()>,
 }
 
 /// What an end means: none is a failure; a failure without a text is a limit.
-pub(super) fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<Failure>> {
+pub(super) fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<(Failure, Trace)>> {
     let Some(mut world) = world else { return Err(None) };
     let (kind, message) = match (world.failed.take(), ended) {
         (_, Ended::Limit(_)) => return Err(None),
@@ -161,7 +165,8 @@ pub(super) fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box
         (None, Ended::Panic(text)) => (FailureKind::Panicked, text),
     };
     let threads = world.thread_ends();
-    Err(Some(Failure { kind, message, threads, steps: world.steps.take().unwrap_or_default() }))
+    let trace = world.trace.take().unwrap_or_default();
+    Err(Some((Failure { kind, message, threads, steps: Vec::new(), graph: None }, trace)))
 }
 
 pub(super) fn take(found: &mut Exploration, world: &World) {

@@ -6,6 +6,7 @@
 //! | [`search`] | one search, shared by threads |
 //! | [`left`] | what a search is left with: texts, and an estimate |
 //! | [`ghost`] | the bookkeeping of a model |
+//! | [`witness`] | the graph of a failed execution |
 //! | [`statics`] | statics of the process and of a thread, for each execution anew |
 //!
 //! The explorer's own signals are not used: where a signal arrives is a choice of the environment that
@@ -13,19 +14,25 @@
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
+use std::format;
+use std::panic::Location;
 use std::rc::Rc;
+use std::string::String;
 
+use sigproof_explore::explain::Point;
 use sigproof_explore::{cell, hint, system, thread};
 
 use super::gate::Gate as Outer;
 use super::wait::{Ended, Ends, pass_time, planned_end};
-use super::world::{World, switching, with};
+use super::world::{World, fail, switching, with};
+use crate::model::FailureKind;
 
 pub(super) mod check;
 pub mod ghost;
 mod left;
 mod search;
 pub mod statics;
+mod witness;
 
 pub(super) use sigproof_explore::atomic;
 pub(super) use system::Gate;
@@ -69,6 +76,39 @@ impl Readers {
     pub(super) fn before_write(&self, _me: usize) {}
 
     pub(super) fn after_write(&self, _me: usize) {}
+}
+
+/// The step of a thread that uses an object without knowing that it is made.
+pub(super) const NOT_MADE: &str = "uses an object that is not known to be made";
+
+/// Where an object was made. Its construction must happen before each use of it.
+#[derive(Debug)]
+pub(super) struct Made(Option<Point>);
+
+impl Made {
+    /// Here. What a static of the process holds is made before all threads, whoever asks for it first.
+    pub(super) fn here() -> Self {
+        Self(if statics::makes_one() { None } else { system::here() })
+    }
+
+    /// Whoever uses it, it is there.
+    pub(super) fn anywhere() -> Self {
+        Self(None)
+    }
+
+    /// Ends the execution if the thread that runs does not know that the object is made.
+    pub(super) fn check(&self, at: &'static Location<'static>) {
+        let Some(made) = self.0.filter(|made| !system::happened(*made)) else { return };
+        let told = with(|w| {
+            w.record(at, || String::from(NOT_MADE));
+            let name = w.threads.get(w.active).map_or("?", |thread| thread.name);
+            format!("thread {name} uses an object without knowing that it is made")
+        });
+        if let Some(told) = told {
+            system::races_with(made);
+            fail(FailureKind::Race, told);
+        }
+    }
 }
 
 /// What it takes to let a thread sleep, and to wake it.
@@ -191,9 +231,9 @@ pub(super) fn seen_by_kernel(me: usize, word: &atomic::AtomicU32, _shadow: &core
     switching(me, || system::seen_by_kernel(word))
 }
 
-/// What there is to say of the value that was loaded just now.
-pub(super) fn age() -> &'static str {
-    if system::has_read_an_old_value() { ", not the newest" } else { "" }
+/// The latest event of the thread that runs: the thread's slot, and the event's index.
+pub(super) fn latest_event() -> Option<(u8, u16)> {
+    system::latest().map(|id| (id.thread, id.index))
 }
 
 /// A choice of the environment.

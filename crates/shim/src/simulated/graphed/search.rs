@@ -228,7 +228,7 @@ impl Search<'_> {
                             walk.advance();
                             return self.end(Some(End::TooLarge));
                         }
-                        Err(Some(failure)) => {
+                        Err(Some((failure, _))) => {
                             let choices = || Choices(Trail::of(walk.graph()).text());
                             if !self.tell(Seen::Failed(failure, &choices)) {
                                 walk.advance();

@@ -2,7 +2,7 @@
 
 use core::any::Any;
 use std::boxed::Box;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::vec::Vec;
 
 use crate::simulated::world::with;
@@ -19,6 +19,8 @@ struct OfThread {
 
 thread_local! {
     static PROCESS: RefCell<Vec<Named<usize>>> = const { RefCell::new(Vec::new()) };
+    /// Whether a static of the process is being made.
+    static MAKES: Cell<bool> = const { Cell::new(false) };
     static THREADS: RefCell<Vec<OfThread>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -44,7 +46,9 @@ impl<T: 'static> PerExecution<T> {
         let known = || PROCESS.with(|values| find(&values.borrow(), name));
         let value = known().unwrap_or_else(|| {
             // Made outside of the borrow: it may ask for others.
+            let outer = MAKES.with(|makes| makes.replace(true));
             let value: Box<dyn Any> = Box::new((self.make)());
+            MAKES.with(|makes| makes.set(outer));
             PROCESS.with(|values| values.borrow_mut().push((name, value)));
             known().unwrap_or_else(|| unreachable!("it was put there"))
         });
@@ -106,6 +110,11 @@ impl<T: 'static> LocalKey<T> {
     }
 }
 
+/// Whether a static of the process is being made.
+pub(super) fn makes_one() -> bool {
+    MAKES.with(Cell::get)
+}
+
 /// Drops the running thread's statics, in the order in which they were made.
 pub(super) fn end_of_thread() {
     let Some(me) = with(|w| w.active) else { return };
@@ -124,6 +133,7 @@ pub(super) fn end_of_thread() {
 
 /// Drops all that is left.
 pub(super) fn end_of_execution() {
+    MAKES.with(|makes| makes.set(false));
     drop(THREADS.with(|threads| core::mem::take(&mut *threads.borrow_mut())));
     drop(PROCESS.with(|values| core::mem::take(&mut *values.borrow_mut())));
 }

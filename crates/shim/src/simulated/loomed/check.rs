@@ -135,7 +135,7 @@ fn execution(plan: &Plan, limits: &Limits, body: &Body, counts: &Counts, tracing
     }
     counts.executions.store(number + 1, Relaxed);
     let perturbed = Perturbed::As(Rc::new(plan.clone()));
-    world::begin(World::new(perturbed, limits.weakening, limits.survey, tracing));
+    world::begin(World::new(perturbed, limits, tracing));
     super::thread_begins(0);
     body();
     let handlers = with(|w| {
@@ -164,5 +164,6 @@ fn ended_by(payload: &(dyn Any + Send), world: Option<World>) -> End {
         None => (FailureKind::Panicked, said),
     };
     let threads = world.thread_ends();
-    End::Failed(Failure { kind, message, threads, steps: world.steps.take().unwrap_or_default() })
+    let steps = world.trace.take().unwrap_or_default().steps;
+    End::Failed(Failure { kind, message, threads, steps, graph: None })
 }

@@ -12,7 +12,7 @@ use crate::simulated::tables::{Channel, End, Open};
 use crate::simulated::world::with;
 
 fn channel(limit: u64, writers: u32) -> usize {
-    let gate = Rc::new(Gate::ordering());
+    let gate = Rc::new(Gate::ordering().of_kernel());
     with(|w| {
         let number = w.number();
         w.files.channels.push(Channel { gate, number, level: 0, limit, waiters: Vec::new(), writers });
