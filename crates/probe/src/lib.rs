@@ -72,6 +72,8 @@ words! {
         Undelivered = "undelivered",
         /// A descriptor is open afterwards that was not open before.
         Leak = "descriptor leak",
+        /// The handler returned with another `errno` than it found.
+        Errno = "errno spoiled",
     }
 }
 
@@ -104,6 +106,7 @@ impl Ending {
             Self::WrongOutput => 'O',
             Self::Undelivered => 'U',
             Self::Leak => 'F',
+            Self::Errno => 'E',
         }
     }
 }
@@ -271,6 +274,17 @@ pub enum Trouble {
     /// The user has interrupted the work.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// An error number in words: 0 is none, and no text of the system's says so.
+pub(crate) fn errno_text(errno: i32) -> String {
+    match errno {
+        0 => "0".to_owned(),
+        errno => {
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            format!("{errno} ({})", text.split(" (os error").next().unwrap_or_default())
+        }
+    }
 }
 
 /// Maps a refusal of the kernel.

@@ -10,10 +10,12 @@ use sigproof_inspect::rules::name::Name;
 use sigproof_report::words;
 
 mod lists;
+mod own;
 mod text;
 mod windows;
 
 pub use lists::{Listed, is_system, listed};
+pub use own::{Own, own_lock};
 pub use windows::{Window, windows};
 
 words! {
@@ -99,6 +101,9 @@ pub struct Fault {
     pub chain: Vec<String>,
     /// The places that take part.
     pub at: Vec<String>,
+    /// The program's functions in which the signal does harm.
+    #[serde(default)]
+    pub functions: Vec<String>,
 }
 
 impl Call {
@@ -142,6 +147,11 @@ impl Lint {
             unknown: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Calls that take a lock of the program's own, with the lock.
+    pub fn own_locks(&self) -> impl Iterator<Item = &'static Own> {
+        self.calls.iter().filter_map(|call| own_lock(&call.function))
     }
 
     /// Whether something was found.

@@ -92,7 +92,7 @@ fn sweep(report: &Report) -> Markup {
                 @if let Some(errno) = report.errno {
                     tr {
                         td { "errno" }
-                        td class="bad" { "the handler left it changed: " (std::io::Error::from_raw_os_error(errno)) }
+                        td class="bad" { "the handler left " (crate::errno_text(errno)) " in it" }
                     }
                 }
             }
@@ -105,7 +105,7 @@ fn sweep(report: &Report) -> Markup {
 fn pass(path: &Path) -> Markup {
     let letters: Vec<char> = path.strip.chars().collect();
     let known = Ending::ALL.iter().map(|ending| (ending.letter(), ending.as_str()));
-    let legend = known.chain([('?', "not decided"), ('-', "not judged")]);
+    let legend = known.chain([('?', "not decided"), ('=', "like one of an earlier pass"), ('-', "not judged")]);
     html! {
         h3 { "pass " (path.pass) ": " (path.boundaries) " boundaries, " (path.judged) " judged, " (path.vulnerable) " vulnerable" }
         div.strip {
@@ -130,7 +130,7 @@ fn pass(path: &Path) -> Markup {
 fn class(letter: char) -> &'static str {
     match letter {
         '.' => "good",
-        '?' | '-' => "open",
+        '?' | '-' | '=' => "open",
         _ => "bad",
     }
 }
@@ -187,8 +187,15 @@ mod tests {
             token: "x:SIGTERM@f:20@k1@libx.so+0x10#1".to_owned(),
             answer: None,
         };
-        let path =
-            Path { pass: 20, strip: ".DD.".to_owned(), boundaries: 4, judged: 4, vulnerable: 2, ranges: vec![range] };
+        let path = Path {
+            pass: 20,
+            strip: ".DD.".to_owned(),
+            boundaries: 4,
+            judged: 4,
+            vulnerable: 2,
+            alike: 0,
+            ranges: vec![range],
+        };
         let report = Report {
             program: "<b>".to_owned(),
             signal: "SIGTERM".to_owned(),

@@ -57,6 +57,9 @@ pub struct Path {
     pub judged: usize,
     /// Those at which something bad came of the signal.
     pub vulnerable: usize,
+    /// Those that are not judged, since an earlier pass has a boundary with the same instruction and stack depth.
+    #[serde(default)]
+    pub alike: usize,
     /// Runs of boundaries with one bad ending.
     pub ranges: Vec<Range>,
 }
@@ -88,6 +91,11 @@ impl Report {
     /// Boundaries that were judged.
     pub fn judged(&self) -> usize {
         self.paths.iter().map(|path| path.judged).sum()
+    }
+
+    /// Boundaries that one of an earlier pass stands for.
+    pub fn alike(&self) -> usize {
+        self.paths.iter().map(|path| path.alike).sum()
     }
 
     /// Boundaries at which something bad came of the signal.

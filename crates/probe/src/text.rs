@@ -6,8 +6,8 @@ use std::fmt;
 
 use sigproof_report::seen::Spot;
 
-use crate::Ending;
 use crate::report::{Path, Range, Report};
+use crate::{Ending, errno_text};
 
 /// Boundaries in one row of a strip.
 const ROW: usize = 100;
@@ -36,8 +36,8 @@ impl fmt::Display for Report {
         writeln!(f, "  without a signal: {}", self.untouched)?;
         writeln!(f, "  {} outside the window: {}", self.signal, self.reference)?;
         if let Some(errno) = self.errno {
-            let error = std::io::Error::from_raw_os_error(errno);
-            writeln!(f, "errno spoiled: the handler left it changed ({error}); save it first, and put it back last")?;
+            let left = errno_text(errno);
+            writeln!(f, "errno spoiled: the handler left {left} in it; save it first, and put it back last")?;
         }
         for path in &self.paths {
             if path.judged == 0 && !f.alternate() {
@@ -55,17 +55,25 @@ impl fmt::Display for Report {
             self.rate
         )?;
         let paths = self.paths.len();
-        let unjudged = self.boundaries() - judged;
+        let alike = self.alike();
+        let unjudged = self.boundaries() - judged - alike;
         write!(
             f,
             "coverage: {} on {paths} {}",
             boundaries(self.boundaries()),
             if paths == 1 { "pass" } else { "passes" }
         )?;
-        match unjudged {
-            0 => writeln!(f, ", all judged")?,
-            _ => writeln!(f, ", {unjudged} not judged (those of later passes that are like earlier ones count here)")?,
+        match (alike, unjudged) {
+            (0, 0) => f.write_str(", all judged")?,
+            _ => write!(f, ", {judged} judged")?,
         }
+        if alike > 0 {
+            write!(f, ", {alike} like one of an earlier pass")?;
+        }
+        if unjudged > 0 {
+            write!(f, ", {unjudged} not judged")?;
+        }
+        f.write_str("\n")?;
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }
@@ -102,7 +110,7 @@ impl Path {
         }
         tell_repeated(f, last)?;
         let known = Ending::ALL.iter().map(|ending| (ending.letter(), ending.as_str()));
-        let all = known.chain([('?', "not decided"), ('-', "not judged")]);
+        let all = known.chain([('?', "not decided"), ('=', "like one of an earlier pass"), ('-', "not judged")]);
         let legend: Vec<_> = all
             .filter(|(letter, _)| letters.contains(letter))
             .map(|(letter, word)| format!("{letter} {word}"))

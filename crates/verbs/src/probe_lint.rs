@@ -60,6 +60,10 @@ impl Found {
 
     /// Why each window was chosen, for people.
     pub(crate) fn reasons(&self) -> String {
+        if self.windows.is_empty() {
+            return "no window follows from what the handlers do: name the function that a signal may interrupt, with --at\n"
+                .to_owned();
+        }
         let mut text = String::from("windows, the likeliest first:\n");
         for window in &self.windows {
             let _ = writeln!(text, "  {window}");

@@ -32,6 +32,7 @@
 #define WRAPPED 15
 #define BLOCKED 16
 #define KEEPS_ERRNO 17
+#define MARK 18
 
 static volatile sig_atomic_t flag;
 
@@ -461,6 +462,36 @@ int main(void)
 	on_end(ends);
 	pause();
 	set_handler(SIGALRM, old);
+	return 0;
+}
+
+#elif KIND == MARK
+// A handler is kept in a variable. The address of a function that is no handler says there that none is kept.
+typedef void handler(int);
+
+APART void prepare(int number) { free(malloc((size_t)number)); }
+
+static handler *kept = prepare;
+
+static void on_signal(int signal) { flag = signal; }
+
+APART void put_back(void)
+{
+	if (kept != prepare)
+		signal(SIGUSR1, kept);
+	kept = prepare;
+}
+
+int main(void)
+{
+	prepare(100);
+	handler *old = signal(SIGUSR1, on_signal);
+	if (old != SIG_DFL)
+		kept = old;
+	put_back();
+#ifdef BROKEN
+	signal(SIGUSR2, prepare);
+#endif
 	return 0;
 }
 

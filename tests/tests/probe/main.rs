@@ -14,6 +14,7 @@ mod handlers;
 mod input;
 mod kinds;
 mod leftovers;
+mod locks;
 mod reading;
 mod reports;
 mod threads;
@@ -29,9 +30,10 @@ const THREADS: usize = 2;
 static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
 
 /// What is compiled before the tests. Only the last one needs more than a C compiler.
-const SPECIMENS: [Specimen; 4] = [
+const SPECIMENS: [Specimen; 5] = [
     Specimen { source: "tests/probe/specimens.c", name: "specimens", flags: &["-O2"] },
     Specimen { source: "tests/probe/more.c", name: "more", flags: &["-O2"] },
+    Specimen { source: "tests/probe/locks.c", name: "locks", flags: &["-O2"] },
     Specimen { source: "tests/probe/library.c", name: "liblate.so", flags: &["-O2", "-fPIC", "-shared"] },
     Specimen { source: "tests/probe/classes.cc", name: "classes", flags: &["-O2"] },
 ];
@@ -74,11 +76,12 @@ fn main() -> ExitCode {
     let lacks_static = if arguments.list || lacks.is_some() { None } else { reading::lacks_static() };
     /// A name, the tests, and why they cannot run here.
     type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
-    let groups: [Group<'_>; 11] = [
+    let groups: [Group<'_>; 12] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),
         ("leftovers", leftovers::TESTS, lacks),
+        ("locks", locks::TESTS, lacks),
         ("reading", reading::TESTS, lacks),
         ("reading", reading::IN_CPP, lacks.or(lacks_cpp)),
         ("reading", reading::STATIC, lacks.or(lacks_static.as_ref())),

@@ -24,6 +24,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_damaged_program_never_harms", damaged),
     ("only_the_signals_that_are_asked_for", asked),
     ("windows_name_their_sources", windows),
+    ("a_function_that_marks_a_variable_is_no_handler", marks),
     ("no_window_follows_from_a_handler_without_locks", no_windows),
 ];
 
@@ -264,6 +265,9 @@ fn nameless() {
     assert!(output.expect("there is a C compiler: see main").status.success(), "static programs can be linked here");
     let ran = run(&["probe", "--lint", out.to_str().expect("UTF-8")]);
     assert!(ran.code == Some(3) && ran.stdout.contains("its symbols are stripped"), "{ran:#?}");
+    assert!(ran.stdout.contains("remedy: name the file as it was before it was stripped"), "{ran:#?}");
+    // The wrapper of the system call leads to its callers, and these to the handler.
+    assert!(ran.stdout.contains("the handler of SIGTERM, nameless+0x"), "{ran:#?}");
 }
 
 fn refused() {
@@ -344,6 +348,18 @@ fn windows() {
     assert!(
         run(&["probe", "--lint", &built("LOG", true, &["-O2"])]).stdout.contains("windows to sweep first: --at malloc")
     );
+}
+
+fn marks() {
+    for way in [["-O0"], ["-O2"]] {
+        let (ran, report) = read(&[], &built("MARK", false, &way));
+        // It might be one all the same.
+        assert_eq!((ran.code, found(&report)), (Some(3), Vec::new()), "{ran:#?}");
+        let notes = report["notes"].to_string();
+        assert!(notes.contains("taken for marks, not for handlers: prepare;"), "{notes}");
+        let (ran, report) = read(&[], &built("MARK", true, &way));
+        assert!(ran.code == Some(1) && found(&report).contains(&"malloc".to_owned()), "an argument names it: {ran:#?}");
+    }
 }
 
 fn no_windows() {

@@ -272,7 +272,14 @@ impl Object {
     /// 32-bit distances from the section, the first of each to a function. Source: LSB Core, `.eh_frame_hdr`.
     fn unwound(&self, file: &File<'_>, starts: &mut BTreeSet<u64>) {
         const HEADER: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
-        let Some(section) = file.section_by_name(".eh_frame_hdr") else { return };
+        let Some(section) = file.section_by_name(".eh_frame_hdr") else {
+            if let Some(section) = file.section_by_name(".eh_frame")
+                && let Ok(data) = section.data()
+            {
+                starts.extend(super::frames::starts(data, section.address()));
+            }
+            return;
+        };
         let Ok(data) = section.data() else { return };
         if data.get(..4) != Some(&HEADER) {
             return;

@@ -25,6 +25,9 @@ pub(crate) struct Handlers {
     pub unknown: BTreeSet<Place>,
     /// Places at which something is installed at all.
     pub sites: BTreeSet<Place>,
+    /// Functions whose addresses are taken for marks in the variable of a handler, not for handlers: see
+    /// [`is_mark`](Search::is_mark).
+    pub marks: BTreeSet<Place>,
 }
 
 /// Where a function takes something from.
@@ -53,7 +56,13 @@ const BY_ACTION: &[&str] = &["sigaction", "__sigaction", "__libc_sigaction", "si
 
 /// Finds the handlers.
 pub(crate) fn handlers(program: &Program) -> Handlers {
-    let search = Search { program, found: Handlers::default(), known: BTreeMap::new(), waiting: Vec::new() };
+    let search = Search {
+        program,
+        found: Handlers::default(),
+        known: BTreeMap::new(),
+        named: BTreeSet::new(),
+        waiting: Vec::new(),
+    };
     search.run()
 }
 
@@ -63,6 +72,8 @@ struct Search<'a> {
     found: Handlers,
     /// For each handler, its signals, and where it is installed.
     known: BTreeMap<Place, (BTreeSet<u64>, BTreeSet<Place>)>,
+    /// Handlers that an argument names, not a variable.
+    named: BTreeSet<Place>,
     waiting: Vec<Installer>,
 }
 
@@ -82,8 +93,20 @@ impl Search<'_> {
         // A C library's own, for its threads' sake, which no program can send.
         let internal = |signals: &BTreeSet<u64>| signals.iter().all(|signal| matches!(signal, 32 | 33));
         self.known.retain(|_, (signals, _)| signals.is_empty() || !internal(signals));
+        let marks: BTreeSet<Place> = self.known.keys().copied().filter(|place| self.is_mark(*place)).collect();
+        self.known.retain(|place, _| !marks.contains(place));
+        self.found.marks = marks;
         let found = self.known.into_iter().map(|(place, (signals, sites))| Handler { place, signals, sites });
         Handlers { found: found.collect(), ..self.found }
+    }
+
+    /// Whether a function is a mark: a program that keeps a handler in a variable may store there the address of
+    /// any function, by which it knows that no handler was kept. No argument names such a function as a
+    /// handler, and the program calls it itself.
+    fn is_mark(&self, (object, start): Place) -> bool {
+        let scan = self.program.scan(object);
+        let calls = scan.and_then(|scan| scan.callers.get(&start));
+        !self.named.contains(&(object, start)) && calls.is_some_and(|callers| callers.iter().any(|from| *from != start))
     }
 
     /// Calls of functions of the C library.
@@ -181,6 +204,17 @@ impl Search<'_> {
                 }
             };
             self.waiting.push(Installer { function: Some(function), signal: signal.clone(), handler: source });
+        }
+        // What a structure in memory begins with is no mark either.
+        let is_kept =
+            |number: u8| call.arguments[usize::from(number)].atoms().iter().any(|a| matches!(a, Atom::Number(_)));
+        let in_structure = matches!(installer.handler, Source::Field(number, _) if is_kept(number));
+        let by_variable = |atom: &&Atom| matches!(atom, Atom::Global(..)) && !in_structure;
+        let named = Value::of(rest.iter().filter(|atom| !by_variable(atom)).copied().collect::<Vec<_>>());
+        if !named.atoms().is_empty() {
+            let known = program.known(function, &named).into_iter();
+            self.named
+                .extend(known.filter_map(|known| if let Known::Code(place) = known { Some(place) } else { None }));
         }
         let handlers = match &handler {
             Value::Any => BTreeSet::from([Known::Nothing]),

@@ -26,6 +26,7 @@ mod arm;
 mod elf;
 mod facts;
 mod flow;
+mod frames;
 mod handlers;
 mod program;
 mod reach;
@@ -93,6 +94,14 @@ fn whole(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
             if count > places.len() { ", ..." } else { "" },
         ));
     }
+    if !handlers.marks.is_empty() {
+        let marks: Vec<String> = handlers.marks.iter().map(|place| called(&program, *place)).collect();
+        notes.push(format!(
+            "taken for marks, not for handlers: {}; each is stored in a variable from which handlers are installed, no \
+             argument names it, and the program calls it itself",
+            marks.join(", ")
+        ));
+    }
     let wanted = |handler: &&Handler| {
         asked.is_empty()
             || handler.signals.is_empty()
@@ -103,11 +112,15 @@ fn whole(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
     if nameless {
         notes.push(
             "the C library is a part of the program, and its symbols are stripped: its functions cannot be told from \
-             the program's own"
+             the program's own; remedy: name the file as it was before it was stripped, or a build with a shared C library"
                 .to_owned(),
         );
     }
-    Ok(Reading { lints, notes, incomplete: nameless || handlers.unknown.iter().any(|(object, _)| *object == 0) })
+    Ok(Reading {
+        lints,
+        notes,
+        incomplete: nameless || !handlers.marks.is_empty() || handlers.unknown.iter().any(|(object, _)| *object == 0),
+    })
 }
 
 fn judged(program: &Program, handlers: &Handlers, handler: &Handler) -> Lint {

@@ -11,7 +11,7 @@ use sigproof_inspect::rules::safety;
 
 use super::program::{Callee, Place, Program};
 use super::scan;
-use crate::lint::{Call, Fault, Listed, Rule, listed};
+use crate::lint::{Call, Fault, Listed, Rule, listed, own_lock};
 
 /// Functions that are followed from one handler at most.
 const MOST: usize = 20_000;
@@ -99,8 +99,26 @@ fn is_leaf(program: &Program, symbol: &str) -> bool {
 /// Names that never change `errno`, among those that a handler may call.
 fn keeps_errno(symbol: &str) -> bool {
     let key = Name::of(symbol).key;
-    let starts =
-        ["mem", "str", "wcs", "wmem", "stp", "sigempty", "sigfill", "sigadd", "sigdel", "sigismember", "get", "_exit"];
+    let starts = [
+        "pthread_mutex",
+        "pthread_rwlock",
+        "pthread_spin",
+        "pthread_cond",
+        "pthread_once",
+        "pthread_sigmask",
+        "mem",
+        "str",
+        "wcs",
+        "wmem",
+        "stp",
+        "sigempty",
+        "sigfill",
+        "sigadd",
+        "sigdel",
+        "sigismember",
+        "get",
+        "_exit",
+    ];
     starts.iter().any(|start| key.starts_with(start))
         || safety::is_jump(&Name::of(symbol))
         || matches!(
@@ -143,7 +161,7 @@ fn leaf(
     if safety::is_jump(&name) {
         let (chain, places) = chain(program, reach, caller, at);
         let what = format!("{}: the code that it leaves must call nothing that is on no list", shown(symbol));
-        let fault = Fault { rule: Rule::Jump, what, chain, at: places };
+        let fault = Fault { rule: Rule::Jump, what, chain, at: places, functions: Vec::new() };
         if !reach.faults.contains(&fault) {
             reach.faults.push(fault);
         }
@@ -165,14 +183,19 @@ fn leaf(
     let object = place.map_or("a library that was not found", |(object, _)| program.objects[object].name.as_str());
     let function = shown(symbol);
     let mut call = Call {
-        locking: if locks::of(&name).is_some() { vec![function.clone()] } else { Vec::new() },
+        locking: if locks::of(&name).is_some() || own_lock(symbol).is_some() {
+            vec![function.clone()]
+        } else {
+            Vec::new()
+        },
         way: vec![function.clone()],
         function,
         object: object.to_owned(),
         chain: functions,
         at: places,
     };
-    if let Some(place) = place {
+    // A lock of the program's own. What such a function reaches besides is for rare kinds of it.
+    if let Some(place) = place.filter(|_| own_lock(symbol).is_none()) {
         inside(program, place, &mut call);
     }
     told.insert(symbol.to_owned(), reach.calls.len());
@@ -235,6 +258,7 @@ fn is_end(symbol: &str) -> bool {
             | "malloc_assert"
             | "pthread_unwind"
             | "unwind"
+            | "Unwind_Resume"
             | "do_cancel"
             | "pthread_exit"
             | "exit"

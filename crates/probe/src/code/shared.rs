@@ -69,18 +69,20 @@ pub(crate) fn shared(program: &Program, handlers: &Handlers, handler: &Handler, 
     let context = Context { program, reach, inside: &inside, signals };
     let mut faults = Vec::new();
     for ((object, variable), used) in &uses.behind {
-        let places = context.each(*object, *variable, |function, facts| context.freed(function, facts, *variable));
+        let (functions, places) =
+            context.each(*object, *variable, |function, facts| context.freed(function, facts, *variable));
         if !places.is_empty() {
             let what = format!(
                 "what {} points to is freed in {}, and the signal may come before the pointer is changed",
                 context.variable(*object, *variable),
                 counted(&places),
             );
-            faults.push(context.fault(Rule::Freed, what, *used));
+            faults.push(context.fault(Rule::Freed, what, *used, functions));
         }
     }
     for ((object, variable), used) in &uses.written {
-        let places = context.each(*object, *variable, |function, facts| context.lost(function, facts, *variable));
+        let (functions, places) =
+            context.each(*object, *variable, |function, facts| context.lost(function, facts, *variable));
         if !places.is_empty() {
             let what = format!(
                 "{} is read, and its changed value stored by another instruction, in {}: what the handler writes in \
@@ -88,7 +90,7 @@ pub(crate) fn shared(program: &Program, handlers: &Handlers, handler: &Handler, 
                 context.variable(*object, *variable),
                 counted(&places),
             );
-            faults.push(context.fault(Rule::LostUpdate, what, *used));
+            faults.push(context.fault(Rule::LostUpdate, what, *used, functions));
         }
     }
     faults
@@ -111,19 +113,28 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The places of the functions outside the handler that mention a variable.
-    fn each(&self, object: usize, variable: u64, judge: impl Fn(Place, &Facts) -> Vec<u64>) -> Vec<String> {
-        let Some(scan) = self.program.scan(object) else { return Vec::new() };
-        let mut places = Vec::new();
+    /// Of the functions outside the handler that mention a variable: those in which something is found, and the
+    /// places.
+    fn each(
+        &self,
+        object: usize,
+        variable: u64,
+        judge: impl Fn(Place, &Facts) -> Vec<u64>,
+    ) -> (Vec<String>, Vec<String>) {
+        let (mut functions, mut places) = (Vec::new(), Vec::new());
+        let Some(scan) = self.program.scan(object) else { return (functions, places) };
         for function in scan.mentions.get(&variable).into_iter().flatten() {
             let function = (object, *function);
             if !self.inside.contains(&function) {
                 let found = judge(function, &self.program.facts(function));
                 let name = called(self.program, function);
+                if !found.is_empty() {
+                    functions.push(name.clone());
+                }
                 places.extend(found.into_iter().map(|at| format!("{name} ({})", where_is(self.program, (object, at)))));
             }
         }
-        places
+        (functions, places)
     }
 
     /// Whether the handler may run there.
@@ -155,9 +166,9 @@ impl Context<'_> {
         touches.map(|(at, _)| *at).collect()
     }
 
-    fn fault(&self, rule: Rule, what: String, used: (usize, u64)) -> Fault {
+    fn fault(&self, rule: Rule, what: String, used: (usize, u64), functions: Vec<String>) -> Fault {
         let (chain, at) = chain(self.program, self.reach, used.0, used.1);
-        Fault { rule, what, chain, at }
+        Fault { rule, what, chain, at, functions }
     }
 
     fn variable(&self, object: usize, at: u64) -> String {

@@ -130,6 +130,7 @@ mod tests {
             what: "siglongjmp".to_owned(),
             chain: vec!["late".to_owned()],
             at: vec!["a.c:4".to_owned()],
+            functions: Vec::new(),
         });
         let text = lint.to_string();
         for part in [

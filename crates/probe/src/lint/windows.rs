@@ -72,12 +72,33 @@ pub fn windows(lints: &[Lint]) -> Vec<Window> {
         };
         found.extend(names.iter().map(window));
     }
-    // A lock of the program's own: the function that takes it says nothing of where else it is taken.
+    found.extend(of_program(lints));
     found.sort_by_key(|window| match window.sources[..] {
         [_, _] => 0,
         [Source::Run] => 1,
         _ => 2,
     });
+    found
+}
+
+/// What the program itself takes, and where it is written while the handler may write it.
+fn of_program(lints: &[Lint]) -> Vec<Window> {
+    let mut found: Vec<Window> = Vec::new();
+    let mut add = |function: &str, lock: &str, source: Source| match found.iter_mut().find(|w| w.function == function) {
+        Some(window) if window.sources.contains(&source) => {}
+        Some(window) => window.sources.push(source),
+        None => found.push(Window { function: function.to_owned(), lock: lock.to_owned(), sources: vec![source] }),
+    };
+    for lint in lints {
+        for own in lint.own_locks() {
+            own.windows.iter().for_each(|function| add(function, own.what, lint.source));
+        }
+        for fault in &lint.faults {
+            // The first function is one call, and all of the program.
+            let functions = fault.functions.iter().filter(|function| *function != "main");
+            functions.for_each(|function| add(function, fault.rule.as_str(), lint.source));
+        }
+    }
     found
 }
 
@@ -105,6 +126,22 @@ mod tests {
         assert_eq!(windows[0].function, "malloc");
         assert!(windows.iter().any(|window| window.function == "syslog"));
         assert!(windows.iter().all(|window| window.function != "localtime_r"));
+    }
+
+    #[test]
+    fn a_lock_of_the_program_is_met_where_it_is_taken_and_given_back() {
+        let mut lint = lint(Source::Code, "pthread_mutex_lock", &["pthread_mutex_lock"]);
+        lint.faults.push(crate::lint::Fault {
+            rule: crate::lint::Rule::LostUpdate,
+            what: String::new(),
+            chain: Vec::new(),
+            at: Vec::new(),
+            functions: vec!["main".to_owned(), "push".to_owned()],
+        });
+        let windows = windows(&[lint]);
+        let names: Vec<&str> = windows.iter().map(|window| window.function.as_str()).collect();
+        assert_eq!(names, ["pthread_mutex_lock", "pthread_mutex_unlock", "push"]);
+        assert_eq!(windows[0].to_string(), "pthread_mutex_lock: a mutex of the program, seen in the machine code");
     }
 
     #[test]

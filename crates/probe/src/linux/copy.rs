@@ -25,6 +25,7 @@ use nix::unistd::Pid;
 
 use super::cpu;
 use super::entry::{First, STOP};
+use super::errno::{Errno, length_of_return};
 use super::follow::Seen;
 use super::live::{ENTRY, Live, RETURN};
 use super::pages::Pages;
@@ -87,6 +88,8 @@ pub(crate) struct Copy {
     children: Vec<i32>,
     /// The first instruction of the function, if a stop is in its place.
     first: Option<First>,
+    /// Where its handlers return, if a stop is in the place of the instruction there; with the length of that.
+    back: Option<(Errno, u64)>,
     /// How often it was undone.
     uses: u32,
     /// Whether its last use did not come to a further pass.
@@ -135,6 +138,7 @@ impl Copy {
             pages: Pages::default(),
             children: Vec::new(),
             first: None,
+            back: None,
             uses: 0,
             unsure: true,
             has_none_pending: false,
@@ -145,6 +149,11 @@ impl Copy {
         if copy.first.is_some() && copy.memory.write_all_at(&[STOP], live.function.entry).is_err() {
             copy.first = None;
         }
+        copy.back = live.errno.and_then(|errno| {
+            let mut code = [0; 16];
+            let length = live.process.read(errno.back, &mut code).then(|| length_of_return(&code))??;
+            copy.memory.write_all_at(&[STOP], errno.back).ok().map(|()| (errno, length))
+        });
         if undoable {
             let filtered = filter::install(copy.pid, &copy.memory, live.syscall_at, live.process.pid)?;
             copy.dirty = !filtered;

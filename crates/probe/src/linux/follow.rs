@@ -9,8 +9,10 @@ use sigproof_inspect::hang::{Look, SPIN_CPU, Stuck, Watch};
 
 use super::cpu;
 use super::descriptors::Descriptor;
-use super::live::{ENTRY, GOAL, Live, OTHER, RETURN, open};
+use super::errno::Spoiled;
+use super::live::{ENTRY, GOAL, Interrupted, Live, OTHER, RETURN, open};
 use super::process::Event;
+use super::stops;
 use super::waits::{is_futex, is_untimed};
 use crate::{Output, Trouble};
 
@@ -53,6 +55,8 @@ pub(crate) struct Seen {
     pub output: Option<Vec<u8>>,
     /// Descriptors that are open after the further passes and were not before, if that is minded.
     pub opened: Vec<Descriptor>,
+    /// What the handler made of `errno`.
+    pub errno: Option<Spoiled>,
     /// What explain says of a program that is stuck, if it was asked for.
     pub answer: Option<Answer>,
     /// Whether explain was asked.
@@ -74,6 +78,7 @@ impl Seen {
             slept: Duration::ZERO,
             output: None,
             opened: Vec::new(),
+            errno: None,
             answer: None,
             asked: false,
             disturbed: false,
@@ -92,28 +97,32 @@ impl Live<'_> {
     /// Lets the stopped thread go on with this signal (0: none), and follows the program. `pace`: how long a
     /// pass takes, at most. Only after [`End::Passed`] does the thread stand at an entry again.
     pub(crate) fn follow(&mut self, signal: i32, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
-        let at = cpu::registers(self.tid)?;
+        let from = self.interrupted()?;
         self.release_held()?;
         self.process.set_break(self.tid, RETURN, Some(self.ret))?;
+        if let Some(errno) = self.errno {
+            self.process.set_break(self.tid, GOAL, Some(errno.back))?;
+        }
         self.process.go(self.tid, signal)?;
-        self.watch(&at, pace, explains, None)
+        self.watch(&from, pace, explains, None)
     }
 
     /// The same for a thread that sleeps at its boundary: the signal is sent to it.
     pub(crate) fn follow_sleeper(&mut self, signal: i32, pace: Duration, explains: bool) -> Result<Seen, Trouble> {
-        let at = libc::user_regs_struct { rip: 0, rsp: 0, ..zeroed() };
+        let from = Interrupted { at: zeroed(), errno: None };
         self.process.send(self.tid, signal)?;
-        self.watch(&at, pace, explains, None)
+        self.watch(&from, pace, explains, None)
     }
 
     /// Follows the program, whose threads run but for one of which `event` tells.
     pub(super) fn watch(
         &mut self,
-        at: &cpu::Registers,
+        from: &Interrupted,
         pace: Duration,
         explains: bool,
         mut event: Option<Event>,
     ) -> Result<Seen, Trouble> {
+        let at = &from.at;
         let mut seen = Seen::silent();
         let spin = SPIN_CPU.max(pace * 100);
         let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
@@ -144,6 +153,15 @@ impl Live<'_> {
                 Event::Trap(tid) => {
                     let registers = cpu::registers(tid)?;
                     let mine = tid == self.tid;
+                    if mine && self.errno.is_some_and(|errno| errno.back == registers.rip) {
+                        // The breakpoint there is for the first return to the interrupted code alone.
+                        seen.errno = self.after_handler(&registers, from);
+                        if seen.errno.is_some() {
+                            self.process.set_break(tid, GOAL, None)?;
+                        }
+                        self.process.go(tid, 0)?;
+                        continue;
+                    }
                     if mine && registers.rip == self.ret && registers.rsp > self.sp && !seen.returned {
                         seen.returned = true;
                         moved = Instant::now();
@@ -198,7 +216,10 @@ impl Live<'_> {
                                 has_timer = true;
                                 continue;
                             }
-                            seen.in_handler = self.in_handler(at);
+                            seen.in_handler = match stuck {
+                                Stuck::Spinning { .. } => self.spins_in_handler(at)?,
+                                _ => self.in_handler(at),
+                            };
                             seen.end = End::Stuck(stuck);
                             if (explains || seen.returned) && !self.ask(stuck, &mut seen)? {
                                 // A timer that only the program itself can be asked for.
@@ -276,6 +297,15 @@ impl Live<'_> {
             _ => return false,
         };
         has_frame(sp, at, |from, into| self.process.read(from, into))
+    }
+
+    /// The same of a thread that runs. It is stopped for that, and stays so.
+    fn spins_in_handler(&self, at: &cpu::Registers) -> Result<bool, Trouble> {
+        if !stops::stop(self.process.pid, self.tid)? {
+            return Ok(false);
+        }
+        let sp = cpu::registers(self.tid)?.rsp;
+        Ok(has_frame(sp, at, |from, into| self.process.read(from, into)))
     }
 
     /// Sends the thread one signal more, of a program that is not traced any more, and says whether that ends

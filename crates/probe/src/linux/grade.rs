@@ -118,6 +118,16 @@ const SLEPT_AND_ENDED: Duration = Duration::from_millis(2);
 
 /// The ending; `None` if nothing can be said.
 pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
+    let spoiled = seen.errno.filter(|errno| errno.before != errno.after);
+    let mut judged = grade_end(seen, meant, means, woken)?;
+    // Whatever else came of the signal says more.
+    if let Some(spoiled) = spoiled.filter(|_| judged.ending == Ending::Clean) {
+        (judged.ending, judged.detail) = (Ending::Errno, spoiled.text());
+    }
+    Some(judged)
+}
+
+fn grade_end(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
     let judged =
         |ending, detail: String| Some(Judged { ending, detail, means, answer: None, glance: None, schedule: 0 });
     match seen.end {

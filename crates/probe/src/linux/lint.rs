@@ -7,6 +7,8 @@
 use std::time::{Duration, Instant};
 
 use sigproof_inspect::diagnose::{Place, Symbols};
+use sigproof_inspect::hang::procfs;
+use sigproof_inspect::rules::locks;
 use sigproof_inspect::rules::name::Name;
 use sigproof_inspect::rules::safety;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
@@ -14,10 +16,11 @@ use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 use super::before::signal_name;
 use super::cpu::{self, Kind};
 use super::live::is_fault;
+use super::names;
 use super::process::{Event, Process};
 use super::stops::resume;
 use super::waits::Action;
-use crate::lint::{Call, Fault, Lint, Listed, Rule, Source, is_system, listed};
+use crate::lint::{Call, Fault, Lint, Listed, Rule, Source, is_system, listed, own_lock};
 use crate::{Request, Trouble};
 
 /// System calls of the untouched program that are counted at most.
@@ -64,8 +67,13 @@ pub(crate) fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&s
             None => lints.push(lint),
         }
     }
-    if lints.is_empty() {
+    if installed.is_empty() {
         return Err(Trouble::Lacks("it installs no handler: there is nothing to be looked at".to_owned()));
+    }
+    if lints.is_empty() {
+        return Err(Trouble::Inconclusive(
+            "it installs handlers, and did not come to them when it was run again; run it once more".to_owned(),
+        ));
     }
     Ok(lints)
 }
@@ -108,7 +116,7 @@ fn by_calls(
         }
         match process.wait(Duration::from_millis(1))? {
             Event::Ended(_) => return Ok(()),
-            Event::Quiet if begun.elapsed() > FOLLOWED => return Ok(()),
+            Event::Quiet if is_over(begun.elapsed(), request.time, &account(pid)) => return Ok(()),
             Event::Quiet => {}
             Event::Signal(tid, signal) if tid == pid => resume(libc::PTRACE_SYSCALL, tid, signal)?,
             Event::Signal(tid, signal) => process.go(tid, signal)?,
@@ -130,6 +138,28 @@ fn by_calls(
             Event::Trap(tid) => process.go(tid, 0)?,
         }
     }
+}
+
+/// How a thread is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    sleeps: bool,
+    /// The processor time that it has used.
+    used: Duration,
+}
+
+fn account(tid: i32) -> Account {
+    let number = tid.cast_unsigned();
+    let Some(stat) = procfs::thread_stat(number, number) else { return Account { sleeps: true, ..Account::default() } };
+    let run = std::fs::read_to_string(format!("/proc/{tid}/task/{tid}/schedstat")).ok();
+    let run = run.and_then(|text| procfs::parse_schedstat(&text));
+    Account { sleeps: stat.state == 'S', used: Duration::from_nanos(run.map_or(u64::MAX, |run| run.cpu_ns)) }
+}
+
+/// Whether the untouched program has been followed for long enough, a wait for its next call included. One that
+/// has not had the processor is not done with its beginning, in which it installs its handlers.
+fn is_over(elapsed: Duration, most: Duration, account: &Account) -> bool {
+    elapsed > FOLLOWED && (account.sleeps || account.used > FOLLOWED || elapsed > most)
 }
 
 /// Each signal that is caught, with the first and the last system call behind which it is.
@@ -207,6 +237,7 @@ fn execute(request: &Request, process: &mut Process, signal: i32, stop: &AtomicB
         return Ok(lint);
     }
     let symbols = Symbols::of(tid.cast_unsigned());
+    let imported = names::imported(tid);
     let own = std::fs::read_link(format!("/proc/{tid}/exe")).ok();
     let own = own.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
     let first = cpu::registers(tid)?;
@@ -275,7 +306,7 @@ fn execute(request: &Request, process: &mut Process, signal: i32, stop: &AtomicB
         if transfers(&code, before, now.rip) {
             let place = symbols.place(now.rip);
             if place.offset == 0
-                && let Some(symbol) = &place.symbol
+                && let Some(symbol) = imported.get(&now.rip).or(place.symbol.as_ref())
             {
                 entered(symbol, &place, now.rsp, &own, &mut frames, &mut lint);
             }
@@ -308,7 +339,8 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
     let name = Name::of(symbol);
     if !covered && safety::is_jump(&name) {
         let chain: Vec<String> = frames.iter().chain(&left).map(|frame| frame.name.clone()).collect();
-        let fault = Fault { rule: Rule::Jump, what: format!("{symbol} ({object})"), chain, at: Vec::new() };
+        let what = format!("{symbol} ({object})");
+        let fault = Fault { rule: Rule::Jump, what, chain, at: Vec::new(), functions: Vec::new() };
         if !lint.faults.contains(&fault) {
             lint.faults.push(fault);
         }
@@ -341,7 +373,8 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
         if let Some(number) = frame.told {
             frame.covers = true;
             let chain: Vec<String> = frames.iter().chain(&left).map(|frame| frame.name.clone()).collect();
-            let locking = if listed == Listed::Unsafe { vec![symbol.to_owned()] } else { Vec::new() };
+            let locks = locks::of(&name).is_some() || own_lock(symbol).is_some();
+            let locking = if locks { vec![symbol.to_owned()] } else { Vec::new() };
             let (at, way) = (Vec::new(), vec![symbol.to_owned()]);
             let call = Call { function: symbol.to_owned(), object, chain, at, locking, way };
             match lint.calls.iter().position(|other| (&other.function, &other.chain) == (&call.function, &call.chain)) {
@@ -354,4 +387,20 @@ fn entered(symbol: &str, place: &Place, sp: u64, own: &str, frames: &mut Vec<Fra
         }
     }
     frames.push(frame);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_waits_for_the_processor_is_followed_on() {
+        let most = Duration::from_secs(60);
+        let starved = Account { sleeps: false, used: Duration::from_millis(3) };
+        assert!(!is_over(FOLLOWED * 4, most, &starved));
+        assert!(is_over(most * 2, most, &starved));
+        assert!(is_over(FOLLOWED * 2, most, &Account { sleeps: true, ..starved }));
+        assert!(is_over(FOLLOWED * 2, most, &Account { used: FOLLOWED * 2, ..starved }));
+        assert!(!is_over(FOLLOWED / 2, most, &Account { sleeps: true, ..starved }));
+    }
 }

@@ -18,6 +18,7 @@ use sigproof_step::Boundary;
 
 use super::cpu::{self, Kind};
 use super::descriptors::Descriptors;
+use super::errno::{Errno, Spoiled};
 use super::names::Function;
 use super::process::{Event, Process};
 use super::remote;
@@ -78,9 +79,20 @@ pub(crate) struct Live<'a> {
     kinds: HashMap<u64, Kind>,
     /// Whether the program handles SIGTRAP.
     pub catches_traps: bool,
+    /// Where `errno` is kept, once that is known.
+    pub errno: Option<Errno>,
     request: &'a Request,
     signal: i32,
     stop: &'a AtomicBool,
+}
+
+/// The code that a signal interrupts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted {
+    /// Its registers.
+    pub at: cpu::Registers,
+    /// Its `errno`, if that is known.
+    pub errno: Option<i32>,
 }
 
 /// What a step has come to.
@@ -300,6 +312,20 @@ impl<'a> Live<'a> {
     pub(crate) fn sleeps_in(&self, tid: i32) -> Option<procfs::Syscall> {
         let text = std::fs::read_to_string(format!("/proc/{}/task/{tid}/syscall", self.process.pid)).ok()?;
         procfs::parse_syscall(&text).filter(|_| self.is_asleep(tid))
+    }
+
+    /// The code that a signal is about to interrupt, in the thread, which is stopped.
+    pub(crate) fn interrupted(&self) -> Result<Interrupted, Trouble> {
+        let at = cpu::registers(self.tid)?;
+        let errno = self.errno.and_then(|errno| errno.of(&at, |from, into| self.process.read(from, into)));
+        Ok(Interrupted { at, errno })
+    }
+
+    /// What the handler made of `errno`, of a thread with these registers that returns to what it has
+    /// interrupted.
+    pub(crate) fn after_handler(&self, now: &cpu::Registers, from: &Interrupted) -> Option<Spoiled> {
+        let (errno, before) = self.errno.filter(|errno| errno.back == now.rip).zip(from.errno)?;
+        errno.after(now, (&from.at, before), |from, into| self.process.read(from, into))
     }
 
     /// What is asked for.

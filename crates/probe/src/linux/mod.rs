@@ -24,6 +24,7 @@ mod copy;
 mod cpu;
 mod descriptors;
 mod entry;
+mod errno;
 mod filter;
 mod follow;
 mod grade;

@@ -210,6 +210,31 @@ fn images(pid: i32) -> Vec<Image> {
     images
 }
 
+/// The functions of libraries that the program itself asks for, each with the name by which it does: a
+/// function may have several.
+pub(crate) fn imported(pid: i32) -> HashMap<u64, String> {
+    let images = images(pid);
+    let mut wanted = BTreeSet::new();
+    let mut found = HashMap::new();
+    for (number, image) in images.iter().enumerate() {
+        let Ok(file) = File::open(&image.path) else { continue };
+        // SAFETY: as in `look`.
+        let Ok(bytes) = (unsafe { Mmap::map(&file) }) else { continue };
+        let Ok(file) = object::File::parse(&*bytes) else { continue };
+        for symbol in file.dynamic_symbols() {
+            let Some(name) = symbol.name().ok().map(|name| name.split('@').next().unwrap_or_default()) else {
+                continue;
+            };
+            if number == 0 && symbol.is_undefined() {
+                wanted.insert(name.to_owned());
+            } else if symbol.is_definition() && wanted.contains(name) {
+                found.entry(image.bias.wrapping_add(symbol.address())).or_insert_with(|| name.to_owned());
+            }
+        }
+    }
+    found
+}
+
 /// Address in the program minus address in the file.
 fn bias(path: &Path, start: u64, offset: u64) -> Option<u64> {
     let file = File::open(path).ok()?;

@@ -21,14 +21,14 @@ pub(crate) struct Point {
     pub judged: Option<Judged>,
     /// Whether it was tried, and nothing could be said.
     pub undecided: bool,
-    /// Whether a run of the whole program has been made of it.
-    pub rerun: bool,
+    /// Whether an earlier pass has a boundary with the same instruction and stack depth, which stands for it.
+    pub alike: bool,
 }
 
 impl Point {
     /// One that is not judged yet.
     pub(crate) fn at(boundary: Boundary) -> Self {
-        Self { boundary, judged: None, undecided: false, rerun: false }
+        Self { boundary, judged: None, undecided: false, alike: false }
     }
 
     /// The bad ending, if there is one.
@@ -82,6 +82,7 @@ impl Walk {
         let letter = |point: &Point| match &point.judged {
             Some(judged) => judged.ending.letter(),
             None if point.undecided => '?',
+            None if point.alike => '=',
             None => '-',
         };
         let range = |range: std::ops::Range<usize>| {
@@ -111,6 +112,7 @@ impl Walk {
             boundaries: self.points.len(),
             judged: self.points.iter().filter(|point| point.judged.is_some()).count(),
             vulnerable: self.points.iter().filter(|point| point.bad().is_some()).count(),
+            alike: self.points.iter().filter(|point| point.alike && point.judged.is_none()).count(),
             ranges: self.ranges().into_iter().filter_map(range).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! Stops of traced threads: how one is waited for, brought about, and ended.
 
 use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -102,20 +103,103 @@ fn child_signal() -> libc::sigset_t {
     }
 }
 
+/// The threads of this process that trace (`--jobs`).
+static TRACERS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+fn tracers() -> MutexGuard<'static, Vec<i32>> {
+    TRACERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place among those threads, for as long as the thread lives.
+struct Tracer(i32);
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        tracers().retain(|tid| *tid != self.0);
+    }
+}
+
+thread_local! {
+    static TRACER: Tracer = {
+        // SAFETY: takes nothing.
+        let tid = unsafe { libc::gettid() };
+        tracers().push(tid);
+        Tracer(tid)
+    };
+}
+
 /// Blocks SIGCHLD in this thread, so that it can be waited for.
 pub(super) fn block_child_signal() {
+    TRACER.with(|_| {});
     let set = child_signal();
     // SAFETY: the set is a live local.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, core::ptr::null_mut()) };
 }
 
 /// Waits for a sign of any child, at most so long; whether there was one.
+///
+/// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one tells
+/// the others.
 pub(super) fn await_child_signal(patience: Duration) -> bool {
     let set = child_signal();
     let time = libc::timespec {
         tv_sec: patience.as_secs().cast_signed(),
         tv_nsec: libc::c_long::from(patience.subsec_nanos()),
     };
+    // SAFETY: zeroed is valid for the type.
+    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
     // SAFETY: all pointers are to live locals.
-    unsafe { libc::sigtimedwait(&raw const set, core::ptr::null_mut(), &raw const time) == libc::SIGCHLD }
+    if unsafe { libc::sigtimedwait(&raw const set, &raw mut info, &raw const time) } != libc::SIGCHLD {
+        return false;
+    }
+    // One that another thread has passed on has a code of 0 or less.
+    if info.si_code > 0 {
+        // SAFETY: take nothing.
+        let (pid, own) = unsafe { (libc::getpid(), libc::gettid()) };
+        for tid in tracers().iter().filter(|tid| **tid != own) {
+            // SAFETY: takes numbers only. It fails for a thread that has ended.
+            unsafe { libc::syscall(libc::SYS_tgkill, pid, *tid, libc::SIGCHLD) };
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    /// As the kernel tells of a child, but to this thread for sure.
+    fn tell_of_child() {
+        // SAFETY: zeroed is valid for the type.
+        let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+        (info.si_signo, info.si_code) = (libc::SIGCHLD, libc::CLD_STOPPED);
+        // SAFETY: the kernel reads `info`, a live local.
+        let sent = unsafe {
+            let (pid, tid) = (libc::getpid(), libc::gettid());
+            libc::syscall(libc::SYS_rt_tgsigqueueinfo, pid, tid, libc::SIGCHLD, &raw const info)
+        };
+        assert_eq!(sent, 0, "{}", Errno::last());
+    }
+
+    #[test]
+    fn the_thread_that_takes_the_sign_tells_the_others() {
+        let both = Barrier::new(2);
+        let waits = |takes: bool| {
+            block_child_signal();
+            both.wait();
+            if takes {
+                tell_of_child();
+            }
+            await_child_signal(Duration::from_secs(10))
+        };
+        let told = thread::scope(|scope| {
+            let waits = &waits;
+            let threads = [true, false].map(|takes| scope.spawn(move || waits(takes)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(told, [true, true]);
+    }
 }

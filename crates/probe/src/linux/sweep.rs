@@ -16,6 +16,7 @@ use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_step::Boundary;
 
 use super::before::{Untouched, signal_name, text};
+use super::errno::Errno;
 use super::follow::End;
 use super::grade::Meant;
 use super::live::Live;
@@ -57,6 +58,8 @@ pub(super) struct Sweep<'a> {
     /// The longest time that one pass has taken, without steps.
     pace: Duration,
     meant: Meant,
+    /// Where the program keeps `errno`, once that is known.
+    errno_at: Option<Errno>,
     engines: BTreeMap<Means, usize>,
     starts: usize,
     notes: Vec<String>,
@@ -100,6 +103,7 @@ pub(super) fn sweep(
             outputs,
             ..Meant::default()
         },
+        errno_at: None,
         engines: BTreeMap::new(),
         starts: 0,
         notes: Vec::new(),
@@ -116,7 +120,8 @@ pub(super) fn sweep(
     let object = live.function.object.clone();
     tell(&format!("{window}: the signal outside it"));
     let reference = sweep.reference(live)?;
-    let spoiled = if request.replay.is_none() && !request.own { sweep.errno()? } else { None };
+    // A signal of the program's own does not come where it is wanted.
+    let spoiled = if request.own { None } else { sweep.errno()? };
     let mut walked = (0, Duration::ZERO);
     if let Some(token) = &request.replay {
         sweep.replay(token)?;
@@ -155,7 +160,7 @@ pub(super) fn sweep(
         steps: stops::steps() - steps + sweep.elsewhere,
         seconds: begun.elapsed().as_secs_f64(),
         rate: walked.0 as f64 / walked.1.as_secs_f64().max(1e-9),
-        errno: spoiled,
+        errno: spoiled.filter(|_| request.replay.is_none()),
         notes: sweep.notes,
         incomplete: sweep.incomplete,
     })

@@ -17,7 +17,8 @@ use crate::linux::waits::{has_pending, is_lasting, is_untimed};
 impl Copy {
     /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
     pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
-        let at = cpu::registers(live.tid)?;
+        let from = live.interrupted()?;
+        let at = from.at;
         let mut seen = Seen::silent();
         self.unsure = true;
         self.has_none_pending = false;
@@ -62,6 +63,23 @@ impl Copy {
                 Stop::Signal(signal) => self.go(signal)?,
                 Stop::Trap => {
                     let mut registers = cpu::registers(self.pid)?;
+                    if let Some((errno, length)) = self.back
+                        && registers.rip == errno.back + 1
+                    {
+                        if seen.errno.is_none()
+                            && let Some(before) = from.errno
+                        {
+                            let read = |at: u64, into: &mut [u8]| self.memory.read_exact_at(into, at).is_ok();
+                            seen.errno = errno.after(&registers, (&at, before), read);
+                        }
+                        // The instruction in whose place the stop is.
+                        registers.rax = libc::SYS_rt_sigreturn.cast_unsigned();
+                        registers.rip = errno.back + length;
+                        cpu::set_registers(self.pid, registers)?;
+                        (last, patient) = (None, false);
+                        self.go(0)?;
+                        continue;
+                    }
                     let stopped_by_us = self.first.is_some() && registers.rip == entry + 1;
                     if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
                         seen.returned = true;
@@ -148,7 +166,9 @@ impl Copy {
                         seen.end = End::Stuck(Stuck::Spinning { tid: self.pid.cast_unsigned() });
                         return Ok(Told::Seen(Box::new(seen)));
                     }
-                    if begun.elapsed() > patience && same > 3 || begun.elapsed() > patience * 50 {
+                    // One that runs is not still: its account is brought up to date now and then only.
+                    let sleeps = matches!(look, Some((procfs::Syscall::In { .. }, _)));
+                    if begun.elapsed() > patience && same > 3 && sleeps || begun.elapsed() > patience * 50 {
                         return Ok(Told::Nothing);
                     }
                 }

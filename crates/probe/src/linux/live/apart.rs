@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use super::{ENTRY, GOAL, Live, OTHER, QUIET, RETURN};
 use crate::Trouble;
 use crate::linux::cpu;
+use crate::linux::errno::Spoiled;
 use crate::linux::follow::Seen;
 use crate::linux::process::Event;
 use crate::linux::waits::{is_futex, is_untimed};
@@ -206,7 +207,8 @@ impl Live<'_> {
 
     fn follow_apart(&mut self, signal: i32, pace: Duration, explains: bool, until: Until) -> Result<Seen, Trouble> {
         let tid = self.tid;
-        let mut at = cpu::registers(tid)?;
+        let from = self.interrupted()?;
+        let mut at = from.at;
         at.eflags &= !RESUME_FLAG;
         self.release_held()?;
         self.process.set_break(tid, RETURN, Some(self.ret))?;
@@ -215,16 +217,24 @@ impl Live<'_> {
             // The handler's return restores the flags: the breakpoint there has to hold.
             cpu::set_registers(tid, at)?;
             self.process.set_break(tid, GOAL, Some(at.rip))?;
+        } else if let Some(errno) = self.errno {
+            self.process.set_break(tid, GOAL, Some(errno.back))?;
         }
         self.process.go(tid, signal)?;
         let begun = Instant::now();
         let long = ALONE.max(pace * 20);
+        let mut spoiled = None;
         let event = loop {
             match self.process.wait(QUIET)? {
                 event @ (Event::Ended(_) | Event::Exec(_)) => break Some(event),
                 event @ Event::Trap(who) if who == tid => {
                     let registers = cpu::registers(tid)?;
                     let handled = until == Until::Handled && (registers.rip, registers.rsp) == (at.rip, at.rsp);
+                    spoiled = spoiled.or_else(|| self.after_handler(&registers, &from));
+                    if handled && let Some((errno, before)) = self.errno.zip(from.errno) {
+                        let after = errno.of(&registers, |from, into| self.process.read(from, into));
+                        spoiled = after.map(|after| Spoiled { before, after });
+                    }
                     // Calls by the handler and turns of a loop lie deeper, or are others' business.
                     if handled || registers.rsp > self.sp || registers.rip == self.function.entry {
                         break Some(event);
@@ -238,7 +248,9 @@ impl Live<'_> {
             }
         };
         self.process.release_others()?;
-        self.watch(&at, pace, explains, event)
+        let mut seen = self.watch(&from, pace, explains, event)?;
+        seen.errno = spoiled.or(seen.errno);
+        Ok(seen)
     }
 }
 

@@ -127,6 +127,7 @@ impl<'a> Live<'a> {
                                 descriptors: Descriptors::minded(request.no_leaks),
                                 kinds: HashMap::new(),
                                 catches_traps,
+                                errno: None,
                                 request,
                                 signal,
                                 stop,

@@ -14,7 +14,12 @@ const OWN_TRIES: u32 = 8;
 impl<'a> Sweep<'a> {
     pub(super) fn start(&mut self) -> Result<Arrival<'a>, Trouble> {
         self.starts += 1;
-        Live::start(self.request, self.window, self.signal, self.stop)
+        let mut arrival = Live::start(self.request, self.window, self.signal, self.stop)?;
+        if let Arrival::At(live) = &mut arrival {
+            // A stop where SIGTRAP is blocked makes the kernel reset the program's handler of it.
+            live.errno = self.errno_at.filter(|_| !live.catches_traps);
+        }
+        Ok(arrival)
     }
 
     /// The program at the first pass that is swept; why it never comes there, else.
@@ -95,7 +100,8 @@ impl<'a> Sweep<'a> {
                     Some(Action::Ignored) => "it is ignored",
                     _ => "its default action is in place",
                 };
-                Trouble::Lacks(format!(
+                let trouble = if self.request.skips { Trouble::Inconclusive } else { Trouble::Lacks };
+                trouble(format!(
                     "no handler of {name} was installed when {window} was called, until {how}: {what}, and there is nothing \
                      to be swept"
                 ))

@@ -1,9 +1,11 @@
-//! Whether the handler leaves `errno` as it was: once, right behind the window's return.
+//! Where the program keeps `errno`, and whether the handler leaves it as it was outside the window.
 
 use std::time::{Duration, Instant};
 
 use super::Sweep;
-use crate::linux::cpu;
+use crate::linux::cpu::{self, Registers};
+use crate::linux::errno::Errno;
+use crate::linux::follow::has_frame;
 use crate::linux::live::Live;
 use crate::linux::names::{self, Found};
 use crate::linux::process::Event;
@@ -19,15 +21,15 @@ const MARK: i32 = 4242;
 const BELOW: u64 = 1024;
 
 impl Sweep<'_> {
-    /// What the handler makes of `errno`; `None` if it leaves it alone, or does not return, or there is none.
+    /// What the handler leaves in `errno`; `None` if it leaves it alone, or does not return, or there is none.
+    /// From then on each boundary is compared.
     pub(super) fn errno(&mut self) -> Result<Option<i32>, Trouble> {
         let Some(mut live) = self.bring(self.first)? else { return Ok(None) };
         if !live.leave(self.deadline)? {
             return Ok(None);
         }
-        let window = WindowName { function: "__errno_location".to_owned(), library: Some("libc".to_owned()) };
-        let Found::At(function) = names::find(live.process.pid, &window)? else { return Ok(None) };
-        let Some(place) = call(&mut live, function.entry)? else { return Ok(None) };
+        let Some(function) = errno_location(live.process.pid)? else { return Ok(None) };
+        let Some(place) = call(&mut live, function)? else { return Ok(None) };
         let at = cpu::registers(live.tid)?;
         if !live.process.write(place, &MARK.to_le_bytes()) {
             return Ok(None);
@@ -36,16 +38,36 @@ impl Sweep<'_> {
         if live.process.wait_step(live.tid)? != Event::Trap(live.tid) {
             return Ok(None);
         }
-        live.process.set_break(live.tid, BACK, Some(at.rip))?;
-        live.process.go(live.tid, 0)?;
-        if !comes_to(&mut live, at.rip, at.rsp)? {
+        // Where the signal is blocked, the step is one of the program itself.
+        let handler = cpu::registers(live.tid)?;
+        if !has_frame(handler.rsp, &at, |from, into| live.process.read(from, into)) {
             return Ok(None);
         }
-        let mut bytes = [0; 4];
-        let read = live.process.read(place, &mut bytes);
-        let left = i32::from_le_bytes(bytes);
-        Ok((read && left != MARK).then_some(left))
+        let Some(back) = live.process.word(handler.rsp) else { return Ok(None) };
+        let errno = Errno { offset: place.wrapping_sub(at.fs_base), back };
+        self.errno_at = Some(errno);
+        // Not at the interrupted instruction: its breakpoint may be passed over once (RFLAGS.RF).
+        live.process.set_break(live.tid, BACK, Some(back))?;
+        live.process.go(live.tid, 0)?;
+        let after = |live: &Live<'_>, now: &Registers| {
+            errno.after(now, (&at, MARK), |from, into| live.process.read(from, into))
+        };
+        let returned = comes_to(&mut live, |live, now| now.rip == back && after(live, now).is_some())?;
+        let left = returned.and_then(|now| after(&live, &now)).map(|spoiled| spoiled.after);
+        Ok(left.filter(|left| *left != MARK))
     }
+}
+
+/// The function that says where the calling thread has its `errno`.
+fn errno_location(pid: i32) -> Result<Option<u64>, Trouble> {
+    // A static program has it under the same name.
+    for library in [Some("libc".to_owned()), None] {
+        let window = WindowName { function: "__errno_location".to_owned(), library };
+        if let Found::At(function) = names::find(pid, &window)? {
+            return Ok(Some(function.entry));
+        }
+    }
+    Ok(None)
 }
 
 /// Calls a function without arguments; its result.
@@ -58,32 +80,32 @@ fn call(live: &mut Live<'_>, entry: u64) -> Result<Option<u64>, Trouble> {
     cpu::set_registers(live.tid, libc::user_regs_struct { rip: entry, rsp: sp, orig_rax: u64::MAX, ..before })?;
     live.process.set_break(live.tid, BACK, Some(before.rip))?;
     live.process.go(live.tid, 0)?;
-    if !comes_to(live, before.rip, sp + 8)? {
-        return Ok(None);
-    }
-    let result = cpu::registers(live.tid)?.rax;
+    let Some(after) = comes_to(live, |_, now| (now.rip, now.rsp) == (before.rip, sp + 8))? else { return Ok(None) };
     live.process.set_break(live.tid, BACK, None)?;
     cpu::set_registers(live.tid, before)?;
-    Ok(Some(result))
+    Ok(Some(after.rax))
 }
 
-/// Waits until the thread is there.
-fn comes_to(live: &mut Live<'_>, pc: u64, sp: u64) -> Result<bool, Trouble> {
+/// Waits until the thread is there; its registers then. `None`: it does not come there.
+fn comes_to(
+    live: &mut Live<'_>,
+    is_there: impl Fn(&Live<'_>, &Registers) -> bool,
+) -> Result<Option<Registers>, Trouble> {
     let deadline = Instant::now() + live.request().timeout;
     loop {
         live.mind_interruption()?;
         match live.process.wait(Duration::from_micros(500))? {
             Event::Trap(tid) if tid == live.tid => {
                 let registers = cpu::registers(tid)?;
-                if (registers.rip, registers.rsp) == (pc, sp) {
-                    return Ok(true);
+                if is_there(live, &registers) {
+                    return Ok(Some(registers));
                 }
                 live.process.go(tid, 0)?;
             }
             Event::Trap(tid) => live.process.go(tid, 0)?,
             Event::Signal(tid, signal) => live.process.go(tid, signal)?,
-            Event::Ended(_) | Event::Exec(_) => return Ok(false),
-            Event::Quiet if Instant::now() > deadline => return Ok(false),
+            Event::Ended(_) | Event::Exec(_) => return Ok(None),
+            Event::Quiet if Instant::now() > deadline => return Ok(None),
             Event::Quiet => {}
         }
     }

@@ -60,7 +60,7 @@ impl<'a> Sweep<'a> {
         for number in 0..self.walks.len() {
             for k in 0..self.walks[number].points.len() {
                 let point = &self.walks[number].points[k];
-                if point.judged.is_some() || point.rerun || !share.has(k) {
+                if point.judged.is_some() || point.alike || !share.has(k) {
                     continue;
                 }
                 if Instant::now() > self.deadline {
@@ -182,7 +182,9 @@ impl<'a> Sweep<'a> {
                 judged.detail += &format!("\nschedule {}: {schedule}", how.schedule);
             }
             *self.engines.entry(means).or_default() += usize::from(how.schedule == 0 || judged.schedule > 0);
-            return Ok((Asked::Judged(Box::new(judged)), passed.then_some(now)));
+            // What the handler left in `errno` would hide the same at the next boundary.
+            let goes_on = passed && judged.ending != Ending::Errno;
+            return Ok((Asked::Judged(Box::new(judged)), goes_on.then_some(now)));
         }
         Ok((Asked::Undecided, None))
     }

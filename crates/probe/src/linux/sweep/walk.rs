@@ -199,7 +199,7 @@ impl<'a> Sweep<'a> {
                 let before = walk.points.last().and_then(Point::bad);
                 self.judge_by_copy(live, &mut copies, slot, &mut point, before)?;
             } else if !first_pass && known.contains(&key) {
-                point.rerun = true;
+                point.alike = true;
             }
             own.insert(key);
             walk.points.push(point);
