@@ -60,6 +60,40 @@ fn a_crate_depends_on_what_it_may() {
     assert_none("a crate depends on what the table allows", &found);
 }
 
+#[test]
+fn what_the_library_for_others_is_made_of_can_be_published() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let (mut wanted, mut seen, mut found) = (vec!["sigproof"], BTreeSet::new(), Vec::new());
+    while let Some(name) = wanted.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        let package = packages.iter().find(|package| package["name"] == name).expect("it is of the workspace");
+        if package["publish"].is_array() {
+            found.push(format!("{name} has `publish = false`"));
+        }
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let on = dependency["name"].as_str().unwrap();
+            // What only tests need is left out of a package.
+            if dependency["kind"] == "dev" || !on.starts_with("sigproof") {
+                continue;
+            }
+            if dependency["req"] == "*" {
+                found.push(format!("{name} names no version of {on}"));
+            }
+            wanted.push(on);
+        }
+    }
+    assert!(seen.len() > 5, "{seen:?}");
+    assert_none("a library can be published with all that it needs", &found);
+}
+
 /// Packages that no verb needs to begin: those of `sigproof-workbench`, of tests, of models, and formats that
 /// nothing here reads.
 const NOT_FOR_THE_COMMAND_LINE: &[&str] = &[
