@@ -18,6 +18,8 @@
 //! SIGPROOF_REPLAY=TOKEN cargo test NAME
 //! ```
 //!
+//! A failed stress has `SIGPROOF_SEED=NUMBER` in its place: one attempt with the same numbers for its aim.
+//!
 //! # Where it cannot run
 //!
 //! A sweep needs Linux; a model needs the other build. Where a test cannot run, it says "skipped" and why on

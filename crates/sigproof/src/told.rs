@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use sigproof_harness::model::Engine;
 use sigproof_report::{PROGRAM, Run, Verdict};
 
 use crate::named::Call;
@@ -44,6 +45,20 @@ pub(crate) fn skip(call: &Call, why: &str) {
     }
 }
 
+/// The variables with which a test does again what this command of the tool does.
+fn variables(command: &str) -> Option<String> {
+    if let Some((_, token)) = command.split_once(" replay ") {
+        // The build that explores models is another one.
+        let flags = Engine::own().map_or_else(String::new, |engine| match engine {
+            Engine::Graph => "RUSTFLAGS=\"--cfg sigproof_graph\" ".to_owned(),
+            Engine::Loom => "RUSTFLAGS=\"--cfg loom\" ".to_owned(),
+        });
+        return Some(format!("{flags}SIGPROOF_REPLAY={token}"));
+    }
+    let (_, rest) = command.split_once(" --seed ")?;
+    Some(format!("SIGPROOF_SEED={}", rest.split(' ').next()?))
+}
+
 /// Everything that was found, with commands that this test's user can run.
 pub(crate) fn text(call: &Call, run: &Run) -> String {
     let mut text = format!("{}: {}", call.test, run.verdict);
@@ -59,8 +74,8 @@ pub(crate) fn text(call: &Call, run: &Run) -> String {
         if !finding.text.is_empty() {
             let _ = writeln!(text, "{}", finding.text.trim_end());
         }
-        if let Some(token) = finding.replay.as_deref().and_then(|replay| replay.split_once(" replay ")) {
-            let _ = writeln!(text, "repeat with: SIGPROOF_REPLAY={} cargo test {}", token.1, call.test);
+        if let Some(variables) = finding.replay.as_deref().and_then(variables) {
+            let _ = writeln!(text, "repeat with: {variables} cargo test {}", call.test);
         }
     }
     text.replace(&format!("{PROGRAM} replay "), "SIGPROOF_REPLAY=")

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use sigproof::{Failure, Outcome, Stage};
+use sigproof::{Attempt, Failure, Outcome, Stage};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 /// Marks a run of this executable by one of its own tests.
@@ -73,6 +73,42 @@ fn stress_is_a_test_as_well() {
         }
         Ok(())
     });
+}
+
+fn locks_under_stress(attempt: &Attempt) -> Result<(), Failure> {
+    let sum = Arc::new(Mutex::new(0_u64));
+    let in_handler = Arc::clone(&sum);
+    let add = |sum: &Mutex<u64>| *sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+    let mut injector = attempt.injector(move || {
+        add(&in_handler);
+        Ok(())
+    })?;
+    for _ in attempt.rounds() {
+        injector.round(|| (0..50).for_each(|_| add(&sum)))?;
+        injector.settle();
+    }
+    Ok(())
+}
+
+#[test]
+fn wrong_code_under_stress() {
+    match std::env::var_os(INNER) {
+        Some(_) => sigproof::stress(locks_under_stress),
+        None => sigproof::stress_expecting(Outcome::SelfDeadlock, locks_under_stress),
+    }
+}
+
+#[test]
+fn a_failed_stress_has_a_seed_that_runs_one_attempt_again() {
+    let (passed, text) = run("wrong_code_under_stress", &[(INNER, "1")]);
+    assert!(!passed && text.contains("self-deadlock"), "{text}");
+    let seed = text.lines().find_map(|line| line.split_once("repeat with: SIGPROOF_SEED=")).expect("a seed").1;
+    let (number, rest) = seed.split_once(' ').expect("a command");
+    assert_eq!(rest, "cargo test wrong_code_under_stress");
+    let (passed, text) = run("wrong_code_under_stress", &[(INNER, "1"), ("SIGPROOF_SEED", number)]);
+    assert!(passed || text.contains("self-deadlock occurred once"), "{text}");
+    let (passed, text) = run("wrong_code_under_stress", &[(INNER, "1"), ("SIGPROOF_SEED", "x")]);
+    assert!(!passed && text.contains("SIGPROOF_SEED is 'x'"), "{text}");
 }
 
 /// The tests below run it in a process of their own, in which it must fail.

@@ -103,6 +103,26 @@ pub const STEPS: &[Step] = &[
             needs: Some(("clippy", "rustup component add clippy")),
         }),
     },
+    // The tests of the example crate are sweeps in the other builds, and models in this one.
+    Step {
+        name: "example-models",
+        kind: Kind::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--quiet",
+                "--profile",
+                "graph",
+                "--target-dir",
+                "target/graph",
+                "--package",
+                "sigproof",
+                "--test",
+                "example",
+            ],
+            environment: Some(("RUSTFLAGS", "--cfg sigproof_graph")),
+            needs: None,
+        }),
+    },
     Step {
         name: "doc",
         kind: Kind::Cargo(Cargo {

@@ -1,9 +1,11 @@
 //! Every execution, in a build with an engine for models.
 
+use std::slice;
 use std::time::Duration;
 
 use sigproof_harness::model::driver::{self, Options};
-use sigproof_harness::model::{Engine, Entry, Model, available};
+use sigproof_harness::model::token::Token;
+use sigproof_harness::model::{Engine, Entry, Model, available, counterexample};
 use sigproof_report::Outcome;
 use sigproof_shim::native::os::clock;
 
@@ -46,6 +48,20 @@ fn carry_out(model: Model, expected: Option<Outcome>) {
         return told::skip(&call, "models need another build: RUSTFLAGS=\"--cfg sigproof_graph\" cargo test --release");
     }
     let entry = Entry { name: call.name().leak(), hidden: false, setup: super::setup(expected), model };
+    if let Ok(text) = std::env::var("SIGPROOF_REPLAY") {
+        let token: Token = text.parse().unwrap_or_else(|error| panic!("SIGPROOF_REPLAY: {error}"));
+        if token.label != entry.label() {
+            return told::skip(&call, &format!("SIGPROOF_REPLAY names another test: {}", token.label));
+        }
+        if Engine::own() != Some(token.engine()) {
+            return told::skip(&call, "SIGPROOF_REPLAY names an execution of the other engine: another build has it");
+        }
+        return match counterexample::replay(slice::from_ref(&entry), &token) {
+            Some(run) if run.observed.keys().all(|outcome| *outcome == Outcome::Delivered) && run.attempts > 0 => {}
+            Some(run) => told::tell(&call, &run),
+            None => told::skip(&call, "SIGPROOF_REPLAY names another test"),
+        };
+    }
     let until = (Engine::own() == Some(Engine::Graph)).then(|| clock::now() + TIME);
     let options = Options { jobs: 1, until, time_bounds: true, ..Options::default() };
     told::tell(&call, &driver::explore(&entry, &options, &()));
