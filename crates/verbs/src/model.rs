@@ -146,6 +146,7 @@ fn explore(
     let progress = Progress::start();
     let rounds = Rounds {
         until: budget(engine, args).map(|budget| Instant::now() + budget),
+        begins_all: args.budget.is_none(),
         jobs: jobs(args.jobs),
         goes_on: engine == Engine::Graph && !args.distinct,
     };
@@ -175,7 +176,8 @@ fn explore_one(
     progress: &Progress,
 ) -> Result<Option<(Run, Option<State>)>, Trouble> {
     if bounds.budget == Some(0.0) {
-        return Ok(Some((not_begun(entry), None)));
+        // What is known of it stays.
+        return Ok(state.is_none().then(|| (not_begun(entry), None)));
     }
     let label = entry.label();
     progress.event(progress::Event::Started { index, label: label.clone() });

@@ -100,6 +100,42 @@ fn a_budget_that_runs_out_is_inconclusive(#[case] engine: &[&str]) {
     assert!(run_of["not_exhausted"].as_str().unwrap().starts_with("time budget"), "{run_of:#}");
 }
 
+/// A search in several commands comes to the same as in one.
+#[test]
+fn a_search_goes_on_from_its_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let model = ["model", "cpuprof-foreign", "--flavour", "try-lock", "--jobs", "1"];
+    let goes_on = [&model[..], &["--continue", state.to_str().unwrap()]].concat();
+    let (_, whole) = json(&model);
+    let mut last = Value::Null;
+    while last["exhausted"] != true {
+        let (ran, mut report) = json(&[&goes_on[..], &["--budget", "400ms"]].concat());
+        let before = std::mem::replace(&mut last, report["runs"][0].take());
+        assert!(matches!(ran.code, Some(0 | 3)), "{}", ran.stderr);
+        assert!(last["executions"].as_u64() >= before["executions"].as_u64(), "{last:#}");
+    }
+    for key in ["executions", "discarded", "signals", "observed", "tuples"] {
+        assert_eq!(last[key], whole["runs"][0][key], "{key}: {last:#}");
+    }
+    // What is done is not done again.
+    let (again, report) = json(&goes_on);
+    assert_eq!((again.code, &report["runs"][0]["elapsed_seconds"]), (Some(0), &last["elapsed_seconds"]));
+    let elsewhere = run(&[&goes_on[..], &["--deliveries", "2"]].concat());
+    assert_eq!(elsewhere.code, Some(2), "{elsewhere:#?}");
+    assert!(elsewhere.stderr.contains("other bounds"), "{}", elsewhere.stderr);
+}
+
+#[test]
+fn each_graph_is_explored_once_and_that_is_told() {
+    let (ran, report) = json(&["model", "darwin-sigqueue-note", "--variant", "fixed", "--distinct"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for run_of in report["runs"].as_array().unwrap() {
+        assert_eq!(run_of["distinct"], run_of["executions"], "{run_of:#}");
+    }
+    assert!(ran.stderr.contains(" = 1.00)"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_bug_that_lies_deeper_than_asked_is_inconclusive() {
     let (ran, report) = json(&[BROKEN, &["--deliveries", "0"]].concat());
@@ -110,6 +146,8 @@ fn a_bug_that_lies_deeper_than_asked_is_inconclusive() {
 #[rstest]
 #[case::nothing(&["model", "darwin-profbuf-blocking-read", "--note", "futex", "--variant", "broken"], "no chosen model")]
 #[case::exclusive(&["model", "--deep", "--deliveries", "1"], "cannot be used with")]
+#[case::loom_has_no_state(&["model", "note-cycles", "--engine", "loom", "--continue", "x"], "--engine graph")]
+#[case::loom_counts_none(&["model", "note-cycles", "--engine", "both", "--distinct"], "--engine graph")]
 #[case::a_bound_of_loom(&["model", "note-cycles", "--preemptions", "2"], "--engine loom")]
 #[case::no_token(&["replay", "nonsense"], "not a replay token")]
 #[case::a_part_of_a_token(&["replay", "a-model/broken@none@A"], "not a replay token")]

@@ -256,13 +256,16 @@ fn no_verdict(subject: &str, broken: &Broken) -> Trouble {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use sigproof_inspect::process::lines::Dialect;
     use sigproof_report::Selection;
     use sigproof_shim::native::atomic::Ordering;
 
     /// A script of the shell in the place of the explorer.
     fn start(script: &str) -> Result<Explorer, Trouble> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &format!("echo '{{\"hello\":{{\"speaks\":\"model\",\"version\":1}}}}'; {script}")]);
+        let version = Exploring::VERSION;
+        let greeting = format!("echo '{{\"hello\":{{\"speaks\":\"model\",\"version\":{version}}}}}'");
+        command.args(["-c", &format!("{greeting}; {script}")]);
         let selection = Selection { setups: vec!["a-model/fixed".to_owned()], ..Selection::default() };
         Explorer::start_as(&mut command, &Order::Survey(selection))
     }

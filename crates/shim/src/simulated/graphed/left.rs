@@ -16,7 +16,7 @@ use crate::simulated::world;
 
 /// What a search takes for an estimate at its end, of so much time.
 pub(super) fn time(all: Duration) -> Duration {
-    (all / 10).min(Duration::from_secs(3))
+    (all / 8).min(Duration::from_secs(4))
 }
 
 pub(super) fn texts(graphs: &[Graph]) -> Vec<String> {
@@ -68,4 +68,4 @@ pub(super) fn estimate(graphs: Vec<Graph>, perturb: Perturb<'_>, limits: &Limits
 }
 
 /// The nodes of the last sample, however much time there is.
-const MOST: usize = 512;
+const MOST: usize = 2048;

@@ -1,6 +1,6 @@
 //! One search, shared by threads: each walks through graphs of its own, and gives some to those that have none.
 //!
-//! A search that the time ends keeps a tenth of its time, at most three seconds, for an estimate of what is
+//! A search that the time ends keeps an eighth of its time, at most four seconds, for an estimate of what is
 //! left ([`super::left`]).
 
 use std::collections::HashSet;
