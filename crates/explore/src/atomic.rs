@@ -42,6 +42,10 @@ pub fn fence(ordering: Ordering) {
 /// With [`Ordering::Relaxed`], as std's.
 pub fn compiler_fence(ordering: Ordering) {
     assert!(ordering != Ordering::Relaxed, "there is no such thing as a relaxed compiler fence");
+    // A handler may come between a delayed store and the fence that keeps the store from going further.
+    if reorder::is_out_of_order() {
+        deliver();
+    }
     reorder::fence_of_compiler(order(ordering));
     crate::cell::fence_of_compiler(order(ordering));
 }

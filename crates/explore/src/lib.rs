@@ -34,7 +34,12 @@
 //!
 //! A handler runs on the stack of the thread that it interrupts, and is sequenced there; it may begin before
 //! each shared access of the thread, and after the last, as long as [`signal::allow`] permits it and the
-//! thread does not mask it.
+//! thread does not mask it. It finds the accesses of its thread in the order of the text; or, with
+//! [`Explorer::compiler_reorders`], as the compiler may have reordered those that no
+//! [`compiler_fence`](atomic::compiler_fence) keeps in place.
+//!
+//! A weak compare-and-exchange may fail, and a time-out may expire, as the environment chooses. Spurious
+//! wake-ups are chosen as well, as many as [`Explorer::spurious`] allows.
 //!
 //! # Limits
 //!

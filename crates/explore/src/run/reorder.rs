@@ -112,6 +112,11 @@ impl Run {
     }
 }
 
+/// Whether something is out of order, and the thread can still be interrupted.
+pub(crate) fn is_out_of_order() -> bool {
+    with(|run| !run.ended && !run.fibers[run.current].order.is_in_order())
+}
+
 /// Leaves the execution out if a fence of this order for the compiler stands between an access and the handler
 /// that it should have passed.
 pub(crate) fn fence_of_compiler(ord: u8) {

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use sigproof_explore::atomic::{AtomicU32, Ordering, fence};
-use sigproof_explore::{Explorer, thread};
+use sigproof_explore::cell::Cell;
+use sigproof_explore::{Explorer, Report, thread};
+
+mod wrong;
 
 /// One access or fence.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,9 @@ enum Op {
     /// From the first value to the second.
     Exchange(usize, u32, u32),
     Fence,
+    /// Plain accesses, of memory of their own.
+    PlainLoad(usize),
+    PlainStore(usize, u32),
     /// A load, after which the thread ends unless it gave more than this.
     More(usize, u32),
 }
@@ -44,6 +50,7 @@ fn step_of(text: &str) -> Option<Step> {
     let op = match words[..] {
         ["F"] => Op::Fence,
         ["r", place] => Op::Load(of(place)?),
+        ["p", place] => Op::PlainLoad(of(place)?),
         ["swap", place, value] => Op::Swap(of(place)?, value.parse().ok()?),
         ["cas", place, values] => {
             let (from, to) = values.split_once('>')?;
@@ -52,6 +59,10 @@ fn step_of(text: &str) -> Option<Step> {
         ["if", test] => {
             let (place, value) = test.split_once('>')?;
             Op::More(of(place)?, value.parse().ok()?)
+        }
+        [write] if write.contains(":=") => {
+            let (place, value) = write.split_once(":=")?;
+            Op::PlainStore(of(place)?, value.parse().ok()?)
         }
         [write] => match write.split_once("+=") {
             Some((place, value)) => Op::Add(of(place)?, value.parse().ok()?),
@@ -64,9 +75,16 @@ fn step_of(text: &str) -> Option<Step> {
     Some((op, order))
 }
 
-fn run(words: &[AtomicU32; 6], steps: &[Step]) {
+struct Memory {
+    words: [AtomicU32; 6],
+    cells: [Cell<u32>; 6],
+}
+
+fn run(Memory { words, cells }: &Memory, steps: &[Step]) {
     for &(op, order) in steps {
         match op {
+            Op::PlainLoad(at) => _ = cells[at].get(),
+            Op::PlainStore(at, value) => cells[at].set(value),
             Op::Load(at) => _ = words[at].load(order),
             Op::Store(at, value) => words[at].store(value, order),
             Op::Add(at, value) => _ = words[at].fetch_add(value, order),
@@ -79,19 +97,25 @@ fn run(words: &[AtomicU32; 6], steps: &[Step]) {
     }
 }
 
-/// How many executions a program has.
-fn executions(program: &str) -> u64 {
+/// All executions of a program.
+fn explored(program: &str) -> Report<()> {
     let threads: Vec<Rc<[Step]>> = program.split("//").map(|thread| steps(thread).into()).collect();
     let report = Explorer::new().distinct().run(move || {
-        let words = Rc::new([(); 6].map(|()| AtomicU32::new(0)));
+        let memory =
+            Rc::new(Memory { words: [(); 6].map(|()| AtomicU32::new(0)), cells: [(); 6].map(|()| Cell::new(0)) });
         for steps in &threads[1..] {
-            let (words, steps) = (Rc::clone(&words), Rc::clone(steps));
-            thread::spawn(move || run(&words, &steps));
+            let (memory, steps) = (Rc::clone(&memory), Rc::clone(steps));
+            thread::spawn(move || run(&memory, &steps));
         }
-        run(&words, &threads[0]);
+        run(&memory, &threads[0]);
     });
     assert!(report.is_complete() && report.distinct == Some(report.explored), "{program}: {report:?}");
-    report.explored
+    report
+}
+
+/// How many executions a program has.
+fn executions(program: &str) -> u64 {
+    explored(program).explored
 }
 
 #[test]
