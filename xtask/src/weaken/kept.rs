@@ -16,7 +16,8 @@ struct Kept {
 const OVERFLOW: &str = "C++ allows the writer's next time to reach the reader's load of this one: load buffering, which the models leave out";
 const BELL: &str =
     "in the model the bell itself passes memory on, as kernels do; POSIX does not promise it, so the word does it, too";
-const TABLE: &str = "what is published is the kernel's table of descriptors, which is no memory of the model";
+const TABLE: &str = "what is published is a number in the kernel's table of descriptors, which is no memory of a model; a processor may show \
+     the number before the table: EBADF";
 const SIGNAL: &str = "C++ and ARM allow the receiver's swap of the mask before the sender's change of it, although the receiver has seen \
      the announcement: load buffering, which the models leave out; the signal would stay in the queue, and the receiver \
      sleep";
