@@ -283,9 +283,9 @@ fn gaps(graph: &Graph, path: &[Edge], end: Id) -> Vec<Gap> {
             }
             Relation::Reads => {
                 let leaves = path[number + 1..].iter().find(|edge| edge.by != Relation::Sequenced);
-                let leaves = leaves.map_or(end, |edge| edge.from);
                 // A read-modify-write goes on with the release sequence of the store that it reads from.
-                let goes_on = is_own(graph, edge.to, leaves);
+                let goes_on = leaves.is_some_and(|leaves| is_own(graph, edge.to, leaves.from));
+                let leaves = leaves.map_or(end, |edge| edge.from);
                 let releases = graph.event(edge.from).msg.has(carried);
                 let acquires = goes_on || acquires(graph, edge.to, leaves);
                 if !(releases && acquires) || graph.event(edge.to).kernel {

@@ -134,6 +134,22 @@ fn an_overflow_is_taken_once_and_never_by_a_stale_look() {
     assert!(!overflow.look().pending());
 }
 
+/// What a look at a pending overflow has seen does not come again, whoever takes overflows in between.
+#[test]
+fn a_pending_word_does_not_come_again() {
+    let overflow = Overflow::new();
+    let mut seen = Vec::new();
+    for round in 0..100 {
+        for time in 0..=round % 3 {
+            overflow.add(time);
+            assert!(!seen.contains(&overflow.look()), "round {round}");
+            seen.push(overflow.look());
+        }
+        assert!(overflow.take(overflow.look()).is_some());
+        assert!(!overflow.look().pending());
+    }
+}
+
 #[rstest]
 #[case::too_long(0, 15, Malformed::Length { length: 15 })]
 #[case::past_what_is_unread(0, 11, Malformed::Length { length: 11 })]

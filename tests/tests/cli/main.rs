@@ -19,6 +19,7 @@ mod reports;
 mod step;
 mod step_refused;
 mod surroundings;
+mod teach;
 
 #[cfg(target_os = "linux")]
 use sigproof_tests::refuse;

@@ -116,6 +116,22 @@ fn an_execution_with_an_order() {
     assert_eq!(with_last.len(), events);
 }
 
+#[test]
+fn a_read_modify_write_at_the_end_of_a_path_acquires_for_itself() {
+    let graph = graph(
+        [1],
+        |[_, y]| {
+            y.store(1, Ordering::Release);
+            Vec::new()
+        },
+        |[_, y]| vec![y.swap(2, Ordering::Release)],
+    );
+    let behind = graph.threads[0].events.iter().rposition(|event| event.excl).unwrap() + 1;
+    let (_, gaps) = between(&graph, Point { thread: 1, done: 1 }, Point { thread: 0, done: behind as u16 }).unwrap();
+    let gaps: Vec<_> = gaps.iter().map(|gap| (gap.release, gap.acquire)).collect();
+    assert_eq!(gaps, [(false, true)]);
+}
+
 fn message_in_order() -> Graph {
     graph(
         [1, 1],

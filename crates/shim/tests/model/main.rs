@@ -15,6 +15,7 @@
 //! | `memory` | atomics, orderings, statics |
 //! | `cells` | data races on cells and marks |
 //! | `mutexes`, `condvars`, `rwlocks` | the locks and the condition variable |
+//! | `publishing` | objects that one thread makes and another uses |
 //! | `futexes`, `semaphores` | futex and semaphore |
 //! | `pipes`, `counters`, `table` | descriptors: pipe, event counter, the table and fork |
 //! | `signals`, `masks` | delivery, nesting, signal stack; blocked signals |
@@ -37,6 +38,7 @@ mod masks;
 mod memory;
 mod mutexes;
 mod pipes;
+mod publishing;
 mod rwlocks;
 mod semaphores;
 mod signals;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sigproof_shim::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use sigproof_shim::model::{self, End, Limits, Plan, Role, Weakening};
+use sigproof_shim::model::{self, End, Instead, Limits, Plan, Role};
 use sigproof_shim::os::futex;
 use sigproof_shim::os::thread::yield_now;
 
@@ -100,7 +100,7 @@ fn release_and_acquire_order_a_message_and_less_does_not() {
 /// The orderings that a survey finds, and what treating one of them as a weaker one does.
 #[test]
 fn a_survey_finds_every_ordering_and_a_weakening_changes_only_its_own() {
-    let explore = |survey, weakening| {
+    let explore = |survey, instead| {
         let (seen, body) = gather(|| {
             let (data, flag) = (word(0), word(0));
             let writer = model::spawn("writer", {
@@ -114,7 +114,7 @@ fn a_survey_finds_every_ordering_and_a_weakening_changes_only_its_own() {
             writer.join();
             seen
         });
-        let limits = Limits { survey, weakening, ..limits() };
+        let limits = Limits { survey, instead, ..limits() };
         let (explored, _) = model::explore(&Plan::default(), &limits, &body);
         assert!(matches!(explored.end, End::Exhausted), "{:?}", explored.end);
         let seen = seen.lock().unwrap().clone();
@@ -123,14 +123,14 @@ fn a_survey_finds_every_ordering_and_a_weakening_changes_only_its_own() {
     let ordered = set([(0, 0), (0, 1), (1, 1)]);
     let unordered = set([(0, 0), (0, 1), (1, 0), (1, 1)]);
 
-    let (sites, seen) = explore(true, None);
+    let (sites, seen) = explore(true, Vec::new());
     assert_eq!(seen, ordered);
     let mut orderings: Vec<_> = sites.iter().map(|(_, ordering)| format!("{ordering:?}")).collect();
     orderings.sort();
     assert_eq!(orderings, ["Acquire", "Relaxed", "Relaxed", "Release"]);
     for (site, ordering) in sites {
         assert!(site.file.ends_with("memory.rs") && site.role == Role::Success, "{site:?}");
-        let (none, seen) = explore(false, Some(Weakening { site, to: Ordering::Relaxed }));
+        let (none, seen) = explore(false, vec![Instead { site, to: Ordering::Relaxed }]);
         assert!(none.is_empty(), "no survey was asked for");
         assert_eq!(seen, if ordering == Ordering::Relaxed { ordered.clone() } else { unordered.clone() }, "{site:?}");
     }
