@@ -13,7 +13,7 @@ struct Kept {
     why: &'static str,
 }
 
-const OVERFLOW: &str = "the writer's next time must not reach the reader's load of this one: that would be load buffering, which no engine has";
+const OVERFLOW: &str = "the writer's next time must not reach the reader's load of this one: that would be load buffering, which loom has not";
 const BELL: &str =
     "in the model the bell itself passes memory on, as kernels do; POSIX does not promise it, so the word does it, too";
 const TABLE: &str = "what is published is the kernel's table of descriptors, which is no memory of the model";
