@@ -2,9 +2,9 @@
 //!
 //! A run decides something at each event that has alternatives: it goes on with the canonical one, or another
 //! graph is run instead. So the search is a tree. Its inner nodes are decisions, and its leaves are the runs
-//! with all their decisions taken. A sample goes down this tree level by level with at most so many nodes at a
-//! time: stochastic enumeration, a form of Knuth's estimator that follows several paths. Where a level has
-//! more nodes, some are kept at random, and each stands for those that are not. The mean over all random
+//! with all their decisions taken. A sample goes down the tree level by level, with a bounded number of nodes
+//! at a time: stochastic enumeration, a form of Knuth's estimator that follows several paths. Where a level
+//! has more nodes, some are kept at random, and each stands for those that are not. The mean over all random
 //! choices is the true number, whatever the shape of the tree is.
 //!
 //! Nodes in which the environment has done different numbers of things are kept apart, as in Chen's
@@ -165,7 +165,7 @@ fn node(
     Some(Some(Node { is_execution, decisions, weight, layer }))
 }
 
-/// Which of a level's nodes are kept: in each layer so many, with probabilities in the ratio of their weights.
+/// Which of a level's nodes are kept: in each layer so many, with probabilities in the ratio of the weights.
 struct Kept(BTreeMap<usize, Layer>);
 
 #[derive(Default)]

@@ -9,7 +9,7 @@
 //! | `a`, `b`, ... then an index | a load from the event of the first, second, ... thread with this index |
 //! | `n` | a store that is directly after this thread's last store to the location, or after its load |
 //! | `m`, then a number | a store with so many others before it in the modification order |
-//! | `c`, then a value | a choice; `z` is the choice 0 |
+//! | `k`, then a value | a choice; `z` is the choice 0 |
 //! | `o` | anything else |
 //!
 //! A number behind `i`, `n`, `o` or `z` says how often it is repeated. Parts are separated by `-`.
@@ -98,7 +98,7 @@ impl Trail {
                 let _ = match steps[at] {
                     Step::Reads(id) => write!(text, "{}{}", char::from(b'a' + id.thread), id.index),
                     Step::Stores(rank) => write!(text, "m{rank}"),
-                    Step::Chooses(value) => write!(text, "c{value}"),
+                    Step::Chooses(value) => write!(text, "k{value}"),
                     Step::Follows | Step::Other => Ok(()),
                 };
                 at += 1;
@@ -158,7 +158,7 @@ fn read_thread(text: &str) -> Option<(u64, Vec<Step>)> {
             'z' => steps.extend(std::iter::repeat_n(Step::Chooses(0), count)),
             'o' => steps.extend(std::iter::repeat_n(Step::Other, count)),
             'm' => steps.push(Step::Stores(u32::try_from(number?).ok()?)),
-            'c' => steps.push(Step::Chooses(number?)),
+            'k' => steps.push(Step::Chooses(number?)),
             'a'..='h' => {
                 let index = u16::try_from(number?).ok()?;
                 steps.push(Step::Reads(Id { thread: letter as u8 - b'a', index }));
@@ -175,11 +175,22 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        for text in ["T.", "T.oiz3c1n2", "T.ob3-T1.om4a2i4-T1.2.oo"] {
+        for text in ["T.", "T.oiz3k1n2", "T.ob3-T1.om4a2i4-T1.2.oo"] {
             let trail = Trail::read(text);
             let again = trail.as_ref().map(Trail::text);
             assert_eq!(again.and_then(|text| Trail::read(&text)), trail, "{text}");
             assert!(trail.is_some(), "{text}");
+        }
+    }
+
+    /// No letter of a thread is that of something else.
+    #[test]
+    fn each_step_has_a_text_of_its_own() {
+        let reads = (0..THREADS as u8).map(|thread| Step::Reads(Id { thread, index: 5 }));
+        let others = [Step::Reads(Id::INIT), Step::Stores(5), Step::Follows, Step::Chooses(5), Step::Other];
+        for step in reads.chain(others) {
+            let trail = Trail { threads: vec![(1 << 56, vec![step])] };
+            assert_eq!(Trail::read(&trail.text()), Some(trail));
         }
     }
 

@@ -255,8 +255,8 @@ pub struct Explored {
     pub deliveries: u32,
     /// Preemptions in one execution, at most; null: any number.
     pub preemptions: Option<u8>,
-    /// Runs that were no executions. Such a run ends with a thread that is blocked by a value which is not the
-    /// newest, or serves only to put another read-modify-write in the place of one. Over execution graphs.
+    /// Runs that were no executions, over execution graphs. Such a run ends with a thread that is blocked by
+    /// a value that is not the newest, or it only puts another read-modify-write in the place of one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub discarded: u64,
     /// How many distinct graphs the executions had, if that was counted.

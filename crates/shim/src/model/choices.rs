@@ -25,7 +25,7 @@ impl Choices {
                 }
                 events = events.saturating_add(match letter {
                     b'i' | b'n' | b'z' | b'o' => count.unwrap_or(1),
-                    b'a'..=b'h' | b'm' | b'c' if count.is_some() => 1,
+                    b'a'..=b'h' | b'm' | b'k' if count.is_some() => 1,
                     _ => return None,
                 });
             }
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn graphs() {
         let is_graph = |text: &str, most| Choices(text.into()).is_graph(most);
-        assert!(is_graph("T.", 0) && is_graph("T.oi2b3-T1.om4nz-T1.2.c1", 9));
-        assert!(!is_graph("T.oi2b3-T1.om4nz-T1.2.c1", 8));
+        assert!(is_graph("T.", 0) && is_graph("T.oi2b3-T1.om4nz-T1.2.k1", 9));
+        assert!(!is_graph("T.oi2b3-T1.om4nz-T1.2.k1", 8));
         for text in ["", "A6aqA4aqbz", "T", "T.x", "T.a", "T.-", "T.o9999999999999999999999", "T.oä"] {
             assert!(!is_graph(text, 100), "{text}");
         }

@@ -1,4 +1,4 @@
-//! One search, shared by threads: each walks through graphs of its own, and gives some to those that have none.
+//! One search, shared by threads: each walks through graphs of its own, and gives some to those without any.
 //!
 //! A search that the time ends keeps an eighth of its time, at most four seconds, for an estimate of what is
 //! left ([`super::left`]).
