@@ -94,8 +94,8 @@ fn handlers_that_interrupt_each_other_are_those_of_the_enumerator() {
         let program = Program::random(&mut rng, operations, 2);
         nested += u64::from(program.handlers[0].0 == program.handlers[1].0);
         let (wanted, _) = enumerate::enumerate(&program, false);
-        // Where one handler ends and the other begins is more than one execution with the same operations, so the
-        // numbers are not compared.
+        // Where one handler ends and the other begins is more than one execution with the same operations,
+        // so the numbers are not compared.
         let (given, explored, distinct) = program.explore(&Explorer::new());
         if wanted != given || explored != distinct {
             println!("seed {seed}:\n{program:?}{explored} executions, {distinct} distinct");
