@@ -102,6 +102,8 @@ fn weak(location: u32, values: [u64; 2], success: Ordering, failure: Ordering) -
         let old = modify_now(Access::rmw(location, Op::Cas(current, new), order(success), order(failure)));
         return if old == current { Ok(old) } else { Err(old) };
     }
+    // The compiler does not know that it fails: accesses keep to the order of its success.
+    reorder::fence_of_compiler(order(success) | order(failure));
     // With another value the strong form fails as well: that is the other branch.
     Err(modify_now(Access::load(location, order(failure)).assume(Until::Is(current))))
 }

@@ -87,8 +87,8 @@ impl Explorer {
     }
 
     /// At most this many wake-ups of each thread are spurious: of a futex, a condition variable, or
-    /// [`park`](crate::thread::park), without a wake-up by anybody. None without this. The bound is one of each
-    /// thread, so that it depends on nothing that other threads do.
+    /// [`park`](crate::thread::park), without a wake-up by anybody. None without this. The bound is one of
+    /// each thread, so that it depends on nothing that other threads do.
     #[must_use]
     pub fn spurious(mut self, most: u32) -> Self {
         self.rules.spurious = most;
@@ -96,9 +96,9 @@ impl Explorer {
     }
 
     /// A handler finds the relaxed and plain accesses of its thread as the compiler may have reordered them,
-    /// where no [`compiler_fence`](crate::atomic::compiler_fence) and no stronger order forbids it. Relaxed and
-    /// plain stores may come after a handler that arrives behind them, and such loads before one that arrives
-    /// before them. Without this a handler finds them in the order of the text.
+    /// where no [`compiler_fence`](crate::atomic::compiler_fence) and no stronger order forbids it. Relaxed
+    /// and plain stores may come after a handler that arrives behind them, and such loads before one that
+    /// arrives before them. Without this a handler finds them in the order of the text.
     #[must_use]
     pub fn compiler_reorders(mut self) -> Self {
         self.rules.reorders = true;

@@ -14,8 +14,8 @@ use crate::run::{
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wait {
-    /// Another thread woke this one; or none did, where [`Explorer::spurious`](crate::Explorer::spurious) lets
-    /// that be: as with Linux, the program cannot tell.
+    /// Another thread woke this one; or none did, where [`Explorer::spurious`](crate::Explorer::spurious)
+    /// lets that be: as with Linux, the program cannot tell.
     Woken,
     /// The word had another value.
     Changed,

@@ -104,8 +104,9 @@ pub fn current() -> Thread {
     })
 }
 
-/// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the wait
-/// goes on. It may return without a token, where [`Explorer::spurious`](crate::Explorer::spurious) lets that be.
+/// Waits for the thread's token, and takes it. A signal that arrives meanwhile runs its handler, and the
+/// wait goes on. It may return without a token, where [`Explorer::spurious`](crate::Explorer::spurious)
+/// lets that be.
 pub fn park() {
     if may_wake_spuriously() {
         deliver();

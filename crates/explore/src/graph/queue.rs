@@ -1,8 +1,9 @@
-//! Queues of waiting threads as a value: 4 bits for each, the longest waiter lowest. A thread stands in a queue
-//! as its slot plus one, so that a free place is 0.
+//! Queues of waiting threads as a value: 4 bits for each, the longest waiter lowest. A thread stands in a
+//! queue as its slot plus one, so that a free place is 0.
 //!
-//! The operations are functions of the old value, so a change of a queue is a read-modify-write whose store is
-//! known as soon as its load is: a graph in which it only displaces another one needs no run of the program.
+//! The operations are functions of the old value, so a change of a queue is a read-modify-write whose store
+//! is known as soon as its load is: a graph in which it only displaces another one needs no run of the
+//! program.
 
 use super::THREADS;
 

@@ -131,8 +131,8 @@ impl Litmus {
             let line = match &end {
                 End::Done(values) => {
                     let value = |name: &Name| self.value(values, name);
-                    // As in herd, a register that no branch has set is 0. One of a handler that did not run is
-                    // nothing.
+                    // As in herd, a register that no branch has set is 0. One of a handler that did not run
+                    // is nothing.
                     let asked = |name: &Name| {
                         let is_of_handler = matches!(name, Name::Register(thread, _) if thread.starts_with('H'));
                         value(name).or((!is_of_handler).then_some(0))

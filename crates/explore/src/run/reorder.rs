@@ -1,25 +1,26 @@
 //! What the compiler may do to the accesses of one thread, as a handler that interrupts it can see it:
 //! [`Explorer::compiler_reorders`](crate::Explorer::compiler_reorders).
 //!
-//! For other threads RC11 already allows what a compiler does. A handler is sequenced in its thread, so without
-//! this it finds the accesses in the order of the text. With it, two kinds of accesses may change sides at each
-//! point where the environment lets a handler in:
+//! For other threads RC11 already allows what a compiler does. A handler is sequenced in its thread, so
+//! without this it finds the accesses in the order of the text. With it, two kinds of accesses may change
+//! sides at each point where the environment lets a handler in:
 //!
 //! | access | may be | unless between its place and the handler there is |
 //! |---|---|---|
 //! | a relaxed or plain store | *delayed*: done after the handler | an access to the same location; a release; a releasing fence |
 //! | a relaxed or plain load | *ahead*: done before the handler | an access to the same location; an acquire; an acquiring fence |
 //!
-//! The fences are those between threads and those for the compiler. A sequentially consistent access or fence
-//! stops both; so do a system call (a mask, a wait, a mutex), a start, an end and a join of a thread, and the
-//! end of a turn of a loop. A load is not delayed: that would be load buffering. Values and addresses that depend
-//! on a load do not keep the order, as relaxed accesses of C++ do not.
+//! The fences are those between threads and those for the compiler. A sequentially consistent access or
+//! fence stops both; so do a system call (a mask, a wait, a mutex), a start, an end and a join of a thread,
+//! and the end of a turn of a loop. A load is not delayed: that would be load buffering. Values and
+//! addresses that depend on a load do not keep the order, as relaxed accesses of C++ do not.
 //!
-//! Stores that a handler has overtaken are done together when it has returned. At most [`AHEAD`] loads are ahead
-//! at a time.
+//! Stores that a handler has overtaken are done together when it has returned. At most [`AHEAD`] loads are
+//! ahead at a time.
 //!
-//! A choice says which store is delayed, and before a handler which locations are loaded ahead. An execution in
-//! which no handler comes, or no load takes the value, is left out: it is one of those without the choice.
+//! A choice says which store is delayed, and before a handler which locations are loaded ahead. An
+//! execution in which no handler comes, or no load takes the value, is left out: it is one of those without
+//! the choice.
 
 use super::{Request, Run, step, with};
 use crate::graph::{Id, Op, Until, bits};
@@ -117,8 +118,8 @@ pub(crate) fn is_out_of_order() -> bool {
     with(|run| !run.ended && !run.fibers[run.current].order.is_in_order())
 }
 
-/// Leaves the execution out if a fence of this order for the compiler stands between an access and the handler
-/// that it should have passed.
+/// Leaves the execution out if a fence of this order for the compiler stands between an access and the
+/// handler that it should have passed.
 pub(crate) fn fence_of_compiler(ord: u8) {
     let keeps = with(|run| run.ended || run.keeps_order(Request::Fence(ord)));
     super::assume(keeps);

@@ -1,9 +1,9 @@
-//! Programs that are wrong, as GenMC's tests of these names (tests/wrong) are: each is found wrong, and a control
-//! with the orders or the order of the steps mended is not.
+//! Programs that are wrong, as GenMC's tests of these names (tests/wrong) are: each is found wrong, and a
+//! control with the orders or the order of the steps mended is not.
 //!
-//! Not among them, because a Rust program of this crate cannot have the fault: accesses of memory that is freed
-//! or was never allocated, barriers and mutexes that are destroyed or not initialised, a mutex that another
-//! thread frees, errors of the file system.
+//! Not among them, because a Rust program of this crate cannot have the fault: accesses of memory that is
+//! freed or was never allocated, barriers and mutexes that are destroyed or not initialised, a mutex that
+//! another thread frees, errors of the file system.
 
 use std::rc::Rc;
 

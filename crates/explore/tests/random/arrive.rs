@@ -13,8 +13,8 @@ pub fn orders(handlers: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// Puts the handlers that are left into the texts, at every place or not at all. `each` gets the texts, and of
-/// each handler in them its thread and its place.
+/// Puts the handlers that are left into the texts, at every place or not at all. `each` gets the texts, and
+/// of each handler in them its thread and its place.
 pub fn place(
     handlers: &[(usize, Ops)],
     left: &[usize],
@@ -50,8 +50,8 @@ fn is_open(text: &Ops, place: usize) -> bool {
     closed(&text[..place], true).map_or_else(|| closed(&text[place..], false) != Some(false), |is_closed| !is_closed)
 }
 
-/// Every order of what is left, behind what is chosen, in which `b` is before an `a` that was before it only if
-/// it may pass it.
+/// Every order of what is left, behind what is chosen, in which `b` is before an `a` that was before it
+/// only if it may pass it.
 pub fn permutations(
     left: &[usize],
     may_pass: &dyn Fn(usize, usize) -> bool,

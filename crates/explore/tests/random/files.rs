@@ -1,5 +1,5 @@
-//! The litmus files of the repository against the enumerator, by a reader of their own: it knows the forms that
-//! these files have, and nothing of the engine's reader.
+//! The litmus files of the repository against the enumerator, by a reader of their own: it knows the forms
+//! that these files have, and nothing of the engine's reader.
 //!
 //! A file whose program the enumerator has no words for (blocking calls, plain accesses) says in a comment,
 //! `(* By hand: … *)`, how its outcomes were found.

@@ -94,8 +94,8 @@ fn handlers_that_interrupt_each_other_are_those_of_the_enumerator() {
         let program = Program::random(&mut rng, operations, 2);
         nested += u64::from(program.handlers[0].0 == program.handlers[1].0);
         let (wanted, _) = enumerate::enumerate(&program, false);
-        // Where one handler ends and the other begins is more than one execution with the same operations, so the
-        // numbers are not compared.
+        // Where one handler ends and the other begins is more than one execution with the same operations,
+        // so the numbers are not compared.
         let (given, explored, distinct) = program.explore(&Explorer::new());
         if wanted != given || explored != distinct {
             println!("seed {seed}:\n{program:?}{explored} executions, {distinct} distinct");
@@ -115,7 +115,8 @@ fn handlers_that_interrupt_each_other_are_those_of_the_enumerator() {
 fn what_the_compiler_reorders_is_what_a_permutation_gives() {
     let (first, programs) = (number("EXPLORE_SEED", 1), number("EXPLORE_PROGRAMS", 2_000).div_ceil(10));
     let (mut wrong, mut more) = (Vec::new(), 0);
-    for seed in first..first + programs {
+    // These two were found by longer runs: a handler before a fence, a weak exchange that fails.
+    for seed in (first..first + programs).chain([1_001_390, 1_005_538]) {
         let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0xa076_1d64_78bd_642f));
         let program = Program::interrupted(&mut rng);
         let (wanted, _) = enumerate::enumerate(&program, true);
@@ -130,5 +131,5 @@ fn what_the_compiler_reorders_is_what_a_permutation_gives() {
     }
     println!("{programs} programs from seed {first}, {more} of them with outcomes that only a compiler makes");
     assert_eq!(wrong, [], "seeds of programs with a difference");
-    assert!(more * 20 > programs, "{more} of {programs}");
+    assert!(programs < 100 || more * 20 > programs, "{more} of {programs}");
 }

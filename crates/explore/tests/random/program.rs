@@ -26,7 +26,8 @@ pub enum Op {
     Compiler(Ordering),
     Spawn(usize),
     Join(usize),
-    /// From here on no handler comes (true), or they do again. A text whose first one is false begins without.
+    /// From here on no handler comes (true), or they do again. A text whose first one is false begins
+    /// without.
     Closed(bool),
 }
 
