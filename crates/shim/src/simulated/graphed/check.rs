@@ -96,7 +96,8 @@ fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) 
     match failure(ended, world) {
         Ok(world) => take(&mut found, &world),
         Err(None) => found.end = End::TooLarge,
-        Err(Some((mut failure, trace))) => {
+        Err(Some(failed)) => {
+            let (mut failure, trace) = *failed;
             witness::explain(&mut failure, trace, walk.graph(), walk.raced());
             found.end = End::Failed(failure);
         }
@@ -335,7 +336,8 @@ impl Search<'_> {
                             walk.advance();
                             return self.end(Some(End::TooLarge));
                         }
-                        Err(Some((failure, _))) => {
+                        Err(Some(failed)) => {
+                            let (failure, _) = *failed;
                             let choices = || Choices(Trail::of(walk.graph()).text());
                             if !self.tell(Seen::Failed(failure, &choices)) {
                                 walk.advance();
@@ -391,7 +393,7 @@ fn run(walk: &mut Walk, program: &Rc<dyn Fn()>) -> Option<(Ended<()>, Option<Box
 }
 
 /// What an end means: none is a failure; a failure without a text is a limit.
-fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<(Failure, Trace)>> {
+fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<Box<(Failure, Trace)>>> {
     let Some(mut world) = world else { return Err(None) };
     let (kind, message) = match (world.failed.take(), ended) {
         (_, Ended::Limit(_)) => return Err(None),
@@ -404,7 +406,8 @@ fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Op
     };
     let threads = world.thread_ends();
     let trace = world.trace.take().unwrap_or_default();
-    Err(Some((Failure { kind, message, threads, steps: Vec::new(), graph: None }, trace)))
+    let failure = Failure { kind, message, threads, steps: Vec::new(), graph: None };
+    Err(Some(Box::new((failure, trace))))
 }
 
 fn take(found: &mut Exploration, world: &World) {
