@@ -11,6 +11,8 @@ use sigproof_report::exit::Exit;
 use sigproof_report::write::Target;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
+use sigproof_verbs::args::Engines;
+
 use crate::args::{CiArgs, ModelArgs, SanitizeArgs, Sanitizer, TestArgs};
 use crate::command::{cargo, status};
 use crate::output::{Out, tell};
@@ -112,7 +114,8 @@ fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
             Ended::With(verb(&test.reports, &|session| test::run(&test, session)), None)
         }
         Kind::Weaken => {
-            let all = ModelArgs::default();
+            // This engine notices most weakenings within milliseconds.
+            let all = ModelArgs { engine: Engines::Graph, ..ModelArgs::default() };
             Ended::With(verb(&[], &|session| weaken::run(&all, weaken::Shown::Lines, session)), None)
         }
         Kind::Sanitizers => {

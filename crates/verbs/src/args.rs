@@ -240,7 +240,8 @@ pub struct ReplayArgs {
     /// The shared library whose note or window the token names
     #[arg(long = "note", value_name = "LIBRARY")]
     pub library: Option<PathBuf>,
-    /// Draw the execution graph of the counterexample, as FILE.svg or FILE.dot; the explorer of graphs has one
+    /// Draw the execution graph of the counterexample, as FILE.svg or FILE.dot; the explorer of graphs has
+    /// one
     #[arg(long, value_name = "FILE", value_parser = Drawing::read)]
     pub graph: Option<Drawing>,
     /// How much of each finding to print.

@@ -90,8 +90,8 @@ fn plain_logic_happens_under_sequential_consistency() {
     assert_eq!(report["runs"][0]["diagnosis"]["text"], finding["text"]);
 }
 
-/// Of each weakening that a model notices: the counterexample names the weakened line, and the ordering of the
-/// source is among those that forbid it.
+/// Of each weakening that a model notices: the counterexample says where there is no happens-before, and the
+/// ordering of the source is among those that forbid it.
 #[rstest]
 #[case::profbuf("profbuf-polled-order", &[], "crates/profbuf/src/shared.rs", 3)]
 #[case::osnote("note-clear", &["--note", "futex"], "crates/osnote/src/notes/futex.rs", 2)]

@@ -20,12 +20,11 @@ use crate::model::{Access, Environment, FailureKind, Instead, Limits, Plan, Role
 pub(super) struct Trace {
     pub steps: Vec<Step>,
     /// The accesses to plain memory, which are no steps unless they race.
-    #[cfg_attr(loom, expect(dead_code, reason = "loom does not tell which accesses race"))]
     pub plain: Vec<Plain>,
 }
 
 /// An access to plain memory.
-#[cfg_attr(loom, expect(dead_code, reason = "as above"))]
+#[cfg_attr(loom, expect(dead_code, reason = "loom does not tell which accesses race"))]
 pub(super) struct Plain {
     /// The memory, by its address.
     pub cell: usize,

@@ -92,7 +92,8 @@ fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) 
     match failure(ended, world) {
         Ok(world) => take(&mut found, &world),
         Err(None) => found.end = End::TooLarge,
-        Err(Some((mut failure, trace))) => {
+        Err(Some(failed)) => {
+            let (mut failure, trace) = *failed;
             witness::explain(&mut failure, trace, walk.graph(), walk.raced());
             found.end = End::Failed(failure);
         }
@@ -153,7 +154,10 @@ pub(super) fn run(walk: &mut Walk, program: &Rc<dyn Fn()>) -> Option<(Ended<()>,
 }
 
 /// What an end means: none is a failure; a failure without a text is a limit.
-pub(super) fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box<World>, Option<(Failure, Trace)>> {
+pub(super) fn failure(
+    ended: Ended<()>,
+    world: Option<Box<World>>,
+) -> Result<Box<World>, Option<Box<(Failure, Trace)>>> {
     let Some(mut world) = world else { return Err(None) };
     let (kind, message) = match (world.failed.take(), ended) {
         (_, Ended::Limit(_)) => return Err(None),
@@ -166,7 +170,8 @@ pub(super) fn failure(ended: Ended<()>, world: Option<Box<World>>) -> Result<Box
     };
     let threads = world.thread_ends();
     let trace = world.trace.take().unwrap_or_default();
-    Err(Some((Failure { kind, message, threads, steps: Vec::new(), graph: None }, trace)))
+    let failure = Failure { kind, message, threads, steps: Vec::new(), graph: None };
+    Err(Some(Box::new((failure, trace))))
 }
 
 pub(super) fn take(found: &mut Exploration, world: &World) {

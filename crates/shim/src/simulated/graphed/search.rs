@@ -228,7 +228,8 @@ impl Search<'_> {
                             walk.advance();
                             return self.end(Some(End::TooLarge));
                         }
-                        Err(Some((failure, _))) => {
+                        Err(Some(failed)) => {
+                            let (failure, _) = *failed;
                             let choices = || Choices(Trail::of(walk.graph()).text());
                             if !self.tell(Seen::Failed(failure, &choices)) {
                                 walk.advance();
