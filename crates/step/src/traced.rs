@@ -20,8 +20,8 @@ pub fn set_debug_register(tid: Pid, number: usize, value: u64) -> Result<(), Err
     nix::sys::ptrace::write_user(tid, address, value.cast_signed())
 }
 
-/// The next state change of one process or thread, or of any child of the calling thread (-1), waited for or not
-/// (`WNOHANG`): who, and its status. `None` if there is none, or if the thread is gone.
+/// The next state change of one process or thread, or of any child of the calling thread (-1), waited for or
+/// not (`WNOHANG`): who, and its status. `None` if there is none, or if the thread is gone.
 ///
 /// # Errors
 /// Those of `waitpid`, but for `EINTR` and `ECHILD`.

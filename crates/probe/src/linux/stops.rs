@@ -127,8 +127,8 @@ pub(super) fn block_child_signal() {
 
 /// Waits for a sign of any child, at most so long; whether there was one.
 ///
-/// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one tells
-/// the others.
+/// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one
+/// tells the others.
 pub(super) fn await_child_signal(patience: Duration) -> bool {
     let set = child_signal();
     let time = libc::timespec {
