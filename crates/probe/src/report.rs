@@ -57,7 +57,8 @@ pub struct Path {
     pub judged: usize,
     /// Those at which something bad came of the signal.
     pub vulnerable: usize,
-    /// Those that are not judged, since an earlier pass has a boundary with the same instruction and stack depth.
+    /// Those that are not judged, since an earlier pass has a boundary with the same instruction and stack
+    /// depth.
     #[serde(default)]
     pub alike: usize,
     /// Runs of boundaries with one bad ending.

@@ -11,7 +11,7 @@ use core::ops::Range;
 use crate::Boundary;
 
 /// A path, by number.
-pub(super) trait Path {
+pub trait Path {
     /// The boundary with this number, if there is one.
     fn at(&self, number: usize) -> Option<Boundary>;
 }
@@ -31,7 +31,7 @@ pub(super) fn next<P: Path + ?Sized>(path: &P, at: usize, here: &Boundary, vdso:
 }
 
 /// Where in the last stretch of vDSO code of a path that is so long the same boundary was passed before.
-pub(super) fn again<P: Path + ?Sized>(path: &P, length: usize, here: &Boundary, vdso: &Range<u64>) -> Option<usize> {
+pub fn again<P: Path + ?Sized>(path: &P, length: usize, here: &Boundary, vdso: &Range<u64>) -> Option<usize> {
     if !vdso.contains(&here.pc) {
         return None;
     }

@@ -22,6 +22,8 @@
 //! | [`token`] | the text that names one boundary |
 //! | [`slate`] | what the sweeping process and the child tell each other |
 //! | [`itself`] | the side of a child that steps itself |
+//! | [`follow`] | the turns that the vDSO makes again |
+//! | `traced` | what every tracer of a thread does |
 //!
 //! Linux only; elsewhere [`engine::probe`] says so.
 
@@ -37,13 +39,15 @@ use sigproof_report::{Finding, Outcome, Run};
 use sigproof_shim::native::atomic::AtomicU64;
 
 pub mod engine;
-mod follow;
+pub mod follow;
 pub mod itself;
 pub mod map;
 pub mod slate;
 pub mod sweep;
 mod target;
 pub mod token;
+#[cfg(target_os = "linux")]
+pub mod traced;
 
 pub use engine::{Ended, Kind, OnlyThread, Probe, Trouble};
 pub use slate::Slate;

@@ -469,7 +469,11 @@ int main(void)
 // A handler is kept in a variable. The address of a function that is no handler says there that none is kept.
 typedef void handler(int);
 
-APART void prepare(int number) { free(malloc((size_t)number)); }
+APART void prepare(int number)
+{
+	void *volatile room = malloc((size_t)number);
+	free(room);
+}
 
 static handler *kept = prepare;
 

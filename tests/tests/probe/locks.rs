@@ -15,6 +15,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("what_is_done_once_proposes_itself", once),
     ("an_update_that_is_lost_proposes_its_function", ring),
     ("a_boundary_like_an_earlier_one_is_not_judged_again", ways),
+    ("a_clock_that_is_read_again_takes_no_more_boundaries", clocks),
 ];
 
 /// A sweep of a specimen of `locks.c`.
@@ -97,6 +98,17 @@ fn ring() {
     let (ran, report, windows) = auto(&["ring", "broken"]);
     assert!(windows.contains(&"push".to_owned()), "{windows:?} {ran:#?}");
     assert_eq!((ran.code, bad(&report)), (Some(1), vec!["push"]), "{ran:#?}");
+}
+
+fn clocks() {
+    let boundaries = |engine: &str| {
+        let (ran, report) = sweep(&["--calls", "1", "--engine", engine], "ask", &["clocks", "fixed"]);
+        let path = &report["sweeps"][0]["paths"][0];
+        assert_eq!((ran.code, &path["judged"]), (Some(0), &path["boundaries"]), "{ran:#?}");
+        path["boundaries"].as_u64().expect("a number")
+    };
+    // The walk is slow with copies, and quick without.
+    assert_eq!(boundaries("copy"), boundaries("rerun"));
 }
 
 fn ways() {

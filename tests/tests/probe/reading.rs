@@ -267,7 +267,7 @@ fn nameless() {
     assert!(ran.code == Some(3) && ran.stdout.contains("its symbols are stripped"), "{ran:#?}");
     assert!(ran.stdout.contains("remedy: name the file as it was before it was stripped"), "{ran:#?}");
     // The wrapper of the system call leads to its callers, and these to the handler.
-    assert!(ran.stdout.contains("the handler of SIGTERM, nameless+0x"), "{ran:#?}");
+    assert!(ran.stdout.contains("the handler of SIGINT, nameless+0x"), "{ran:#?}");
 }
 
 fn refused() {

@@ -25,6 +25,7 @@ const SELECTION: &[&str] = &[
     "crates/inspect/src/bin/hang-specimens/main.rs",
     "crates/inspect/src/bin/hang-specimens/unnamed.rs",
     "crates/casebook/src/cases/selftest/places/target.rs",
+    "crates/step/src/traced.rs",
     "crates/inspect/src/diagnose/linux/arch.rs",
     "crates/inspect/src/diagnose/linux/c_library.rs",
     "crates/inspect/src/diagnose/mod.rs",
@@ -84,6 +85,7 @@ const CHILDREN: &[&str] = &[
     "crates/casebook/src/cases/signote_fork_cloexec.rs",
     // The specimens and the tests of the diagnosis.
     "crates/inspect/src/bin/hang-specimens/",
+    "crates/inspect/src/diagnose/linux/step.rs",
     "crates/inspect/src/hang/linux/tests.rs",
 ];
 

@@ -89,7 +89,8 @@ fn skip_number(rest: &mut &[u8]) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// A CIE with this augmentation and its data, and an FDE of a function `distance` from where that is said.
+    /// A CIE with this augmentation and its data, and an FDE of a function `distance` from where that is
+    /// said.
     fn section(letters: &[u8], data: &[u8], distance: i32) -> Vec<u8> {
         let mut cie = [&[0, 0, 0, 0, 1], letters, &[0, 1, 0x78, 16, data.len() as u8], data].concat();
         cie.resize(cie.len().next_multiple_of(4), 0);

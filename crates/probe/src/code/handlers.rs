@@ -100,9 +100,9 @@ impl Search<'_> {
         Handlers { found: found.collect(), ..self.found }
     }
 
-    /// Whether a function is a mark: a program that keeps a handler in a variable may store there the address of
-    /// any function, by which it knows that no handler was kept. No argument names such a function as a
-    /// handler, and the program calls it itself.
+    /// Whether a function is a mark: a program that keeps a handler in a variable may store there the
+    /// address of any function, by which it knows that no handler was kept. No argument names such a
+    /// function as a handler, and the program calls it itself.
     fn is_mark(&self, (object, start): Place) -> bool {
         let scan = self.program.scan(object);
         let calls = scan.and_then(|scan| scan.callers.get(&start));

@@ -108,7 +108,7 @@ fn whole(path: &Path, asked: &[i32]) -> Result<Reading, Trouble> {
             || asked.iter().any(|signal| handler.signals.contains(&u64::from(signal.unsigned_abs())))
     };
     let lints = handlers.found.iter().filter(wanted).map(|handler| judged(&program, &handlers, handler)).collect();
-    let nameless = program.is_static() && program.objects[0].symbols.is_empty();
+    let nameless = program.is_nameless();
     if nameless {
         notes.push(
             "the C library is a part of the program, and its symbols are stripped: its functions cannot be told from \

@@ -100,6 +100,11 @@ impl Program {
         self.objects[0].needed.is_empty()
     }
 
+    /// Whether it has, and without symbols: its functions cannot be told from the program's own.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.is_static() && self.objects[0].symbols.is_empty()
+    }
+
     /// Where a symbol of another file is defined.
     pub(crate) fn definition(&self, object: usize, number: u32) -> Callee {
         let name = self.objects[object].import(number);

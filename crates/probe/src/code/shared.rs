@@ -39,7 +39,10 @@ pub(crate) fn shared(program: &Program, handlers: &Handlers, handler: &Handler, 
     let mut inside: BTreeSet<Place> = reach.functions.iter().map(|(place, _)| *place).collect();
     // Whether one handler interrupts another is decided by masks that are not read.
     inside.extend(handlers.found.iter().map(|handler| handler.place));
-    for (number, (function, _)) in reach.functions.iter().enumerate() {
+    // Where the C library's functions cannot be told from the program's, only the handler itself is the
+    // program's for sure: the library's own variables are its own affair.
+    let certain = if program.is_nameless() { 1 } else { reach.functions.len() };
+    for (number, (function, _)) in reach.functions.iter().take(certain).enumerate() {
         let facts = program.facts(*function);
         for (at, touch) in &facts.touches {
             for atom in touch.address.atoms() {
@@ -113,8 +116,8 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Of the functions outside the handler that mention a variable: those in which something is found, and the
-    /// places.
+    /// Of the functions outside the handler that mention a variable: those in which something is found, and
+    /// the places.
     fn each(
         &self,
         object: usize,

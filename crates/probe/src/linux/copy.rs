@@ -88,7 +88,8 @@ pub(crate) struct Copy {
     children: Vec<i32>,
     /// The first instruction of the function, if a stop is in its place.
     first: Option<First>,
-    /// Where its handlers return, if a stop is in the place of the instruction there; with the length of that.
+    /// Where its handlers return, if a stop is in the place of the instruction there; with the length of
+    /// that.
     back: Option<(Errno, u64)>,
     /// How often it was undone.
     uses: u32,

@@ -5,6 +5,7 @@
 
 use nix::sys::ptrace;
 use nix::unistd::Pid;
+use sigproof_step::traced::set_debug_register;
 
 use crate::{Trouble, refused};
 
@@ -23,9 +24,7 @@ pub(crate) fn set_registers(tid: i32, registers: Registers) -> Result<(), Troubl
 
 /// Writes debug register `number` of a stopped thread.
 fn write(tid: i32, number: usize, value: u64) -> Result<(), Trouble> {
-    let address = core::ptr::without_provenance_mut(core::mem::offset_of!(libc::user, u_debugreg) + 8 * number);
-    // The kernel takes both as numbers: an offset into `struct user`, and the register.
-    match ptrace::write_user(Pid::from_raw(tid), address, value.cast_signed()) {
+    match set_debug_register(Pid::from_raw(tid), number, value) {
         Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
         Err(error) => Err(refused("ptrace(PTRACE_POKEUSER)")(error)),
     }

@@ -51,8 +51,8 @@ impl Errno {
         read(thread.fs_base.wrapping_add(self.offset), &mut bytes).then(|| i32::from_le_bytes(bytes))
     }
 
-    /// What the handler made of `errno`, of a thread that is stopped at the first instruction behind it; `at`:
-    /// what the handler has interrupted, with `errno` as it was. `None`: another handler has returned.
+    /// What the handler made of `errno`, of a thread that is stopped at the first instruction behind it;
+    /// `at`: what the handler has interrupted, with `errno` as it was. `None`: another handler has returned.
     pub(crate) fn after(
         &self,
         thread: &Registers,

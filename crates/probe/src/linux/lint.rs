@@ -156,8 +156,8 @@ fn account(tid: i32) -> Account {
     Account { sleeps: stat.state == 'S', used: Duration::from_nanos(run.map_or(u64::MAX, |run| run.cpu_ns)) }
 }
 
-/// Whether the untouched program has been followed for long enough, a wait for its next call included. One that
-/// has not had the processor is not done with its beginning, in which it installs its handlers.
+/// Whether the untouched program has been followed for long enough, a wait for its next call included. One
+/// that has not had the processor is not done with its beginning, in which it installs its handlers.
 fn is_over(elapsed: Duration, most: Duration, account: &Account) -> bool {
     elapsed > FOLLOWED && (account.sleeps || account.used > FOLLOWED || elapsed > most)
 }

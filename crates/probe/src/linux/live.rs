@@ -1,7 +1,8 @@
 //! The program on its way from one call of the function to the next, with all its threads.
 //!
 //! ```text
-//!  start ──► entry of the loader's end ──► the function's address ──► a handler is installed ──► pass 0, 1, 2 ...
+//!  start ──► entry of the loader's end ──► the function's address ──► a handler is installed ──► pass 0, 1,
+//! 2 ...
 //!
 //!  a pass:   entry ── step ── step ── ... ── return address, the stack above the entry's
 //! ```

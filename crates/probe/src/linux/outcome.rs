@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use sigproof_inspect::diagnose::Places;
 use sigproof_step::Boundary;
+use sigproof_step::follow;
 use sigproof_step::map::spot;
 use sigproof_step::token::Token;
 
@@ -45,6 +46,12 @@ pub(crate) struct Walk {
     /// Its boundaries. None is added once the arrivals are counted.
     pub points: Vec<Point>,
     arrivals: OnceCell<Vec<u32>>,
+}
+
+impl follow::Path for Walk {
+    fn at(&self, number: usize) -> Option<Boundary> {
+        self.points.get(number).map(|point| point.boundary)
+    }
 }
 
 impl Walk {

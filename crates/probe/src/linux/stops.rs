@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 use sigproof_inspect::hang::procfs;
+use sigproof_step::traced;
 
 use crate::{Trouble, refused};
 
@@ -20,8 +21,8 @@ pub(super) type PtraceRequest = libc::c_int;
 
 /// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
 pub(super) fn is_own_trap(tid: i32) -> bool {
-    // linux/siginfo.h: SI_KERNEL is that of `int3`; 0 and less are sent.
-    ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == 0x80 || info.si_code <= 0)
+    // 0 and less are sent.
+    ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == traced::FROM_KERNEL || info.si_code <= 0)
 }
 
 thread_local! {
@@ -78,19 +79,7 @@ pub(super) fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
 
 /// The next state change of one process or thread, or of any (-1).
 pub(super) fn wait_for(tid: i32, flags: i32) -> Result<Option<(i32, i32)>, Trouble> {
-    let mut status = 0;
-    loop {
-        // SAFETY: the status is a live local.
-        match unsafe { libc::waitpid(tid, &raw mut status, flags | libc::__WALL | libc::__WNOTHREAD) } {
-            0 => return Ok(None),
-            -1 => match Errno::last() {
-                Errno::EINTR => {}
-                Errno::ECHILD => return Ok(None),
-                error => return Err(refused("wait4")(error)),
-            },
-            pid => return Ok(Some((pid, status))),
-        }
-    }
+    traced::state_change(tid, flags | libc::__WNOTHREAD).map_err(refused("wait4"))
 }
 
 fn child_signal() -> libc::sigset_t {
@@ -138,8 +127,8 @@ pub(super) fn block_child_signal() {
 
 /// Waits for a sign of any child, at most so long; whether there was one.
 ///
-/// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one tells
-/// the others.
+/// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one
+/// tells the others.
 pub(super) fn await_child_signal(patience: Duration) -> bool {
     let set = child_signal();
     let time = libc::timespec {

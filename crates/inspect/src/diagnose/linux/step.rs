@@ -44,14 +44,22 @@ impl Stepped {
         if ptrace::step(id, None).is_err() {
             return false;
         }
-        let begun = Instant::now();
-        let mut interrupted = false;
+        let mut begun = Instant::now();
+        let (mut interrupted, mut passed) = (false, false);
         loop {
             match waitpid(id, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) if begun.elapsed() < SHORT => std::thread::yield_now(),
                 Ok(WaitStatus::StillAlive) => {
                     interrupted |= begun.elapsed() > LONG && ptrace::interrupt(id).is_ok();
                     std::thread::sleep(SHORT);
+                }
+                // Out of the call, with the step's own SIGTRAP still to come. It would kill a process that is
+                // let go before.
+                Ok(WaitStatus::PtraceEvent(..)) if interrupted && !passed => {
+                    if ptrace::cont(id, None).is_err() {
+                        return false;
+                    }
+                    (passed, begun) = (true, Instant::now());
                 }
                 Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => return !interrupted,
                 _ => return false,
@@ -75,4 +83,55 @@ fn signal_mask(tid: u32, new: Option<u64>) -> Option<u64> {
     // SAFETY: the kernel reads or writes the eight bytes of `mask`, a live local.
     let done = unsafe { libc::ptrace(request.into(), tid as libc::pid_t, size_of::<u64>(), &raw mut mask) };
     (done == 0).then_some(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use nix::sys::ptrace::Options;
+
+    use super::*;
+    use crate::hang::procfs::{Syscall, parse_syscall};
+
+    /// A process that sleeps for some seconds. It is killed and reaped with this.
+    struct Sleeper(Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn sleeps_in(pid: u32) -> Option<i64> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+        if let Some(Syscall::In { nr, .. }) = parse_syscall(&text) { Some(nr) } else { None }
+    }
+
+    #[test]
+    fn a_step_into_a_call_that_sleeps_is_interrupted() {
+        let mut sleeper = Sleeper(Command::new("sleep").arg("8").spawn().unwrap());
+        let pid = sleeper.0.id();
+        while sleeps_in(pid) != Some(libc::SYS_clock_nanosleep) {
+            std::thread::yield_now();
+        }
+        let id = Pid::from_raw(pid as i32);
+        ptrace::seize(id, Options::empty()).unwrap();
+        ptrace::interrupt(id).unwrap();
+        waitpid(id, Some(WaitPidFlag::__WALL)).unwrap();
+        let mask = signal_mask(pid, None);
+        let stepped = Stepped::of(pid).unwrap();
+        // The call is begun again. Its end would be a step; the sleep is not waited for.
+        assert!(!stepped.step());
+        assert!(signal_mask(pid, None) != mask, "it is stopped, with its signals still blocked");
+        drop(stepped);
+        assert_eq!(signal_mask(pid, None), mask);
+        ptrace::detach(id, None).unwrap();
+        // It sleeps on: no signal of the step has killed it.
+        while sleeps_in(pid) != Some(libc::SYS_restart_syscall) {
+            assert!(matches!(sleeper.0.try_wait(), Ok(None)), "it has ended");
+            std::thread::yield_now();
+        }
+    }
 }

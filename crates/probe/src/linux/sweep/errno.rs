@@ -21,8 +21,8 @@ const MARK: i32 = 4242;
 const BELOW: u64 = 1024;
 
 impl Sweep<'_> {
-    /// What the handler leaves in `errno`; `None` if it leaves it alone, or does not return, or there is none.
-    /// From then on each boundary is compared.
+    /// What the handler leaves in `errno`; `None` if it leaves it alone, or does not return, or there is
+    /// none. From then on each boundary is compared.
     pub(super) fn errno(&mut self) -> Result<Option<i32>, Trouble> {
         let Some(mut live) = self.bring(self.first)? else { return Ok(None) };
         if !live.leave(self.deadline)? {

@@ -1,10 +1,10 @@
 //! The walk through the passes, with copies where they may be used.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use sigproof_inspect::hang::procfs;
-use sigproof_step::Boundary;
+use sigproof_step::{Boundary, follow};
 
 use super::Sweep;
 use super::share::Share;
@@ -190,12 +190,22 @@ impl<'a> Sweep<'a> {
     ) -> Result<bool, Trouble> {
         let first_pass = known.is_empty();
         let mut own: HashSet<(u64, u64)> = HashSet::new();
+        // The vDSO reads a clock again if the kernel has changed it meanwhile. At the pace of a walk that is
+        // often: such a turn is left out of the path, and its boundaries are not judged once more.
+        let vdso = vdso(live.process.pid);
+        let mut turned: HashMap<(u64, u64), Point> = HashMap::new();
         while let Some(boundary) = live.place()? {
             let key = (boundary.pc, boundary.depth);
-            let mut point = Point::at(boundary);
+            if let Some(again) = follow::again(walk, walk.points.len(), &boundary, &vdso) {
+                let turn = walk.points.drain(again..);
+                turned.extend(turn.map(|point| ((point.boundary.pc, point.boundary.depth), point)));
+            }
+            let known_turn = if vdso.contains(&boundary.pc) { turned.remove(&key) } else { None };
+            let is_new = known_turn.is_none();
+            let mut point = known_turn.unwrap_or_else(|| Point::at(boundary));
             let in_time = Instant::now() < self.deadline && share.has(walk.points.len());
             // Turns of a loop in the first pass are boundaries of their own.
-            if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time {
+            if (first_pass || !known.contains(&key)) && copies != Copies::Not && in_time && is_new {
                 let before = walk.points.last().and_then(Point::bad);
                 self.judge_by_copy(live, &mut copies, slot, &mut point, before)?;
             } else if !first_pass && known.contains(&key) {
@@ -286,6 +296,12 @@ impl<'a> Sweep<'a> {
         }
         Ok(())
     }
+}
+
+/// Where the process has the vDSO; empty if it has none.
+fn vdso(pid: i32) -> std::ops::Range<u64> {
+    let map = procfs::maps(pid.cast_unsigned()).into_iter().find(|map| map.path == "[vdso]");
+    map.map_or(0..0, |map| map.start..map.end)
 }
 
 /// Memory of a process that a copy of it would have in common with it.

@@ -20,6 +20,7 @@ pub(super) use selected::{breakpoint, is_mark, pass_mark, place};
 #[cfg(target_arch = "x86_64")]
 mod selected {
     use super::{Errno, Pid, Place, ptrace};
+    use crate::traced::{FROM_KERNEL, set_debug_register};
 
     pub(in super::super) fn place(pid: Pid) -> Result<Place, Errno> {
         ptrace::getregs(pid).map(|regs| (regs.rip, regs.rsp))
@@ -27,8 +28,7 @@ mod selected {
 
     /// Whether a SIGTRAP of this code is a mark's.
     pub(in super::super) fn is_mark(code: i32) -> bool {
-        // linux/siginfo.h, SI_KERNEL.
-        code == 0x80
+        code == FROM_KERNEL
     }
 
     /// Moves a tracee that is stopped at a mark behind it.
@@ -38,16 +38,10 @@ mod selected {
 
     /// Sets the thread's breakpoint, or clears it.
     pub(in super::super) fn breakpoint(pid: Pid, at: Option<u64>) -> Result<(), Errno> {
-        const REGISTERS: usize = core::mem::offset_of!(libc::user, u_debugreg);
-        let write = |number: usize, value: u64| {
-            let address = core::ptr::without_provenance_mut(REGISTERS + 8 * number);
-            // The kernel takes address and value as numbers: an offset into `struct user`, and the register.
-            ptrace::write_user(pid, address, value.cast_signed())
-        };
         match at {
             // L0: enabled, on execution.
-            Some(at) => write(0, at).and_then(|()| write(7, 1)),
-            None => write(7, 0),
+            Some(at) => set_debug_register(pid, 0, at).and_then(|()| set_debug_register(pid, 7, 1)),
+            None => set_debug_register(pid, 7, 0),
         }
     }
 }

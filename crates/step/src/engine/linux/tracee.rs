@@ -21,6 +21,7 @@ use super::child::{self, Child};
 use super::refused;
 use crate::Boundary;
 use crate::engine::Trouble;
+use crate::traced;
 
 /// What was heard of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,17 +239,6 @@ fn stopped(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
 
 /// A state change of one thread, waited for or not; `None` if there is none, or if the thread is gone.
 fn state_change(tid: Pid, flags: libc::c_int) -> Result<Option<libc::c_int>, Trouble> {
-    let mut status = 0;
-    loop {
-        // SAFETY: the status is a live local.
-        match unsafe { libc::waitpid(tid.as_raw(), &raw mut status, flags | libc::__WALL) } {
-            0 => return Ok(None),
-            -1 => match Errno::last() {
-                Errno::EINTR => {}
-                Errno::ECHILD => return Ok(None),
-                error => return Err(refused("wait4")(error)),
-            },
-            _ => return Ok(Some(status)),
-        }
-    }
+    let change = traced::state_change(tid.as_raw(), flags).map_err(refused("wait4"))?;
+    Ok(change.map(|(_, status)| status))
 }

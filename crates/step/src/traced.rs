@@ -1,0 +1,42 @@
+//! What every tracer of a thread does, whatever it looks for: the debug registers, the next state change, and
+//! whether a trap is of the program's own making.
+//!
+//! Sources: ptrace(2), Intel SDM vol. 3B chapter 17 (debug registers).
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+/// `si_code` of the trap of an `int3` on x86_64 (linux/siginfo.h, `SI_KERNEL`); a step's is `TRAP_TRACE`.
+pub const FROM_KERNEL: i32 = 0x80;
+
+/// Writes debug register `number` of a stopped thread. Register 7 enables the others.
+///
+/// # Errors
+/// Those of `ptrace`; `ESRCH` for a thread that was killed meanwhile.
+#[cfg(target_arch = "x86_64")]
+pub fn set_debug_register(tid: Pid, number: usize, value: u64) -> Result<(), Errno> {
+    let address = core::ptr::without_provenance_mut(core::mem::offset_of!(libc::user, u_debugreg) + 8 * number);
+    // The kernel takes both as numbers: an offset into `struct user`, and the register.
+    nix::sys::ptrace::write_user(tid, address, value.cast_signed())
+}
+
+/// The next state change of one process or thread, or of any child of the calling thread (-1), waited for or
+/// not (`WNOHANG`): who, and its status. `None` if there is none, or if the thread is gone.
+///
+/// # Errors
+/// Those of `waitpid`, but for `EINTR` and `ECHILD`.
+pub fn state_change(tid: i32, flags: libc::c_int) -> Result<Option<(i32, libc::c_int)>, Errno> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the status is a live local.
+        match unsafe { libc::waitpid(tid, &raw mut status, flags | libc::__WALL) } {
+            0 => return Ok(None),
+            -1 => match Errno::last() {
+                Errno::EINTR => {}
+                Errno::ECHILD => return Ok(None),
+                error => return Err(error),
+            },
+            who => return Ok(Some((who, status))),
+        }
+    }
+}
