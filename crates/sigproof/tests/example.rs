@@ -1,5 +1,5 @@
-//! The project of `examples/rust-crate`, as a test of this workspace: its sources and its tests, unchanged. It is
-//! built as a package of its own by `cargo test` in its folder.
+//! The project of `examples/rust-crate`, as a test of this workspace: its sources and its tests, unchanged.
+//! It is built as a package of its own by `cargo test` in its folder.
 
 extern crate self as rust_crate;
 

@@ -160,8 +160,8 @@ const LOCKS: [&str; 15] = [
     "lll_lock_wait_private",
 ];
 
-/// What is forbidden to a handler that allocates nothing and takes no lock, if this function of a C library is
-/// of that kind.
+/// What is forbidden to a handler that allocates nothing and takes no lock, if this function of a C library
+/// is of that kind.
 fn forbidden_in_handler(function: &str) -> Option<&'static str> {
     // A C library calls its own functions by internal names.
     let plain = function.trim_start_matches("__GI_").trim_start_matches('_');

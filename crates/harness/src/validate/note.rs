@@ -46,8 +46,8 @@ pub const NAME: &str = "library-note";
 /// whole second: added to a clock, its fraction carries nothing, so that the path is the same each time.
 const LONG: u64 = 1_000_000_000;
 
-/// So many signals have come to a sleeper before a note counts as one whose sleep lets them in. One alone may have
-/// come as the sleep blocked it or let it in again, in that system call.
+/// So many signals have come to a sleeper before a note counts as one whose sleep lets them in. One alone may
+/// have come as the sleep blocked it or let it in again, in that system call.
 const LET_IN: u64 = 16;
 
 /// After this time a signal that has not come is taken for blocked. An early rescue does no harm: either one

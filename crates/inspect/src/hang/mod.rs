@@ -74,8 +74,8 @@ pub fn is_stopped(pid: u32) -> bool {
     stopped
 }
 
-/// The threads of a process for which this signal is pending, and which block it: while they sleep it reaches no
-/// handler. Empty where the system does not show it.
+/// The threads of a process for which this signal is pending, and which block it: while they sleep it reaches
+/// no handler. Empty where the system does not show it.
 pub fn held_back(pid: u32, signal: i32) -> Vec<u32> {
     #[cfg(target_os = "linux")]
     let held = procfs::held_back(pid, signal);
