@@ -125,9 +125,9 @@ fn right() {
     says("NOTHING", 0, "safe as claimed (");
 }
 
-/// The windows of `windows.c`.
+/// The windows of `handlers.c`.
 fn windows_library(macros: &[&str]) -> String {
-    library(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validate/windows.c"), macros)
+    library(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validate/handlers.c"), macros)
 }
 
 fn windows() {

@@ -300,7 +300,7 @@ mod tests {
             looks += 1;
             looks < 4
         });
-        assert!(attempted.outcome.is_none());
+        assert!(attempted.outcome.is_none(), "{attempted:?}");
         assert!(interrupted(ExitStatus::from_raw(2)), "or this tells nothing");
     }
 }
