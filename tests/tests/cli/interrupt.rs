@@ -118,7 +118,7 @@ fn an_interruption_ends_a_command_that_ignores_signals(#[case] signals: &[Signal
     });
     assert_eq!(code, Some(130), "{stderr}");
     // The second signal wants an end at once, without the summary.
-    assert_eq!(stdout.contains("fmt           interrupted"), signals.len() == 1, "{stdout}");
+    assert_eq!(stdout.contains("fmt            interrupted"), signals.len() == 1, "{stdout}");
     assert_none_started_by(&mark);
 }
 
