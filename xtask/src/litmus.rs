@@ -53,7 +53,8 @@ pub fn run(args: &LitmusArgs, session: &mut Session<'_>) -> Concluded {
         worst = worst.worst(exit).worst(session.out.say(&shown));
     }
     let mut summary = String::new();
-    let _ = writeln!(summary, "{} tests: {good} as they say, {bad} not, {open} without a verdict", files.len());
+    let tests = if files.len() == 1 { "1 test".to_owned() } else { format!("{} tests", files.len()) };
+    let _ = writeln!(summary, "{tests}: {good} as stated, {bad} not, {open} without a verdict");
     Ok(worst.worst(session.out.say(&summary)).into())
 }
 
