@@ -40,7 +40,7 @@ fn what_is_outside_of_the_subset_is_refused_by_name() {
         ("atomic_store_explicit(x, 1, memory_order_acquire);", "the order Acquire of a store"),
         ("int r0 = atomic_load_explicit(x, memory_order_release);", "the order Release of a load"),
         ("int r0 = x[1];", "the address `x`"),
-        ("int a[2];", "`[`"),
+        ("int a[2];", "the array `a`"),
         ("int* p = x;", "the pointer `p`"),
         ("return;", "`return`"),
     ] {

@@ -7,6 +7,7 @@ mod documents;
 mod explain_stacks;
 mod help;
 mod interrupt;
+mod litmus;
 mod memory;
 mod model;
 mod names;

@@ -223,6 +223,9 @@ impl Reader {
             if !is_word(&name) {
                 return Err(self.refuse(&format!("`{name}` in a declaration")));
             }
+            if self.peek() == "[" {
+                return Err(self.refuse(&format!("the array `{name}`")));
+            }
             let register = self.register(&name);
             if self.eat("=") {
                 let value = self.expression(0)?;
