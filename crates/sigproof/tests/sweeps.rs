@@ -2,9 +2,10 @@
 //! that repeats it, and what cannot run says so.
 
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use sigproof::{Attempt, Failure, Outcome, Stage};
+use nix::sys::signal::{SigSet, SigmaskHow};
+use sigproof::{Attempt, Failure, Note, NoteError, Outcome, Stage};
 use sigproof_shim::native::atomic::{AtomicU64, Ordering};
 
 /// Marks a run of this executable by one of its own tests.
@@ -31,7 +32,7 @@ fn counts(stage: &mut Stage) -> Result<(), Failure> {
 fn locks(stage: &mut Stage) -> Result<(), Failure> {
     let sum = Arc::new(Mutex::new(0_u64));
     let in_handler = Arc::clone(&sum);
-    let add = |sum: &Mutex<u64>| *sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+    let add = |sum: &Mutex<u64>| *sum.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     stage.handler(move |_| {
         add(&in_handler);
         Ok(())
@@ -78,7 +79,7 @@ fn stress_is_a_test_as_well() {
 fn locks_under_stress(attempt: &Attempt) -> Result<(), Failure> {
     let sum = Arc::new(Mutex::new(0_u64));
     let in_handler = Arc::clone(&sum);
-    let add = |sum: &Mutex<u64>| *sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+    let add = |sum: &Mutex<u64>| *sum.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     let mut injector = attempt.injector(move || {
         add(&in_handler);
         Ok(())
@@ -172,4 +173,44 @@ fn a_model_is_skipped_in_this_build() {
 #[test]
 fn a_model() {
     sigproof::model(sigproof::Model::new(|| ()).handlers(0));
+}
+
+/// A mutex and a condition variable that are used with all signals blocked: the right form of a wrong note.
+#[derive(Default)]
+struct Masked {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Masked {
+    fn with<R>(&self, what: impl FnOnce(MutexGuard<'_, bool>) -> R) -> R {
+        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).expect("it is a mask");
+        let result = what(self.woken.lock().unwrap_or_else(PoisonError::into_inner));
+        before.thread_set_mask().expect("it is a mask");
+        result
+    }
+}
+
+impl Note for Masked {
+    fn clear(&self) {
+        self.with(|mut woken| *woken = false);
+    }
+
+    fn sleep(&self) -> Result<(), NoteError> {
+        self.with(|woken| drop(self.changed.wait_while(woken, |woken| !*woken)));
+        Ok(())
+    }
+
+    fn wakeup(&self) -> Result<(), NoteError> {
+        let before = self.with(|mut woken| {
+            self.changed.notify_one();
+            std::mem::replace(&mut *woken, true)
+        });
+        if before { Err(NoteError::DoubleWakeup) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_note_whose_sleep_blocks_the_signal_is_woken_by_another_thread() {
+    sigproof::note(|| Ok(Masked::default()));
 }

@@ -16,11 +16,13 @@
 //! | `handler` | the signal handler and its statics: one target thread in a process |
 //! | `servo` | the controller of the delay |
 //! | `delivery` | the ways to send: per-thread timer, `pthread_kill`, `ITIMER_PROF` |
+//! | `rescue` | a thread that wakes a sleeper who blocks the signal |
 //! | `pc` | the interrupted program counter, by platform |
 
 mod delivery;
 mod handler;
 mod pc;
+mod rescue;
 mod servo;
 
 use std::time::{Duration, Instant};
@@ -33,6 +35,7 @@ pub use delivery::Delivery;
 use handler::Nesting;
 pub use handler::interrupted_at;
 pub use handler::{Fault, Window as Place};
+pub(crate) use rescue::Rescue;
 
 use crate::page::Page;
 use sigproof_inspect::refusal::Refusal;

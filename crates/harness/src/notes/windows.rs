@@ -15,7 +15,7 @@ use super::Make;
 use crate::attempt::Attempt;
 use crate::failure::Failure;
 use crate::forked::Stage;
-use crate::inject::Fault;
+use crate::inject::{Fault, Rescue};
 
 /// A note that is woken by whoever comes first.
 struct Bell {
@@ -129,9 +129,13 @@ pub fn attempt(make: &Make, attempt: &Attempt) -> Result<(), Failure> {
         let bell = Arc::clone(&bell);
         move || bell.ring().map_err(Fault::from)
     })?;
+    let mut rescue = Rescue::start({
+        let bell = Arc::clone(&bell);
+        move || if bell.rung.load(Ordering::Relaxed) { Ok(false) } else { Ok(bell.ring().map(|()| true)?) }
+    })?;
     for _ in attempt.rounds() {
         bell.arm();
-        injector.round(|| bell.note.sleep())??;
+        rescue.around(attempt.page, || injector.round(|| bell.note.sleep()))???;
         bell.slept()?;
         injector.settle();
     }

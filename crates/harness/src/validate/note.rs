@@ -12,11 +12,6 @@
 //! What is expected is that all goes well, whatever the library claims: the comparison with the claim is
 //! [`verdict`](super::verdict)'s.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::Duration;
-
-use sigproof_inspect::refusal::Refusal;
 use sigproof_osnote::foreign::current;
 use sigproof_osnote::foreign::note::ForeignNote;
 use sigproof_osnote::{Backend, Backends};
@@ -29,7 +24,7 @@ use crate::attempt::Attempt;
 use crate::case::Case;
 use crate::failure::Failure;
 use crate::forked::{Entry, Stage, Window};
-use crate::inject::{self, Fault};
+use crate::inject::{Fault, Rescue};
 use crate::setup::Setup;
 
 /// The case.
@@ -45,17 +40,6 @@ pub const NAME: &str = "library-note";
 /// The time of a timed sleep that is woken, in nanoseconds: the helper wakes much earlier, once it may. A
 /// whole second: added to a clock, its fraction carries nothing, so that the path is the same each time.
 const LONG: u64 = 1_000_000_000;
-
-/// So many signals have come to a sleeper before a note counts as one whose sleep lets them in. One alone may
-/// have come as the sleep blocked it or let it in again, in that system call.
-const LET_IN: u64 = 16;
-
-/// After this time a signal that has not come is taken for blocked. An early rescue does no harm: either one
-/// of two wakes the note, and the other does nothing.
-const LATE: Duration = Duration::from_millis(20);
-
-/// The same, once a signal was late.
-const BLOCKED: Duration = Duration::from_millis(1);
 
 impl Case for LibraryNote {
     fn name(&self) -> &'static str {
@@ -81,19 +65,15 @@ impl Case for LibraryNote {
             let bell = Arc::clone(&bell);
             move || bell.ring()
         })?;
-        let (mut rescue, mut needed) = (Some(Rescue::start(&bell)?), false);
+        let mut rescue = Rescue::start({
+            let bell = Arc::clone(&bell);
+            move || if bell.rung.load(Ordering::Relaxed) { Ok(false) } else { bell.ring().map(|()| true) }
+        })?;
         for _ in attempt.rounds() {
             bell.arm()?;
-            if let Some(rescue) = &rescue {
-                rescue.begin()?;
-            }
-            let code = injector.round(|| bell.note.call_sleep())?;
-            let late = rescue.as_ref().map_or(Ok(false), Rescue::end)?;
-            needed |= late;
+            let code = rescue.around(attempt.page, || injector.round(|| bell.note.call_sleep()))??;
             bell.slept(code)?;
             injector.settle();
-            let let_in = attempt.page.asleep.load(Ordering::Relaxed);
-            rescue = rescue.filter(|_| needed || let_in < LET_IN);
         }
         Ok(())
     }
@@ -123,60 +103,6 @@ pub(super) fn entries(notes: Backends) -> Vec<Entry> {
 
 fn entry(backend: &'static Backend, window: Window) -> Entry {
     Entry { name: NAME, hidden: true, lacks: None, setup: Setup::fixed().note(backend), window }
-}
-
-/// Wakes a note whose sleep blocks the signal, from another thread: the handler then runs after the sleep.
-struct Rescue {
-    told: Sender<()>,
-    answers: Receiver<Result<bool, Fault>>,
-}
-
-impl Rescue {
-    fn start(bell: &Arc<Bell>) -> Result<Self, Failure> {
-        let ((told, heard), (answer, answers)) = (channel::<()>(), channel());
-        let bell = Arc::clone(bell);
-        let run = move || {
-            // Its own thread takes none of the signals.
-            let shielded = inject::shield().is_ok();
-            // Between rounds it waits without an end: a thread with a timer would look as if it could still
-            // wake somebody.
-            let mut patience = LATE;
-            while shielded && heard.recv().is_ok() {
-                let rang = match heard.recv_timeout(patience) {
-                    Ok(()) => Ok(false),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        patience = BLOCKED;
-                        let rang = bell.ring();
-                        if heard.recv().is_err() {
-                            break;
-                        }
-                        rang.map(|()| true)
-                    }
-                };
-                if answer.send(rang).is_err() {
-                    break;
-                }
-            }
-        };
-        thread::Builder::new().name("rescue".to_owned()).spawn(run).map_err(|error| Refusal::thread(&error))?;
-        Ok(Self { told, answers })
-    }
-
-    /// Before the sleep of a round.
-    fn begin(&self) -> Result<(), Failure> {
-        self.told.send(()).map_err(|_| gone())
-    }
-
-    /// After it: from here on it does not touch the note. Whether no signal had come in time.
-    fn end(&self) -> Result<bool, Failure> {
-        self.told.send(()).map_err(|_| gone())?;
-        Ok(self.answers.recv().map_err(|_| gone())??)
-    }
-}
-
-fn gone() -> Failure {
-    Failure::new(Outcome::Crash, "the thread that wakes late sleepers has ended")
 }
 
 /// A note that is woken by whoever comes first.
