@@ -12,6 +12,7 @@ use sigproof_report::{Mode, Program, Variant};
 use sigproof_step::engine::Kind;
 
 mod explain;
+mod fit;
 pub mod help;
 mod probe;
 mod shown;
@@ -25,19 +26,21 @@ pub use validate::{Only, ValidateArgs};
 use crate::drawing::Drawing;
 use help::{MODEL, STEP, STRESS, exit_codes};
 
-/// A grammar with the command that the user runs in every text and example.
+/// A grammar with the command that the user runs in every text and example, and with these texts as wide as
+/// the terminal.
 pub fn of_program(grammar: Command, program: Program) -> Command {
-    named(grammar.name(program.0).bin_name(program.0), program)
+    let width = fit::width();
+    named(grammar.name(program.0).bin_name(program.0), &|text| fit::fit(&program.named(text), width))
 }
 
-fn named(mut command: Command, program: Program) -> Command {
-    if let Some(text) = command.get_after_help().map(|text| program.named(&text.to_string())) {
+fn named(mut command: Command, shown: &dyn Fn(&str) -> String) -> Command {
+    if let Some(text) = command.get_after_help().map(|text| shown(&text.to_string())) {
         command = command.after_help(text);
     }
-    if let Some(text) = command.get_after_long_help().map(|text| program.named(&text.to_string())) {
+    if let Some(text) = command.get_after_long_help().map(|text| shown(&text.to_string())) {
         command = command.after_long_help(text);
     }
-    command.mut_subcommands(|verb| named(verb, program))
+    command.mut_subcommands(|verb| named(verb, shown))
 }
 
 /// Which setups a command is about.
