@@ -35,6 +35,38 @@ pub struct Cargo {
     pub needs: Option<(&'static str, &'static str)>,
 }
 
+/// The subcommand of the lints.
+const CLIPPY: Option<(&str, &str)> = Some(("clippy", "rustup component add clippy"));
+
+/// The lints of the code that is compiled for the models only, over one engine: its profile, whose name its
+/// target folder has too, and its flag.
+macro_rules! lints_of_models {
+    ($profile:literal, $flag:literal) => {
+        Kind::Cargo(Cargo {
+            arguments: &[
+                "clippy",
+                "--profile",
+                $profile,
+                "--target-dir",
+                concat!("target/", $profile),
+                "--package",
+                "sigproof-casebook",
+                "--bin",
+                "sigproof-model",
+                "--package",
+                "sigproof-shim",
+                "--test",
+                "model",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            environment: Some(("RUSTFLAGS", $flag)),
+            needs: CLIPPY,
+        })
+    };
+}
+
 /// All steps, in their order.
 pub const STEPS: &[Step] = &[
     Step {
@@ -50,59 +82,11 @@ pub const STEPS: &[Step] = &[
         kind: Kind::Cargo(Cargo {
             arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
             environment: None,
-            needs: Some(("clippy", "rustup component add clippy")),
+            needs: CLIPPY,
         }),
     },
-    Step {
-        name: "clippy-models",
-        kind: Kind::Cargo(Cargo {
-            arguments: &[
-                "clippy",
-                "--profile",
-                "graph",
-                "--target-dir",
-                "target/graph",
-                "--package",
-                "sigproof-casebook",
-                "--bin",
-                "sigproof-model",
-                "--package",
-                "sigproof-shim",
-                "--test",
-                "model",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            environment: Some(("RUSTFLAGS", "--cfg sigproof_graph")),
-            needs: Some(("clippy", "rustup component add clippy")),
-        }),
-    },
-    Step {
-        name: "clippy-loom",
-        kind: Kind::Cargo(Cargo {
-            arguments: &[
-                "clippy",
-                "--profile",
-                "loom",
-                "--target-dir",
-                "target/loom",
-                "--package",
-                "sigproof-casebook",
-                "--bin",
-                "sigproof-model",
-                "--package",
-                "sigproof-shim",
-                "--test",
-                "model",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            environment: Some(("RUSTFLAGS", "--cfg loom")),
-            needs: Some(("clippy", "rustup component add clippy")),
-        }),
-    },
+    Step { name: "clippy-models", kind: lints_of_models!("graph", "--cfg sigproof_graph") },
+    Step { name: "clippy-loom", kind: lints_of_models!("loom", "--cfg loom") },
     // The tests of the example crate are sweeps in the other builds, and models in this one.
     Step {
         name: "example-models",
