@@ -7,14 +7,14 @@
 //! |---|---|
 //! | without indentation | a paragraph |
 //! | indented | a row: a term, two or more spaces, a description |
-//! | indented by [`CONTINUED`] or more, below a row | the rest of the row's description |
+//! | indented by three columns more than a row with a description | the rest of the description |
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// The widest text, as clap has it.
 const WIDEST: usize = 100;
 
-/// The indentation of a row that goes on.
+/// The indentation of what follows the first line of a row without a column for it.
 const CONTINUED: usize = 8;
 
 /// The columns of the terminal, or of `COLUMNS` if there is none; at most [`WIDEST`].
@@ -46,7 +46,8 @@ fn goes_on(block: &str, line: &str) -> bool {
         _ if block.is_empty() || line.is_empty() => false,
         (0, 0) => true,
         (0, _) | (_, 0) => false,
-        (of_row, of_line) => of_line >= CONTINUED && of_line > of_row,
+        // The exit codes are flush right: the next row may begin one or two columns further to the left.
+        (of_row, of_line) => of_line >= of_row + 3 && description(block).is_some(),
     }
 }
 
@@ -99,6 +100,8 @@ Rows:
   boundaries  the length of the path, with what was not
              reached
   {program} step --note sema --window sleep --variant broken    one window
+  a-term-with-its-description-below
+      the description
 ";
 
     #[test]
@@ -116,6 +119,8 @@ Rows:
   {program} step --note sema --window sleep
         --variant broken
         one window
+  a-term-with-its-description-below
+      the description
 "
         );
     }

@@ -163,6 +163,7 @@ the signal comes outside the window. The program must install a handler for the 
   O       wrong output     it wrote something else (--expect-output)
   U       undelivered      the signal still waits although the program went on
   F       descriptor leak  a descriptor is left open (--no-leaks)
+  E       errno spoiled    the handler returned with another errno than it had found
 
 Most boundaries are judged by copies of the stopped program: processes that are forked from it and take the
 signal in its place. The first and the last boundary of each bad range are judged again by a run of the whole
@@ -190,3 +191,17 @@ Exit codes of probe:
     4  no handler of the signal is installed, or this machine refuses what is needed (ptrace)
   130  interrupted
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigproof_probe::Ending;
+
+    #[test]
+    fn every_bad_ending_is_explained_with_its_letter() {
+        for ending in Ending::ALL.iter().filter(|ending| **ending != Ending::Clean) {
+            let row = format!("\n  {}       {:15}  ", ending.letter(), ending.as_str());
+            assert!(PROBE.contains(&row), "{row:?} is not in the help");
+        }
+    }
+}
