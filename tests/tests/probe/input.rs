@@ -55,7 +55,9 @@ fn uncalled() {
 
 fn no_handler() {
     let path = specimens();
-    says(&probe("USR2", "book", &[&path, "mutex"]), 4, "its default action is in place");
+    let ran = probe("USR2", "book", &[&path, "mutex"]);
+    says(&ran, 4, "its default action is in place");
+    says(&ran, 4, "it handles SIGUSR1");
     let script = format!("trap '' USR2; exec '{path}' mutex");
     says(&probe("USR2", "book", &["sh", "-c", &script]), 4, "it is ignored");
 }

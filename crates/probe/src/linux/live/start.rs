@@ -10,7 +10,7 @@ use crate::linux::cpu;
 use crate::linux::descriptors::Descriptors;
 use crate::linux::names::{self, Found, Function};
 use crate::linux::process::{Event, Process};
-use crate::linux::waits::Action;
+use crate::linux::waits::{Action, caught};
 use crate::{Output, Request, Thread, Trouble, WindowName};
 
 /// The breakpoint at the loader's hook, while the function is not found.
@@ -29,6 +29,8 @@ pub(crate) enum Arrival<'a> {
         function: Option<Function>,
         /// What the signal did when it was last called, before a handler was installed.
         called: Option<Action>,
+        /// The signals that had handlers then, as a mask.
+        handled: u64,
         /// The nearest names.
         nearest: Vec<String>,
         /// Whether the library that was named is mapped.
@@ -51,7 +53,7 @@ impl<'a> Live<'a> {
         let mut process = Process::start(request, request.expect_output != Output::Any)?;
         let pid = process.pid;
         let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
-        let (mut function, mut nearest, mut called) = (None, Vec::new(), None);
+        let (mut function, mut nearest, mut called, mut handled) = (None, Vec::new(), None, 0);
         let mut has_library = window.library.is_none();
         let mut became_another = false;
         // The loader is done at the program's own entry; later libraries pass by its debugger's hook.
@@ -109,6 +111,7 @@ impl<'a> Live<'a> {
                         }
                         let action = process.action(signal);
                         called = Some(action);
+                        handled = caught(pid).unwrap_or(0);
                         if action == Action::Caught
                             && let Some(function) = function.clone()
                         {
@@ -140,7 +143,7 @@ impl<'a> Live<'a> {
                 }
             }
         };
-        Ok(Arrival::Never { function, called, nearest, has_library, ended, became_another })
+        Ok(Arrival::Never { function, called, handled, nearest, has_library, ended, became_another })
     }
 }
 

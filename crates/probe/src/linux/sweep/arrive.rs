@@ -68,7 +68,7 @@ impl<'a> Sweep<'a> {
 
     /// Why the program never comes to a pass.
     pub(super) fn never(&self, arrival: Arrival<'a>) -> Trouble {
-        let Arrival::Never { function, called, nearest, has_library, ended, became_another } = arrival else {
+        let Arrival::Never { function, called, handled, nearest, has_library, ended, became_another } = arrival else {
             return Trouble::Inconclusive(String::new());
         };
         let window = self.window;
@@ -100,10 +100,15 @@ impl<'a> Sweep<'a> {
                     Some(Action::Ignored) => "it is ignored",
                     _ => "its default action is in place",
                 };
+                let others: Vec<_> = (1..=31).filter(|n| handled >> (n - 1) & 1 != 0).map(signal_name).collect();
+                let others = match others.is_empty() {
+                    true => "it handles no signal".to_owned(),
+                    false => format!("it handles {}", others.join(", ")),
+                };
                 let trouble = if self.request.skips { Trouble::Inconclusive } else { Trouble::Lacks };
                 trouble(format!(
-                    "no handler of {name} was installed when {window} was called, until {how}: {what}, and there is nothing \
-                     to be swept"
+                    "no handler of {name} was installed when {window} was called, until {how}: {what}, so there is nothing \
+                     to sweep; {others}"
                 ))
             }
         }
