@@ -89,7 +89,7 @@ impl<B: Doorbell> DoorbellNote<B> {
         Self { word: AtomicU32::new(0), bell }
     }
 
-    /// The bell.
+    /// The bell that a waker rings.
     pub const fn bell(&self) -> &B {
         &self.bell
     }

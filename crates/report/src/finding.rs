@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 /// What was found out about one bad outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The outcome.
+    /// The outcome that the finding explains.
     pub outcome: Outcome,
     /// What happened, in one sentence.
     pub sentence: String,

@@ -36,11 +36,11 @@ pub fn render(report: &Report) -> Result<String, SerializeError> {
 pub struct Plain {
     /// What is tested.
     pub class: String,
-    /// The test.
+    /// The name of the test case.
     pub name: String,
     /// How long it took.
     pub seconds: f64,
-    /// Its verdict.
+    /// The verdict of the run.
     pub verdict: Verdict,
     /// What was found, unless that is as expected.
     pub text: String,

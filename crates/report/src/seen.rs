@@ -88,7 +88,7 @@ impl Seen {
 /// What a sweep reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// The window.
+    /// The name of the window that was swept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
     /// The engine, if one was chosen before the run ended.
@@ -172,9 +172,9 @@ pub struct Folded {
 /// What was found out at one boundary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RangeDiagnosis {
-    /// The boundary.
+    /// The number of the boundary, from 0.
     pub k: usize,
-    /// The finding.
+    /// The diagnosis of the outcome at that boundary.
     pub diagnosis: Finding,
 }
 

@@ -32,7 +32,7 @@ words! {
 /// The identity of a setup.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SetupId {
-    /// The case.
+    /// The name of the case.
     pub case: String,
     /// Broken or fixed.
     pub variant: Variant,

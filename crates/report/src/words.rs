@@ -45,7 +45,7 @@ macro_rules! words {
 pub struct UnknownWord {
     /// What the word should name.
     pub what: &'static str,
-    /// The word.
+    /// The word that is none of the list.
     pub word: String,
     /// The words that name a value.
     pub known: Vec<&'static str>,

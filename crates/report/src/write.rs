@@ -46,7 +46,7 @@ impl Format {
 /// A form and a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The form.
+    /// The format of the report.
     pub format: Format,
     /// The place; `None` is the standard output.
     pub path: Option<PathBuf>,
@@ -100,7 +100,7 @@ pub enum TargetError {
     /// A format that does not exist.
     #[error("unknown report format '{word}' (one of: {known})")]
     UnknownFormat {
-        /// The word.
+        /// The word that names no format.
         word: String,
         /// Those that exist.
         known: String,

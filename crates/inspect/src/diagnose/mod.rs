@@ -67,7 +67,7 @@ pub enum DiagnoseError {
     /// No thread could be looked at, neither by ptrace nor through `/proc`.
     #[error("process {pid} may not be looked at: {reason}")]
     Refused {
-        /// The child.
+        /// The process id of the child.
         pid: u32,
         /// What the kernel said.
         reason: String,

@@ -3,7 +3,7 @@
 /// One address of code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The address.
+    /// The address of the instruction.
     pub pc: u64,
     /// The function that has the code, demangled, without hash and arguments of generics: the one that others
     /// were inlined into.

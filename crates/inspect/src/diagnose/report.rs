@@ -144,12 +144,12 @@ impl ThreadReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Resource {
-    /// Its kind.
+    /// The kind of the resource.
     pub kind: ResourceKind,
     /// Its address in the child: of the futex word, or of the polled array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
-    /// Its descriptor.
+    /// The file descriptor, for a pipe, a socket or a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<i32>,
     /// Its name, from the caller's hints or from the symbol table.
@@ -174,7 +174,7 @@ pub enum ResourceKind {
     RwLock,
     /// A condition variable, libc's or std's.
     Condvar,
-    /// A semaphore.
+    /// A semaphore, named or not.
     Semaphore,
     /// `std::thread::park`.
     Unpark,
@@ -202,7 +202,7 @@ pub enum ResourceKind {
     FileLock,
     /// Data in, or room in, a pipe or eventfd.
     Descriptor,
-    /// A signal.
+    /// A signal of any kind.
     Signal,
 }
 

@@ -30,11 +30,11 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Answer {
-    /// The verdict.
+    /// Whether the process is stuck.
     pub verdict: Verdict,
     /// One sentence: why.
     pub sentence: String,
-    /// The process.
+    /// The process that was looked at.
     pub process: Process,
     /// Since when nothing has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,11 +76,11 @@ pub struct Answer {
     pub stopped_micros: Option<u64>,
 }
 
-/// The process.
+/// The process that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Process {
-    /// Its id.
+    /// The process id.
     pub pid: u32,
     /// Its name, as the kernel has it.
     pub name: String,
@@ -151,12 +151,12 @@ impl fmt::Display for Evidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SignalNote {
-    /// The thread.
+    /// The thread id.
     pub tid: u32,
     /// Its number, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<i32>,
-    /// Its name.
+    /// The name of the thread (`comm`).
     pub name: String,
     /// Where it came from: `sent by process 12 (sh)`.
     pub sender: String,
@@ -171,9 +171,9 @@ pub struct SignalNote {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ThreadNote {
-    /// The thread.
+    /// The thread id.
     pub tid: u32,
-    /// Its name.
+    /// The name of the thread (`comm`).
     pub name: String,
     /// `reads from pipe 3`.
     pub does: String,
@@ -197,27 +197,27 @@ pub enum Refused {
          `explain {parent}`"
     )]
     Zombie {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// Its name.
+        /// The name of the process (`comm`).
         name: String,
-        /// Its parent.
+        /// The process id of the parent.
         parent: u32,
     },
     /// It is a thread of the kernel.
     #[error("process {pid} ({name}) is a thread of the kernel: it has no stack that could be read from here")]
     Kernel {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// Its name.
+        /// The name of the process (`comm`).
         name: String,
     },
     /// The kernel does not let us look.
     #[error("process {pid} ({name}) may not be looked at: {why}; {remedy}")]
     MayNot {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// Its name.
+        /// The name of the process (`comm`).
         name: String,
         /// What forbids it.
         why: String,

@@ -42,7 +42,7 @@ pub const LONGEST: usize = 64 << 20;
 
 /// What one kind of child is told and tells.
 pub trait Dialect {
-    /// Its name.
+    /// The name of the program, for messages.
     const NAME: &'static str;
     /// Changed with every change that an older program would misunderstand.
     const VERSION: u32;

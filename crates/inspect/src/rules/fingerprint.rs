@@ -55,7 +55,7 @@ impl Mechanism {
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Awaited {
-    /// A lock.
+    /// A lock of some kind.
     Lock(Lock),
     /// Anything else.
     Other(Wait),
@@ -116,7 +116,7 @@ impl Fingerprint {
         Self(text)
     }
 
-    /// The text.
+    /// The fingerprint as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -24,9 +24,9 @@ pub enum Wait {
     Note,
     /// A channel of Go's.
     Channel,
-    /// A semaphore.
+    /// A count of a semaphore.
     Semaphore,
-    /// A barrier.
+    /// The other threads of a barrier.
     Barrier,
     /// An initialisation that another call has begun.
     Once,
@@ -38,9 +38,9 @@ pub enum Wait {
     Input,
     /// Room for data.
     Output,
-    /// A signal.
+    /// A signal of any kind.
     Signal,
-    /// A time.
+    /// An end of a sleep.
     Sleep,
 }
 

@@ -40,13 +40,13 @@ pub struct Answer {
     pub verdict: Verdict,
     /// How sure they are.
     pub certainty: Certainty,
-    /// The sentence.
+    /// The answer in one sentence.
     pub sentence: String,
-    /// The thread.
+    /// The name of the thread that it is about.
     pub thread: Option<String>,
     /// The handler's function.
     pub handler: Option<String>,
-    /// The signal.
+    /// The name of the signal that was handled.
     pub signal: Option<String>,
     /// The signal, with how it is known.
     pub signal_known: Option<String>,
@@ -155,7 +155,7 @@ impl Answer {
         self.sentence = text;
     }
 
-    /// The text.
+    /// The answer as text, without colours.
     pub fn render(&self) -> String {
         let likely = if self.certainty == Certainty::Likely { " (likely)" } else { "" };
         let mut text = format!("{}{likely}: {}\n", self.verdict.words(), self.sentence);

@@ -96,7 +96,7 @@ pub struct TraceFrame {
     pub module: Option<String>,
     /// Bytes from the start of the function, or of the module if the function has no name.
     pub offset: Option<u64>,
-    /// The address.
+    /// The address of the instruction, if the dump has it.
     pub address: Option<u64>,
     /// The arguments as the tool prints them.
     pub args: String,

@@ -41,7 +41,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The words.
+    /// The verdict in words, as the answer prints it.
     pub fn words(self) -> &'static str {
         match self {
             Self::Waits => "handler waits",

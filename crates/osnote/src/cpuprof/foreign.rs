@@ -6,7 +6,7 @@
 /// Words.
 const CAPACITY: usize = 1000;
 
-/// The array.
+/// The fixed array of samples that a foreign thread fills.
 #[derive(Debug)]
 pub(super) struct Foreign {
     /// On the heap, so that a log that is moved to its place does not carry it across stacks that may be

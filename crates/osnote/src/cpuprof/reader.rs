@@ -62,7 +62,7 @@ pub enum Entry<'a> {
     },
     /// Samples that were lost.
     Lost {
-        /// Where.
+        /// The stage at which the samples were lost.
         at: Lost,
         /// How many.
         count: u64,

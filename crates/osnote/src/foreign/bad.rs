@@ -73,7 +73,7 @@ pub enum BadLibrary {
     /// A function returned null.
     #[error("{function} returned null; return the address of a static struct (sigproof.h)")]
     Null {
-        /// Which.
+        /// The name of the exported function.
         function: String,
     },
     /// It exports an array without a window, and no note.
@@ -87,7 +87,7 @@ pub enum BadLibrary {
     Abi {
         /// "the note", "window 'x'".
         what: String,
-        /// Its number.
+        /// The version that the library states.
         found: u32,
     },
     /// A function is missing.
@@ -95,7 +95,7 @@ pub enum BadLibrary {
     NullFunction {
         /// Whose.
         what: String,
-        /// Which.
+        /// The name of the function.
         function: String,
     },
     /// A name is not as it must be.
@@ -109,13 +109,13 @@ pub enum BadLibrary {
     /// Two windows have one name.
     #[error("two windows are called '{name}'; give each another name")]
     Twice {
-        /// The name.
+        /// The name that both have.
         name: String,
     },
     /// The size is out of range.
     #[error("the note has size {size}; an instance has 1 to {SIZE} bytes: set `size` to sizeof of its struct")]
     Size {
-        /// The size.
+        /// The size that the library states, in bytes.
         size: usize,
     },
     /// The alignment is out of range.
@@ -124,7 +124,7 @@ pub enum BadLibrary {
          of its struct"
     )]
     Align {
-        /// The alignment.
+        /// The alignment that the library states, in bytes.
         align: usize,
     },
     /// A flag is unknown.

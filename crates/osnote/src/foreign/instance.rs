@@ -95,7 +95,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// The instance.
+    /// The pointer that the functions of the library take.
     #[must_use]
     pub fn pointer(&self) -> *mut c_void {
         self.start.cast()

@@ -18,16 +18,16 @@ pub struct Description {
     pub path: PathBuf,
     /// Its note, if it has one.
     pub note: Option<Note>,
-    /// Its windows.
+    /// The windows that the library exports.
     pub windows: Vec<Window>,
 }
 
 /// What a library says of its note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// Its name.
+    /// The name that the library gives the note.
     pub name: String,
-    /// Its flags.
+    /// The `SIGPROOF_*` flags of the note: what it claims.
     pub flags: u32,
     /// The size of an instance.
     pub size: usize,
@@ -60,9 +60,9 @@ impl Note {
 /// What a library says of a window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Its name.
+    /// The name that the library gives the window.
     pub name: String,
-    /// Its flags.
+    /// The `SIGPROOF_*` flags of the window.
     pub flags: u32,
     /// Whether it has `helper`.
     pub helps: bool,
@@ -87,7 +87,7 @@ impl Window {
 pub struct Library {
     /// What it says of itself.
     pub description: Description,
-    /// Its note.
+    /// The table of the note, if the library exports one.
     pub note: Option<NoteV1>,
     /// Its windows, in the order of the description.
     pub windows: Vec<WindowV1>,

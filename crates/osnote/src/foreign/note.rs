@@ -116,7 +116,7 @@ impl ForeignNote {
         self.table.wakeup.map_or(0, |wakeup| unsafe { wakeup(self.instance.pointer()) })
     }
 
-    /// Its memory.
+    /// The memory in which the note lies.
     #[must_use]
     pub const fn instance(&self) -> &Instance {
         &self.instance

@@ -26,7 +26,7 @@ pub const BACKEND: Backend = Backend {
     make: || Ok(Box::new(new()?)),
 };
 
-/// The note.
+/// A note whose waker adds to an `eventfd` counter; the sleeper reads it.
 pub type EventfdNote = DoorbellNote<EventfdBell>;
 
 /// A cleared note over a fresh counter.

@@ -28,7 +28,7 @@ pub const BACKEND: Backend = Backend {
     make: || Ok(Box::new(with_recipe(cloexec::best())?)),
 };
 
-/// The note.
+/// A note whose waker writes a byte to a pipe; the sleeper reads it.
 pub type PipeNote = DoorbellNote<PipeBell>;
 
 /// A cleared note over a pipe made by `recipe`.

@@ -117,7 +117,7 @@ pub(crate) fn pack(ends: &PipeEnds) -> u64 {
     half(ends.read.number()) << 32 | half(ends.write.number())
 }
 
-/// The note.
+/// A note whose bell is a slot of the table of pipes.
 pub type SigNote = DoorbellNote<SlotBell>;
 
 /// Makes the pipe and puts it into `slot`.

@@ -22,7 +22,7 @@ pub enum Syscall {
     In {
         /// The number of the call.
         nr: i64,
-        /// Its arguments.
+        /// The six arguments of the call.
         args: [u64; 6],
         /// The stack pointer.
         sp: u64,
