@@ -109,7 +109,9 @@ where
 fn start<D: Dialect>(program: &'static str) -> Result<Talk<D>, Trouble> {
     let cargo = |verb: &str| {
         let mut cargo = command::cargo();
-        cargo.args([verb, "--quiet", "--package", "sigproof-workbench", "--bin", program]).current_dir(workspace());
+        // Without a package: what the programs share with the tests then has the features that it has there,
+        // and is compiled once for both.
+        cargo.args([verb, "--quiet", "--bin", program]).current_dir(workspace());
         cargo
     };
     // The program is beside this one, unless this one is a test.

@@ -140,8 +140,12 @@ fn every_member_takes_the_lints_of_the_workspace() {
 }
 
 /// Dependencies that no source names, since they turn on a feature of what another dependency brings: lines
-/// of tokens, for `syn`.
-const FOR_A_FEATURE: &[&str] = &["crates/workbench/Cargo.toml: [dependencies] proc-macro2"];
+/// of tokens, for `syn`; and what the tests turn on, for every build.
+const FOR_A_FEATURE: &[&str] = &[
+    "crates/workbench/Cargo.toml: [dependencies] proc-macro2",
+    "tests/Cargo.toml: [dependencies] insta",
+    "tests/Cargo.toml: [dependencies] rstest",
+];
 
 /// The dependencies that a manifest names, each with its section.
 fn dependencies(manifest: &str) -> Vec<(&str, &str)> {

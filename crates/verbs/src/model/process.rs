@@ -161,7 +161,8 @@ fn build(place: &Path, engine: Engine) -> Result<PathBuf, Trouble> {
         console::tell("building the models; the first time this takes about a minute");
     }
     let mut command = cargo_with_models(place, engine);
-    command.args(["build", "--quiet", "--profile", profile, "--package", "sigproof-casebook", "--bin", PROGRAM]);
+    // Of the workspace, as the tests: what they share is compiled once.
+    command.args(["build", "--quiet", "--profile", profile, "--workspace", "--bin", PROGRAM]);
     match command::status(&mut command) {
         (Exit::AsExpected, _) => Ok(program),
         (exit, why) => Err(Trouble::with(exit, format!("the models cannot be built: {}", why.unwrap_or_default()))),
@@ -173,7 +174,7 @@ pub fn test() -> Result<(), Trouble> {
     for engine in [Engine::Loom, Engine::Graph] {
         let profile = engine.as_str();
         let mut command = cargo_with_models(&folder(Place::Checkout, engine)?, engine);
-        command.args(["test", "--quiet", "--profile", profile, "--package", "sigproof-shim", "--test", "model"]);
+        command.args(["test", "--quiet", "--profile", profile, "--workspace", "--test", "model"]);
         let (exit, why) = command::status(&mut command);
         if exit != Exit::AsExpected {
             let why = why.unwrap_or_default();
