@@ -188,6 +188,18 @@ pub enum Engines {
     Both,
 }
 
+impl Engines {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Loom => "loom",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// One of several parts of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {

@@ -41,13 +41,20 @@ pub(crate) enum Expression {
     Call(Call, usize, Option<Box<Expression>>),
 }
 
+/// What a read-modify-write does.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Modify {
+pub enum Modify {
+    /// Adds.
     Add,
+    /// Subtracts.
     Sub,
+    /// And, bit by bit.
     And,
+    /// Or, bit by bit.
     Or,
+    /// Exclusive or, bit by bit.
     Xor,
+    /// Replaces.
     Swap,
 }
 
