@@ -47,6 +47,13 @@ fn what_is_outside_of_the_subset_is_refused_by_name() {
         ("int a[2];", "the array `a`"),
         ("int* p = x;", "the pointer `p`"),
         ("return;", "`return`"),
+        ("int r0 = 7 % 4;", "the operator `%`"),
+        ("int r0 = INT_MAX;", "`INT_MAX`, which nothing declares"),
+        ("int r0 = r1; int r1 = 1;", "`r1`, which nothing declares"),
+        ("int r0 = 9223372036854775808;", "`9223372036854775808` where a number"),
+        (&format!("int r0 = {}1{};", "(".repeat(3_000), ")".repeat(3_000)), "a nesting of more"),
+        (&format!("int r0 = 1{};", " + 1".repeat(3_000)), "a chain of more than"),
+        (&"{ ".repeat(3_000), "a nesting of more"),
     ] {
         let error = Litmus::read(&text(body)).expect_err(body);
         assert!(error.what.contains(name), "{body}: {error}");
@@ -160,6 +167,11 @@ fn what_a_file_must_not_have_is_refused() {
         (format!("C t\n{{}}\n{nine}exists (x=1)"), "9 threads"),
         ("C t\n{}\nP0 (int x[4]) { }\nexists (true)".to_owned(), "the array `x`"),
         ("C t\n(* no end".to_owned(), "a comment that does not end"),
+        (format!("C t\n{{}}\n{body}\nexists {}x=0", "(".repeat(30_000)), "a nesting of more"),
+        (format!("C t\n{{}}\n{body}\nexists {}x=0", "x=0 => ".repeat(30_000)), "a nesting of more"),
+        (format!("C t\n{{}}\n{body}\nexists x=0{}", " /\\ x=0".repeat(30_000)), "a chain of more than"),
+        (String::new(), "a test of the language"),
+        ("C".to_owned(), "`` where `{`"),
     ] {
         let error = Litmus::read(&text).expect_err(&text);
         assert!(error.what.contains(name), "{error}\n{text}");
@@ -175,6 +187,27 @@ fn a_test_with_a_race_is_undefined_and_its_condition_is_told_all_the_same() {
     assert_eq!((judged.holds, judged.holds_with_races), (None, Some(true)));
     let shown = judged.show(&test, Executions::None);
     assert!(shown.contains("undefined: plain accesses race") && shown.contains("exists (1:r0=1): yes"), "{shown}");
+}
+
+#[test]
+fn numbers_and_words_mean_what_they_mean_in_c() {
+    for (value, is) in [
+        ("010", 8),
+        ("0", 0),
+        ("0x1F", 31),
+        ("0XffU", 255),
+        ("5UL", 5),
+        ("-9223372036854775808", i64::MIN),
+        ("true", 1),
+        ("true == false", 0),
+        ("-(1 << 3) + 1", -7),
+        ("~0", -1),
+    ] {
+        let text =
+            format!("\u{feff}C t\r\n{{}}\nP0 (atomic_int* x) {{ atomic_store(x, {value}); }}\nforall (x={is})\n");
+        let judged = Litmus::read(&text).unwrap_or_else(|error| panic!("{value}: {error}")).run(&Explorer::new());
+        assert_eq!(judged.holds, Some(true), "{value}");
+    }
 }
 
 /// As in herd, a register that no branch has set is 0 in a condition.

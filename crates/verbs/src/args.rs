@@ -91,8 +91,9 @@ pub struct StressArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -141,8 +142,9 @@ pub struct ModelArgs {
     /// has one
     #[arg(long, value_name = "FILE", value_parser = Drawing::read)]
     pub graph: Option<Drawing>,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -171,8 +173,9 @@ pub struct StepArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -259,8 +262,9 @@ pub struct ReplayArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -302,7 +306,7 @@ pub fn target() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::from_os(&text))
 }
 
-/// The same for `probe`, which can write a page as well.
+/// The same for a verb that can write a page as well.
 pub fn target_or_page() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::among(Format::WITH_PAGE, &text))
 }

@@ -34,6 +34,8 @@ pub enum Call {
     Raise,
     /// `assume`
     Assume,
+    /// `sched_yield`
+    Yield,
 }
 
 const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
@@ -50,6 +52,7 @@ const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
     ("sigunmask", Call::Unmask, None, false),
     ("raise", Call::Raise, None, false),
     ("assume", Call::Assume, None, true),
+    ("sched_yield", Call::Yield, None, false),
 ];
 
 impl Call {

@@ -12,7 +12,7 @@
 //! - Functions: `sigmask()`, `sigunmask()` (the handler's signal), `raise()`; `futex_wait(x, v)`,
 //!   `futex_wait_timeout(x, v)` (0 woken, 1 changed, 2 interrupted, 3 timed out), `futex_wake(x, n)`;
 //!   `mutex_lock(m)`, `mutex_unlock(m)`; `sem_wait(s)`, `sem_post(s)`; `park()`, `unpark(0)` (a thread's
-//!   number); `assume(v)` leaves out the executions in which it is 0.
+//!   number); `assume(v)` leaves out the executions in which it is 0; `sched_yield()` has no effect.
 //! - A comment `(* expect 1:r0 x … *)` names registers and locations in its first line, and has an outcome in
 //!   each line after it: a value for each, or `deadlock`, `livelock`, `race`. The set is exact. `(*
 //!   executions 4 *)` is the number of graphs. `(* compiler reorders *)` asks for

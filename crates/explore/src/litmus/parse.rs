@@ -18,12 +18,21 @@ pub(crate) struct Reader {
     /// The parameters of the current thread: whether they are atomic.
     pub(crate) parameters: BTreeMap<String, bool>,
     pub(crate) registers: Vec<String>,
+    /// How deep the parser is in brackets and blocks.
+    depth: usize,
 }
 
+/// The deepest nesting that is read: each level takes a part of the stack.
+pub(super) const DEEPEST: usize = 100;
+
+/// The longest chain of a condition that is read.
+const LONGEST: usize = 2_000;
+
 pub(crate) fn read(text: &str) -> Result<Litmus, Refused> {
-    let (tokens, comments) = tokens(text)?;
+    // Some editors begin a file with a mark of the byte order.
+    let (tokens, comments) = tokens(text.trim_start_matches('\u{feff}'))?;
     let mut reader =
-        Reader { tokens, at: 0, locations: Vec::new(), parameters: BTreeMap::new(), registers: Vec::new() };
+        Reader { tokens, at: 0, locations: Vec::new(), parameters: BTreeMap::new(), registers: Vec::new(), depth: 0 };
     if !reader.eat("C") {
         return Err(reader.refuse(&format!("a test of the language {}", reader.peek())));
     }
@@ -113,13 +122,30 @@ impl Reader {
     pub(crate) fn number(&mut self) -> Result<i64, Refused> {
         let sign = if self.eat("-") { -1 } else { 1 };
         let text = self.next()?;
-        let is_hex = text.starts_with("0x") || text.starts_with("0X");
         let digits = text.trim_end_matches(['u', 'U', 'l', 'L']);
-        let value = if is_hex { i64::from_str_radix(&digits[2..], 16) } else { digits.parse() };
-        value.map(|value: i64| sign * value).map_err(|_| {
+        let hexadecimal = digits.strip_prefix("0x").or(digits.strip_prefix("0X"));
+        let octal = digits.strip_prefix('0').filter(|digits| !digits.is_empty());
+        let value = match (hexadecimal, octal) {
+            (Some(digits), _) => i128::from_str_radix(digits, 16),
+            (None, Some(digits)) => i128::from_str_radix(digits, 8),
+            (None, None) => digits.parse(),
+        };
+        let value = value.ok().and_then(|value| i64::try_from(sign * value).ok());
+        value.ok_or_else(|| {
             self.at -= 1;
             self.refuse(&format!("`{text}` where a number is expected"))
         })
+    }
+
+    /// Reads what is one level deeper.
+    pub(crate) fn deeper<R>(&mut self, inner: impl FnOnce(&mut Self) -> Result<R, Refused>) -> Result<R, Refused> {
+        if self.depth == DEEPEST {
+            return Err(self.refuse(&format!("a nesting of more than {DEEPEST} levels")));
+        }
+        self.depth += 1;
+        let read = inner(self);
+        self.depth -= 1;
+        read
     }
 
     pub(crate) fn location(&mut self, name: &str, kind: Kind) -> usize {
@@ -316,12 +342,23 @@ impl Reader {
         if !self.eat("=>") {
             return Ok(left);
         }
-        Ok(Formula::Or(Box::new(Formula::Not(Box::new(left))), Box::new(self.formula()?)))
+        let right = self.deeper(Self::formula)?;
+        Ok(Formula::Or(Box::new(Formula::Not(Box::new(left))), Box::new(right)))
+    }
+
+    /// A formula of a chain is as deep as the chain is long.
+    fn limit(&self, count: usize) -> Result<(), Refused> {
+        let refused = || self.refuse(&format!("a chain of more than {LONGEST} parts"));
+        if count < LONGEST { Ok(()) } else { Err(refused()) }
     }
 
     fn or(&mut self) -> Result<Formula, Refused> {
         let mut all = self.and()?;
-        while self.eat("\\/") {
+        for count in 0.. {
+            if !self.eat("\\/") {
+                break;
+            }
+            self.limit(count)?;
             all = Formula::Or(Box::new(all), Box::new(self.and()?));
         }
         Ok(all)
@@ -329,13 +366,21 @@ impl Reader {
 
     fn and(&mut self) -> Result<Formula, Refused> {
         let mut all = self.atom()?;
-        while self.eat("/\\") {
+        for count in 0.. {
+            if !self.eat("/\\") {
+                break;
+            }
+            self.limit(count)?;
             all = Formula::And(Box::new(all), Box::new(self.atom()?));
         }
         Ok(all)
     }
 
     fn atom(&mut self) -> Result<Formula, Refused> {
+        self.deeper(Self::atom_within)
+    }
+
+    fn atom_within(&mut self) -> Result<Formula, Refused> {
         if self.eat("~") || self.eat("not") {
             return Ok(Formula::Not(Box::new(self.atom()?)));
         }

@@ -24,6 +24,7 @@ use sigproof_shim::os::futex::{self, FutexWait};
 use sigproof_shim::os::pthread::{self, MutexGuard};
 use sigproof_shim::os::sem::{SemWait, Semaphore};
 use sigproof_shim::os::sigmask::{self, MaskGuard};
+use sigproof_shim::os::thread;
 
 use super::super::{Depth, Model, SIGNAL, must, plans};
 use super::{Judgement, Order};
@@ -408,6 +409,10 @@ impl Seam for Loom {
             }
             (Call::Post, Some(Place::Semaphore(semaphore))) => {
                 must(semaphore.post());
+                0
+            }
+            (Call::Yield, _) => {
+                thread::yield_now();
                 0
             }
             (Call::Mask | Call::Unmask, _) => {
