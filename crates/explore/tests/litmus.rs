@@ -171,7 +171,7 @@ fn what_a_file_must_not_have_is_refused() {
         (format!("C t\n{{}}\n{body}\nexists {}x=0", "x=0 => ".repeat(30_000)), "a nesting of more"),
         (format!("C t\n{{}}\n{body}\nexists x=0{}", " /\\ x=0".repeat(30_000)), "a chain of more than"),
         (String::new(), "a test of the language"),
-        ("C".to_owned(), "`` where `{`"),
+        ("C".to_owned(), "the end of the file"),
     ] {
         let error = Litmus::read(&text).expect_err(&text);
         assert!(error.what.contains(name), "{error}\n{text}");

@@ -25,6 +25,7 @@ mod judge;
 #[doc(hidden)]
 pub mod machine;
 mod parse;
+mod question;
 mod run;
 mod show;
 mod statement;

@@ -3,7 +3,8 @@
 //!
 //! `EXPLORE_PROGRAMS` sets the number of programs (2,000), `EXPLORE_SEED` the first seed (1). Program *n* has
 //! the seed first + n, so that one failing program is repeated with `EXPLORE_PROGRAMS=1 EXPLORE_SEED=<its
-//! seed>`; `cargo xtask ci --only random` sets both. The tests of two handlers and of the compiler take a tenth of that number.
+//! seed>`; `cargo xtask ci --only random` sets both. The tests of two handlers and of the compiler take a
+//! tenth of that number.
 
 mod arrive;
 mod enumerate;
