@@ -34,16 +34,17 @@ how many executions there are, in comments; otherwise its condition is judged. t
 examples; docs/model.md describes the extensions for handlers, futexes and blocking.
 
 --engine loom runs the same tests over loom; it refuses by name what loom has not. --engine both
-compares the outcomes: one that only one engine has, and the other excludes, is a finding.
+compares the outcomes: one that only one engine has, and the other excludes, is a finding. No
+bound of preemptions is set.
 
 Examples:
-  cargo xtask litmus tests/litmus            every test of the repository
-  cargo xtask litmus SB.litmus --executions  one test, with an execution of each outcome
-  cargo xtask litmus SB.litmus --engine both where the engines differ
+  cargo xtask litmus tests/litmus              every test of the repository
+  cargo xtask litmus SB.litmus --executions    one test, with an execution of each outcome
+  cargo xtask litmus SB.litmus --engine both   where the engines differ
 
 Exit codes of litmus:
     0  each test gives what its file says, or its condition holds
     1  a test does not, or its plain accesses race, or the engines differ
     2  the command line is wrong, or a file cannot be read
-    3  a test is outside of what is read or what the engine has, or was not exhausted within --budget
+    3  a test is outside of what is read or the engine has, or was not exhausted within --budget
   130  interrupted";

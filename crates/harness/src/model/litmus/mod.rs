@@ -3,7 +3,7 @@
 //! | engine | program | what runs a test |
 //! |---|---|---|
 //! | graph | `sigproof-litmus`, of the workbench | the explorer of execution graphs; it needs no build of its own |
-//! | loom | `sigproof-model`, over loom | `over_loom`: the same interpreter, over the shim |
+//! | loom | `sigproof-model`, over loom | `interleaved`: the same interpreter, over the shim |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use sigproof_inspect::process::lines::Dialect;
 use sigproof_report::Verdict;
 
 #[cfg(loom)]
-mod over_loom;
+mod interleaved;
 #[cfg(loom)]
-pub use over_loom::judge;
+pub use interleaved::judge;
 
 /// A build over another engine runs no litmus tests.
 #[cfg(not(loom))]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::mem;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -214,10 +215,10 @@ const NAMES: [&str; 8] = ["P0", "P1", "P2", "P3", "P4", "P5", "P6", "P7"];
 
 /// A test in execution, which its threads share.
 #[derive(Clone)]
-struct Running(Arc<Machine<Loom, Arc<Litmus>>>);
+struct Running(Rc<Machine<Loom, Arc<Litmus>>>);
 
 // SAFETY: all threads of a model are coroutines of one thread of the system (invariant 1 of the shim's
-// `simulated`), so the cells of the machine are never used by two threads of the system.
+// `simulated`), so neither the machine nor its count of references is used by two threads of the system.
 unsafe impl Send for Running {}
 
 impl Running {
@@ -238,7 +239,7 @@ fn execution(test: &Arc<Litmus>, target: Option<usize>, gathered: &Shared) {
         test.uses().iter().any(|(_, used)| is(used))
     };
     let plain = (0..test.locations.len()).map(plain).collect();
-    let running = Running(Arc::new(Machine::new(Arc::clone(test), Loom { plain })));
+    let running = Running(Rc::new(Machine::new(Arc::clone(test), Loom { plain })));
     for number in 0..test.handlers.len() {
         let running = running.clone();
         engine::handle("the handler", SIGNAL, &[], move || {
