@@ -145,20 +145,22 @@ mod tests {
     const ENDED: Option<&str> = Some("ended at a race");
 
     #[rstest]
-    #[case::agree((&["0", "1"], None), (&["0", "1"], None), Class::Agree, "the engines agree")]
-    #[case::graph((&["0", "1"], None), (&["0"], None), Class::OnlyGraph, "only graph: 1 (loom: is inexact)")]
-    #[case::loom((&["0"], None), (&["0", "1"], None), Class::OnlyLoom, "only loom: 1 (loom: is inexact)")]
-    #[case::ways((&["0"], None), (&["1"], None), Class::BothWays, "only graph: 0; only loom: 1 (loom: is inexact)")]
-    #[case::open((&["0", "race"], None), (&["race"], ENDED), Class::Open, "open (ended at a race)")]
-    #[case::cut_and_new((&["race"], None), (&["0", "race"], ENDED), Class::OnlyLoom, "only loom: 0 (ended at a race; loom: is inexact)")]
-    #[case::both_cut((&["0"], ENDED), (&["1"], ENDED), Class::Open, "open (ended at a race; ended at a race)")]
+    #[case::agree(&["0", "1"], None, &["0", "1"], None, Class::Agree, "the engines agree")]
+    #[case::graph(&["0", "1"], None, &["0"], None, Class::OnlyGraph, "only graph: 1 (loom: is inexact)")]
+    #[case::loom(&["0"], None, &["0", "1"], None, Class::OnlyLoom, "only loom: 1 (loom: is inexact)")]
+    #[case::ways(&["0"], None, &["1"], None, Class::BothWays, "only graph: 0; only loom: 1 (loom: is inexact)")]
+    #[case::open(&["0", "race"], None, &["race"], ENDED, Class::Open, "open (ended at a race)")]
+    #[case::cut_and_new(&["race"], None, &["0", "race"], ENDED, Class::OnlyLoom, "only loom: 0 (ended at a race; loom: is inexact)")]
+    #[case::both_cut(&["0"], ENDED, &["1"], ENDED, Class::Open, "open (ended at a race; ended at a race)")]
     fn an_outcome_that_the_other_excludes_is_a_finding(
-        #[case] graph: (&[&str], Option<&str>),
-        #[case] loom: (&[&str], Option<&str>),
+        #[case] graph: &[&str],
+        #[case] graph_cut: Option<&str>,
+        #[case] loom: &[&str],
+        #[case] loom_cut: Option<&str>,
         #[case] class: Class,
         #[case] line: &str,
     ) {
-        let compared = Compared::of(&judged(graph.0, graph.1), &judged(loom.0, loom.1));
+        let compared = Compared::of(&judged(graph, graph_cut), &judged(loom, loom_cut));
         assert_eq!((compared.class, compared.line().as_str()), (class, line));
     }
 
