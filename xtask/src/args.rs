@@ -144,6 +144,12 @@ pub struct CiArgs {
     /// Every step but this one (repeatable)
     #[arg(long = "except", value_name = "STEP", conflicts_with = "only", value_parser = PossibleValuesParser::new(crate::ci::steps::names()))]
     pub except: Vec<String>,
+    /// How many random programs the step `random` compares
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub programs: u64,
+    /// The seed of the first of them; the time if none is given
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
     /// Write a report of the stress that ends the tests, as for `stress`
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use sigproof_inspect::process::output;
 use sigproof_report::exit::Exit;
@@ -59,7 +59,8 @@ pub fn run(args: &CiArgs, session: &mut Session<'_>) -> Concluded {
 /// The steps that the arguments choose, in their order.
 fn chosen(args: &CiArgs) -> impl Iterator<Item = &'static Step> {
     let is_in = |names: &[String], step: &Step| names.iter().any(|name| name == step.name);
-    STEPS.iter().filter(move |step| (args.only.is_empty() || is_in(&args.only, step)) && !is_in(&args.except, step))
+    let is_usual = |step: &Step| args.only.is_empty() && !matches!(step.kind, Kind::Random);
+    STEPS.iter().filter(move |step| (is_usual(step) || is_in(&args.only, step)) && !is_in(&args.except, step))
 }
 
 /// Runs the steps in order. An interruption by the user ends the run.
@@ -118,6 +119,7 @@ fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
             let all = ModelArgs { engine: Engines::Graph, ..ModelArgs::default() };
             Ended::With(verb(&[], &|session| weaken::run(&all, weaken::Shown::Lines, session)), None)
         }
+        Kind::Random => random(args),
         Kind::Sanitizers => {
             let address = SanitizeArgs { sanitizers: vec![Sanitizer::Address] };
             match verb(&[], &|session| sanitize::run(&address, session)) {
@@ -143,6 +145,24 @@ fn perform(step: &Step, args: &CiArgs, stop: &AtomicBool) -> Ended {
             command.args(step.arguments).envs(step.environment);
             let (exit, why) = status(&mut command);
             Ended::With(exit, why)
+        }
+    }
+}
+
+/// Compares random programs. A failure names their seeds.
+fn random(args: &CiArgs) -> Ended {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
+    let seed = args.seed.unwrap_or_else(now);
+    tell(&format!("{} programs from seed {seed}", args.programs));
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--package", "sigproof-explore", "--test", "random"]);
+    command.env("EXPLORE_PROGRAMS", args.programs.to_string()).env("EXPLORE_SEED", seed.to_string());
+    match status(&mut command) {
+        (Exit::AsExpected, _) => Ended::With(Exit::AsExpected, Some(format!("seeds from {seed}"))),
+        (exit, why) => {
+            let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
+            let again = "repeat a seed that is named above with: cargo xtask ci --only random --programs 1 --seed SEED";
+            Ended::With(exit, Some(format!("{why}seeds from {seed}; {again}")))
         }
     }
 }
@@ -191,7 +211,7 @@ mod tests {
     fn the_steps_have_names_of_their_own() {
         let mut names = names();
         let first = ["fmt", "clippy", "clippy-models", "clippy-loom", "example-models", "doc"];
-        let rest = ["workflows", "sanitizers", "weaken", "test"];
+        let rest = ["workflows", "sanitizers", "weaken", "random", "test"];
         assert_eq!(names, [&first[..], &rest].concat());
         names.sort_unstable();
         names.dedup();
@@ -202,12 +222,14 @@ mod tests {
     fn steps_are_chosen_by_name_or_left_out_by_name() {
         let names = |only: &[&str], except: &[&str]| {
             let [only, except] = [only, except].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-            let args = CiArgs { only, except, reports: Vec::new() };
+            let args = CiArgs { only, except, programs: 1, seed: None, reports: Vec::new() };
             chosen(&args).map(|step| step.name).collect::<Vec<_>>()
         };
-        assert_eq!(names(&[], &[]), steps::names());
+        let usual: Vec<_> = steps::names().into_iter().filter(|name| *name != "random").collect();
+        assert_eq!(names(&[], &[]), usual);
         assert_eq!(names(&["doc", "fmt"], &[]), ["fmt", "doc"]);
-        assert_eq!(names(&[], &["test"]), steps::names()[..STEPS.len() - 1]);
+        assert_eq!(names(&[], &["test"]), usual[..usual.len() - 1]);
+        assert_eq!(names(&["random"], &[]), ["random"]);
     }
 
     #[test]

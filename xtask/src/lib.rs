@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         Verb::Upstream(args) => session::run(TOOL, &args.reports, |session| upstream::run(&args, session)),
         Verb::Explain(args) => session::run(TOOL, &args.reports, |session| explain::run(&args, session)),
         Verb::Probe(args) => session::run(TOOL, &args.reports, |session| probe::run(&args, session)),
-        Verb::Litmus(args) => session::run(TOOL, &[], |session| litmus::run(&args, session)),
+        Verb::Litmus(args) => session::run(TOOL, &args.reports, |session| litmus::run(&args, session)),
         Verb::Replay(args) => session::run(TOOL, &args.reports, |session| replay::run(&args, session)),
         Verb::Validate(args) => session::run(TOOL, &args.reports, |session| validate::run(&args, session)),
         Verb::List(args) => session::run(TOOL, &[], |session| list::run(&args, session)),

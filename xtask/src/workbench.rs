@@ -11,7 +11,6 @@ use sigproof_inspect::process::lines::{Dialect, Talk};
 use sigproof_oracle::bench::{Drawing, Line};
 use sigproof_oracle::conform::PATIENCE;
 use sigproof_oracle::conform::comparing::{Comparing, Comparison, Event, Order, Tally};
-use sigproof_report::Verdict;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
 use crate::trouble::Trouble;
@@ -78,7 +77,7 @@ impl Judges {
             Ok(None) => Err(Trouble::interrupted()),
             Err(broken) => {
                 self.0 = None;
-                Ok(Judgement { verdict: Verdict::Inconclusive, text: format!("{broken}\n") })
+                Ok(Judgement::refused(broken.to_string()))
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use sigproof_explore::Explorer;
-use sigproof_explore::litmus::Litmus;
+use sigproof_explore::litmus::{Executions, Litmus};
 
 fn main() -> ExitCode {
     let mut is_good = true;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             Ok(test) => {
                 let explorer = Explorer::new().time(std::time::Duration::from_secs(30));
                 let judged = test.run(&explorer);
-                print!("{}", judged.show(&test, false));
+                print!("{}", judged.show(&test, Executions::None));
                 is_good &= judged.is_as_said();
             }
             Err(error) => {

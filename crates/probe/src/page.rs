@@ -1,6 +1,7 @@
 //! The report as a page for a browser, in one file: summary, strips, ranges with their diagnosis, handlers.
 //!
 //! Nothing is loaded from elsewhere, and no script runs. Whatever comes from the program is escaped.
+//! [`document`] is the frame of every page, also of those of other verbs.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sigproof_report::seen::Spot;
@@ -16,6 +17,7 @@ const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222 }
 code, pre, .strip { font-family: ui-monospace, monospace; font-size: 13px }
 table { border-collapse: collapse } td, th { padding: .2em .8em .2em 0; text-align: left; vertical-align: top }
+pre.steps, .graph { white-space: pre; overflow-x: auto } .graph { background: #fff }
 .strip { line-height: 1.25; white-space: pre; overflow-x: auto } .strip b { font-weight: 400; color: #888 }
 .bad { color: #b00020 } .good { color: #1b6e2e } .open { color: #8a6d00 }
 section { border-top: 1px solid #ddd; margin-top: 2em } pre { white-space: pre-wrap; margin: .3em 0 }
@@ -26,6 +28,27 @@ section { border-top: 1px solid #ddd; margin-top: 2em } pre { white-space: pre-w
 /// The page of handlers and sweeps.
 pub fn render(lints: &[Lint], found: &Found) -> String {
     let title = found.reports.first().map_or("probe".to_owned(), |report| format!("probe of {}", report.program));
+    let body = html! {
+        (summary(found))
+        @for report in &found.reports { (sweep(report)) }
+        @for lint in lints {
+            section { h2 { "The handler of " (lint.signal) } pre { (lint) } }
+        }
+        @if !found.uncalled.is_empty() || !found.skipped.is_empty() {
+            section {
+                h2 { "Not swept" }
+                ul {
+                    @for window in &found.uncalled { li { code { (window) } ": it was not called" } }
+                    @for (window, why) in &found.skipped { li { code { (window) } ": " (why) } }
+                }
+            }
+        }
+    };
+    document(&title, &body)
+}
+
+/// A page with this title and content.
+pub fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -37,20 +60,7 @@ pub fn render(lints: &[Lint], found: &Found) -> String {
             }
             body {
                 h1 { (title) }
-                (summary(found))
-                @for report in &found.reports { (sweep(report)) }
-                @for lint in lints {
-                    section { h2 { "The handler of " (lint.signal) } pre { (lint) } }
-                }
-                @if !found.uncalled.is_empty() || !found.skipped.is_empty() {
-                    section {
-                        h2 { "Not swept" }
-                        ul {
-                            @for window in &found.uncalled { li { code { (window) } ": it was not called" } }
-                            @for (window, why) in &found.skipped { li { code { (window) } ": " (why) } }
-                        }
-                    }
-                }
+                (body)
             }
         }
     };

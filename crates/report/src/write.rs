@@ -21,7 +21,7 @@ pub enum Format {
     Json,
     /// JUnit's XML, which every CI system can show.
     Junit,
-    /// A page for a browser, in one file. Only `probe` has one.
+    /// A page for a browser, in one file, which the verbs make.
     Html,
 }
 
@@ -29,7 +29,7 @@ impl Format {
     /// Every form that each verb has, with the word that selects it.
     pub const ALL: &'static [(&'static str, Self)] = &[("json", Self::Json), ("junit", Self::Junit)];
 
-    /// The forms of `probe`: a page as well.
+    /// The forms of a verb that makes a page as well.
     pub const WITH_PAGE: &'static [(&'static str, Self)] =
         &[("json", Self::Json), ("junit", Self::Junit), ("html", Self::Html)];
 
@@ -38,7 +38,7 @@ impl Format {
         match self {
             Self::Json => report.to_json().map_err(|e| WriteError::Render(e.to_string())),
             Self::Junit => junit::render(report).map_err(|e| WriteError::Render(e.to_string())),
-            Self::Html => Err(WriteError::Render("only the report of probe is a page".to_owned())),
+            Self::Html => Err(WriteError::Render("this verb makes no page".to_owned())),
         }
     }
 }

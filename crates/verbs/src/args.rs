@@ -94,8 +94,9 @@ pub struct StressArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -144,8 +145,9 @@ pub struct ModelArgs {
     /// has one
     #[arg(long, value_name = "FILE", value_parser = Drawing::read)]
     pub graph: Option<Drawing>,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -174,8 +176,9 @@ pub struct StepArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -189,6 +192,18 @@ pub enum Engines {
     Loom,
     /// One after the other; their outcomes are compared.
     Both,
+}
+
+impl Engines {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Loom => "loom",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// One of several parts of a list.
@@ -250,8 +265,9 @@ pub struct ReplayArgs {
     /// How much of each finding to print.
     #[command(flatten)]
     pub shown: ShownArgs,
-    /// Write a report, json=PATH or junit=PATH; `-` is the standard output (repeatable)
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
+    /// Write a report, json=PATH, junit=PATH or html=PATH (a page in one file); `-` is the standard output
+    /// (repeatable)
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
 }
 
@@ -293,7 +309,7 @@ pub fn target() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::from_os(&text))
 }
 
-/// The same for `probe`, which can write a page as well.
+/// The same for a verb that can write a page as well.
 pub fn target_or_page() -> impl TypedValueParser<Value = Target> {
     OsStringValueParser::new().try_map(|text| Target::among(Format::WITH_PAGE, &text))
 }

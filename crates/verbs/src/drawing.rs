@@ -62,7 +62,7 @@ impl Drawing {
 }
 
 /// The graph of a finding, if it has one.
-fn picture(finding: &Finding) -> Option<Picture> {
+pub(crate) fn picture(finding: &Finding) -> Option<Picture> {
     serde_json::from_value(finding.details.get("graph")?.clone()).ok()
 }
 

@@ -30,6 +30,7 @@ pub mod list;
 mod memory;
 pub mod model;
 pub mod output;
+mod page;
 pub mod paint;
 pub mod parallel;
 pub mod probe;

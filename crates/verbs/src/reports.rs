@@ -10,7 +10,7 @@ use crate::findings::{Stacks, View};
 use crate::output::{self, Out};
 use crate::table::Rows;
 use crate::trouble::Trouble;
-use crate::{findings, table};
+use crate::{findings, page, table};
 
 /// Where the text for people goes: to the standard output, unless a report goes there. Every verb asks before
 /// it runs anything, so that a report that cannot be written does not cost a run.
@@ -83,7 +83,11 @@ pub fn only_json(targets: &[Target]) -> Result<(), Trouble> {
 
 /// Writes one report, and says so.
 fn write(target: &Target, report: &Report, out: Out) -> Exit {
-    say(target, target.write(report), out)
+    let written = match target.format {
+        Format::Html => target.write_text(&page::render(report)),
+        Format::Json | Format::Junit => target.write(report),
+    };
+    say(target, written, out)
 }
 
 fn say<E: std::fmt::Display>(target: &Target, written: Result<(), E>, out: Out) -> Exit {

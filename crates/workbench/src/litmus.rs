@@ -1,7 +1,7 @@
 //! Litmus tests, judged by the explorer of execution graphs.
 
 use sigproof_explore::Explorer;
-use sigproof_explore::litmus::{Judged, Line, Litmus};
+use sigproof_explore::litmus::{Executions, Litmus};
 use sigproof_harness::model::litmus::{Judgement, Order, Shown};
 use sigproof_report::Verdict;
 
@@ -9,26 +9,28 @@ use sigproof_report::Verdict;
 pub fn judge(order: &Order) -> Judgement {
     let test = match Litmus::read(&order.text) {
         Ok(test) => test,
-        Err(refused) => return Judgement { verdict: Verdict::Inconclusive, text: format!("refused: {refused}\n") },
+        Err(refused) => return Judgement::refused(refused.to_string()),
     };
     let judged = test.run(&Explorer::new().time(order.budget));
-    let verdict = verdict(&judged);
-    let executions = match order.executions {
-        Shown::Always => true,
-        Shown::OfOthers => verdict != Verdict::AsExpected,
-        Shown::Never => false,
+    let verdict = match judged.verdict_of_file() {
+        Some(true) => Verdict::AsExpected,
+        Some(false) => Verdict::Unexpected,
+        None => Verdict::Inconclusive,
     };
-    Judgement { verdict, text: judged.show(&test, executions) }
-}
-
-fn verdict(judged: &Judged) -> Verdict {
-    let races = judged.outcomes.contains_key(&Line::Race) && !judged.has_expectation;
-    if !judged.is_complete {
-        Verdict::Inconclusive
-    } else if judged.is_as_said() && !races {
-        Verdict::AsExpected
-    } else {
-        Verdict::Unexpected
+    let executions = match order.executions {
+        Shown::Always => Executions::All,
+        Shown::OfOthers if verdict == Verdict::AsExpected => Executions::Witness,
+        Shown::OfOthers => Executions::All,
+        Shown::Never => Executions::None,
+    };
+    Judgement {
+        verdict,
+        refused: None,
+        names: judged.names.iter().map(ToString::to_string).collect(),
+        outcomes: judged.outcomes.iter().map(|(line, (count, _))| (line.to_string(), *count)).collect(),
+        cut: (!judged.is_complete).then(|| "graph: not exhausted".to_owned()),
+        inexact: Vec::new(),
+        text: judged.show(&test, executions),
     }
 }
 

@@ -126,6 +126,56 @@ fn a_search_goes_on_from_its_state() {
     assert!(elsewhere.stderr.contains("other bounds"), "{}", elsewhere.stderr);
 }
 
+/// Jobs that share the models, each with a state of its own and in two commands, come to the same as one job.
+#[test]
+fn parts_that_go_on_from_their_states_come_to_the_same_as_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = ["model", "cpuprof-foreign", "--jobs", "1"];
+    let (_, whole) = json(&models);
+    let of = |report: &Value| report["runs"].as_array().unwrap().clone();
+    let label = |run: &Value| ["case", "variant", "flavour", "note", "mode"].map(|key| run[key].to_string()).join("/");
+    let (mut union, mut cut, mut parts) = (Vec::new(), 0, Vec::new());
+    for shard in ["1/2", "2/2"] {
+        let state = folder.path().join(shard.replace('/', "-"));
+        let part = [&models[..], &["--shard", shard, "--continue", state.to_str().unwrap()]].concat();
+        let (_, first) = json(&[&part[..], &["--budget", "300ms"]].concat());
+        cut += of(&first).iter().filter(|run| run["exhausted"] != true).count();
+        let (ran, second) = json(&part);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let labels = |report: &Value| of(report).iter().map(label).collect::<Vec<_>>();
+        assert_eq!(labels(&first), labels(&second), "the state changes no part");
+        parts.push(of(&second).len());
+        union.extend(of(&second));
+    }
+    assert!(cut > 0, "no search was ended by its first budget: nothing went on");
+    assert!(parts.iter().all(|&models| models > 0), "{parts:?}");
+    let (mut wanted, mut found) = (of(&whole), union);
+    wanted.sort_by_key(label);
+    found.sort_by_key(label);
+    assert_eq!(found.iter().map(label).collect::<Vec<_>>(), wanted.iter().map(label).collect::<Vec<_>>());
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert_eq!(found["exhausted"], true, "{found:#}");
+        for key in ["executions", "discarded", "signals", "observed", "tuples"] {
+            assert_eq!(found[key], wanted[key], "{key}: {found:#}");
+        }
+    }
+}
+
+/// The counterexample with its columns, its explanation and its graph.
+#[test]
+fn a_page_has_the_counterexample_its_explanation_and_its_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    let ran = run(&[BROKEN, &["--report", &format!("html={}", file.display())]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    let parts = ["self-deadlock", "thread main", "locks mutex ", "<svg ", "class=\"po\"", "memory order: ", "replay "];
+    for part in parts {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
 #[test]
 fn each_graph_is_explored_once_and_that_is_told() {
     let (ran, report) = json(&["model", "darwin-sigqueue-note", "--variant", "fixed", "--distinct"]);

@@ -17,7 +17,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("step", &["inspect", "report", "shim"]),
     ("probe", &["inspect", "report", "shim", "step"]),
     ("osnote", &["profbuf", "shim"]),
-    ("harness", &["inspect", "osnote", "profbuf", "report", "shim", "step"]),
+    ("harness", &["explore", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("casebook", &["harness", "inspect", "osnote", "profbuf", "report", "shim", "step"]),
     ("oracle", &["inspect", "osnote", "profbuf", "report", "shim"]),
     ("workbench", &["explore", "harness", "inspect", "oracle", "profbuf", "report", "shim"]),

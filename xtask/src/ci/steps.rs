@@ -21,6 +21,9 @@ pub enum Kind {
     Sanitizers,
     /// `cargo xtask model --weaken`.
     Weaken,
+    /// Random programs over the explorer of graphs and over the enumerator. The tests compare some of them
+    /// anyway, so this step runs only where the user names it.
+    Random,
     /// `cargo xtask test`.
     Test,
 }
@@ -114,6 +117,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "workflows", kind: Kind::Workflows },
     Step { name: "sanitizers", kind: Kind::Sanitizers },
     Step { name: "weaken", kind: Kind::Weaken },
+    Step { name: "random", kind: Kind::Random },
     Step { name: "test", kind: Kind::Test },
 ];
 

@@ -5,21 +5,37 @@ use super::statement::{Expected, Expression, Modify, TYPES};
 use super::{Kind, Refused};
 use crate::atomic::Ordering;
 
+/// The calls that are no operations of C11.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
+pub enum Call {
+    /// `futex_wait`
     Wait,
+    /// `futex_wait_timeout`
     WaitTimeout,
+    /// `futex_wake`
     Wake,
+    /// `mutex_lock`
     Lock,
+    /// `mutex_unlock`
     Unlock,
+    /// `sem_wait`
     Take,
+    /// `sem_post`
     Post,
+    /// `park`
     Park,
+    /// `unpark`
     Unpark,
+    /// `sigmask`
     Mask,
+    /// `sigunmask`
     Unmask,
+    /// `raise`
     Raise,
+    /// `assume`
     Assume,
+    /// `sched_yield`
+    Yield,
 }
 
 const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
@@ -36,7 +52,15 @@ const CALLS: &[(&str, Call, Option<Kind>, bool)] = &[
     ("sigunmask", Call::Unmask, None, false),
     ("raise", Call::Raise, None, false),
     ("assume", Call::Assume, None, true),
+    ("sched_yield", Call::Yield, None, false),
 ];
+
+impl Call {
+    /// Its name in a test.
+    pub fn name(self) -> &'static str {
+        CALLS.iter().find(|(_, call, ..)| *call == self).map_or("", |(name, ..)| name)
+    }
+}
 
 impl Reader {
     /// The name of a pointer, in parentheses and with casts if need be; `&*x` is `x`.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 
-use super::run::{Machine, Values};
-use super::{Litmus, Name, Quantifier};
+use super::machine::Values;
+use super::{Litmus, Name, Quantifier, run};
 use crate::Explorer;
 use crate::end::End;
 use crate::graph::Graph;
@@ -40,17 +40,30 @@ impl fmt::Display for Line {
     }
 }
 
+/// The ends of the executions of a test, as an engine found them.
+#[derive(Debug)]
+pub struct Ends {
+    /// Each end, with the number of executions and the graph of one.
+    pub ends: BTreeMap<End<Values>, (u64, Option<Graph>)>,
+    /// Whether everything was run.
+    pub is_complete: bool,
+    /// How many distinct graphs the executions had, if the engine has graphs.
+    pub distinct: Option<u64>,
+    /// How many runs came to no end.
+    pub discarded: u64,
+}
+
 /// What a test gave.
 #[derive(Debug)]
 pub struct Judged {
     /// The names whose values the outcomes have.
     pub names: Vec<Name>,
-    /// The outcomes, with the number of executions and the graph of one.
-    pub outcomes: BTreeMap<Line, (u64, Graph)>,
+    /// The outcomes, with the number of executions and the graph of one, if the engine has graphs.
+    pub outcomes: BTreeMap<Line, (u64, Option<Graph>)>,
     /// How many executions there were.
     pub explored: u64,
-    /// How many distinct graphs they had.
-    pub distinct: u64,
+    /// How many distinct graphs they had, if the engine has graphs.
+    pub distinct: Option<u64>,
     /// How many runs came to no end.
     pub discarded: u64,
     /// Whether everything was run.
@@ -60,6 +73,8 @@ pub struct Judged {
     /// The same, as if plain accesses that race had the values that they read and wrote here: what herd tells
     /// beside its mark of an undefined test.
     pub holds_with_races: Option<bool>,
+    /// An outcome that answers the question: one that `exists` asks for, or that contradicts the others.
+    pub witness: Option<Line>,
     /// Outcomes that the file names, and that did not occur.
     pub missing: Vec<Line>,
     /// Outcomes that occurred, and that the file does not name.
@@ -79,6 +94,13 @@ impl Judged {
             && self.missing.is_empty()
             && self.extra.is_empty()
             && self.wrong_count.is_none()
+    }
+
+    /// The same for a verdict: `None` if not everything was run. A test that C gives no meaning is not as it
+    /// says, unless it says so.
+    pub fn verdict_of_file(&self) -> Option<bool> {
+        let races = self.outcomes.contains_key(&Line::Race) && !self.has_expectation;
+        self.is_complete.then(|| self.is_as_said() && !races)
     }
 }
 
@@ -120,14 +142,21 @@ impl Litmus {
         let mut explorer = explorer.clone().distinct();
         explorer.rules.races_end = false;
         explorer.rules.reorders |= self.reorders;
-        let report = explorer.run_with_last(move || Machine::start(Rc::clone(&test)));
-        let names = self.names();
+        let report = explorer.run_with_last(move || run::start(&test));
         let is_complete = report.is_complete() && !report.ends.keys().any(|end| matches!(end, End::Panic(_)));
-        let (explored, discarded) = (report.explored, report.discarded);
-        let distinct = report.distinct.unwrap_or(explored);
-        let mut outcomes: BTreeMap<Line, (u64, Graph)> = BTreeMap::new();
-        let (mut some, mut all) = (false, true);
-        for (end, found) in report.ends {
+        let ends = report.ends.into_iter().map(|(end, found)| (end, (found.count, Some(found.graph))));
+        let ends = Ends { ends: ends.collect(), is_complete, distinct: report.distinct, discarded: report.discarded };
+        self.judge(ends)
+    }
+
+    /// Judges what an engine found.
+    pub fn judge(&self, ends: Ends) -> Judged {
+        let Ends { ends, is_complete, distinct, discarded } = ends;
+        let names = self.names();
+        let explored = ends.values().map(|(count, _)| count).sum();
+        let mut outcomes: BTreeMap<Line, (u64, Option<Graph>)> = BTreeMap::new();
+        let (mut some, mut all, mut witness) = (false, true, None);
+        for (end, (count, graph)) in ends {
             let line = match &end {
                 End::Done(values) => {
                     let value = |name: &Name| self.value(values, name);
@@ -140,19 +169,26 @@ impl Litmus {
                     if self.filter.as_ref().is_some_and(|filter| !filter.holds(&asked)) {
                         continue;
                     }
+                    let line = match values.races {
+                        true => Line::Race,
+                        false => Line::Values(names.iter().map(value).collect()),
+                    };
                     if let Some(condition) = &self.condition {
                         let holds = condition.formula.holds(&asked);
                         some |= holds;
                         all &= holds;
+                        if holds != (condition.quantifier == Quantifier::Forall) {
+                            witness.get_or_insert_with(|| line.clone());
+                        }
                     }
-                    if values.races { Line::Race } else { Line::Values(names.iter().map(value).collect()) }
+                    line
                 }
                 End::Deadlock => Line::Deadlock,
                 End::Livelock => Line::Livelock,
                 End::Race(_) => Line::Race,
                 End::Panic(_) | End::Limit(_) => Line::Limit,
             };
-            outcomes.entry(line).or_insert_with(|| (0, found.graph)).0 += found.count;
+            outcomes.entry(line).or_insert((0, graph)).0 += count;
         }
         let holds_with_races = self.condition.as_ref().map(|condition| match condition.quantifier {
             Quantifier::Exists => some,
@@ -164,7 +200,8 @@ impl Litmus {
         let wanted = self.expect.as_ref().map(|expect| &expect.lines);
         let missing = wanted.map_or(Vec::new(), |wanted| wanted.difference(&occurred).cloned().collect());
         let extra = wanted.map_or(Vec::new(), |wanted| occurred.difference(wanted).cloned().collect());
-        let wrong_count = self.executions.filter(|&executions| executions != explored);
+        // An engine without graphs runs some executions more than once.
+        let wrong_count = self.executions.filter(|&executions| distinct.is_some() && executions != explored);
         let has_expectation = self.expect.is_some();
         Judged {
             names,
@@ -175,6 +212,7 @@ impl Litmus {
             is_complete,
             holds,
             holds_with_races,
+            witness,
             missing,
             extra,
             wrong_count,

@@ -12,7 +12,7 @@
 //! - Functions: `sigmask()`, `sigunmask()` (the handler's signal), `raise()`; `futex_wait(x, v)`,
 //!   `futex_wait_timeout(x, v)` (0 woken, 1 changed, 2 interrupted, 3 timed out), `futex_wake(x, n)`;
 //!   `mutex_lock(m)`, `mutex_unlock(m)`; `sem_wait(s)`, `sem_post(s)`; `park()`, `unpark(0)` (a thread's
-//!   number); `assume(v)` leaves out the executions in which it is 0.
+//!   number); `assume(v)` leaves out the executions in which it is 0; `sched_yield()` has no effect.
 //! - A comment `(* expect 1:r0 x … *)` names registers and locations in its first line, and has an outcome in
 //!   each line after it: a value for each, or `deadlock`, `livelock`, `race`. The set is exact. `(*
 //!   executions 4 *)` is the number of graphs. `(* compiler reorders *)` asks for
@@ -20,17 +20,26 @@
 
 mod call;
 mod condition;
+mod explained;
 mod judge;
+#[doc(hidden)]
+pub mod machine;
 mod parse;
+mod question;
 mod run;
 mod show;
 mod statement;
 mod token;
+mod uses;
 
 use std::fmt;
 
+pub use call::Call;
 pub use condition::{Condition, Quantifier};
-pub use judge::{Judged, Line};
+pub use judge::{Ends, Judged, Line};
+pub use show::Executions;
+pub use statement::Modify;
+pub use uses::Use;
 
 /// Why a file was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +63,12 @@ impl std::error::Error for Refused {}
 pub struct Litmus {
     /// Its name.
     pub name: String,
-    pub(crate) locations: Vec<Location>,
-    pub(crate) threads: Vec<Body>,
-    /// A handler, with the thread that it interrupts.
-    pub(crate) handlers: Vec<(usize, Body)>,
+    /// Its locations.
+    pub locations: Vec<Location>,
+    /// Its threads.
+    pub threads: Vec<Body>,
+    /// Its handlers, each with the thread that it interrupts.
+    pub handlers: Vec<(usize, Body)>,
     /// What is asked.
     pub condition: Option<Condition>,
     pub(crate) filter: Option<condition::Formula>,
@@ -69,23 +80,33 @@ pub struct Litmus {
     pub reorders: bool,
 }
 
+/// A location.
 #[derive(Debug, Clone)]
-pub(crate) struct Location {
-    pub(crate) name: String,
-    pub(crate) init: i64,
-    pub(crate) kind: Kind,
+pub struct Location {
+    /// Its name.
+    pub name: String,
+    /// Its initial value.
+    pub init: i64,
+    /// What it is.
+    pub kind: Kind,
 }
 
+/// The kinds of locations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A word.
     Word,
+    /// A word for which threads wait.
     Futex,
+    /// A mutex.
     Mutex,
+    /// A semaphore; its initial value is its count.
     Semaphore,
 }
 
+/// A thread or a handler.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Body {
+pub struct Body {
     pub(crate) name: String,
     pub(crate) registers: Vec<String>,
     pub(crate) statements: Vec<parse::Statement>,

@@ -1,9 +1,8 @@
-//! The reader of litmus files: initial values, threads, conditions, and our comments. See `statement.rs` for
-//! C.
+//! The reader of litmus files: initial values, threads, and our comments. See `statement.rs` for C, and
+//! `question.rs` for conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::condition::{Condition, Formula, Quantifier};
 use super::statement::is_word;
 use super::token::{Token, tokens};
 use super::{Body, Expect, Kind, Line, Litmus, Location, Name, Refused};
@@ -18,12 +17,18 @@ pub(crate) struct Reader {
     /// The parameters of the current thread: whether they are atomic.
     pub(crate) parameters: BTreeMap<String, bool>,
     pub(crate) registers: Vec<String>,
+    /// How deep the parser is in brackets and blocks.
+    depth: usize,
 }
 
+/// The deepest nesting that is read: each level takes a part of the stack.
+pub(super) const DEEPEST: usize = 100;
+
 pub(crate) fn read(text: &str) -> Result<Litmus, Refused> {
-    let (tokens, comments) = tokens(text)?;
+    // Some editors begin a file with a mark of the byte order.
+    let (tokens, comments) = tokens(text.trim_start_matches('\u{feff}'))?;
     let mut reader =
-        Reader { tokens, at: 0, locations: Vec::new(), parameters: BTreeMap::new(), registers: Vec::new() };
+        Reader { tokens, at: 0, locations: Vec::new(), parameters: BTreeMap::new(), registers: Vec::new(), depth: 0 };
     if !reader.eat("C") {
         return Err(reader.refuse(&format!("a test of the language {}", reader.peek())));
     }
@@ -113,13 +118,30 @@ impl Reader {
     pub(crate) fn number(&mut self) -> Result<i64, Refused> {
         let sign = if self.eat("-") { -1 } else { 1 };
         let text = self.next()?;
-        let is_hex = text.starts_with("0x") || text.starts_with("0X");
         let digits = text.trim_end_matches(['u', 'U', 'l', 'L']);
-        let value = if is_hex { i64::from_str_radix(&digits[2..], 16) } else { digits.parse() };
-        value.map(|value: i64| sign * value).map_err(|_| {
+        let hexadecimal = digits.strip_prefix("0x").or(digits.strip_prefix("0X"));
+        let octal = digits.strip_prefix('0').filter(|digits| !digits.is_empty());
+        let value = match (hexadecimal, octal) {
+            (Some(digits), _) => i128::from_str_radix(digits, 16),
+            (None, Some(digits)) => i128::from_str_radix(digits, 8),
+            (None, None) => digits.parse(),
+        };
+        let value = value.ok().and_then(|value| i64::try_from(sign * value).ok());
+        value.ok_or_else(|| {
             self.at -= 1;
             self.refuse(&format!("`{text}` where a number is expected"))
         })
+    }
+
+    /// Reads what is one level deeper.
+    pub(crate) fn deeper<R>(&mut self, inner: impl FnOnce(&mut Self) -> Result<R, Refused>) -> Result<R, Refused> {
+        if self.depth == DEEPEST {
+            return Err(self.refuse(&format!("a nesting of more than {DEEPEST} levels")));
+        }
+        self.depth += 1;
+        let read = inner(self);
+        self.depth -= 1;
+        read
     }
 
     pub(crate) fn location(&mut self, name: &str, kind: Kind) -> usize {
@@ -237,127 +259,6 @@ impl Reader {
         }
         self.block(&mut statements)?;
         Ok(Body { name: number.to_string(), registers: std::mem::take(&mut self.registers), statements })
-    }
-
-    fn questions(&mut self, test: &mut Litmus) -> Result<(), Refused> {
-        loop {
-            match self.peek() {
-                "" => return Ok(()),
-                "locations" => {
-                    self.at += 1;
-                    self.expect("[")?;
-                    while !self.eat("]") {
-                        if !self.eat(";") && !self.eat(",") {
-                            // A type may stand before the name.
-                            while is_word(self.peek()) && (is_word(self.ahead(1)) || self.ahead(2) == ":") {
-                                self.at += 1;
-                            }
-                            let name = self.name()?;
-                            test.shown.push(name);
-                        }
-                    }
-                }
-                "filter" => {
-                    self.at += 1;
-                    test.filter = Some(self.formula()?);
-                }
-                "exists" | "~" | "forall" | "not" => {
-                    let quantifier = match self.next()?.as_str() {
-                        "exists" => Quantifier::Exists,
-                        "forall" => Quantifier::Forall,
-                        _ => {
-                            self.expect("exists")?;
-                            Quantifier::NotExists
-                        }
-                    };
-                    test.condition = Some(Condition { quantifier, formula: self.formula()? });
-                }
-                other => return Err(self.refuse(&format!("`{other}` after the threads"))),
-            }
-        }
-    }
-
-    /// The names in the questions must be there: a misspelt one would make a condition false.
-    fn check_names(&self, test: &Litmus) -> Result<(), Refused> {
-        let mut names = test.shown.clone();
-        let formulas = test.condition.iter().map(|condition| &condition.formula).chain(&test.filter);
-        formulas.for_each(|formula| formula.names(&mut names));
-        let bodies: Vec<_> = test.threads.iter().chain(test.handlers.iter().map(|(_, body)| body)).collect();
-        let is_known = |name: &Name| match name {
-            Name::Location(name) => self.locations.iter().any(|location| location.name == *name),
-            Name::Register(thread, register) => {
-                bodies.iter().any(|body| body.name == *thread && body.registers.contains(register))
-            }
-        };
-        match names.iter().find(|name| !is_known(name)) {
-            Some(name) => Err(self.refuse(&format!("the question about `{name}`, which is not there,"))),
-            None => Ok(()),
-        }
-    }
-
-    fn name(&mut self) -> Result<Name, Refused> {
-        if self.eat("[") {
-            let name = self.next()?;
-            self.expect("]")?;
-            return Ok(Name::Location(name));
-        }
-        let first = self.next()?;
-        // `P0:r0` is `0:r0`.
-        let thread = first.strip_prefix('P').filter(|number| number.parse::<usize>().is_ok());
-        if self.eat(":") {
-            Ok(Name::Register(thread.unwrap_or(&first).to_owned(), self.next()?))
-        } else {
-            Ok(Name::Location(first))
-        }
-    }
-
-    fn formula(&mut self) -> Result<Formula, Refused> {
-        let left = self.or()?;
-        if !self.eat("=>") {
-            return Ok(left);
-        }
-        Ok(Formula::Or(Box::new(Formula::Not(Box::new(left))), Box::new(self.formula()?)))
-    }
-
-    fn or(&mut self) -> Result<Formula, Refused> {
-        let mut all = self.and()?;
-        while self.eat("\\/") {
-            all = Formula::Or(Box::new(all), Box::new(self.and()?));
-        }
-        Ok(all)
-    }
-
-    fn and(&mut self) -> Result<Formula, Refused> {
-        let mut all = self.atom()?;
-        while self.eat("/\\") {
-            all = Formula::And(Box::new(all), Box::new(self.atom()?));
-        }
-        Ok(all)
-    }
-
-    fn atom(&mut self) -> Result<Formula, Refused> {
-        if self.eat("~") || self.eat("not") {
-            return Ok(Formula::Not(Box::new(self.atom()?)));
-        }
-        if self.eat("(") {
-            let inner = self.formula()?;
-            self.expect(")")?;
-            return Ok(inner);
-        }
-        if self.eat("true") {
-            return Ok(Formula::True(true));
-        }
-        if self.eat("false") {
-            return Ok(Formula::True(false));
-        }
-        let name = self.name()?;
-        let is_not = self.eat("!=");
-        if !is_not && !self.eat("==") {
-            self.expect("=")?;
-        }
-        let is_number = self.peek().starts_with(|c: char| c.is_ascii_digit() || c == '-') && self.ahead(1) != ":";
-        let is = if is_number { Formula::Is(name, self.number()?) } else { Formula::Same(name, self.name()?) };
-        Ok(if is_not { Formula::Not(Box::new(is)) } else { is })
     }
 
     /// Our comments: the outcomes and the number of executions to expect.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::explained::explained;
 use super::{Judged, Litmus, Location};
 use crate::graph::{Event, Graph, Id, Kind, THREADS, bits};
 
@@ -24,16 +25,27 @@ impl Judged {
         }
     }
 
-    /// The outcomes, the verdict, and, with `executions`, an execution of each outcome.
-    pub fn show(&self, test: &Litmus, executions: bool) -> String {
+    /// The outcomes, the verdict, and executions with what makes their memory order weak.
+    pub fn show(&self, test: &Litmus, executions: Executions) -> String {
         Shown { judged: self, test, executions }.to_string()
     }
+}
+
+/// The outcomes of which an execution is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executions {
+    /// Each.
+    All,
+    /// The one that answers the question of the file: a witness.
+    Witness,
+    /// None.
+    None,
 }
 
 struct Shown<'a> {
     judged: &'a Judged,
     test: &'a Litmus,
-    executions: bool,
+    executions: Executions,
 }
 
 impl fmt::Display for Shown<'_> {
@@ -45,8 +57,16 @@ impl fmt::Display for Shown<'_> {
         for (line, (count, graph)) in &judged.outcomes {
             let mark = if judged.extra.contains(line) { "  unexpected" } else { "" };
             writeln!(f, "  {count:5}  {line}{mark}")?;
-            if *executions {
+            let is_shown = match executions {
+                Executions::All => true,
+                Executions::Witness => judged.witness.as_ref() == Some(line),
+                Executions::None => false,
+            };
+            if let Some(graph) = graph.as_ref().filter(|_| is_shown) {
                 write!(f, "{}", columns(test, graph))?;
+                for line in explained(graph, |id| location_of(test, graph, id)).lines() {
+                    writeln!(f, "           {line}")?;
+                }
             }
         }
         for line in &judged.missing {
@@ -58,11 +78,13 @@ impl fmt::Display for Shown<'_> {
         if let Some(wrong) = judged.wrong_count {
             writeln!(f, "  {} executions; the file says {wrong}", judged.explored)?;
         }
-        writeln!(
-            f,
-            "  {} executions, {} distinct; {} runs discarded",
-            judged.explored, judged.distinct, judged.discarded
-        )
+        match judged.distinct {
+            Some(distinct) => {
+                let Judged { explored, discarded, .. } = judged;
+                writeln!(f, "  {explored} executions, {distinct} distinct; {discarded} runs discarded")
+            }
+            None => writeln!(f, "  {} executions", judged.explored),
+        }
     }
 }
 
@@ -97,6 +119,17 @@ fn location_names(test: &Litmus) -> Vec<String> {
     names
 }
 
+/// The name of the location that an event accesses.
+fn location_of(test: &Litmus, graph: &Graph, id: Id) -> String {
+    name_of(&location_names(test), graph, graph.event(id))
+}
+
+fn name_of(names: &[String], graph: &Graph, event: &Event) -> String {
+    let (slot, number) = graph.locations[event.loc as usize].name;
+    let known = names.get(usize::from(number)).filter(|_| slot == 0);
+    known.cloned().unwrap_or_else(|| format!("location {number} of P{slot}"))
+}
+
 fn describe(names: &[String], graph: &Graph, event: &Event) -> Option<String> {
     let order = match event.ord {
         0 => "",
@@ -105,11 +138,7 @@ fn describe(names: &[String], graph: &Graph, event: &Event) -> Option<String> {
         ord if ord & bits::SC != 0 => ".sc",
         _ => ".ar",
     };
-    let location = || {
-        let (slot, number) = graph.locations[event.loc as usize].name;
-        let known = names.get(usize::from(number)).filter(|_| slot == 0);
-        format!("{}{order}", known.cloned().unwrap_or_else(|| format!("location {number} of P{slot}")))
-    };
+    let location = || format!("{}{order}", name_of(names, graph, event));
     match event.kind {
         Kind::Load => {
             let from = if event.src == Id::INIT {

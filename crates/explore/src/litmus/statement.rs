@@ -1,7 +1,7 @@
 //! The C of litmus tests: statements and expressions.
 
 use super::call::Call;
-use super::parse::Reader;
+use super::parse::{DEEPEST, Reader};
 use super::{Kind, Refused};
 use crate::atomic::Ordering;
 
@@ -41,13 +41,20 @@ pub(crate) enum Expression {
     Call(Call, usize, Option<Box<Expression>>),
 }
 
+/// What a read-modify-write does.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Modify {
+pub enum Modify {
+    /// Adds.
     Add,
+    /// Subtracts.
     Sub,
+    /// And, bit by bit.
     And,
+    /// Or, bit by bit.
     Or,
+    /// Exclusive or, bit by bit.
     Xor,
+    /// Replaces.
     Swap,
 }
 
@@ -127,6 +134,10 @@ impl Reader {
     }
 
     fn statement(&mut self, into: &mut Vec<Statement>) -> Result<(), Refused> {
+        self.deeper(|reader| reader.statement_within(into))
+    }
+
+    fn statement_within(&mut self, into: &mut Vec<Statement>) -> Result<(), Refused> {
         match self.peek() {
             "" => return Err(self.refuse("the end of the file in a thread")),
             ";" => {
@@ -248,10 +259,19 @@ impl Reader {
     pub(crate) fn expression(&mut self, level: usize) -> Result<Expression, Refused> {
         let Some(operators) = LEVELS.get(level) else { return self.unary() };
         let mut left = self.expression(level + 1)?;
+        let mut count = 0;
         while operators.contains(&self.peek()) {
+            // The tree of a chain is as deep as the chain is long.
+            count += 1;
+            if count > DEEPEST {
+                return Err(self.refuse(&format!("a chain of more than {DEEPEST} operators")));
+            }
             let operator = self.next()?;
             let right = self.expression(level + 1)?;
             left = Expression::Binary(operator, Box::new(left), Box::new(right));
+        }
+        if level == 0 && matches!(self.peek(), "/" | "%") {
+            return Err(self.refuse(&format!("the operator `{}`", self.peek())));
         }
         if level == 0 && self.eat("?") {
             let then = self.expression(0)?;
@@ -263,11 +283,16 @@ impl Reader {
     }
 
     fn unary(&mut self) -> Result<Expression, Refused> {
+        self.deeper(Self::unary_within)
+    }
+
+    fn unary_within(&mut self) -> Result<Expression, Refused> {
         match self.peek() {
             "!" => {
                 self.next()?;
                 Ok(Expression::Not(Box::new(self.unary()?)))
             }
+            "-" if self.ahead(1).starts_with(|c: char| c.is_ascii_digit()) => Ok(Expression::Number(self.number()?)),
             "-" => {
                 self.next()?;
                 Ok(Expression::Negative(Box::new(self.unary()?)))
@@ -306,7 +331,15 @@ impl Reader {
                 if self.parameters.contains_key(&name) || matches!(self.peek(), "[" | "." | "->") {
                     return Err(self.refuse(&format!("the address `{name}` as a value")));
                 }
-                Ok(Expression::Register(self.register(&name)))
+                match name.as_str() {
+                    "true" => Ok(Expression::Number(1)),
+                    "false" => Ok(Expression::Number(0)),
+                    // A constant of a header would be a register that nothing has set.
+                    _ if !self.registers.contains(&name) => {
+                        Err(self.refuse(&format!("`{name}`, which nothing declares or sets before,")))
+                    }
+                    _ => Ok(Expression::Register(self.register(&name))),
+                }
             }
             word if word.starts_with(|c: char| c.is_ascii_digit()) => Ok(Expression::Number(self.number()?)),
             word => Err(self.refuse(&format!("`{word}` in an expression"))),

@@ -3,7 +3,8 @@
 //!
 //! `EXPLORE_PROGRAMS` sets the number of programs (2,000), `EXPLORE_SEED` the first seed (1). Program *n* has
 //! the seed first + n, so that one failing program is repeated with `EXPLORE_PROGRAMS=1 EXPLORE_SEED=<its
-//! seed>`. The tests of two handlers and of the compiler take a tenth of that number.
+//! seed>`; `cargo xtask ci --only random` sets both. The tests of two handlers and of the compiler take a
+//! tenth of that number.
 
 mod arrive;
 mod enumerate;
@@ -106,7 +107,7 @@ fn handlers_that_interrupt_each_other_are_those_of_the_enumerator() {
     }
     println!("{programs} programs with two handlers from seed {first}, {nested} of them of one thread");
     assert_eq!(wrong, [], "seeds of programs with a difference");
-    assert!(nested * 4 > programs, "{nested} of {programs}");
+    assert!(programs < 100 || nested * 4 > programs, "{nested} of {programs}");
 }
 
 /// What a handler sees of what the compiler may reorder is what it sees in some permutation of the thread. A

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sigproof_shim::native::os::clock;
 
 use super::driver::{self, Observer, Options};
+use super::litmus::{self, Judgement};
 use super::orderings::{self, Caught, Effort, Used};
 use super::state::State;
 use super::{Engine, Entry, counterexample};
@@ -26,7 +27,7 @@ pub struct Exploring;
 
 impl Dialect for Exploring {
     const NAME: &'static str = "model";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Order = Order;
     type Event = Event;
 }
@@ -62,6 +63,8 @@ pub enum Order {
         #[serde(default)]
         explain: bool,
     },
+    /// Judge a litmus test.
+    Judge(litmus::Order),
 }
 
 /// How far to go.
@@ -118,6 +121,8 @@ pub enum Event {
     },
     /// The result of a weakening: the model that failed, if one did.
     Weakened(Option<Caught>),
+    /// The result of a litmus test.
+    Judged(Box<Judgement>),
     /// The order cannot be carried out.
     Refused(String),
     /// This machine lacks something for it.
@@ -180,6 +185,7 @@ pub fn main(registry: &Registry) -> ExitCode {
             entries.sort_by_key(|entry| selection.setups.iter().position(|label| *label == entry.label()));
             teller.tell(&Event::Weakened(orderings::weaken(&entries, &used, &to, effort, explain)));
         }
+        Order::Judge(order) => teller.tell(&Event::Judged(Box::new(litmus::judge(&order)))),
     }
     ExitCode::SUCCESS
 }

@@ -63,6 +63,8 @@ mod unsupported;
 
 pub use choices::Choices;
 
+#[cfg(loom)]
+pub use crate::simulated::THREADS;
 #[cfg(any(loom, sigproof_graph))]
 pub use crate::simulated::engine::{Joiner, available, explore, fail, handle, interruptible, lacking, replay, spawn};
 #[cfg(any(loom, sigproof_graph))]

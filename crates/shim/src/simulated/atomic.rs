@@ -218,7 +218,7 @@ atomic!(AtomicU32, u32, "{:#x}", []);
 atomic!(AtomicU64, u64, "{:#x}", []);
 atomic!(AtomicUsize, usize, "{:#x}", []);
 atomic!(AtomicPtr, *mut T, "{:p}", [T]);
-arithmetic!(AtomicU32, u32, fetch_add fetch_sub fetch_or fetch_and);
+arithmetic!(AtomicU32, u32, fetch_add fetch_sub fetch_or fetch_and fetch_xor);
 arithmetic!(AtomicU64, u64, fetch_add fetch_sub fetch_or fetch_and);
 arithmetic!(AtomicUsize, usize, fetch_add fetch_sub fetch_or fetch_and);
 

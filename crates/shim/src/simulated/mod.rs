@@ -52,3 +52,5 @@ pub use graphed::ghost;
 pub use graphed::statics::{LocalKey, PerExecution};
 #[cfg(loom)]
 use loomed as below;
+#[cfg(loom)]
+pub use loomed::THREADS;

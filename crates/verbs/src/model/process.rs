@@ -200,6 +200,7 @@ fn subject(order: &Order) -> String {
             selection.setups.join(", ")
         }
         Order::Replay(token) => token.split('@').next().unwrap_or_default().to_owned(),
+        Order::Judge(order) => order.text.lines().next().unwrap_or_default().to_owned(),
     }
 }
 

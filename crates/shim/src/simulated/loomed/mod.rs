@@ -23,7 +23,7 @@ pub(super) use loom::sync::atomic;
 pub(super) use readers::Readers;
 
 /// The most threads of a model.
-pub(super) const THREADS: usize = loom::MAX_THREADS;
+pub const THREADS: usize = loom::MAX_THREADS;
 
 /// How often a loop that gives up tries.
 pub(super) const TRIES: u32 = 2;
