@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::graph::{Op, Until, bits};
-use crate::run::{Access, Request, access, after, deliver, is_ended, reorder, step, with};
+use crate::run::{Access, Request, access, after, deliver, fails_weakly, may_fail_weakly, reorder, step, with};
 
 pub use core::sync::atomic::Ordering;
 
@@ -98,10 +98,16 @@ fn modify_now(what: Access) -> u64 {
 fn weak(location: u32, values: [u64; 2], success: Ordering, failure: Ordering) -> Result<u64, u64> {
     let [current, new] = values;
     deliver();
-    if step(Request::Choice(2)) == 0 || is_ended() {
+    let may_fail = may_fail_weakly();
+    if !may_fail || step(Request::Choice(2)) == 0 {
         let old = modify_now(Access::rmw(location, Op::Cas(current, new), order(success), order(failure)));
-        return if old == current { Ok(old) } else { Err(old) };
+        if old != current {
+            return Err(old);
+        }
+        with(|run| run.weak_bound_met |= !may_fail && !run.ended);
+        return Ok(old);
     }
+    fails_weakly();
     // The compiler does not know that it fails: accesses keep to the order of its success.
     reorder::fence_of_compiler(order(success) | order(failure));
     // With another value the strong form fails as well: that is the other branch.

@@ -45,10 +45,13 @@ pub struct Report<T> {
     pub left: usize,
     /// The most graphs that waited at a time.
     pub deepest: usize,
+    /// Whether some weak compare-and-exchange succeeded that might have failed as well, had
+    /// [`Explorer::weak_failures`] allowed more: executions were left out.
+    pub weak_bound_met: bool,
 }
 
 impl<T: Ord> Report<T> {
-    /// Whether every execution was run to its end.
+    /// Whether every execution was run to its end that the bounds of the [`Explorer`] allow.
     pub fn is_complete(&self) -> bool {
         self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_)))
     }
@@ -61,7 +64,7 @@ impl<T: Ord> Report<T> {
 
 impl Default for Explorer {
     fn default() -> Self {
-        let rules = Rules { events: 4096, turns: 8, unmerged: false, races_end: true, spurious: 0, reorders: false };
+        let rules = Rules { events: 4096, turns: 8, unmerged: false, races_end: true, spurious: 0, weak_failures: 1, reorders: false };
         Self { rules, most: None, time: None, distinct: false, fault: Fault::None }
     }
 }
@@ -92,6 +95,15 @@ impl Explorer {
     #[must_use]
     pub fn spurious(mut self, most: u32) -> Self {
         self.rules.spurious = most;
+        self
+    }
+
+    /// At most this many weak compare-and-exchanges of each thread fail though the value is the expected one;
+    /// one without this. A loop that tries again has an execution for each number of failures, so that some
+    /// bound must be; `u32::MAX` is none. [`Report::weak_bound_met`] says whether it mattered.
+    #[must_use]
+    pub fn weak_failures(mut self, most: u32) -> Self {
+        self.rules.weak_failures = most;
         self
     }
 
@@ -168,8 +180,15 @@ impl Explorer {
         };
         let mut run = Run::new(self.rules);
         run.search.fault = self.fault;
-        let mut report =
-            Report { ends: BTreeMap::new(), explored: 0, distinct: None, discarded: 0, left: 0, deepest: 0 };
+        let mut report = Report {
+            ends: BTreeMap::new(),
+            explored: 0,
+            distinct: None,
+            discarded: 0,
+            left: 0,
+            deepest: 0,
+            weak_bound_met: false,
+        };
         let mut seen = HashSet::new();
         let begun = Instant::now();
         loop {
@@ -204,6 +223,7 @@ impl Explorer {
             }
         }
         report.deepest = run.search.deepest;
+        report.weak_bound_met = run.weak_bound_met;
         report.distinct = self.distinct.then_some(seen.len() as u64);
         report
     }

@@ -38,8 +38,9 @@
 //! [`Explorer::compiler_reorders`], as the compiler may have reordered those that no
 //! [`compiler_fence`](atomic::compiler_fence) keeps in place.
 //!
-//! A weak compare-and-exchange may fail, and a time-out may expire, as the environment chooses. Spurious
-//! wake-ups are chosen as well, as many as [`Explorer::spurious`] allows.
+//! A time-out may expire as the environment chooses. A weak compare-and-exchange may fail though the value is
+//! the expected one, as often in each thread as [`Explorer::weak_failures`] allows; and a wake-up may be
+//! spurious, as often as [`Explorer::spurious`] allows.
 //!
 //! # Limits
 //!

@@ -117,7 +117,7 @@ impl Litmus {
     /// Runs all executions.
     pub fn run(&self, explorer: &Explorer) -> Judged {
         let test = Rc::new(self.clone());
-        let mut explorer = explorer.clone().distinct();
+        let mut explorer = explorer.clone().distinct().weak_failures(u32::MAX);
         explorer.rules.races_end = false;
         explorer.rules.reorders |= self.reorders;
         let report = explorer.run_with_last(move || Machine::start(Rc::clone(&test)));

@@ -33,7 +33,8 @@ use crate::signal::Signals;
 pub(crate) use fiber::start as fiber_start;
 pub(crate) use follow::Guide;
 pub(crate) use points::{
-    after, assume, deliver, halt_here, interrupt, may_wake_spuriously, spin_turn, wakes_spuriously,
+    after, assume, deliver, fails_weakly, halt_here, interrupt, may_fail_weakly, may_wake_spuriously, spin_turn,
+    wakes_spuriously,
 };
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
@@ -65,6 +66,8 @@ pub(crate) struct Fiber {
     pub(crate) turns: usize,
     /// How many of its wake-ups were spurious.
     pub(crate) spurious: u32,
+    /// How many of its weak exchanges failed though the value was the expected one.
+    pub(crate) weak_failures: u32,
     pub(crate) signals: Signals,
     pub(crate) contexts: crate::cell::Contexts,
     pub(crate) order: reorder::Order,
@@ -90,6 +93,8 @@ pub(crate) struct Rules {
     pub(crate) races_end: bool,
     /// How many wake-ups of each thread may be spurious.
     pub(crate) spurious: u32,
+    /// How many weak exchanges of each thread may fail though the value is the expected one.
+    pub(crate) weak_failures: u32,
     /// Whether handlers see what the compiler may reorder.
     pub(crate) reorders: bool,
 }
@@ -108,6 +113,8 @@ pub(crate) struct Run {
     pub(crate) last: Vec<(u32, u64)>,
     /// The two accesses of the race that ended the execution.
     pub(crate) raced: Option<[Point; 2]>,
+    /// Whether, in any run, a weak exchange succeeded that [`Rules::weak_failures`] kept from failing.
+    pub(crate) weak_bound_met: bool,
     /// The execution to repeat, if one is to be.
     pub(crate) guide: Option<Guide>,
     stacks: Vec<fiber::Stack>,
@@ -149,6 +156,7 @@ impl Run {
             actions: Vec::new(),
             last: Vec::new(),
             raced: None,
+            weak_bound_met: false,
             guide: None,
             stacks: Vec::new(),
         }
