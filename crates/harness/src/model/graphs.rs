@@ -68,8 +68,10 @@ fn level(
 ) {
     let environment = environment(entry, most);
     let is_new = from.is_empty();
+    let weak_failures = options.weak_failures.unwrap_or(entry.model.weak_failures);
     let limits = Limits {
         preemptions: None,
+        weak_failures,
         until: options.until,
         from,
         keep: options.keep,
@@ -101,6 +103,9 @@ fn level(
     found.plans += usize::from(is_new);
     found.executions += explored.executions;
     found.discarded += explored.discarded;
+    if explored.weak_bound_met {
+        found.weak_failures = Some(weak_failures);
+    }
     found.signals += explored.deliveries;
     found.well += explored.executions - failed;
     found.distinct = match (found.distinct, explored.distinct) {
