@@ -53,7 +53,7 @@ pub struct Report<T> {
 impl<T: Ord> Report<T> {
     /// Whether every execution was run to its end that the bounds of the [`Explorer`] allow.
     pub fn is_complete(&self) -> bool {
-        self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_)))
+        self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_) | End::Unrepeatable(_)))
     }
 
     /// Whether some execution ended so.
@@ -64,7 +64,15 @@ impl<T: Ord> Report<T> {
 
 impl Default for Explorer {
     fn default() -> Self {
-        let rules = Rules { events: 4096, turns: 8, unmerged: false, races_end: true, spurious: 0, weak_failures: 1, reorders: false };
+        let rules = Rules {
+            events: 4096,
+            turns: 8,
+            unmerged: false,
+            races_end: true,
+            spurious: 0,
+            weak_failures: 1,
+            reorders: false,
+        };
         Self { rules, most: None, time: None, distinct: false, fault: Fault::None }
     }
 }
@@ -75,14 +83,14 @@ impl Explorer {
         Self::default()
     }
 
-    /// At most this many events in an execution.
+    /// At most this many events in an execution; 4,096 without this.
     #[must_use]
     pub fn events(mut self, most: usize) -> Self {
         self.rules.events = most;
         self
     }
 
-    /// At most this many turns of loops that store something, for each thread.
+    /// At most this many turns of loops that store something, for each thread; 8 without this.
     #[must_use]
     pub fn turns(mut self, most: usize) -> Self {
         self.rules.turns = most;
@@ -199,6 +207,7 @@ impl Explorer {
                     value = then.map(|then| then());
                 }
             });
+            let is_void = matches!(end, Ok(End::Unrepeatable(_)));
             match end {
                 Ok(end) => {
                     report.explored += 1;
@@ -211,6 +220,11 @@ impl Explorer {
                     found.count += 1;
                 }
                 Err(Stop::Discard | Stop::At(_)) => report.discarded += 1,
+            }
+            // What would be found from here on means nothing.
+            if is_void {
+                report.left = run.search.waiting() + 1;
+                break;
             }
             if !run.search.advance() {
                 break;

@@ -269,13 +269,10 @@ fn a_bound_of_failures_is_told_where_it_matters() {
         assert_eq!(report.distinct, Some(report.explored));
         (report.explored, report.has(&End::Done(false)), report.weak_bound_met)
     };
-    assert_eq!([0, 1, 2, 3, u32::MAX].map(gives_up), [
-        (1, false, true),
-        (2, false, true),
-        (3, false, true),
-        (4, true, false),
-        (4, true, false)
-    ]);
+    assert_eq!(
+        [0, 1, 2, 3, u32::MAX].map(gives_up),
+        [(1, false, true), (2, false, true), (3, false, true), (4, true, false), (4, true, false)]
+    );
 }
 
 /// The bound is one of each thread.

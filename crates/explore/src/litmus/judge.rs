@@ -150,7 +150,7 @@ impl Litmus {
                 End::Deadlock => Line::Deadlock,
                 End::Livelock => Line::Livelock,
                 End::Race(_) => Line::Race,
-                End::Panic(_) | End::Limit(_) => Line::Limit,
+                End::Panic(_) | End::Limit(_) | End::Unrepeatable(_) => Line::Limit,
             };
             outcomes.entry(line).or_insert_with(|| (0, found.graph)).0 += found.count;
         }

@@ -70,7 +70,11 @@ impl Run {
                 Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val },
                 Step::Stores(_) | Step::Follows,
             ) => {
-                let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
+                let is_later = matches!(request, Request::StoreLater { .. });
+                let load = if is_later { open_load(self, slot) } else { None };
+                if is_later && load.is_none() {
+                    return self.leave();
+                }
                 let (ord, kernel, plain) = match request {
                     Request::Store { ord, kernel, .. } | Request::StoreLater { ord, kernel, .. } => {
                         (ord, kernel, false)

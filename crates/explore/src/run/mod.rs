@@ -111,6 +111,10 @@ pub(crate) struct Run {
     pub(crate) rules: Rules,
     pub(crate) actions: Vec<Option<Rc<crate::signal::Action>>>,
     pub(crate) last: Vec<(u32, u64)>,
+    /// The locations in the order in which the run before made them.
+    pub(crate) made: Vec<u32>,
+    /// How many this run has made.
+    pub(crate) made_now: usize,
     /// The two accesses of the race that ended the execution.
     pub(crate) raced: Option<[Point; 2]>,
     /// Whether, in any run, a weak exchange succeeded that [`Rules::weak_failures`] kept from failing.
@@ -155,6 +159,8 @@ impl Run {
             rules,
             actions: Vec::new(),
             last: Vec::new(),
+            made: Vec::new(),
+            made_now: 0,
             raced: None,
             weak_bound_met: false,
             guide: None,
@@ -187,6 +193,7 @@ impl Run {
         self.extending = false;
         self.ended = false;
         self.stop = None;
+        self.made_now = 0;
         self.raced = None;
         self.number += 1;
     }
@@ -302,13 +309,11 @@ fn drive() -> Result<End<()>, Stop> {
         if with(|run| run.guide.is_some()) {
             return with(|run| if run.has_left_the_trail() { Err(Stop::Discard) } else { run.close() });
         }
-        let Some(slot) = with(|run| {
-            assert!(
-                !run.fibers.iter().any(|fiber| fiber.status == Status::Ready && fiber.coroutine.is_some()),
-                "explore: the program is not a function of what it reads"
-            );
-            run.choose()
-        }) else {
+        let waits = |fiber: &Fiber| fiber.status == Status::Ready && fiber.coroutine.is_some();
+        if let Some(slot) = with(|run| run.fibers.iter().position(waits)) {
+            return Ok(End::Unrepeatable(format!("thread {slot} reads a store that is not made any more")));
+        }
+        let Some(slot) = with(|run| run.choose()) else {
             return with(|run| run.close());
         };
         with(|run| {

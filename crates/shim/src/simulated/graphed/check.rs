@@ -168,6 +168,9 @@ pub(super) fn failure(
         (None, Ended::Livelock) => (FailureKind::Livelock, String::from(SPINS)),
         (None, Ended::Race(text)) => (FailureKind::Race, text),
         (None, Ended::Panic(text)) => (FailureKind::Panicked, text),
+        (None, Ended::Unrepeatable(text)) => {
+            (FailureKind::Panicked, format!("the body is not a function of what it reads: {text}"))
+        }
     };
     let threads = world.thread_ends();
     let trace = world.trace.take().unwrap_or_default();
