@@ -269,6 +269,9 @@ pub struct Explored {
     /// About how many executions are left; absent if none are, or if there was no time to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
+    /// The interval of that estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_between: Option<[u64; 2]>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]

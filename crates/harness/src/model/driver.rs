@@ -100,7 +100,7 @@ pub(super) struct Found {
     /// How many graphs the executions had, if that was counted.
     pub(super) distinct: Option<u64>,
     /// About how many executions are left.
-    pub(super) remaining: Option<f64>,
+    pub(super) remaining: Option<engine::Remaining>,
     /// From where the search can go on.
     pub(super) state: Option<State>,
 }
@@ -313,7 +313,8 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
         weak_failures: found.weak_failures,
         discarded: found.discarded,
         distinct: found.distinct,
-        remaining: found.remaining.map(|left| left.round() as u64),
+        remaining: found.remaining.map(|left| left.about.round() as u64),
+        remaining_between: found.remaining.map(|left| [left.low, left.high].map(|end| end.round() as u64)),
     };
     run.seen = Seen::Model(Box::new(Model { explored: Some(explored), end: Some(exhausted), weakened: None }));
 

@@ -247,7 +247,7 @@ fn a_search_can_be_stopped_and_says_what_is_left() {
     let body: Body = Arc::new(|| ignore(sleeps()));
     let stopped = model::search(ONE, &limits(), &body, 1, &mut |_| false);
     assert!(matches!(stopped.end, End::OutOfTime), "{:?}", stopped.end);
-    assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left > 1.0));
+    assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left.about > 1.0));
     let late = Limits { until: Some(Duration::ZERO), ..limits() };
     let late = model::search(ONE, &late, &body, 1, &mut |_| true);
     assert!(matches!(late.end, End::OutOfTime) && late.executions == 0);
@@ -331,7 +331,8 @@ fn the_estimate_is_within_a_factor_of_two() {
             Seen::Failed(failure, _) => panic!("{failure:?}"),
         });
         let (left, said) = ((whole - stopped.executions) as f64, stopped.remaining.unwrap());
-        assert!((left / 2.0..left * 2.0).contains(&said), "{left} left, {said} said");
+        assert!((left / 2.0..left * 2.0).contains(&said.about), "{left} left, {said:?}");
+        assert!((said.low..=said.high).contains(&left), "{left} left, {said:?}");
     }
 }
 

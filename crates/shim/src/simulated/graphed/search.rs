@@ -119,7 +119,7 @@ pub(super) fn check(
         found.waiting = left::texts(&rest);
     }
     if matches!(found.end, End::OutOfTime) {
-        found.remaining = left::estimate(rest, perturb, limits, body);
+        found.remaining = left::estimate(&rest, perturb, limits, body);
     }
     found
 }
