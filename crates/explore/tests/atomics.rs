@@ -95,3 +95,27 @@ fn orders_that_std_refuses_are_refused() {
         assert!(report.ends.keys().any(|end| matches!(end, End::Panic(_))), "program {number}: {:?}", report.ends);
     }
 }
+
+/// Threads make objects, one more where a load found a store: each object stays what it is in every run.
+#[test]
+fn objects_that_threads_make_are_not_taken_for_each_other() {
+    let report = Explorer::new().distinct().run(|| {
+        let word = Rc::new(AtomicU32::new(0));
+        let [one, two] = [Rc::clone(&word), Rc::clone(&word)];
+        let one = thread::spawn(move || {
+            let more = (one.load(Relaxed) == 1).then(|| AtomicU32::new(10));
+            let own = AtomicU32::new(20);
+            (own.fetch_add(1, Relaxed), more.map(|more| more.load(Relaxed)))
+        });
+        let two = thread::spawn(move || {
+            let own = [AtomicU32::new(30), AtomicU32::new(40)];
+            let old = [own[0].swap(31, Relaxed), own[1].swap(41, Relaxed)];
+            two.store(1, Relaxed);
+            (old, [own[0].load(Relaxed), own[1].load(Relaxed)])
+        });
+        (one.join(), two.join(), word.load(Relaxed))
+    });
+    let end = |more| End::Done(((20, more), ([30, 40], [31, 41]), 1));
+    assert_eq!(report.ends.into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([end(None), end(Some(10))]));
+    assert_eq!(report.distinct, Some(report.explored));
+}
