@@ -13,8 +13,8 @@ pub enum Limit {
     Turns,
     /// The execution had as many sequentially consistent events as can be put into an order: 128.
     SeqCst,
-    /// The program started more threads than 8, the first included, over all its executions; or threads within
-    /// threads, more than 7 deep.
+    /// The program started more threads than 8, the first included, over all its executions; or threads
+    /// within threads, more than 7 deep.
     Threads,
     /// A thread made more atomics and other objects than 65,535; some objects are made of several.
     Objects,

@@ -54,8 +54,8 @@
 //! | [`Explorer::weak_failures`]: 1 in a thread | [`Report::weak_bound_met`] |
 //! | [`Explorer::runs`], [`Explorer::time`]: none | [`Report::left`] |
 //!
-//! What a limit cut off makes [`Report::is_complete`] false, but for the bound of weak failures, which is a part
-//! of the environment.
+//! What a limit cut off makes [`Report::is_complete`] false, but for the bound of weak failures, which is a
+//! part of the environment.
 //!
 //! A program must be a function of what it reads through this crate: it is run again and again. One that is
 //! not ends as [`End::Unrepeatable`], as far as the explorer notices. Everything that threads share must be

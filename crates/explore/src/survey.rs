@@ -10,8 +10,8 @@
 //! Nodes in which the environment has done different numbers of things are kept apart, as in Chen's
 //! estimator: a node in which it has done nothing yet is one of few, with more behind it than all the others.
 //!
-//! A sample spreads. [`estimate`] takes many narrow ones for as long as it may: their mean is as good as that of
-//! few wide ones for the same runs, and how much they differ says how far the mean may be off.
+//! A sample spreads. [`estimate`] takes many narrow ones for as long as it may: their mean is as good as
+//! that of few wide ones for the same runs, and how much they differ says how far the mean may be off.
 //!
 //! | cost | bound |
 //! |---|---|
@@ -231,8 +231,8 @@ pub struct Estimate {
     pub samples: u32,
 }
 
-/// An estimate from as many samples as `run` allows, and as help; see [`sample`] for the parameters. `None` if
-/// it allowed none.
+/// An estimate from as many samples as `run` allows, and as help; see [`sample`] for the parameters. `None`
+/// if it allowed none.
 ///
 /// The interval takes the mean for distributed as a product of many factors is. Few samples of a skewed
 /// distribution show too little of its spread, so it counts as if two more had been seen that are far off.

@@ -1,8 +1,8 @@
 //! Atomics: the engine's, with a signal point before each operation, and a shadow of the value for when the
 //! engine cannot be asked.
 //!
-//! Over execution graphs `compare_exchange_weak` may fail though the value is the expected one; over loom it is
-//! the strong one.
+//! Over execution graphs `compare_exchange_weak` may fail though the value is the expected one; over loom it
+//! is the strong one.
 
 use std::fmt;
 use std::format;
