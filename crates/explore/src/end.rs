@@ -13,6 +13,11 @@ pub enum Limit {
     Turns,
     /// The execution had as many sequentially consistent events as can be put into an order: 128.
     SeqCst,
+    /// The program started more threads than 8, the first included, over all its executions; or threads
+    /// within threads, more than 7 deep.
+    Threads,
+    /// A thread made more atomics and other objects than 65,535; some objects are made of several.
+    Objects,
 }
 
 /// How an execution ended.
@@ -30,6 +35,10 @@ pub enum End<T> {
     Panic(String),
     /// A limit ended it early.
     Limit(Limit),
+    /// The program did something else than in an earlier run, though all that it read through this crate was
+    /// the same. It depends on something that the explorer does not see, such as a static of std, a clock or
+    /// an address; so nothing that was found is a result.
+    Unrepeatable(String),
 }
 
 impl<T> End<T> {
@@ -42,6 +51,7 @@ impl<T> End<T> {
             Self::Race(text) => End::Race(text),
             Self::Panic(text) => End::Panic(text),
             Self::Limit(limit) => End::Limit(limit),
+            Self::Unrepeatable(text) => End::Unrepeatable(text),
         }
     }
 }
@@ -59,6 +69,9 @@ impl<T: fmt::Debug> fmt::Display for End<T> {
             Self::Limit(Limit::SeqCst) => {
                 write!(f, "limit: more than {MOST} sequentially consistent events in an execution; weaken some of them")
             }
+            Self::Limit(Limit::Threads) => f.write_str("limit: threads"),
+            Self::Limit(Limit::Objects) => f.write_str("limit: atomics and other objects of a thread"),
+            Self::Unrepeatable(text) => write!(f, "the program is not a function of what it reads: {text}"),
         }
     }
 }

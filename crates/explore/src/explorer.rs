@@ -45,12 +45,15 @@ pub struct Report<T> {
     pub left: usize,
     /// The most graphs that waited at a time.
     pub deepest: usize,
+    /// Whether some weak compare-and-exchange succeeded that might have failed as well, had
+    /// [`Explorer::weak_failures`] allowed more: executions were left out.
+    pub weak_bound_met: bool,
 }
 
 impl<T: Ord> Report<T> {
-    /// Whether every execution was run to its end.
+    /// Whether every execution was run to its end that the bounds of the [`Explorer`] allow.
     pub fn is_complete(&self) -> bool {
-        self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_)))
+        self.left == 0 && !self.ends.keys().any(|end| matches!(end, End::Limit(_) | End::Unrepeatable(_)))
     }
 
     /// Whether some execution ended so.
@@ -61,7 +64,15 @@ impl<T: Ord> Report<T> {
 
 impl Default for Explorer {
     fn default() -> Self {
-        let rules = Rules { events: 4096, turns: 8, unmerged: false, races_end: true, spurious: 0, reorders: false };
+        let rules = Rules {
+            events: 4096,
+            turns: 8,
+            unmerged: false,
+            races_end: true,
+            spurious: 0,
+            weak_failures: 1,
+            reorders: false,
+        };
         Self { rules, most: None, time: None, distinct: false, fault: Fault::None }
     }
 }
@@ -72,14 +83,14 @@ impl Explorer {
         Self::default()
     }
 
-    /// At most this many events in an execution.
+    /// At most this many events in an execution; 4,096 without this.
     #[must_use]
     pub fn events(mut self, most: usize) -> Self {
         self.rules.events = most;
         self
     }
 
-    /// At most this many turns of loops that store something, for each thread.
+    /// At most this many turns of loops that store something, for each thread; 8 without this.
     #[must_use]
     pub fn turns(mut self, most: usize) -> Self {
         self.rules.turns = most;
@@ -92,6 +103,15 @@ impl Explorer {
     #[must_use]
     pub fn spurious(mut self, most: u32) -> Self {
         self.rules.spurious = most;
+        self
+    }
+
+    /// At most this many weak compare-and-exchanges of each thread fail though the value is the expected one;
+    /// one without this. A loop that tries again has an execution for each number of failures, so that some
+    /// bound must be; `u32::MAX` is none. [`Report::weak_bound_met`] says whether it mattered.
+    #[must_use]
+    pub fn weak_failures(mut self, most: u32) -> Self {
+        self.rules.weak_failures = most;
         self
     }
 
@@ -168,8 +188,15 @@ impl Explorer {
         };
         let mut run = Run::new(self.rules);
         run.search.fault = self.fault;
-        let mut report =
-            Report { ends: BTreeMap::new(), explored: 0, distinct: None, discarded: 0, left: 0, deepest: 0 };
+        let mut report = Report {
+            ends: BTreeMap::new(),
+            explored: 0,
+            distinct: None,
+            discarded: 0,
+            left: 0,
+            deepest: 0,
+            weak_bound_met: false,
+        };
         let mut seen = HashSet::new();
         let begun = Instant::now();
         loop {
@@ -180,6 +207,7 @@ impl Explorer {
                     value = then.map(|then| then());
                 }
             });
+            let is_void = matches!(end, Ok(End::Unrepeatable(_)));
             match end {
                 Ok(end) => {
                     report.explored += 1;
@@ -193,6 +221,11 @@ impl Explorer {
                 }
                 Err(Stop::Discard | Stop::At(_)) => report.discarded += 1,
             }
+            // What would be found from here on means nothing.
+            if is_void {
+                report.left = run.search.waiting() + 1;
+                break;
+            }
             if !run.search.advance() {
                 break;
             }
@@ -204,6 +237,7 @@ impl Explorer {
             }
         }
         report.deepest = run.search.deepest;
+        report.weak_bound_met = run.weak_bound_met;
         report.distinct = self.distinct.then_some(seen.len() as u64);
         report
     }

@@ -38,14 +38,34 @@
 //! [`Explorer::compiler_reorders`], as the compiler may have reordered those that no
 //! [`compiler_fence`](atomic::compiler_fence) keeps in place.
 //!
-//! A weak compare-and-exchange may fail, and a time-out may expire, as the environment chooses. Spurious
-//! wake-ups are chosen as well, as many as [`Explorer::spurious`] allows.
+//! A time-out may expire as the environment chooses. A weak compare-and-exchange may fail though the value is
+//! the expected one, as often in each thread as [`Explorer::weak_failures`] allows; and a wake-up may be
+//! spurious, as often as [`Explorer::spurious`] allows.
 //!
 //! # Limits
 //!
-//! At most 8 threads, 65,535 events in a thread, and 128 sequentially consistent events in an execution. A
-//! program must be a function of what it reads through this crate. A turn of a spinning loop ends with
-//! [`hint::spin_loop`] and must have no effect beyond its loads, or the number of turns is bounded.
+//! | limit | what is beyond it |
+//! |---|---|
+//! | 8 threads, the first included, in all executions together; started at most 7 deep | [`Limit::Threads`] |
+//! | 65,535 events in a thread, and [`Explorer::events`] in an execution: 4,096 | [`Limit::Events`] |
+//! | 128 sequentially consistent events in an execution | [`Limit::SeqCst`] |
+//! | 65,535 atomics and other objects that one thread makes; a futex or a condition variable is nine | [`Limit::Objects`] |
+//! | [`Explorer::turns`] of the loops of a thread that store something: 8 | [`Limit::Turns`] |
+//! | [`Explorer::weak_failures`]: 1 in a thread | [`Report::weak_bound_met`] |
+//! | [`Explorer::runs`], [`Explorer::time`]: none | [`Report::left`] |
+//!
+//! What a limit cut off makes [`Report::is_complete`] false, but for the bound of weak failures, which is a
+//! part of the environment.
+//!
+//! A program must be a function of what it reads through this crate: it is run again and again. One that is
+//! not ends as [`End::Unrepeatable`], as far as the explorer notices. Everything that threads share must be
+//! made within the program, in each run anew.
+//!
+//! A turn of a spinning loop ends with [`hint::spin_loop`]. A turn that only reads must have no effect beyond
+//! its loads: the explorer leaves out that the loop turns again and again. A loop that waits without the hint
+//! goes on until [`Limit::Events`].
+
+#![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod atomic;
 pub mod cell;
@@ -69,6 +89,10 @@ pub mod thread;
 mod trail;
 mod waiting;
 mod walk;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use end::{End, Limit};
 pub use explorer::{Explorer, Found, Report};

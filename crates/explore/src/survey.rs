@@ -10,6 +10,9 @@
 //! Nodes in which the environment has done different numbers of things are kept apart, as in Chen's
 //! estimator: a node in which it has done nothing yet is one of few, with more behind it than all the others.
 //!
+//! A sample spreads. [`estimate`] takes many narrow ones for as long as it may: their mean is as good as
+//! that of few wide ones for the same runs, and how much they differ says how far the mean may be off.
+//!
 //! | cost | bound |
 //! |---|---|
 //! | runs of a sample | its width times the decisions on the way to a leaf |
@@ -208,6 +211,68 @@ impl Kept {
         Some(weight.max(layer.step))
     }
 }
+
+/// The nodes at a time of each sample of an [`estimate`].
+const WIDTH: usize = 16;
+
+/// The most samples of an estimate.
+const SAMPLES: u32 = 10_000;
+
+/// About how many executions lie behind graphs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The mean of the samples.
+    pub about: f64,
+    /// The least that it may be, as far as the samples tell.
+    pub low: f64,
+    /// The most.
+    pub high: f64,
+    /// How many samples there were.
+    pub samples: u32,
+}
+
+/// An estimate from as many samples as `run` allows, and as help; see [`sample`] for the parameters. `None`
+/// if it allowed none.
+///
+/// The interval takes the mean for distributed as a product of many factors is. Few samples of a skewed
+/// distribution show too little of its spread, so it counts as if two more had been seen that are far off.
+pub fn estimate(
+    walk: &mut Walk,
+    from: &[Graph],
+    random: &mut Random,
+    run: &mut impl FnMut(&mut Walk) -> Ran,
+) -> Option<Estimate> {
+    let (mut samples, mut mean, mut squares, mut factor) = (0, 0.0, 0.0, 1.0);
+    while samples < SAMPLES
+        && let Some(found) = sample(walk, from.to_vec(), WIDTH, random, run)
+    {
+        samples += 1;
+        let before = found - mean;
+        mean += before / f64::from(samples);
+        squares += before * (found - mean);
+        if samples > 1 && squares == 0.0 {
+            // Nothing was left to chance.
+            factor = 1.0;
+            break;
+        }
+        let spread = (squares / (mean * mean).max(f64::MIN_POSITIVE) + 2.0 * UNSEEN) / f64::from(samples + 1);
+        factor = (DEVIATIONS * (1.0 + spread / f64::from(samples)).ln().sqrt()).exp();
+        if factor < ENOUGH {
+            break;
+        }
+    }
+    (samples > 0).then(|| Estimate { about: mean, low: mean / factor, high: mean * factor, samples })
+}
+
+/// The square of the relative deviation of a sample that was not seen.
+const UNSEEN: f64 = 2.25;
+
+/// How many standard deviations of its logarithm the mean may be off. Measured: with 2.5 of them 95 of 100
+/// intervals from 60 samples and more hold the truth, 92 from 30.
+const DEVIATIONS: f64 = 2.5;
+
+/// The factor between the mean and the ends of the interval that is near enough.
+const ENOUGH: f64 = 1.1;
 
 #[cfg(test)]
 mod tests {

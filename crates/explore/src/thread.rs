@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::end::Limit;
 use crate::graph::Id;
-use crate::run::{Request, deliver, fiber_start, may_wake_spuriously, step, wakes_spuriously, with};
+use crate::run::{Request, deliver, fiber_start, halt_here, limit, may_wake_spuriously, step, wakes_spuriously, with};
 use crate::sync::Semaphore;
 
 /// A thread that can be woken.
@@ -54,19 +55,27 @@ impl<T> JoinHandle<T> {
 /// Starts a thread. It inherits the signal mask, and no permission of
 /// [`signal::allow`](crate::signal::allow).
 ///
-/// # Panics
-///
-/// With more than 8 threads, or threads more than 8 deep.
+/// More threads than 8, or threads more than 7 deep, end the execution with
+/// [`Limit::Threads`].
 pub fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
     deliver();
-    let (key, parent, mask, visible) = with(|run| {
+    let found = with(|run| {
         let slot = run.current;
-        run.fibers[slot].children += 1;
         let own = run.search.graph.threads[slot].key;
-        let free = own.trailing_zeros() / 8;
-        assert!(free > 0 && run.fibers[slot].children < 256, "explore: threads are too deep, or too many");
-        (own | run.fibers[slot].children << (8 * (free - 1)), slot, run.fibers[slot].signals.mask, run.visible())
+        let (free, child) = (own.trailing_zeros() / 8, run.fibers[slot].children + 1);
+        let key = (free > 0 && child < 256).then(|| own | child << (8 * (free - 1)));
+        let key = key.filter(|key| !run.ended && run.search.graph.has_room(*key));
+        match key {
+            Some(_) => run.fibers[slot].children = child,
+            None => run.halt(limit(Limit::Threads)),
+        }
+        key.map(|key| (key, slot, run.fibers[slot].signals.mask, run.visible()))
     });
+    let Some((key, parent, mask, visible)) = found else {
+        halt_here();
+        // A destructor after the end: there nothing runs any more.
+        return JoinHandle { thread: current(), key: 0, value: Rc::default() };
+    };
     let token = Rc::new(Semaphore::new(0));
     step(Request::Spawn(key));
     let (slot, spawn) = with(|run| {

@@ -85,6 +85,12 @@ impl Walk {
         self.run.raced
     }
 
+    /// Whether some weak compare-and-exchange so far succeeded that might have failed as well, had
+    /// [`Explorer::weak_failures`] allowed more.
+    pub fn weak_bound_met(&self) -> bool {
+        self.run.weak_bound_met
+    }
+
     /// How many runs there were.
     pub fn runs(&self) -> u64 {
         self.run.search.runs()

@@ -7,7 +7,7 @@ use sigproof_explore::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use sigproof_explore::cell::Cell;
 use sigproof_explore::futex::{Futex, Wait};
 use sigproof_explore::sync::{Condvar, Mutex, Semaphore};
-use sigproof_explore::{End, Explorer, hint, signal, thread};
+use sigproof_explore::{End, Explorer, Report, hint, signal, thread};
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -226,6 +226,70 @@ fn a_loop_that_waits_ends_or_is_a_livelock_and_one_that_stores_is_bounded() {
     assert!(!spun(true, true).0, "a bound is told");
 }
 
+/// Two threads each take a lock of one word by a weak exchange, and give it back.
+fn locks_by_weak_exchanges(failures: u32) -> Report<u32> {
+    Explorer::new().weak_failures(failures).distinct().run(move || {
+        let shared = Rc::new((AtomicU32::new(0), Cell::new(0)));
+        let other = Rc::clone(&shared);
+        let adds = move |shared: &(AtomicU32, Cell<u32>)| {
+            while shared.0.compare_exchange_weak(0, 1, Acquire, Relaxed).is_err() {
+                hint::spin_loop();
+            }
+            shared.1.set(shared.1.get() + 1);
+            shared.0.store(0, Release);
+        };
+        let adder = thread::spawn(move || adds(&other));
+        adds(&shared);
+        adder.join();
+        shared.1.get()
+    })
+}
+
+/// A failure in a turn that only reads adds nothing: it is left out, and no bound is needed. What is before
+/// the loop counts as its first turn, so that one failure is explored.
+#[test]
+fn weak_exchanges_of_a_spinning_loop_need_no_bound() {
+    let [one, two, all] = [1, 2, u32::MAX].map(|failures| {
+        let weak = locks_by_weak_exchanges(failures);
+        assert_eq!(weak.ends.keys().collect::<Vec<_>>(), [&End::Done(2)]);
+        assert!(weak.is_complete() && weak.distinct == Some(weak.explored));
+        (weak.explored, weak.weak_bound_met)
+    });
+    assert_eq!((two, all), ((one.0, false), (one.0, false)));
+}
+
+/// A loop that counts its tries shows why the bound is told: the third failure is beyond it.
+#[test]
+fn a_bound_of_failures_is_told_where_it_matters() {
+    let gives_up = |failures| {
+        let report = Explorer::new().weak_failures(failures).distinct().run(|| {
+            let word = AtomicU32::new(0);
+            (0..3).any(|_| word.compare_exchange_weak(0, 1, Relaxed, Relaxed).is_ok())
+        });
+        assert_eq!(report.distinct, Some(report.explored));
+        (report.explored, report.has(&End::Done(false)), report.weak_bound_met)
+    };
+    assert_eq!(
+        [0, 1, 2, 3, u32::MAX].map(gives_up),
+        [(1, false, true), (2, false, true), (3, false, true), (4, true, false), (4, true, false)]
+    );
+}
+
+/// The bound is one of each thread.
+#[test]
+fn each_thread_has_failures_of_its_own() {
+    let report = Explorer::new().distinct().run(|| {
+        let word = Rc::new(AtomicU32::new(0));
+        let other = Rc::clone(&word);
+        let second = thread::spawn(move || other.compare_exchange_weak(0, 2, Relaxed, Relaxed));
+        let first = word.compare_exchange_weak(0, 1, Relaxed, Relaxed);
+        (first, second.join())
+    });
+    let wanted = [(Err(0), Err(0)), (Err(0), Ok(0)), (Err(2), Ok(0)), (Ok(0), Err(0)), (Ok(0), Err(1))];
+    assert_eq!(report.ends.keys().cloned().collect::<BTreeSet<_>>(), wanted.map(End::Done).into());
+    assert!(!report.weak_bound_met && report.distinct == Some(report.explored));
+}
+
 #[test]
 fn a_panic_is_an_end_with_its_text() {
     let ended = ends(|| {
@@ -313,7 +377,7 @@ fn a_spurious_wake_up_takes_no_wake_up_of_another() {
 
 #[test]
 fn a_weak_exchange_of_every_type_may_fail_though_the_value_is_the_expected_one() {
-    let found = ends(|| {
+    let report = Explorer::new().weak_failures(3).run(|| {
         let (flag, mut value) = (AtomicBool::new(false), 5);
         let pointer = AtomicPtr::new(std::ptr::null_mut());
         let word = AtomicU32::new(0);
@@ -328,5 +392,5 @@ fn a_weak_exchange_of_every_type_may_fail_though_the_value_is_the_expected_one()
         let words = move |pointer| [Ok(0), Err(0)].map(|word| (flag, pointer, word, true));
         [true, false].into_iter().flat_map(words)
     });
-    assert_eq!(found, done(all));
+    assert_eq!(report.ends.into_keys().collect::<BTreeSet<_>>(), done(all));
 }

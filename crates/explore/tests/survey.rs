@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sigproof_explore::atomic::{AtomicU32, Ordering::Relaxed};
 use sigproof_explore::graph::Graph;
-use sigproof_explore::survey::{Ran, Random, sample};
+use sigproof_explore::survey::{Ran, Random, estimate, sample};
 use sigproof_explore::{Explorer, Waiting, Walk, Went, signal, thread};
 
 type Program = Rc<dyn Fn()>;
@@ -120,6 +120,44 @@ fn what_is_rare_is_not_lost() {
     });
     let near = near.count();
     assert!(near >= 36, "{near} of 40");
+}
+
+/// Estimates of so many runs, in every tenth of a search: how often the truth was in the interval, and within
+/// a factor of two.
+#[test]
+fn an_estimate_tells_how_far_it_may_be_off() {
+    let (mut all, mut held, mut near) = (0, 0, 0);
+    for program in [adds(6), signals(3), loads_and_stores()] {
+        let explorer = Explorer::new();
+        let truth = explore(&mut Walk::new(&explorer), &program, usize::MAX);
+        for tenth in 0..9 {
+            let mut walk = Walk::new(&explorer);
+            let left = (truth - explore(&mut walk, &program, truth as usize * tenth / 10)) as f64;
+            let graphs = walk.rest();
+            for seed in 1..=4 {
+                let (mut runs, mut run) = (0, ran(&program));
+                let mut some = |walk: &mut Walk| {
+                    runs += 1;
+                    if runs > 4000 { Ran::Enough } else { run(walk) }
+                };
+                let said = estimate(&mut Walk::new(&explorer), &graphs, &mut Random::new(seed), &mut some).unwrap();
+                assert!(said.low <= said.about && said.about <= said.high && said.high < said.low * 10.0, "{said:?}");
+                all += 1;
+                held += u32::from((said.low..=said.high).contains(&left));
+                near += u32::from((left / 2.0..left * 2.0).contains(&said.about));
+            }
+        }
+    }
+    assert!(held * 10 >= all * 9 && near * 100 >= all * 98, "{held} and {near} of {all}");
+}
+
+/// Where a sample is as wide as the tree, nothing is left to chance.
+#[test]
+fn an_estimate_of_few_executions_is_exact() {
+    let (explorer, program) = (Explorer::new(), adds(2));
+    let start = [Graph::default()];
+    let said = estimate(&mut Walk::new(&explorer), &start, &mut Random::new(1), &mut ran(&program)).unwrap();
+    assert_eq!((said.about, said.low, said.high, said.samples), (6.0, 6.0, 6.0, 2));
 }
 
 #[test]

@@ -317,3 +317,32 @@ fn a_search_can_be_divided() {
     parts.sort();
     assert_eq!(parts, whole);
 }
+
+/// The bound of the search that found an execution is no part of its text.
+#[test]
+fn an_execution_is_repeated_whatever_the_bound_of_failures_is() {
+    let failures = Rc::new(std::cell::Cell::new(0));
+    let seen = Rc::clone(&failures);
+    let program: Rc<dyn Fn()> = Rc::new(move || {
+        let word = AtomicU32::new(0);
+        let fails = || word.compare_exchange_weak(0, 1, Relaxed, Relaxed).is_err();
+        seen.set((0..3).take_while(|_| fails()).count());
+    });
+    let mut walk = Walk::new(&Explorer::new().weak_failures(3));
+    let mut texts = Vec::new();
+    loop {
+        walk.execute(&program, |_| {});
+        texts.push((Trail::of(walk.graph()).text(), failures.get()));
+        if !walk.advance() {
+            break;
+        }
+    }
+    assert_eq!(texts.len(), 4);
+    for (text, count) in texts {
+        for bound in [0, 1, 9] {
+            let mut again = Walk::along(&Explorer::new().weak_failures(bound), Trail::read(&text).expect("a trail"));
+            assert_eq!(again.execute(&program, |_| {}), Went::Ended(End::Done(())), "{text}");
+            assert_eq!(failures.get(), count, "{text}");
+        }
+    }
+}

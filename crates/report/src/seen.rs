@@ -255,6 +255,10 @@ pub struct Explored {
     pub deliveries: u32,
     /// Preemptions in one execution, at most; null: any number.
     pub preemptions: Option<u8>,
+    /// At most so many weak compare-and-exchanges of each thread failed though the value was the expected
+    /// one. Present where this bound left executions out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weak_failures: Option<u32>,
     /// Runs that were no executions, over execution graphs. Such a run ends with a thread that is blocked by
     /// a value that is not the newest, or it only puts another read-modify-write in the place of one.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -265,6 +269,9 @@ pub struct Explored {
     /// About how many executions are left; absent if none are, or if there was no time to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
+    /// The interval of that estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_between: Option<[u64; 2]>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]

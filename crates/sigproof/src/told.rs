@@ -16,12 +16,21 @@ const POLICY: &str = "SIGPROOF_WHEN_IMPOSSIBLE";
 pub(crate) fn tell(call: &Call, run: &Run) {
     match run.verdict {
         Verdict::AsExpected => {
+            if run.findings().next().is_some() {
+                return;
+            }
             let end = run.model().and_then(|model| model.end.as_ref());
-            if let Some(why) =
-                end.and_then(|end| end.not_exhausted.as_deref()).filter(|_| run.findings().next().is_none())
-            {
-                // As in `skip`.
+            // Both as in `skip`.
+            if let Some(why) = end.and_then(|end| end.not_exhausted.as_deref()) {
                 let _ = writeln!(std::io::stderr().lock(), "not exhausted: {}: {why}", call.test);
+            }
+            let explored = run.model().and_then(|model| model.explored.as_ref());
+            if let Some(most) = explored.and_then(|explored| explored.weak_failures) {
+                let _ = writeln!(
+                    std::io::stderr().lock(),
+                    "bounded: {}: at most {most} weak compare-and-exchange of each thread failed for nothing",
+                    call.test
+                );
             }
         }
         Verdict::Skipped => skip(call, run.reason.as_deref().unwrap_or("it cannot run here")),

@@ -117,6 +117,10 @@ pub struct ModelArgs {
     /// model's own bound. The explorer of graphs has no such bound
     #[arg(long, value_name = "P", value_parser = preemptions)]
     pub preemptions: Option<Preemptions>,
+    /// At most so many weak compare-and-exchanges of each thread fail though the value is the expected one;
+    /// by default each model's own bound, which is 1. For the explorer of graphs: loom's never fail so
+    #[arg(long, value_name = "N")]
+    pub weak_failures: Option<u32>,
     /// One delivery more than the default; with --engine loom one preemption more as well
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,

@@ -84,6 +84,13 @@ fn over(
                 .to_owned(),
         ));
     }
+    if args.weak_failures.is_some() && args.engine == Engines::Loom {
+        return Err(Trouble::usage(
+            "--weak-failures is for the explorer of graphs: loom's weak exchanges are the strong ones; leave it out, \
+             or give --engine graph"
+                .to_owned(),
+        ));
+    }
     let program = process::find(session.tool.explorer, engine)?;
     explore(engine, args, &program, chosen, session.stop)
 }
@@ -231,6 +238,7 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
             Variant::Fixed if args.quick => Some(depth.preemptions.map(|n| n.min(1))),
             _ => asked,
         },
+        weak_failures: args.weak_failures,
         budget: left.map(|left| left.as_secs_f64()),
         jobs: Some(jobs),
         time_bounds: args.budget.is_none(),

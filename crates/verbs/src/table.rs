@@ -69,7 +69,10 @@ const MODEL: &[Column] = &[
     column("plans", Layout::Number, |run| explored(run).map_or_else(dash, |explored| units::count(explored.tuples))),
     column("exhausted", Layout::Plain, |run| match run.model().and_then(|model| model.end.as_ref()) {
         Some(Exhaustion { not_exhausted: Some(why), .. }) => format!("no: {why}"),
-        Some(Exhaustion { exhausted: true, .. }) => "yes".to_owned(),
+        Some(Exhaustion { exhausted: true, .. }) => match explored(run).and_then(|explored| explored.weak_failures) {
+            Some(most) => format!("yes; weak failures: at most {most} a thread"),
+            None => "yes".to_owned(),
+        },
         _ => dash(),
     }),
 ];

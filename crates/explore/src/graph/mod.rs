@@ -24,6 +24,8 @@ pub struct Thread {
     /// Its place among the threads: that of its parent, and a byte for its number among the parent's
     /// children.
     pub key: u64,
+    /// How many locations it made.
+    pub locations: u16,
     /// Its events, in program order.
     pub events: Vec<Event>,
 }
@@ -71,7 +73,7 @@ macro_rules! copy_into {
         }
     };
 }
-copy_into!(Thread { key; events });
+copy_into!(Thread { key, locations; events });
 copy_into!(Location { name, init, is_opaque, is_word; order, reads });
 copy_into!(Graph { stamp, sc; threads, locations });
 
@@ -90,15 +92,31 @@ impl Graph {
     pub fn slot(&mut self, key: u64) -> usize {
         self.threads.iter().position(|thread| thread.key == key).unwrap_or_else(|| {
             assert!(self.threads.len() < THREADS, "explore: a program may have {THREADS} threads at most");
-            self.threads.push(Thread { key, events: Vec::new() });
+            self.threads.push(Thread { key, ..Thread::default() });
             self.threads.len() - 1
         })
     }
 
-    /// The location `name`; a new one if there is none yet. Its initial value is that of this execution.
-    pub fn location(&mut self, name: (u8, u16), init: u64) -> u32 {
-        let found = self.locations.iter().position(|location| location.name == name);
-        let index = found.unwrap_or_else(|| {
+    /// Whether there is a slot for the thread with `key`.
+    pub fn has_room(&self, key: u64) -> bool {
+        self.threads.len() < THREADS || self.threads.iter().any(|thread| thread.key == key)
+    }
+
+    /// The location `name`; a new one if there is none yet. Its initial value is that of this execution. A
+    /// location that is there is probably at `guess`. Each thread makes its locations in the order of their
+    /// numbers.
+    pub fn location(&mut self, name: (u8, u16), init: u64, guess: u32) -> u32 {
+        let made = &mut self.threads[usize::from(name.0)].locations;
+        let is_new = name.1 >= *made;
+        *made = (*made).max(name.1.saturating_add(1));
+        let is_guess = self.locations.get(guess as usize).is_some_and(|location| location.name == name);
+        let found = || self.locations.iter().position(|location| location.name == name);
+        let index = match (is_new, is_guess) {
+            (true, _) => None,
+            (false, true) => Some(guess as usize),
+            (false, false) => found(),
+        };
+        let index = index.unwrap_or_else(|| {
             self.locations.push(Location { name, ..Location::default() });
             self.locations.len() - 1
         });

@@ -139,7 +139,7 @@ impl Litmus {
     /// Runs all executions.
     pub fn run(&self, explorer: &Explorer) -> Judged {
         let test = Rc::new(self.clone());
-        let mut explorer = explorer.clone().distinct();
+        let mut explorer = explorer.clone().distinct().weak_failures(u32::MAX);
         explorer.rules.races_end = false;
         explorer.rules.reorders |= self.reorders;
         let report = explorer.run_with_last(move || run::start(&test));
@@ -186,7 +186,7 @@ impl Litmus {
                 End::Deadlock => Line::Deadlock,
                 End::Livelock => Line::Livelock,
                 End::Race(_) => Line::Race,
-                End::Panic(_) | End::Limit(_) => Line::Limit,
+                End::Panic(_) | End::Limit(_) | End::Unrepeatable(_) => Line::Limit,
             };
             outcomes.entry(line).or_insert((0, graph)).0 += count;
         }

@@ -66,6 +66,7 @@ impl Fiber {
             turn: 0,
             turns: 0,
             spurious: 0,
+            weak_failures: 0,
             signals: Signals::default(),
             contexts: Contexts::default(),
             order: Order::default(),

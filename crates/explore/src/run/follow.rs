@@ -26,6 +26,13 @@ impl Run {
         self.guide.as_ref().map_or(thread.events.len(), |guide| guide.trail.steps(thread.key).len())
     }
 
+    /// Whether the next event of the thread that runs is a choice; `None` without a trail.
+    pub(super) fn chooses_next(&self) -> Option<bool> {
+        let (slot, guide) = (self.current, self.guide.as_ref()?);
+        let steps = guide.trail.steps(self.search.graph.threads[slot].key);
+        Some(matches!(steps.get(self.fibers[slot].done), Some(Step::Chooses(_))))
+    }
+
     /// The next event of the thread in `slot`, as the trail says.
     pub(super) fn follow(&mut self, request: Request, slot: usize, done: usize) -> Attempt {
         let key = self.search.graph.threads[slot].key;
@@ -63,7 +70,11 @@ impl Run {
                 Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val },
                 Step::Stores(_) | Step::Follows,
             ) => {
-                let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
+                let is_later = matches!(request, Request::StoreLater { .. });
+                let load = if is_later { open_load(self, slot) } else { None };
+                if is_later && load.is_none() {
+                    return self.leave();
+                }
                 let (ord, kernel, plain) = match request {
                     Request::Store { ord, kernel, .. } | Request::StoreLater { ord, kernel, .. } => {
                         (ord, kernel, false)

@@ -33,7 +33,8 @@ use crate::signal::Signals;
 pub(crate) use fiber::start as fiber_start;
 pub(crate) use follow::Guide;
 pub(crate) use points::{
-    after, assume, deliver, halt_here, interrupt, may_wake_spuriously, spin_turn, wakes_spuriously,
+    after, assume, deliver, fails_weakly, halt_here, interrupt, may_fail_weakly, may_wake_spuriously, spin_turn,
+    wakes_spuriously,
 };
 pub(crate) use step::{Access, Request, access, is_ended, step, store_later};
 
@@ -65,6 +66,8 @@ pub(crate) struct Fiber {
     pub(crate) turns: usize,
     /// How many of its wake-ups were spurious.
     pub(crate) spurious: u32,
+    /// How many of its weak exchanges failed though the value was the expected one.
+    pub(crate) weak_failures: u32,
     pub(crate) signals: Signals,
     pub(crate) contexts: crate::cell::Contexts,
     pub(crate) order: reorder::Order,
@@ -90,6 +93,8 @@ pub(crate) struct Rules {
     pub(crate) races_end: bool,
     /// How many wake-ups of each thread may be spurious.
     pub(crate) spurious: u32,
+    /// How many weak exchanges of each thread may fail though the value is the expected one.
+    pub(crate) weak_failures: u32,
     /// Whether handlers see what the compiler may reorder.
     pub(crate) reorders: bool,
 }
@@ -106,8 +111,14 @@ pub(crate) struct Run {
     pub(crate) rules: Rules,
     pub(crate) actions: Vec<Option<Rc<crate::signal::Action>>>,
     pub(crate) last: Vec<(u32, u64)>,
+    /// The locations in the order in which the run before made them.
+    pub(crate) made: Vec<u32>,
+    /// How many this run has made.
+    pub(crate) made_now: usize,
     /// The two accesses of the race that ended the execution.
     pub(crate) raced: Option<[Point; 2]>,
+    /// Whether, in any run, a weak exchange succeeded that [`Rules::weak_failures`] kept from failing.
+    pub(crate) weak_bound_met: bool,
     /// The execution to repeat, if one is to be.
     pub(crate) guide: Option<Guide>,
     stacks: Vec<fiber::Stack>,
@@ -148,7 +159,10 @@ impl Run {
             rules,
             actions: Vec::new(),
             last: Vec::new(),
+            made: Vec::new(),
+            made_now: 0,
             raced: None,
+            weak_bound_met: false,
             guide: None,
             stacks: Vec::new(),
         }
@@ -179,6 +193,7 @@ impl Run {
         self.extending = false;
         self.ended = false;
         self.stop = None;
+        self.made_now = 0;
         self.raced = None;
         self.number += 1;
     }
@@ -294,13 +309,11 @@ fn drive() -> Result<End<()>, Stop> {
         if with(|run| run.guide.is_some()) {
             return with(|run| if run.has_left_the_trail() { Err(Stop::Discard) } else { run.close() });
         }
-        let Some(slot) = with(|run| {
-            assert!(
-                !run.fibers.iter().any(|fiber| fiber.status == Status::Ready && fiber.coroutine.is_some()),
-                "explore: the program is not a function of what it reads"
-            );
-            run.choose()
-        }) else {
+        let waits = |fiber: &Fiber| fiber.status == Status::Ready && fiber.coroutine.is_some();
+        if let Some(slot) = with(|run| run.fibers.iter().position(waits)) {
+            return Ok(End::Unrepeatable(format!("thread {slot} reads a store that is not made any more")));
+        }
+        let Some(slot) = with(|run| run.choose()) else {
             return with(|run| run.close());
         };
         with(|run| {

@@ -1,6 +1,6 @@
 //! Points where a signal may be delivered, and the turns of spinning loops.
 
-use super::{Request, Status, fiber, limit, reorder, step, with};
+use super::{Request, Status, Stop, fiber, limit, reorder, step, with};
 use crate::end::Limit;
 use crate::graph::{Event, Graph, Kind};
 
@@ -51,6 +51,20 @@ pub(crate) fn wakes_spuriously() {
     with(|run| run.fibers[run.current].spurious += 1);
 }
 
+/// Whether a weak exchange of the thread that runs may fail though the value is the expected one. In an
+/// execution that is repeated its trail says so, whatever the bound of the search was that found it.
+pub(crate) fn may_fail_weakly() -> bool {
+    with(|run| {
+        let is_within = run.fibers[run.current].weak_failures < run.rules.weak_failures;
+        !run.ended && run.chooses_next().unwrap_or(is_within)
+    })
+}
+
+/// A weak exchange of the thread that runs fails though the value is the expected one.
+pub(crate) fn fails_weakly() {
+    with(|run| run.fibers[run.current].weak_failures += 1);
+}
+
 /// The execution has a stop: the thread does nothing more.
 pub(crate) fn halt_here() {
     if with(|run| !run.ended) {
@@ -72,14 +86,27 @@ pub(crate) fn spin_turn() {
         let turn = &events[run.fibers[slot].turn.min(done)..done];
         // A read-modify-write that stores what it loaded changes nothing: without that turn, each load from
         // it can load from the store before, and nothing is ordered that was not.
-        let only_reads = turn.iter().all(|event| match event.kind {
+        let mut fails = false;
+        let only_reads = turn.iter().enumerate().all(|(nth, event)| match event.kind {
             Kind::Load => !event.opens || event.new.is_none_or(|new| new == event.val),
             Kind::Store => is_idle(&run.search.graph, event),
-            Kind::Choice => event.val == 0,
+            Kind::Choice if event.val != 0 => {
+                let is_weak = turn.get(nth + 1).is_some_and(|next| next.assumed && !next.kernel);
+                fails |= is_weak;
+                is_weak
+            }
+            Kind::Choice => true,
             _ => false,
         });
         // What was repeated so far is not the end of the thread: the graph has later events.
-        if only_reads && done == run.known(slot) {
+        let is_idle = only_reads && done == run.known(slot);
+        if is_idle && fails {
+            // The turn found the expected value and had no effect: the execution without it is another one of
+            // this search. What follows from here keeps the failure, which no store can displace.
+            run.halt(Stop::Discard);
+            return false;
+        }
+        if is_idle {
             run.fibers[slot].status = Status::Spinning;
             return false;
         }

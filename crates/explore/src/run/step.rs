@@ -1,7 +1,7 @@
 //! One operation of a thread: the event that the graph has for it, or a new one.
 
 use super::{Run, Status, Stop, fiber, limit, with};
-use crate::end::Limit;
+use crate::end::{End, Limit};
 use crate::graph::{Event, Id, Kind, Op, Until, bits, order};
 
 /// What a thread asks for.
@@ -156,7 +156,9 @@ impl Run {
             return Attempt::Wait;
         }
         self.fibers[slot].joins = None;
-        if self.search.graph.threads.iter().map(|thread| thread.events.len()).sum::<usize>() >= self.rules.events {
+        let threads = &self.search.graph.threads;
+        let is_full = threads[slot].events.len() >= usize::from(u16::MAX);
+        if is_full || threads.iter().map(|thread| thread.events.len()).sum::<usize>() >= self.rules.events {
             self.halt(limit(Limit::Events));
             return Attempt::Wait;
         }
@@ -174,7 +176,11 @@ impl Run {
         let event = &graph.threads[slot].events[done];
         let is_opaque = matches!(event.kind, Kind::Load | Kind::Store) && graph.locations[event.loc as usize].is_opaque;
         let is_same = match request {
-            Request::Load(access) => event.kind == Kind::Load && event.loc == access.loc,
+            Request::Load(access) => {
+                event.kind == Kind::Load
+                    && event.loc == access.loc
+                    && (is_opaque || (event.op == access.op && event.until == access.until))
+            }
             Request::Store { loc, val, .. } | Request::StoreLater { loc, val, .. } | Request::Plain { loc, val } => {
                 event.kind == Kind::Store && event.loc == loc && (event.val == val || is_opaque)
             }
@@ -185,7 +191,13 @@ impl Run {
             Request::End => event.kind == Kind::End,
             Request::Join { key, .. } => event.kind == Kind::Join && event.val == key,
         };
-        assert!(is_same, "explore: the program is not a function of what it reads: {request:?} instead of {event:?}");
+        if !is_same {
+            return self.unrepeatable(format!(
+                "thread {slot} does {} instead of {}",
+                request.name(),
+                event_name(event)
+            ));
+        }
         let ready = match request {
             Request::Load(_) => event.src == Id::INIT || self.has_done(event.src),
             Request::Join { slot: child, .. } => {
@@ -198,6 +210,9 @@ impl Run {
         }
         if is_opaque {
             self.refresh(request, Id { thread: slot as u8, index: done as u16 });
+            if self.stop.is_some() {
+                return Attempt::Wait;
+            }
         }
         let Event { blocked, val, .. } = self.search.graph.threads[slot].events[done];
         self.fibers[slot].done += 1;
@@ -210,20 +225,29 @@ impl Run {
 
     /// The addresses of this run take the place of those of the one before.
     fn refresh(&mut self, request: Request, id: Id) {
-        let graph = &mut self.search.graph;
-        let mut event = *graph.event(id);
+        let mut event = *self.search.graph.event(id);
         match request {
             Request::Load(access) => {
-                event.val = graph.written(event.loc, event.src);
+                event.val = self.search.graph.written(event.loc, event.src);
                 event.op = access.op;
                 let new = if event.blocked { None } else { access.op.apply(event.val) };
-                assert_eq!(new.is_some(), event.new.is_some(), "explore: two addresses are equal in one run only");
+                if new.is_some() != event.new.is_some() {
+                    let text = "two addresses are equal in one run and not in another".to_owned();
+                    self.halt(Stop::At(End::Unrepeatable(text)));
+                    return;
+                }
                 event.new = new;
             }
             Request::Store { val, .. } | Request::StoreLater { val, .. } => event.val = val,
             _ => {}
         }
-        *graph.event_mut(id) = event;
+        *self.search.graph.event_mut(id) = event;
+    }
+
+    /// Ends the run: the program does something else than before.
+    fn unrepeatable(&mut self, text: String) -> Attempt {
+        self.halt(Stop::At(End::Unrepeatable(text)));
+        Attempt::Wait
     }
 
     fn has_done(&self, id: Id) -> bool {
@@ -244,7 +268,11 @@ impl Run {
                 return Attempt::Got(event.val);
             }
             Request::Store { loc, val, ord, kernel } | Request::StoreLater { loc, val, ord, kernel } => {
-                let load = matches!(request, Request::StoreLater { .. }).then(|| open_load(self, slot));
+                let is_later = matches!(request, Request::StoreLater { .. });
+                let load = if is_later { open_load(self, slot) } else { None };
+                if is_later && load.is_none() {
+                    return self.unrepeatable(format!("thread {slot} does {} without its load", request.name()));
+                }
                 let event = Event { kind: Kind::Store, loc, val, ord, kernel, ..Event::default() };
                 if !self.search.store(slot, event, load) {
                     self.halt(Stop::Discard);
@@ -304,6 +332,36 @@ impl Run {
     }
 }
 
+impl Request {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Load(access) if access.op == Op::None => "a load",
+            Self::Load(_) => "a read-modify-write",
+            Self::Store { .. } | Self::Plain { .. } | Self::StoreLater { .. } => "a store",
+            Self::Fence(_) => "a fence",
+            Self::Choice(_) => "a choice",
+            Self::Spawn(_) => "the start of a thread",
+            Self::Begin(_) => "its begin",
+            Self::End => "its end",
+            Self::Join { .. } => "a join",
+        }
+    }
+}
+
+fn event_name(event: &Event) -> &'static str {
+    match event.kind {
+        Kind::Load if event.op == Op::None => "another load",
+        Kind::Load => "another read-modify-write",
+        Kind::Store => "another store",
+        Kind::Fence => "another fence",
+        Kind::Choice => "another choice",
+        Kind::Spawn => "the start of another thread",
+        Kind::Begin => "its begin",
+        Kind::End => "its end",
+        Kind::Join => "another join",
+    }
+}
+
 fn is_sc(request: Request) -> bool {
     let ord = match request {
         Request::Load(access) => access.success | access.fail,
@@ -313,8 +371,9 @@ fn is_sc(request: Request) -> bool {
     ord & bits::SC != 0
 }
 
-pub(super) fn open_load(run: &Run, slot: usize) -> Id {
+/// The load of the read-modify-write whose store comes next; none if the program is not what it was.
+pub(super) fn open_load(run: &Run, slot: usize) -> Option<Id> {
     let events = &run.search.graph.threads[slot].events;
-    let index = events.iter().rposition(|event| event.opens).expect("the load of a read-modify-write");
-    Id { thread: slot as u8, index: index as u16 }
+    let index = events.iter().rposition(|event| event.opens)?;
+    Some(Id { thread: slot as u8, index: index as u16 })
 }

@@ -46,7 +46,12 @@ enum Kind {
 /// All outcomes, and the number of consistent executions. `reordered`: handlers find the accesses of their
 /// threads as the compiler may have reordered them.
 pub fn enumerate(program: &Program, reordered: bool) -> (BTreeSet<Outcome>, u64) {
-    let mut found = (BTreeSet::new(), 0);
+    enumerate_with(program, reordered, u32::MAX)
+}
+
+/// The same, with at most so many weak exchanges of each thread that fail by choice.
+pub fn enumerate_with(program: &Program, reordered: bool, failures: u32) -> (BTreeSet<Outcome>, u64) {
+    let mut found = Found { outcomes: BTreeSet::new(), executions: 0, failures };
     let offsets = program.offsets();
     let numbered = |first: usize, ops: &[Op]| -> Ops {
         ops.iter().enumerate().map(|(nth, &op)| (first + nth, op, false)).collect()
@@ -76,7 +81,14 @@ pub fn enumerate(program: &Program, reordered: bool) -> (BTreeSet<Outcome>, u64)
             });
         }
     }
-    found
+    (found.outcomes, found.executions)
+}
+
+/// What is found, and how many weak exchanges of each thread may fail by choice.
+struct Found {
+    outcomes: BTreeSet<Outcome>,
+    executions: u64,
+    failures: u32,
 }
 
 /// Chooses for each thread the waiting load at which it stays blocked, if at any.
@@ -86,7 +98,7 @@ fn truncate(
     inserted: &[(usize, usize)],
     cuts: &mut Vec<Option<usize>>,
     next: usize,
-    found: &mut (BTreeSet<Outcome>, u64),
+    found: &mut Found,
 ) {
     if next == threads.len() {
         if let Some(plan) = plan(threads, cuts, inserted) {
@@ -146,7 +158,7 @@ fn plan(threads: &[Vec<(usize, Op, bool)>], cuts: &[Option<usize>], inserted: &[
     Some(Plan { threads: kept, blocked, stuck })
 }
 
-fn weak(program: &Program, mut plan: Plan, found: &mut (BTreeSet<Outcome>, u64)) {
+fn weak(program: &Program, mut plan: Plan, found: &mut Found) {
     let weak: Vec<(usize, usize)> = (0..plan.threads.len())
         .flat_map(|thread| (0..plan.threads[thread].len()).map(move |nth| (thread, nth)))
         .filter(|&(thread, nth)| matches!(plan.threads[thread][nth].1, Op::Weak(..)))
@@ -154,6 +166,10 @@ fn weak(program: &Program, mut plan: Plan, found: &mut (BTreeSet<Outcome>, u64))
     for set in 0..1_u32 << weak.len() {
         for (bit, &(thread, nth)) in weak.iter().enumerate() {
             plan.threads[thread][nth].2 = set >> bit & 1 != 0;
+        }
+        let failures = |ops: &Ops| ops.iter().filter(|(_, _, fails)| *fails).count();
+        if plan.threads.iter().any(|ops| failures(ops) > found.failures as usize) {
+            continue;
         }
         Candidate::new(program, &plan).sources(found);
     }
@@ -212,11 +228,11 @@ impl<'a> Candidate<'a> {
         Self { program, plan, events, reads, source, sb, starts }
     }
 
-    fn sources(&mut self, found: &mut (BTreeSet<Outcome>, u64)) {
+    fn sources(&mut self, found: &mut Found) {
         self.source_of(0, found);
     }
 
-    fn source_of(&mut self, next: usize, found: &mut (BTreeSet<Outcome>, u64)) {
+    fn source_of(&mut self, next: usize, found: &mut Found) {
         let Some(&read) = self.reads.get(next) else {
             self.judge(found);
             return;
@@ -232,7 +248,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn judge(&self, found: &mut (BTreeSet<Outcome>, u64)) {
+    fn judge(&self, found: &mut Found) {
         let count = self.events.len();
         let rf = Relation::of(count, |a, b| self.events[b].kind == Kind::Read && self.source[b] == Some(a));
         if !self.sb.or(&rf).or(&self.starts).is_acyclic() {
@@ -276,8 +292,8 @@ impl<'a> Candidate<'a> {
         }
         for order in orders {
             if self.is_consistent(&rf, &order, &exists, &value) {
-                found.1 += 1;
-                found.0.insert(self.outcome(&order, &value));
+                found.executions += 1;
+                found.outcomes.insert(self.outcome(&order, &value));
             }
         }
     }

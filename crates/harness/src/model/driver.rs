@@ -33,6 +33,8 @@ pub struct Options {
     pub deliveries: Option<u32>,
     /// Preemptions in one execution; `Some(None)`: any number.
     pub preemptions: Option<Option<u8>>,
+    /// Weak compare-and-exchanges of each thread that fail though the value is the expected one.
+    pub weak_failures: Option<u32>,
     /// When to stop, on the monotonic clock.
     pub until: Option<Duration>,
     /// Whether a search of a fixed variant that the time ends is as good as one that a bound ends: nothing
@@ -93,10 +95,12 @@ pub(super) struct Found {
     pub(super) unsupported: bool,
     /// Runs that were no executions.
     pub(super) discarded: u64,
+    /// The bound of weak compare-and-exchanges that fail, where it left executions out.
+    pub(super) weak_failures: Option<u32>,
     /// How many graphs the executions had, if that was counted.
     pub(super) distinct: Option<u64>,
     /// About how many executions are left.
-    pub(super) remaining: Option<f64>,
+    pub(super) remaining: Option<engine::Remaining>,
     /// From where the search can go on.
     pub(super) state: Option<State>,
 }
@@ -306,9 +310,11 @@ fn judge(run: &mut Run, found: &Found, entry: &Entry, depth: Depth) {
         tuples: found.plans as u64,
         deliveries: depth.deliveries,
         preemptions: depth.preemptions,
+        weak_failures: found.weak_failures,
         discarded: found.discarded,
         distinct: found.distinct,
-        remaining: found.remaining.map(|left| left.round() as u64),
+        remaining: found.remaining.map(|left| left.about.round() as u64),
+        remaining_between: found.remaining.map(|left| [left.low, left.high].map(|end| end.round() as u64)),
     };
     run.seen = Seen::Model(Box::new(Model { explored: Some(explored), end: Some(exhausted), weakened: None }));
 

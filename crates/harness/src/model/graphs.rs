@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use sigproof_shim::model::{self as engine, End, Environment, Limits, Seen};
+use sigproof_shim::model::{self as engine, End, Environment, Limits, Remaining, Seen};
 use sigproof_shim::native::os::clock;
 
 use super::driver::{Failing, Found, OUT_OF_TIME, Observer, Options, is_broken, satisfied};
@@ -20,12 +20,17 @@ use super::{Entry, verdict};
 pub(super) const WHOLE: usize = 1000;
 
 /// How much was explored and how much there is, in words.
-pub(super) fn amount(executions: u64, remaining: Option<f64>) -> String {
+pub(super) fn amount(executions: u64, remaining: Option<Remaining>) -> String {
     let Some(remaining) = remaining else { return format!("{executions} executions") };
-    let all = executions as f64 + remaining;
     // Two digits: it is an estimate.
-    let digit = 10_f64.powf(all.max(1.0).log10().floor() - 1.0).max(1.0);
-    format!("{executions} executions of about {}", (all / digit).round() * digit)
+    let whole = |left: f64| {
+        let all = executions as f64 + left;
+        let digit = 10_f64.powf(all.max(1.0).log10().floor() - 1.0).max(1.0);
+        (all / digit).round() * digit
+    };
+    let [about, low, high] = [remaining.about, remaining.low, remaining.high].map(whole);
+    let between = if low < high { format!(" ({low} to {high})") } else { String::new() };
+    format!("{executions} executions of about {about}{between}")
 }
 
 /// What the environment may do in a model, at most so often in an execution.
@@ -68,8 +73,10 @@ fn level(
 ) {
     let environment = environment(entry, most);
     let is_new = from.is_empty();
+    let weak_failures = options.weak_failures.unwrap_or(entry.model.weak_failures);
     let limits = Limits {
         preemptions: None,
+        weak_failures,
         until: options.until,
         from,
         keep: options.keep,
@@ -101,6 +108,9 @@ fn level(
     found.plans += usize::from(is_new);
     found.executions += explored.executions;
     found.discarded += explored.discarded;
+    if explored.weak_bound_met {
+        found.weak_failures = Some(weak_failures);
+    }
     found.signals += explored.deliveries;
     found.well += explored.executions - failed;
     found.distinct = match (found.distinct, explored.distinct) {
@@ -138,11 +148,12 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(500, Some(500.0), "500 executions of about 1000")]
-    #[case(68_352, Some(5_200_000.0), "68352 executions of about 5300000")]
-    #[case(3, Some(0.0), "3 executions of about 3")]
+    #[case(500, Some([500.0, 500.0, 500.0]), "500 executions of about 1000")]
+    #[case(68_352, Some([5_200_000.0, 2_600_000.0, 1.04e7]), "68352 executions of about 5300000 (2700000 to 10000000)")]
+    #[case(3, Some([0.0, 0.0, 0.0]), "3 executions of about 3")]
     #[case(7, None, "7 executions")]
-    fn an_estimate_has_two_digits(#[case] executions: u64, #[case] remaining: Option<f64>, #[case] text: &str) {
+    fn an_estimate_has_two_digits(#[case] executions: u64, #[case] remaining: Option<[f64; 3]>, #[case] text: &str) {
+        let remaining = remaining.map(|[about, low, high]| Remaining { about, low, high });
         assert_eq!(amount(executions, remaining), text);
     }
 }

@@ -61,6 +61,8 @@ pub struct Model {
     pub(crate) timeouts: bool,
     /// Whether its waits may end for nothing.
     pub(crate) spurious: bool,
+    /// How many weak compare-and-exchanges of each thread may fail though the value is the expected one.
+    pub(crate) weak_failures: u32,
     /// What the default run goes to.
     pub(crate) depth: Depth,
     /// The expected outcomes, if they differ from those of the setup.
@@ -93,6 +95,7 @@ impl Model {
             handlers: 1,
             timeouts: false,
             spurious: false,
+            weak_failures: 1,
             depth: Depth::DEFAULT,
             expected: None,
         }
@@ -116,6 +119,14 @@ impl Model {
     #[must_use]
     pub fn spurious(mut self) -> Self {
         self.spurious = true;
+        self
+    }
+
+    /// At most so many weak compare-and-exchanges of each thread fail though the value is the expected one;
+    /// one without this. Over execution graphs.
+    #[must_use]
+    pub fn weak_failures(mut self, most: u32) -> Self {
+        self.weak_failures = most;
         self
     }
 

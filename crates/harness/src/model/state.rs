@@ -25,6 +25,9 @@ pub struct State {
     pub well: u64,
     /// Searches so far, this one included.
     pub searches: usize,
+    /// The bound of weak compare-and-exchanges that fail, where it left executions out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weak_failures: Option<u32>,
     /// The first failure of each kind, with the number of its kind.
     pub failing: Vec<Failed>,
     /// The graphs from which the search goes on, each as a text of the engine.
@@ -66,6 +69,7 @@ impl State {
             signals: found.signals,
             well: found.well,
             searches: found.plans,
+            weak_failures: found.weak_failures,
             failing: found.failing.iter().map(failed).collect(),
             graphs,
         }
@@ -78,6 +82,7 @@ impl State {
         found.signals = self.signals;
         found.well = self.well;
         found.plans = self.searches;
+        found.weak_failures = self.weak_failures;
         for failed in &self.failing {
             let Some(perturbed) = parse_perturbed(&failed.perturbed) else { continue };
             let failing = Failing {

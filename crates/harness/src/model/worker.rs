@@ -74,6 +74,9 @@ pub struct Bounds {
     pub deliveries: Option<u32>,
     /// Preemptions in one execution; `Some(None)`: any number.
     pub preemptions: Option<Option<u8>>,
+    /// Weak compare-and-exchanges of each thread that fail though the value is the expected one.
+    #[serde(default)]
+    pub weak_failures: Option<u32>,
     /// Seconds, in all.
     pub budget: Option<f64>,
     /// Whether the budget is a bound like others: see [`Options::time_bounds`].
@@ -219,6 +222,7 @@ fn explore(
     let options = Options {
         deliveries: bounds.deliveries,
         preemptions: bounds.preemptions,
+        weak_failures: bounds.weak_failures,
         until: budget.map(|budget| clock::now() + budget),
         time_bounds: bounds.time_bounds,
         jobs: bounds.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),

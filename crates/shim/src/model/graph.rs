@@ -1,4 +1,12 @@
 //! The execution graph of a failed execution, for those who explain it.
+//!
+//! `sigproof_explore::explain` has types of the same names. They are not these, for three reasons. The
+//! harness explains failures in every build, also where neither engine is compiled: reports are the same
+//! everywhere. The shim of a real build is `no_std` and must not bring the explorer with its fibers into the
+//! programs that it is below. And the explorer names an event by its thread's slot and its index there,
+//! which means nothing without the explorer's graph; here an event has a place in one list, belongs to a
+//! step, and its thread is that of the failure. `simulated::graphed::witness` is the one place that turns
+//! the ones into the others.
 
 use alloc::vec::Vec;
 

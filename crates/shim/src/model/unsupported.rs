@@ -15,6 +15,7 @@ const NONE: Exploration = Exploration {
     end: End::Unsupported,
     sites: Vec::new(),
     discarded: 0,
+    weak_bound_met: false,
     distinct: None,
     left: 0,
     waiting: Vec::new(),

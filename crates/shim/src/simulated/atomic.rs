@@ -1,7 +1,8 @@
 //! Atomics: the engine's, with a signal point before each operation, and a shadow of the value for when the
 //! engine cannot be asked.
 //!
-//! `compare_exchange_weak` is the strong one: loom has no failures for nothing.
+//! Over execution graphs `compare_exchange_weak` may fail though the value is the expected one; over loom it
+//! is the strong one.
 
 use std::fmt;
 use std::format;
@@ -15,6 +16,9 @@ use super::below::{self, Made, Readers};
 use super::point;
 use super::world::{switching, with};
 use crate::model::{Access, AccessKind, Role};
+
+/// A compare-and-exchange of the engine, the strong or the weak one.
+type Exchange<A, T> = fn(&A, T, T, Ordering, Ordering) -> Result<T, T>;
 
 /// The ordering to use, the site's own or a weaker one.
 #[inline]
@@ -128,6 +132,33 @@ macro_rules! atomic {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$type, $type> {
+                self.exchange(current, new, success, failure, below::atomic::$name::compare_exchange)
+            }
+
+            /// As the one of `core`: it may fail though the value is `current`.
+            ///
+            /// # Errors
+            /// The value, if it is another, or if the environment chooses so.
+            #[track_caller]
+            pub fn compare_exchange_weak(
+                &self,
+                current: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$type, $type> {
+                self.exchange(current, new, success, failure, below::atomic::$name::compare_exchange_weak)
+            }
+
+            #[track_caller]
+            fn exchange(
+                &self,
+                current: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+                by: Exchange<below::atomic::$name$(<$generic>)?, $type>,
+            ) -> Result<$type, $type> {
                 let at = Location::caller();
                 let Some(me) = point::pass(at) else {
                     return self.shadow.compare_exchange(current, new, Relaxed, Relaxed);
@@ -136,7 +167,7 @@ macro_rules! atomic {
                 let success = ordering(at, Role::Success, success);
                 let failure = ordering(at, Role::Failure, failure);
                 self.readers.before_write(me);
-                let result = switching(me, || self.modelled.compare_exchange(current, new, success, failure));
+                let result = switching(me, || by(&self.modelled, current, new, success, failure));
                 self.readers.after_write(me);
                 match result {
                     Ok(old) => {
@@ -146,28 +177,14 @@ macro_rules! atomic {
                         });
                     }
                     Err(old) => record(at, AccessKind::Update, (Role::Failure, failure), || {
+                        let why = if old == current { "no, a weak one may fail though" } else { "no," };
                         format!(
-                            concat!("exchange {:?} ", $show, " -> ", $show, ": no, it is ", $show),
-                            failure, current, new, old
+                            concat!("exchange {:?} ", $show, " -> ", $show, ": {} it is ", $show),
+                            failure, current, new, why, old
                         )
                     }),
                 }
                 result
-            }
-
-            /// As [`compare_exchange`](Self::compare_exchange).
-            ///
-            /// # Errors
-            /// The value, if it is another.
-            #[track_caller]
-            pub fn compare_exchange_weak(
-                &self,
-                current: $type,
-                new: $type,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$type, $type> {
-                self.compare_exchange(current, new, success, failure)
             }
         }
 

@@ -247,7 +247,7 @@ fn a_search_can_be_stopped_and_says_what_is_left() {
     let body: Body = Arc::new(|| ignore(sleeps()));
     let stopped = model::search(ONE, &limits(), &body, 1, &mut |_| false);
     assert!(matches!(stopped.end, End::OutOfTime), "{:?}", stopped.end);
-    assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left > 1.0));
+    assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left.about > 1.0));
     let late = Limits { until: Some(Duration::ZERO), ..limits() };
     let late = model::search(ONE, &late, &body, 1, &mut |_| true);
     assert!(matches!(late.end, End::OutOfTime) && late.executions == 0);
@@ -331,7 +331,8 @@ fn the_estimate_is_within_a_factor_of_two() {
             Seen::Failed(failure, _) => panic!("{failure:?}"),
         });
         let (left, said) = ((whole - stopped.executions) as f64, stopped.remaining.unwrap());
-        assert!((left / 2.0..left * 2.0).contains(&said), "{left} left, {said} said");
+        assert!((left / 2.0..left * 2.0).contains(&said.about), "{left} left, {said:?}");
+        assert!((said.low..=said.high).contains(&left), "{left} left, {said:?}");
     }
 }
 
@@ -352,4 +353,35 @@ fn a_wait_that_gives_up_late_is_woken() {
     let both = |first: &str, left: &str| (first.to_owned(), left.to_owned());
     let expected = [both("Acquired", "TimedOut"), both("TimedOut", "Acquired"), both("Interrupted", "Acquired")];
     assert_eq!(seen, set(expected));
+}
+
+/// Three weak exchanges in a row fail, within a bound that allows it; the bound that does not is told. The
+/// choices of the failure need no bound.
+#[test]
+fn a_weak_exchange_fails_as_often_as_the_bound_allows() {
+    let body: Body = Arc::new(|| {
+        let word = word(0);
+        let try_once = || word.compare_exchange_weak(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !(0..3).any(|_| try_once()) {
+            model::fail("weak", String::new());
+        }
+    });
+    let search = |weak_failures| {
+        let mut choices = None;
+        let limits = Limits { weak_failures, ..limits() };
+        let found = model::search(ONE, &limits, &body, 1, &mut |seen| {
+            if let Seen::Failed(_, of) = seen {
+                choices = Some(of());
+            }
+            true
+        });
+        (found.executions, found.weak_bound_met, choices)
+    };
+    assert_eq!(search(1), (2, true, None));
+    let (executions, met, choices) = search(3);
+    assert_eq!((executions, met), (4, false));
+    let again = model::repeat(ONE, &limits(), &choices.unwrap(), &body);
+    let End::Failed(failure) = again.end else { panic!("{:?}", again.end) };
+    let told = failure.steps.iter().filter(|step| step.what.contains("a weak one may fail though it is 0x0"));
+    assert_eq!(told.count(), 3, "{:?}", failure.steps);
 }

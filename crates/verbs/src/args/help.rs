@@ -49,7 +49,8 @@ The table at the end has a line for each model:
   executions  executions explored
   plans      over loom: ways of placing the signals, time-outs and spurious wake-ups that were explored;
              over graphs: searches, one for each number of these things that was tried
-  exhausted  yes: everything was explored; no: the bound of the exploration, or what ended it
+  exhausted  yes: everything was explored; no: the bound of the exploration, or what ended it; weak
+             failures: this bound of --weak-failures left executions out
   verdict    as-expected, unexpected, inconclusive (a budget ran out) or skipped (with a reason)
 
 Below the table, each kind of bad outcome has a counterexample: a column for each thread, the steps of

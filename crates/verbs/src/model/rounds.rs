@@ -250,6 +250,7 @@ mod tests {
             signals: 0,
             well: 0,
             searches: 1,
+            weak_failures: None,
             failing: nothing,
             graphs,
         }

@@ -50,6 +50,10 @@ impl Saved {
             (Some(deliveries), _) => format!("deliveries {deliveries}"),
             (None, _) => "default".to_owned(),
         };
+        let bounds = match args.weak_failures {
+            Some(most) => format!("{bounds}, weak failures {most}"),
+            None => bounds,
+        };
         let shown = path.display();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,

@@ -75,6 +75,7 @@ fn take_failing(found: &mut Found, entry: &Entry, plan: &Plan) {
         end,
         sites: Vec::new(),
         discarded: 0,
+        weak_bound_met: false,
         distinct: None,
         left: 0,
         waiting: Vec::new(),

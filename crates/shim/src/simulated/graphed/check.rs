@@ -103,7 +103,7 @@ fn again(perturb: Perturb<'_>, limits: &Limits, choices: &Choices, body: &Body) 
 
 pub(super) fn explorer(limits: &Limits) -> Explorer {
     // An operation is an event, or two.
-    Explorer::new().events(2 * limits.branches)
+    Explorer::new().events(2 * limits.branches).weak_failures(limits.weak_failures)
 }
 
 pub(super) fn nothing(end: End) -> Exploration {
@@ -115,6 +115,7 @@ pub(super) fn nothing(end: End) -> Exploration {
         end,
         sites: Vec::new(),
         discarded: 0,
+        weak_bound_met: false,
         distinct: None,
         left: 0,
         waiting: Vec::new(),
@@ -167,6 +168,9 @@ pub(super) fn failure(
         (None, Ended::Livelock) => (FailureKind::Livelock, String::from(SPINS)),
         (None, Ended::Race(text)) => (FailureKind::Race, text),
         (None, Ended::Panic(text)) => (FailureKind::Panicked, text),
+        (None, Ended::Unrepeatable(text)) => {
+            (FailureKind::Panicked, format!("the body is not a function of what it reads: {text}"))
+        }
     };
     let threads = world.thread_ends();
     let trace = world.trace.take().unwrap_or_default();

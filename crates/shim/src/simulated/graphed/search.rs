@@ -119,7 +119,7 @@ pub(super) fn check(
         found.waiting = left::texts(&rest);
     }
     if matches!(found.end, End::OutOfTime) {
-        found.remaining = left::estimate(rest, perturb, limits, body);
+        found.remaining = left::estimate(&rest, perturb, limits, body);
     }
     found
 }
@@ -164,6 +164,7 @@ impl Search<'_> {
         while let Some(mut walk) = next.or_else(|| self.wait()) {
             if !walk.is_over() {
                 self.walk(&mut walk, &program, &mut found);
+                found.weak_bound_met |= walk.weak_bound_met();
             }
             rest.extend(walk.rest());
             next = None;
