@@ -34,9 +34,35 @@ const STREAMS: &[&str] = &["stdin", "stdout", "stderr", "environ", "__environ", 
 
 /// Calls that may sleep, and that fail with `EINTR` after a handler: always, or without `SA_RESTART`.
 const WAITS: &[&str] = &[
-    "pause", "sigsuspend", "select", "pselect", "poll", "ppoll", "epoll_wait", "epoll_pwait", "nanosleep", "usleep",
-    "sleep", "clock_nanosleep", "sem_wait", "sem_timedwait", "read", "recv", "recvfrom", "recvmsg", "accept", "accept4",
-    "connect", "wait", "waitpid", "wait3", "wait4", "msgrcv", "semop", "sigwaitinfo", "sigtimedwait",
+    "pause",
+    "sigsuspend",
+    "select",
+    "pselect",
+    "poll",
+    "ppoll",
+    "epoll_wait",
+    "epoll_pwait",
+    "nanosleep",
+    "usleep",
+    "sleep",
+    "clock_nanosleep",
+    "sem_wait",
+    "sem_timedwait",
+    "read",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "accept",
+    "accept4",
+    "connect",
+    "wait",
+    "waitpid",
+    "wait3",
+    "wait4",
+    "msgrcv",
+    "semop",
+    "sigwaitinfo",
+    "sigtimedwait",
 ];
 
 /// Calls that save where a jump comes back to.
@@ -54,14 +80,18 @@ pub(crate) fn meets(program: &Program, handlers: &Handlers, reach: &Reach) -> Ve
     found.by_variables(reach);
     for call in &reach.calls {
         let symbol = Name::of(&call.function).key;
-        found.by_calls(&|name| Name::of(name).key == symbol, &|| format!("it calls {}, as the handler does", call.function));
+        found.by_calls(&|name| Name::of(name).key == symbol, &|| {
+            format!("it calls {}, as the handler does", call.function)
+        });
     }
     if let Some(function) = reach.changes_errno.as_ref().filter(|_| !reach.asks_errno) {
         let why = || format!("it asks for errno, which the handler may change by {function}");
         found.by_calls(&|name| matches!(name, "__errno_location" | "___errno_location"), &why);
     }
     if reach.faults.iter().any(|fault: &Fault| fault.rule == Rule::Jump) {
-        found.by_calls(&|name| PREPARES.contains(&name), &|| "the handler may jump to it, out of what it calls".to_owned());
+        found.by_calls(&|name| PREPARES.contains(&name), &|| {
+            "the handler may jump to it, out of what it calls".to_owned()
+        });
     }
     found.by_calls(&|name| WAITS.contains(&name), &|| "it waits in a call that a handler interrupts".to_owned());
     found.meets

@@ -181,7 +181,13 @@ impl<'a> Sweep<'a> {
         self.engines.values().sum()
     }
 
-    /// What the signal does right behind the window, twice.
+    /// Until when a pass may last that begins now.
+    fn patience(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.request.timeout)
+    }
+
+    /// What the signal does right behind the window, twice. A window that sleeps until the signal comes gets it
+    /// there.
     fn reference(&mut self, live: Box<Live<'a>>) -> Result<String, Trouble> {
         let mut next = Some(live);
         let mut told: Vec<String> = Vec::new();
@@ -191,7 +197,7 @@ impl<'a> Sweep<'a> {
                 None => self.bring(self.first)?,
             };
             let Some(mut live) = live else { break };
-            let left = live.leave(self.deadline.min(Instant::now() + self.request.timeout))?;
+            let left = live.leave(self.patience())?;
             let sleeps = !left && !self.request.own && live.sleeps_in(live.tid).is_some_and(is_untimed);
             if !left && !sleeps {
                 self.notes.push("no pass without a signal was followed to its return".to_owned());
@@ -204,6 +210,7 @@ impl<'a> Sweep<'a> {
                 false => live.follow(signal, self.pace, true)?,
             };
             self.awaits |= sleeps && matches!(seen.end, End::Passed | End::Returned | End::Ended(_));
+            self.meant.awaits = self.awaits;
             let text = match &seen.end {
                 End::Passed if seen.pending => "the signal stays pending".to_owned(),
                 End::Passed | End::Returned => "the program goes on".to_owned(),

@@ -229,7 +229,8 @@ impl<'a> Sweep<'a> {
                     live.process.release_others()?;
                     if self.awaits {
                         self.notes.push(
-                            "the window sleeps until the signal comes: what comes behind that sleep is not judged".to_owned(),
+                            "the window sleeps until the signal comes: what comes behind that sleep is not judged"
+                                .to_owned(),
                         );
                         known.extend(own);
                         return Ok(false);
