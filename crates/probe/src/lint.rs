@@ -164,9 +164,9 @@ impl Lint {
         }
     }
 
-    /// Locks of the program's own that calls take: by their names; and, as the handler runs, further down, such
-    /// as in a function of `pthread_atfork`. What the machine code of a library names besides is for rare kinds
-    /// of the call.
+    /// Locks of the program's own that calls take: by their names; and, as the handler runs, further down,
+    /// such as in a function of `pthread_atfork`. What the machine code of a library names besides is for
+    /// rare kinds of the call.
     pub fn own_locks(&self) -> impl Iterator<Item = &'static Own> {
         let runs = self.source == Source::Run;
         let named = self.calls.iter().filter_map(|call| own_lock(&call.function));

@@ -1,5 +1,5 @@
-//! What a handler and the program have in common besides locks: `--at auto` proposes the functions, and a sweep
-//! shows the harm. And a window that sleeps until the signal comes.
+//! What a handler and the program have in common besides locks: `--at auto` proposes the functions, and a
+//! sweep shows the harm. And a window that sleeps until the signal comes.
 
 use serde_json::Value;
 use sigproof_tests::{Ran, run};
@@ -33,7 +33,8 @@ fn bad(report: &Value, window: &str) -> Vec<String> {
     ranges.map(|range| range["ending"].as_str().expect("a word").to_owned()).collect()
 }
 
-/// `--at auto` proposes the function for this reason. The broken form ends badly there, and the fixed one not.
+/// `--at auto` proposes the function for this reason. The broken form ends badly there, and the fixed one
+/// not.
 fn proposed(kind: &str, window: &str, why: &str, ending: &str) {
     let (ran, report) = sweep(&["--time", "20s"], "auto", &[kind, "broken"]);
     let found = bad(&report, window);

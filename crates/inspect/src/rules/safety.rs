@@ -71,8 +71,8 @@ pub fn is_bare(name: &Name) -> bool {
     WORDS.get_or_init(|| words(BARE)).contains_key(key) || is_sized_atomic(key) || is_clock(&name.path)
 }
 
-/// Whether the function is one of libatomic's for a width that the processor has an instruction for: on x86_64
-/// and aarch64 up to 16 bytes. The one without a width (`__atomic_load`) may take a lock.
+/// Whether the function is one of libatomic's for a width that the processor has an instruction for: on
+/// x86_64 and aarch64 up to 16 bytes. The one without a width (`__atomic_load`) may take a lock.
 fn is_sized_atomic(key: &str) -> bool {
     let width = key.strip_prefix("atomic_").and_then(|rest| rest.rsplit_once('_')).map(|(_, width)| width);
     matches!(width, Some("1" | "2" | "4" | "8" | "16"))
@@ -83,8 +83,8 @@ fn is_clock(path: &str) -> bool {
     path.starts_with("std::") && path.ends_with("_clock::now")
 }
 
-/// Whether the function throws an exception of the C++ library: a compiler puts such a call behind a check that
-/// holds in a correct program, such as that a `std::function` is not empty.
+/// Whether the function throws an exception of the C++ library: a compiler puts such a call behind a check
+/// that holds in a correct program, such as that a `std::function` is not empty.
 pub fn is_check(name: &Name) -> bool {
     name.path.starts_with("std::__throw_")
 }

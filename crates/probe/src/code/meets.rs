@@ -9,8 +9,8 @@
 //! | leaves by a jump | prepares a jump |
 //! | does anything | waits in a call that a handler interrupts |
 //!
-//! The kinds are in the order of the table, and functions with more variables in common come first. A function
-//! that blocks the signal is proposed as well: a sweep shows whether it does so everywhere.
+//! The kinds are in the order of the table, and functions with more variables in common come first. A
+//! function that blocks the signal is proposed as well: a sweep shows whether it does so everywhere.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

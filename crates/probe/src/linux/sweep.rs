@@ -186,8 +186,8 @@ impl<'a> Sweep<'a> {
         self.deadline.min(Instant::now() + self.request.timeout)
     }
 
-    /// What the signal does right behind the window, twice. A window that sleeps until the signal comes gets it
-    /// there.
+    /// What the signal does right behind the window, twice. A window that sleeps until the signal comes gets
+    /// it there.
     fn reference(&mut self, live: Box<Live<'a>>) -> Result<String, Trouble> {
         let mut next = Some(live);
         let mut told: Vec<String> = Vec::new();
