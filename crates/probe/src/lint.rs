@@ -64,6 +64,9 @@ pub struct Lint {
     pub calls: Vec<Call>,
     /// What breaks another rule.
     pub faults: Vec<Fault>,
+    /// Functions of the program in which the signal meets something that the handler uses: no findings.
+    #[serde(default)]
+    pub meets: Vec<Meet>,
     /// Places at which it was not known what is called.
     pub unknown: Vec<String>,
     /// What the reader has to know.
@@ -106,6 +109,17 @@ pub struct Fault {
     pub functions: Vec<String>,
 }
 
+/// A function of the program in which the signal meets something that the handler uses. It is a place to be
+/// swept: whether the signal does harm there, machine code does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Meet {
+    /// The function, by which a window is named.
+    pub function: String,
+    /// What the two have in common.
+    pub why: String,
+}
+
 impl Call {
     /// The function leads to another that takes a lock, the last of these.
     pub(crate) fn leads_to(&mut self, way: Vec<String>) {
@@ -144,14 +158,20 @@ impl Lint {
             functions: 0,
             calls: Vec::new(),
             faults: Vec::new(),
+            meets: Vec::new(),
             unknown: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    /// Calls that take a lock of the program's own, with the lock.
+    /// Locks of the program's own that calls take: by their names; and, as the handler runs, further down,
+    /// such as in a function of `pthread_atfork`. What the machine code of a library names besides is for
+    /// rare kinds of the call.
     pub fn own_locks(&self) -> impl Iterator<Item = &'static Own> {
-        self.calls.iter().filter_map(|call| own_lock(&call.function))
+        let runs = self.source == Source::Run;
+        let named = self.calls.iter().filter_map(|call| own_lock(&call.function));
+        let below = self.calls.iter().filter(move |_| runs).flat_map(|call| &call.locking);
+        named.chain(below.filter_map(|symbol| own_lock(symbol)))
     }
 
     /// Whether something was found.

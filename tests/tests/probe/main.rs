@@ -15,9 +15,11 @@ mod input;
 mod kinds;
 mod leftovers;
 mod locks;
+mod meets;
 mod reading;
 mod reports;
 mod threads;
+mod transcripts;
 mod user;
 
 /// A test.
@@ -30,10 +32,12 @@ const THREADS: usize = 2;
 static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
 
 /// What is compiled before the tests. Only the last one needs more than a C compiler.
-const SPECIMENS: [Specimen; 5] = [
+const SPECIMENS: [Specimen; 7] = [
     Specimen { source: "tests/probe/specimens.c", name: "specimens", flags: &["-O2"] },
     Specimen { source: "tests/probe/more.c", name: "more", flags: &["-O2"] },
     Specimen { source: "tests/probe/locks.c", name: "locks", flags: &["-O2"] },
+    Specimen { source: "tests/probe/daemon.c", name: "daemon", flags: &["-O2", "-g"] },
+    Specimen { source: "tests/probe/meets.c", name: "meets", flags: &["-O1"] },
     Specimen { source: "tests/probe/library.c", name: "liblate.so", flags: &["-O2", "-fPIC", "-shared"] },
     Specimen { source: "tests/probe/classes.cc", name: "classes", flags: &["-O2"] },
 ];
@@ -76,16 +80,18 @@ fn main() -> ExitCode {
     let lacks_static = if arguments.list || lacks.is_some() { None } else { reading::lacks_static() };
     /// A name, the tests, and why they cannot run here.
     type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
-    let groups: [Group<'_>; 12] = [
+    let groups: [Group<'_>; 14] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),
         ("leftovers", leftovers::TESTS, lacks),
         ("locks", locks::TESTS, lacks),
+        ("meets", meets::TESTS, lacks),
         ("reading", reading::TESTS, lacks),
         ("reading", reading::IN_CPP, lacks.or(lacks_cpp)),
         ("reading", reading::STATIC, lacks.or(lacks_static.as_ref())),
         ("threads", threads::TESTS, lacks),
+        ("transcripts", transcripts::TESTS, lacks),
         ("reports", reports::TESTS, lacks),
         ("classes", classes::TESTS, lacks.or(lacks_cpp)),
         ("user", user::TESTS, lacks.or(lacks_root.as_ref())),

@@ -16,7 +16,7 @@ pub const RULE: &str = "POSIX.1-2017, System Interfaces 2.4.3; signal-safety(7)"
 const SAFE: Table<()> = &[(
     (),
     "\
-    _Exit _exit abort accept access aio_error aio_return aio_suspend alarm bind cfgetispeed cfgetospeed \
+    _exit abort accept access aio_error aio_return aio_suspend alarm bind cfgetispeed cfgetospeed \
     cfsetispeed cfsetospeed chdir chmod chown clock_gettime close connect creat dup dup2 execl execle execv \
     execve faccessat fchdir fchmod fchmodat fchown fchownat fcntl fdatasync fexecve ffs fork fstat fstatat fsync \
     ftruncate futimens getegid geteuid getgid getgroups getpeername getpgrp getpid getppid getsockname \
@@ -59,7 +59,7 @@ const BARE: Table<()> = &[(
     rindex bcmp memrchr rawmemchr mempcpy memmem strchrnul strcasecmp strncasecmp strcasestr strsep strlcpy strlcat \
     ffsl ffsll ctype_b_loc ctype_tolower_loc ctype_toupper_loc isalnum isalpha isdigit islower isprint ispunct \
     isspace isupper isxdigit tolower toupper strerrorname_np strerrordesc_np sigabbrev_np sigdescr_np \
-    libc_current_sigrtmin libc_current_sigrtmax fdelt_chk errno_location pthread_equal pthread_kill_other_np \
+    current_sigrtmin current_sigrtmax fdelt_chk errno_location pthread_equal pthread_kill_other_np \
     inotify_add_watch fallocate posix_fadvise close_range execvpe fstatfs statfs umount mount setns unshare",
 )];
 
@@ -67,7 +67,26 @@ const BARE: Table<()> = &[(
 /// in glibc and in musl.
 pub fn is_bare(name: &Name) -> bool {
     static WORDS: OnceLock<Words<()>> = OnceLock::new();
-    WORDS.get_or_init(|| words(BARE)).contains_key(name.key.as_str())
+    let key = name.key.as_str();
+    WORDS.get_or_init(|| words(BARE)).contains_key(key) || is_sized_atomic(key) || is_clock(&name.path)
+}
+
+/// Whether the function is one of libatomic's for a width that the processor has an instruction for: on
+/// x86_64 and aarch64 up to 16 bytes. The one without a width (`__atomic_load`) may take a lock.
+fn is_sized_atomic(key: &str) -> bool {
+    let width = key.strip_prefix("atomic_").and_then(|rest| rest.rsplit_once('_')).map(|(_, width)| width);
+    matches!(width, Some("1" | "2" | "4" | "8" | "16"))
+}
+
+/// Whether the function reads a clock of C++, by `clock_gettime` and nothing else in libstdc++ and libc++.
+fn is_clock(path: &str) -> bool {
+    path.starts_with("std::") && path.ends_with("_clock::now")
+}
+
+/// Whether the function throws an exception of the C++ library: a compiler puts such a call behind a check
+/// that holds in a correct program, such as that a `std::function` is not empty.
+pub fn is_check(name: &Name) -> bool {
+    name.path.starts_with("std::__throw_")
 }
 
 /// Whether the function ends a handler by a jump to code of the interrupted function.
@@ -109,6 +128,24 @@ mod tests {
         let both = BARE[0].1.split_whitespace().map(Name::of).find(|name| is_safe(name) || is_unsafe(name));
         assert_eq!(both, None);
         assert!(is_bare(&Name::of("__fdelt_chk")) && !is_bare(&Name::of("strtol")));
+    }
+
+    #[test]
+    fn each_word_is_spelled_as_a_name_is_looked_up() {
+        for table in [SAFE, UNSAFE, BARE] {
+            let other: Vec<&str> = table[0].1.split_whitespace().filter(|word| Name::of(word).key != **word).collect();
+            assert_eq!(other, Vec::<&str>::new());
+        }
+        assert!(is_bare(&Name::of("__libc_current_sigrtmin")));
+    }
+
+    #[test]
+    fn libraries_of_cpp() {
+        for bare in ["__atomic_load_16", "__atomic_fetch_add_8", "_ZNSt6chrono3_V212steady_clock3nowEv"] {
+            assert!(is_bare(&Name::of(bare)), "{bare}");
+        }
+        assert!(!is_bare(&Name::of("__atomic_load")) && !is_bare(&Name::of("atomic_log_16k")));
+        assert!(is_check(&Name::of("_ZSt25__throw_bad_function_callv")) && !is_check(&Name::of("__cxa_throw")));
     }
 
     #[test]

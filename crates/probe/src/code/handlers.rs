@@ -209,7 +209,9 @@ impl Search<'_> {
         let is_kept =
             |number: u8| call.arguments[usize::from(number)].atoms().iter().any(|a| matches!(a, Atom::Number(_)));
         let in_structure = matches!(installer.handler, Source::Field(number, _) if is_kept(number));
-        let by_variable = |atom: &&Atom| matches!(atom, Atom::Global(..)) && !in_structure;
+        // Nor is what stands beside the handler of before: a local variable that begins with a mark.
+        let has_old = rest.contains(&Atom::Old);
+        let by_variable = |atom: &&Atom| (matches!(atom, Atom::Global(..)) || has_old) && !in_structure;
         let named = Value::of(rest.iter().filter(|atom| !by_variable(atom)).copied().collect::<Vec<_>>());
         if !named.atoms().is_empty() {
             let known = program.known(function, &named).into_iter();
@@ -265,8 +267,10 @@ fn enters_kernel(program: &Program, object: usize, start: u64, end: u64, number:
 
 /// A signal's number.
 fn number(known: &Known) -> Option<u64> {
+    /// No handler can be installed for them: a number that stands for something else comes there, too.
+    const KILL_AND_STOP: [u64; 2] = [9, 19];
     match known {
-        Known::Number(number @ 1..=64) => Some(*number),
+        Known::Number(number @ 1..=64) if !KILL_AND_STOP.contains(number) => Some(*number),
         _ => None,
     }
 }

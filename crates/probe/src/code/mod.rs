@@ -16,6 +16,7 @@
 //! | `value`, `flow`, `facts`, `special` | what a function's registers, stack and signal masks hold |
 //! | `scan`, `program` | who calls whom; what a pointer may be, when all callers are asked |
 //! | `handlers`, `reach`, `shared` | the three questions |
+//! | `meets` | where to sweep: functions that use what the handler uses |
 //!
 //! # Limits
 //! A handler whose address is computed is not found. A call through a pointer that is computed, such as a
@@ -28,6 +29,7 @@ mod facts;
 mod flow;
 mod frames;
 mod handlers;
+mod meets;
 mod program;
 mod reach;
 mod scan;
@@ -145,6 +147,10 @@ fn judged(program: &Program, handlers: &Handlers, handler: &Handler) -> Lint {
         lint.notes
             .push(format!("on no list, and bare system calls or without state of their own: {}", bare.join(", ")));
     }
+    if !reach.checks.is_empty() {
+        let checks: Vec<&str> = reach.checks.iter().map(String::as_str).collect();
+        lint.notes.push(format!("throws an exception if a check fails: {}", checks.join(", ")));
+    }
     if !reach.nameless.is_empty() {
         lint.notes.push(format!(
             "{} functions have no name that a list could judge: the C library is a part of the program, and its \
@@ -162,6 +168,7 @@ fn judged(program: &Program, handlers: &Handlers, handler: &Handler) -> Lint {
     {
         lint.notes.push(format!("errno is not saved: {function} may change it; save it first, and put it back last"));
     }
+    lint.meets = meets::meets(program, handlers, &reach);
     lint.calls = reach.calls;
     lint
 }

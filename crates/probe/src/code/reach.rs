@@ -31,6 +31,8 @@ pub(crate) struct Reach {
     pub unknown: BTreeSet<Place>,
     /// Functions that are on no list and do no harm.
     pub bare: BTreeSet<String>,
+    /// Functions that throw where a check of the C++ library fails.
+    pub checks: BTreeSet<String>,
     /// Functions without a name, which no list can judge.
     pub nameless: BTreeSet<Place>,
     /// A function that may change `errno`, and whether `errno` is asked for anywhere.
@@ -154,6 +156,10 @@ fn leaf(
     let name = Name::of(symbol);
     if name.key == "errno_location" {
         reach.asks_errno = true;
+    }
+    if safety::is_check(&name) {
+        reach.checks.insert(shown(symbol));
+        return;
     }
     if !keeps_errno(symbol) && reach.changes_errno.is_none() {
         reach.changes_errno = Some(shown(symbol));

@@ -50,7 +50,8 @@ pub(crate) fn shared(program: &Program, handlers: &Handlers, handler: &Handler, 
                     Atom::Global(variable, _) => {
                         uses.behind.entry((function.0, variable)).or_insert((number, *at));
                     }
-                    Atom::Number(variable) if touch.written => {
+                    // One that never returns to the interrupted code loses it no update.
+                    Atom::Number(variable) if touch.written && (facts.returns.is_some() || facts.cut) => {
                         uses.written.entry((function.0, variable)).or_insert((number, *at));
                     }
                     _ => {}

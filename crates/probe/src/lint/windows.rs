@@ -99,6 +99,9 @@ fn of_program(lints: &[Lint]) -> Vec<Window> {
             functions.for_each(|function| add(function, fault.rule.as_str(), lint.source));
         }
     }
+    for lint in lints {
+        lint.meets.iter().for_each(|meet| add(&meet.function, &meet.why, lint.source));
+    }
     found
 }
 

@@ -210,6 +210,10 @@ impl Live<'_> {
                     } else {
                         asleep_since = None;
                     }
+                    if self.waits_again(seen.returned, entries, self.sleeps_in(self.tid)) {
+                        seen.end = End::Returned;
+                        return Ok(seen);
+                    }
                     match watch.look(events, !has_timer) {
                         Look::Stuck(stuck) => {
                             if stuck == Stuck::AllAsleep && !has_timer && self.has_timer() {

@@ -55,6 +55,8 @@ pub(crate) struct Meant {
     pub exit: Option<i32>,
     /// What it may write, if that is compared.
     pub outputs: Vec<Vec<u8>>,
+    /// Whether the window sleeps until the signal comes.
+    pub awaits: bool,
     /// How many descriptors the signal leaves open outside the window.
     pub opened: usize,
 }
@@ -160,6 +162,11 @@ fn grade_end(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bo
         End::Silent if seen.slept > SLEPT && woken() => judged(
             Ending::LostWakeup,
             "the handler has returned, the thread sleeps in the window, and a second signal ends the sleep".to_owned(),
+        ),
+        End::Silent | End::Still if meant.awaits && !seen.returned && !seen.in_handler => judged(
+            Ending::LostWakeup,
+            "the handler has returned, and the window sleeps on; the same signal ends that sleep if it comes there"
+                .to_owned(),
         ),
         End::Silent | End::Still => {
             let place = if seen.returned { "after the window" } else { "in the window" };

@@ -32,6 +32,12 @@ const FOLLOWED: Duration = Duration::from_secs(2);
 /// Instructions of one execution that are followed at most.
 const LONGEST: u64 = 3_000_000;
 
+/// How long one execution may take, one that sleeps included.
+const EXECUTED: Duration = Duration::from_secs(8);
+
+/// The note of an execution that was not followed to its end.
+const RUNS_ON: &str = "the handler is too long to be followed to its end: what follows was not seen";
+
 /// Signals that a program catches for its threads' sake, inside the C library.
 const INTERNAL: std::ops::RangeInclusive<i32> = 32..=33;
 
@@ -52,9 +58,14 @@ pub(crate) fn lint(request: &Request, stop: &AtomicBool, tell: &mut dyn FnMut(&s
         let mut lint: Option<Lint> = None;
         for place in places {
             let Some(one) = at(request, *signal, place, stop)? else { continue };
+            let whole = !one.notes.iter().any(|note| note == RUNS_ON);
             match &mut lint {
                 None => lint = Some(one),
                 Some(lint) => merge(lint, one),
+            }
+            // At another place it would be as long.
+            if !whole {
+                break;
             }
         }
         let Some(lint) = lint else { continue };
@@ -295,8 +306,8 @@ fn execute(request: &Request, process: &mut Process, signal: i32, stop: &AtomicB
         if now.rsp > first.rsp {
             return Ok(lint);
         }
-        if lint.instructions > LONGEST {
-            lint.notes.push(format!("the handler runs on after {LONGEST} instructions: what follows was not seen"));
+        if lint.instructions > LONGEST || begun.elapsed() > EXECUTED {
+            lint.notes.push(RUNS_ON.to_owned());
             return Ok(lint);
         }
         // Frames that have returned.

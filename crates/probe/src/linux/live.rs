@@ -23,7 +23,7 @@ use super::errno::{Errno, Spoiled};
 use super::names::Function;
 use super::process::{Event, Process};
 use super::remote;
-use super::waits::Action;
+use super::waits::{Action, is_untimed};
 use crate::{Request, Thread, Trouble};
 
 mod apart;
@@ -82,6 +82,8 @@ pub(crate) struct Live<'a> {
     pub catches_traps: bool,
     /// Where `errno` is kept, once that is known.
     pub errno: Option<Errno>,
+    /// Whether the window sleeps until the signal comes: see [`waits_again`](Self::waits_again).
+    pub awaits: bool,
     request: &'a Request,
     signal: i32,
     stop: &'a AtomicBool,
@@ -131,7 +133,7 @@ impl<'a> Live<'a> {
         while self.pass < pass {
             self.release_held()?;
             self.process.go(self.tid, 0)?;
-            if !self.next_entry(deadline)? {
+            if !self.next_entry(deadline.min(Instant::now() + self.request.timeout))? {
                 return Ok(false);
             }
         }
@@ -313,6 +315,12 @@ impl<'a> Live<'a> {
     pub(crate) fn sleeps_in(&self, tid: i32) -> Option<procfs::Syscall> {
         let text = std::fs::read_to_string(format!("/proc/{}/task/{tid}/syscall", self.process.pid)).ok()?;
         procfs::parse_syscall(&text).filter(|_| self.is_asleep(tid))
+    }
+
+    /// Whether the thread, whose window has returned and was entered again, sleeps there until the signal
+    /// comes once more: as far as the program goes on by itself.
+    pub(crate) fn waits_again(&self, returned: bool, entries: u32, asleep_in: Option<procfs::Syscall>) -> bool {
+        self.awaits && returned && entries > 0 && asleep_in.is_some_and(is_untimed)
     }
 
     /// The code that a signal is about to interrupt, in the thread, which is stopped.

@@ -147,9 +147,9 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
     let bytes = unsafe { Mmap::map(&file) }.ok()?;
     let file = object::File::parse(&*bytes).ok()?;
     let mut found = None;
-    // A name with scopes is one of C++ or Rust: of what is mangled in the file.
-    let scoped = name.contains("::");
-    let mut overloads = BTreeMap::new();
+    // A name without its parameters is one of C++ or Rust as well: of what is mangled in the file.
+    let last = name.rsplit("::").next().unwrap_or(name);
+    let (mut overloads, mut made) = (BTreeMap::new(), BTreeMap::new());
     for symbol in file.symbols().chain(file.dynamic_symbols()) {
         if !symbol.is_definition() || symbol.address() == 0 {
             continue;
@@ -162,8 +162,19 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
         let Some(own) = symbol.name().ok().map(|name| name.split('@').next().unwrap_or_default()) else { continue };
         // A name with a point is that of a part of a function.
         let mangled = own.starts_with("_Z") || own.starts_with("_R");
-        if scoped && mangled && !own.contains('.') && demangled(own) == name {
-            overloads.entry(symbol.address()).or_insert_with(|| own.to_owned());
+        if mangled && !own.contains('.') && own.contains(last) {
+            let plain = demangled(own);
+            if plain == name {
+                overloads.entry(symbol.address()).or_insert_with(|| own.to_owned());
+                continue;
+            }
+            if name != own && plain.len().abs_diff(name.len()) <= 4 {
+                others.insert(plain);
+            }
+        }
+        // What a compiler has made of a function that only this file calls.
+        if own.strip_prefix(name).is_some_and(is_made_of) {
+            made.entry(symbol.address()).or_insert_with(|| own.to_owned());
             continue;
         }
         if own == name {
@@ -174,11 +185,22 @@ fn look(path: &Path, name: &str, others: &mut BTreeSet<String>) -> Option<Symbol
             others.insert(own.to_owned());
         }
     }
+    if found.is_some() {
+        return found;
+    }
+    overloads.extend(made);
     match overloads.len() {
-        0 => found,
+        0 => None,
         1 => overloads.into_keys().next().map(Symbol::At),
         _ => Some(Symbol::Several(overloads.into_values().collect())),
     }
+}
+
+/// Whether the end of a name says that a compiler has changed the parameters of the whole function: its first
+/// instruction is that of the function. A part of a function (`.part.0`, `.cold`) has another.
+fn is_made_of(end: &str) -> bool {
+    [".constprop.", ".isra."].iter().any(|kind| end.starts_with(kind))
+        && end.split('.').skip(1).all(|word| matches!(word, "constprop" | "isra") || word.parse::<u32>().is_ok())
 }
 
 /// The separate debug file of an object file, if it is installed.

@@ -22,6 +22,7 @@ use super::grade::Meant;
 use super::live::Live;
 use super::outcome::Walk;
 use super::stops;
+use super::waits::is_untimed;
 use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
 mod advance;
@@ -65,6 +66,8 @@ pub(super) struct Sweep<'a> {
     notes: Vec<String>,
     walks: Vec<Walk>,
     incomplete: bool,
+    /// Whether the window sleeps until the signal comes.
+    awaits: bool,
     /// Where another thread is brought to.
     meanwhile_at: Option<u64>,
     /// Boundaries at which no other thread came there.
@@ -109,6 +112,7 @@ pub(super) fn sweep(
         notes: Vec::new(),
         walks: Vec::new(),
         incomplete: false,
+        awaits: false,
         meanwhile_at: None,
         unmet: 0,
         runs: 0,
@@ -177,7 +181,13 @@ impl<'a> Sweep<'a> {
         self.engines.values().sum()
     }
 
-    /// What the signal does right behind the window, twice.
+    /// Until when a pass may last that begins now.
+    fn patience(&self) -> Instant {
+        self.deadline.min(Instant::now() + self.request.timeout)
+    }
+
+    /// What the signal does right behind the window, twice. A window that sleeps until the signal comes gets
+    /// it there.
     fn reference(&mut self, live: Box<Live<'a>>) -> Result<String, Trouble> {
         let mut next = Some(live);
         let mut told: Vec<String> = Vec::new();
@@ -187,12 +197,20 @@ impl<'a> Sweep<'a> {
                 None => self.bring(self.first)?,
             };
             let Some(mut live) = live else { break };
-            if !live.leave(self.deadline)? {
+            let left = live.leave(self.patience())?;
+            let sleeps = !left && !self.request.own && live.sleeps_in(live.tid).is_some_and(is_untimed);
+            if !left && !sleeps {
                 self.notes.push("no pass without a signal was followed to its return".to_owned());
                 break;
             }
             let signal = if self.request.own { 0 } else { self.signal };
-            let seen = live.follow(signal, self.pace, true)?;
+            live.awaits = sleeps;
+            let seen = match sleeps {
+                true => live.follow_sleeper(signal, self.pace, true)?,
+                false => live.follow(signal, self.pace, true)?,
+            };
+            self.awaits |= sleeps && matches!(seen.end, End::Passed | End::Returned | End::Ended(_));
+            self.meant.awaits = self.awaits;
             let text = match &seen.end {
                 End::Passed if seen.pending => "the signal stays pending".to_owned(),
                 End::Passed | End::Returned => "the program goes on".to_owned(),
@@ -217,6 +235,7 @@ impl<'a> Sweep<'a> {
                 End::Passed => next = Some(live),
                 _ => {}
             }
+            let text = if sleeps { format!("the window sleeps until the signal comes; then {text}") } else { text };
             if !told.contains(&text) {
                 told.push(text);
             }

@@ -129,6 +129,10 @@ impl Copy {
                     let look = self.look();
                     same = if look.is_some() && look == last { same + 1 } else { 0 };
                     last = look;
+                    if same >= 1 && live.waits_again(seen.returned, entries, look.map(|(syscall, _)| syscall)) {
+                        seen.end = End::Returned;
+                        return Ok(Told::Seen(Box::new(seen)));
+                    }
                     if same >= 1
                         && let Some((procfs::Syscall::In { nr, args, sp, .. }, _)) = look
                         && is_lasting(nr, &args)

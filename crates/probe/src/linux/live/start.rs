@@ -131,6 +131,7 @@ impl<'a> Live<'a> {
                                 kinds: HashMap::new(),
                                 catches_traps,
                                 errno: None,
+                                awaits: false,
                                 request,
                                 signal,
                                 stop,

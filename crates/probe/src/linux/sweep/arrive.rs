@@ -18,6 +18,7 @@ impl<'a> Sweep<'a> {
         if let Arrival::At(live) = &mut arrival {
             // A stop where SIGTRAP is blocked makes the kernel reset the program's handler of it.
             live.errno = self.errno_at.filter(|_| !live.catches_traps);
+            live.awaits = self.awaits;
         }
         Ok(arrival)
     }

@@ -25,7 +25,7 @@ impl Sweep<'_> {
     /// none. From then on each boundary is compared.
     pub(super) fn errno(&mut self) -> Result<Option<i32>, Trouble> {
         let Some(mut live) = self.bring(self.first)? else { return Ok(None) };
-        if !live.leave(self.deadline)? {
+        if self.awaits || !live.leave(self.patience())? {
             return Ok(None);
         }
         let Some(function) = errno_location(live.process.pid)? else { return Ok(None) };

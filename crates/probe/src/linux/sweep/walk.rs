@@ -227,6 +227,14 @@ impl<'a> Sweep<'a> {
                 Stepped::Asleep => {
                     walk.points.push(Point::at(Boundary { asleep: true, ..boundary }));
                     live.process.release_others()?;
+                    if self.awaits {
+                        self.notes.push(
+                            "the window sleeps until the signal comes: what comes behind that sleep is not judged"
+                                .to_owned(),
+                        );
+                        known.extend(own);
+                        return Ok(false);
+                    }
                     let awake = live.wake(Instant::now() + self.request.timeout)?;
                     if copies != Copies::Not {
                         live.process.hold_others(live.tid)?;
