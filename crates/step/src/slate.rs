@@ -6,11 +6,12 @@
 
 use std::io;
 use std::num::NonZero;
+use std::ops::Range;
 
 use crate::Boundary;
 use crate::follow::Path;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use sigproof_shim::native::atomic::{AtomicU32, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// The longest path that a process can write down about itself.
 pub const PATH: usize = 1 << 15;
@@ -106,6 +107,14 @@ impl Slate {
         }
     }
 
+    /// All of it but the path, byte by byte: to be kept and put back while no child runs.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "copies are not used there"))]
+    pub(crate) fn header(&self) -> &[AtomicU8] {
+        // SAFETY: the path is the last field of a `repr(C)` struct of atomics, so that as many bytes before
+        // it are those of `self`; they may be shared, and whoever reads them so does it while nobody writes.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), core::mem::offset_of!(Self, path)) }
+    }
+
     /// Writes down a boundary.
     pub(crate) fn write(&self, at: usize, boundary: Boundary) {
         if let Some([pc, depth]) = self.path.get(at) {
@@ -119,4 +128,21 @@ impl Slate {
         let count = (self.others.load(Ordering::Relaxed) as usize).min(OTHERS);
         self.other[..count].iter().map(|id| id.load(Ordering::Relaxed)).collect()
     }
+}
+
+/// The addresses of shared memory; they are the same in all children.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "copies are not used there"))]
+pub(crate) fn range(memory: &[AtomicU8]) -> Range<u64> {
+    let start = memory.as_ptr().addr() as u64;
+    start..start + memory.len() as u64
+}
+
+/// The content of memory that no child writes to meanwhile.
+pub fn keep(memory: &[AtomicU8]) -> Vec<u8> {
+    memory.iter().map(|byte| byte.load(Ordering::Relaxed)).collect()
+}
+
+/// Puts it back.
+pub fn put_back(memory: &[AtomicU8], kept: &[u8]) {
+    memory.iter().zip(kept).for_each(|(byte, kept)| byte.store(*kept, Ordering::Relaxed));
 }
