@@ -162,8 +162,12 @@ pub trait Notes: Sync + fmt::Debug {
     fn memory(&self) -> &[AtomicU8];
 
     /// Puts back what was kept of the [memory](Self::memory), but for what outlives a child.
-    fn put_back(&self, kept: &[u8]) {
-        slate::put_back(self.memory(), kept);
+    ///
+    /// # Safety
+    /// Each child that has it is stopped.
+    unsafe fn put_back(&self, kept: &[u8]) {
+        // SAFETY: by the caller's promise nobody uses the memory.
+        unsafe { slate::put_back(self.memory(), kept) };
     }
 }
 

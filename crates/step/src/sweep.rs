@@ -174,7 +174,7 @@ pub fn sweep(
     let engine = engine::open(by.kind, subject, only);
     let looked = engine.and_then(|engine| look_by(engine, copies, subject.nests(), Some(subject), which, observer));
     let kind = match (by.kind, &looked) {
-        (Kind::Undo, Ok(seen)) if seen.undo.is_none() => Kind::Breakpoint,
+        (Kind::Undo, Ok(seen)) if seen.undo.as_ref().is_none_or(|undo| undo.boundaries == 0) => Kind::Breakpoint,
         (kind, _) => kind,
     };
     let mut run = run_of(subject, kind);

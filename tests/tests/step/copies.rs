@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sweeps::{number, text};
 use sigproof_tests::turn;
 
-/// By window: the run of it.
+/// By label: the run of each window.
 fn runs(names: &[&str], engine: &str) -> BTreeMap<String, Value> {
     let (_, report) = {
         let _turn = turn();
@@ -15,16 +15,23 @@ fn runs(names: &[&str], engine: &str) -> BTreeMap<String, Value> {
     };
     let runs = report["runs"].as_array().unwrap().iter();
     let label = |run: &Value| {
-        ["case", "variant", "flavour", "note", "mode", "window"].map(|key| run[key].as_str().unwrap_or("-")).join("/")
+        let parts = ["case", "variant", "flavour", "note", "mode"].map(|key| run[key].as_str());
+        format!("{}@{}", parts.into_iter().flatten().collect::<Vec<_>>().join("/"), text(run, "window"))
     };
     runs.map(|run| (label(run), run.clone())).collect()
 }
 
 /// The windows of these cases that copies can do, each by both engines.
 fn both(names: &[&str]) -> BTreeMap<String, [Value; 2]> {
-    let (copies, mut itself) = (runs(names, "undo"), runs(names, "breakpoint"));
-    let able = copies.into_iter().filter(|(_, run)| run["verdict"] != "skipped");
-    able.map(|(label, run)| (label.clone(), [run, itself.remove(&label).unwrap()])).collect()
+    let mut copies = runs(names, "undo");
+    copies.retain(|_, run| run["verdict"] != "skipped");
+    let labels: Vec<&str> = copies.keys().map(String::as_str).collect();
+    let mut itself = runs(&labels, "breakpoint");
+    let pair = |(label, run): (String, Value)| {
+        let other = itself.remove(&label).unwrap();
+        (label, [run, other])
+    };
+    copies.into_iter().map(pair).collect()
 }
 
 fn assert_same(label: &str, [copies, itself]: &[Value; 2]) {
@@ -57,7 +64,7 @@ pub fn no_check_is_lost() {
     let both = both(&names);
     both.iter().for_each(|(label, pair)| assert_same(label, pair));
     let of = |case: &str, window: &str| {
-        let found = both.iter().find(|(label, _)| label.contains(case) && label.ends_with(&format!("/{window}")));
+        let found = both.iter().find(|(label, _)| label.contains(case) && label.ends_with(&format!("@{window}")));
         let (_, [copies, _]) = found.unwrap_or_else(|| panic!("{case}@{window}: {:?}", both.keys()));
         (text(copies, "strip").to_owned(), number(&copies["undo"], "boundaries"), number(copies, "boundaries"))
     };

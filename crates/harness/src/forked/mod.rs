@@ -331,10 +331,11 @@ impl Notes for Page {
         self.bytes()
     }
 
-    fn put_back(&self, kept: &[u8]) {
+    unsafe fn put_back(&self, kept: &[u8]) {
         // The most of all children.
         let most = self.handler_stack.load(Ordering::Relaxed);
-        slate::put_back(self.bytes(), kept);
+        // SAFETY: by the caller's promise nobody uses the page.
+        unsafe { slate::put_back(self.bytes(), kept) };
         self.handler_stack.store(most, Ordering::Relaxed);
     }
 }

@@ -15,7 +15,9 @@
 //! | is about to make a system call that changes what the kernel holds; spins; sleeps otherwise | nothing: the call is not made, the copy is thrown away, and the boundary is left to an execution of its own |
 //!
 //! # Invariants
-//! 1. The child has two threads, the target and the one that waits for it: so nobody could wake a copy.
+//! 1. The child has the target, the thread that waits for it, and at most the helper, which acts only where the
+//!    target sleeps outside of a handler: so nobody could wake a copy elsewhere, and a copy that sleeps there is
+//!    not judged if there is a helper.
 //! 2. All memory that the child shares is shared with this process, which puts it back after each use of a
 //!    copy.
 //! 3. No copy changes what it shares with the child in the kernel: the filter stops it before the call.
@@ -60,6 +62,8 @@ enum Use {
     Round,
     /// It is judged.
     Ended(Ended),
+    /// It sleeps for good.
+    Stuck,
     /// It was about to make a system call that is not undone.
     Call,
     /// Nothing that a judgement could rest on.
@@ -78,6 +82,8 @@ pub(super) fn sweep(
 ) -> Result<(), Trouble> {
     able(engine.subject.interrupted() == Interrupted::Target, "hold the target while a bystander is interrupted")?;
     able(path.iter().all(|boundary| !boundary.asleep), "copy a thread that sleeps")?;
+    // Their nested sweeps are the longer part by far.
+    able(!engine.subject.nests(), "sweep a second signal")?;
     let mut walker = Walker::start(engine)?;
     walker.try_out()?;
     let (mut thrown, mut strayed) = (0, false);
@@ -103,7 +109,7 @@ pub(super) fn sweep(
         let ended = match walker.judge(engine.subject.signal())? {
             Use::Round => Some(judge::well()),
             Use::Ended(ended) => Some(ended),
-            Use::Call | Use::Unknown => None,
+            Use::Call | Use::Stuck | Use::Unknown => None,
         };
         thrown += usize::from(ended.is_none());
         tell(at, ended);
@@ -134,6 +140,8 @@ fn able(is: bool, what: &'static str) -> Result<(), Trouble> {
 struct Walker<'s> {
     live: Tracee<'s>,
     origin: Origin,
+    /// Whether there is a helper.
+    helps: bool,
     /// What this process and the child share beside slate and notes, by its addresses in both.
     shared: Vec<Range<u64>>,
     copy: Option<Copy>,
@@ -147,7 +155,8 @@ impl<'s> Walker<'s> {
         let live = engine.live()?;
         let pid = live.child.pid.as_raw();
         let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
-        able(threads == 2, "copy a window in which other threads take part")?;
+        let helps = live.child.memory.slate.helper.load(Ordering::Relaxed) != 0;
+        able(threads == 2 + usize::from(helps), "copy a window in which other threads take part")?;
         let known = [slate::range(live.child.memory.slate.header()), slate::range(live.child.memory.notes.memory())];
         let mut shared = procfs::maps(pid.cast_unsigned());
         // A mapping is as long as its pages.
@@ -162,7 +171,7 @@ impl<'s> Walker<'s> {
         able(syscall_at != 0, "find a system call's instruction in the vDSO")?;
         let tid = live.child.target.as_raw();
         let origin = Origin { pid, tid, syscall_at, options: Options::PTRACE_O_EXITKILL };
-        Ok(Self { live, origin, shared, copy: None, forks: 0 })
+        Ok(Self { live, origin, helps, shared, copy: None, forks: 0 })
     }
 
     /// At a boundary, in a fresh child.
@@ -197,13 +206,21 @@ impl<'s> Walker<'s> {
     fn judge(&mut self, signal: libc::c_int) -> Result<Use, Trouble> {
         let memory = &self.live.child.memory;
         let (slate, notes) = (memory.slate.header(), memory.notes);
-        let kept = (slate::keep(slate), slate::keep(notes.memory()));
-        let shared: Vec<_> = self.shared.iter().map(|range| bytes(range)).collect();
-        let of_shared: Vec<_> = shared.iter().map(|memory| slate::keep(memory)).collect();
+        let memory: Vec<_> = self.shared.iter().map(bytes).chain([slate]).collect();
+        // SAFETY: the child is stopped, and its copy, if there is one, is stopped or asleep for good.
+        let (kept, noted) = unsafe {
+            (memory.iter().map(|memory| slate::keep(memory)).collect::<Vec<_>>(), slate::keep(notes.memory()))
+        };
         let used = self.use_copy(signal);
-        shared.iter().zip(&of_shared).for_each(|(memory, kept)| slate::put_back(memory, kept));
-        slate::put_back(slate, &kept.0);
-        notes.put_back(&kept.1);
+        if !matches!(used, Ok(Use::Round | Use::Ended(_))) {
+            // It may still run, and write to what is put back.
+            self.copy = None;
+        }
+        // SAFETY: as above.
+        unsafe {
+            memory.iter().zip(&kept).for_each(|(memory, kept)| slate::put_back(memory, kept));
+            notes.put_back(&noted);
+        }
         used
     }
 
@@ -224,7 +241,15 @@ impl<'s> Walker<'s> {
         if signal != 0 {
             self.live.child.memory.notes.armed().fetch_add(1, Ordering::Release);
         }
-        follow(copy, signal, self.live.child.subject)
+        match follow(copy, signal, self.live.child.subject)? {
+            // The helper might have ended the sleep.
+            Use::Stuck if self.helps && !self.live.child.in_handler() => {
+                copy.dirty = true;
+                Ok(Use::Unknown)
+            }
+            Use::Stuck => Ok(Use::Ended(judge::at_a_glance(&self.live.child, Stuck::AllAsleep))),
+            used => Ok(used),
+        }
     }
 }
 
@@ -266,8 +291,7 @@ fn follow(copy: &mut Copy, signal: libc::c_int, subject: &dyn Subject) -> Result
             Stop::Quiet => {
                 looks.take(copy.look());
                 if looks.lasting(1).is_some() {
-                    let (outcome, detail) = subject.stuck(Stuck::AllAsleep);
-                    return Ok(Use::Ended(Ended { outcome, detail, finding: None, presumed: false }));
+                    return Ok(Use::Stuck);
                 }
                 patient = looks.lasting(0).is_none();
                 let now = copy.account().map_or(0, |account| account.cpu_ns);
