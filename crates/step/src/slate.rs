@@ -108,8 +108,7 @@ impl Slate {
     }
 
     /// All of it but the path, byte by byte: to be kept and put back while no child runs.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "copies are not used there"))]
-    pub(crate) fn header(&self) -> &[AtomicU8] {
+    pub fn header(&self) -> &[AtomicU8] {
         // SAFETY: the path is the last field of a `repr(C)` struct of atomics, so that as many bytes before
         // it are those of `self`; they may be shared, and whoever reads them so does it while nobody writes.
         unsafe { core::slice::from_raw_parts((&raw const *self).cast(), core::mem::offset_of!(Self, path)) }
@@ -131,8 +130,7 @@ impl Slate {
 }
 
 /// The addresses of shared memory; they are the same in all children.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "copies are not used there"))]
-pub(crate) fn range(memory: &[AtomicU8]) -> Range<u64> {
+pub fn range(memory: &[AtomicU8]) -> Range<u64> {
     let start = memory.as_ptr().addr() as u64;
     start..start + memory.len() as u64
 }

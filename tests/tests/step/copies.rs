@@ -82,8 +82,8 @@ pub fn no_check_is_lost() {
     }
 }
 
-/// Asked for by its name, the engine leaves out a window whose thread sleeps, or which changes what the kernel
-/// holds; by default such a window is swept by breakpoints.
+/// Asked for by its name, the engine leaves out a window whose thread sleeps or that needs other threads; by
+/// default such a window is swept by breakpoints.
 pub fn a_window_that_copies_cannot_do_says_so() {
     for (name, why) in
         [("selftest-step-lost-wakeup", "a thread that sleeps"), ("selftest-step-cross-deadlock", "other threads")]

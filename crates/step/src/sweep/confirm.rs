@@ -1,8 +1,8 @@
 //! What copies have judged, and its confirmation by executions of their own.
 //!
 //! The first and the last boundary of each run of one outcome is visited again, in an execution with all
-//! threads. If one of them differs from its copy, all that copies have judged is visited again, and the report
-//! says so.
+//! threads. If one of them differs from its copy, all that copies have judged is visited again, and the
+//! report says so.
 
 use std::time::Instant;
 

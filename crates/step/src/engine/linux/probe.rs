@@ -51,7 +51,8 @@ fn remedy() -> &'static str {
     "the kernel hides the processes of an executable that may not be read: make it readable (`chmod a+r`)"
 }
 
-/// One recording and one signal; and one at each boundary, by copies. Why the child cannot be looked at, if that is so.
+/// One recording and one signal; and one at each boundary, by copies. Why the child cannot be looked at, if
+/// that is so.
 fn attempt(engine: &mut dyn Engine, copies: bool) -> Result<Option<String>, Trouble> {
     let path = engine.record()?.path;
     let boundaries = path.len();

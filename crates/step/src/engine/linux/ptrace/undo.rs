@@ -4,7 +4,7 @@
 //! ```text
 //! the child:  mark ── step ── step ── step ── ..  to the end of the window, without a signal
 //!               │       │       │       │
-//! a copy:       └signal ┴ undo, ┴ undo, ┴ ..      each time to the next window, where its thread has made its checks
+//! a copy:       └signal ┴ undo, ┴ undo, ┴ ..      each time to the next window, behind its checks
 //! ```
 //!
 //! | a copy | is judged by |
@@ -15,9 +15,9 @@
 //! | is about to make a system call that changes what the kernel holds; spins; sleeps otherwise | nothing: the call is not made, the copy is thrown away, and the boundary is left to an execution of its own |
 //!
 //! # Invariants
-//! 1. The child has the target, the thread that waits for it, and at most the helper, which acts only where the
-//!    target sleeps outside of a handler: so nobody could wake a copy elsewhere, and a copy that sleeps there is
-//!    not judged if there is a helper.
+//! 1. The child has the target, the thread that waits for it, and at most the helper, which acts only where
+//!    the target sleeps outside of a handler: so nobody could wake a copy elsewhere, and a copy that sleeps
+//!    there is not judged if there is a helper.
 //! 2. All memory that the child shares is shared with this process, which puts it back after each use of a
 //!    copy.
 //! 3. No copy changes what it shares with the child in the kernel: the filter stops it before the call.
@@ -98,11 +98,17 @@ pub(super) fn sweep(
                     strayed = true;
                     match Walker::at(engine, path, at) {
                         Ok(walker) => walker,
-                        Err(Trouble::Astray(_)) => return Ok(leave(at, path, tell)),
+                        Err(Trouble::Astray(_)) => {
+                            leave(at, path, tell);
+                            return Ok(());
+                        }
                         Err(other) => return Err(other),
                     }
                 }
-                Trouble::Astray(_) => return Ok(leave(at, path, tell)),
+                Trouble::Astray(_) => {
+                    leave(at, path, tell);
+                    return Ok(());
+                }
                 other => return Err(other),
             };
         }
@@ -311,8 +317,8 @@ fn follow(copy: &mut Copy, signal: libc::c_int, subject: &dyn Subject) -> Result
 /// Shared memory of this process.
 fn bytes<'a>(range: &Range<u64>) -> &'a [AtomicU8] {
     let start = core::ptr::with_exposed_provenance::<AtomicU8>(range.start as usize);
-    // SAFETY: the mapping is one of this process, readable and writable, and this process unmaps nothing while
-    // it sweeps; it is read so while no child runs.
+    // SAFETY: the mapping is one of this process, readable and writable, and this process unmaps nothing
+    // while it sweeps.
     unsafe { core::slice::from_raw_parts(start, (range.end - range.start) as usize) }
 }
 
