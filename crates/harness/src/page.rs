@@ -104,6 +104,13 @@ impl Page {
         }
     }
 
+    /// All of it, byte by byte: to be kept and put back while no child runs.
+    pub fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the bytes are those of `self`, a `repr(C)` struct of atomics, which may be shared; whoever
+        // reads them so does it while nobody writes.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), size_of::<Self>()) }
+    }
+
     /// What changes while the child makes progress.
     pub fn progress(&self) -> u64 {
         [&self.rounds, &self.begun, &self.ended, &self.ticks]

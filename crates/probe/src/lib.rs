@@ -276,6 +276,16 @@ pub enum Trouble {
     Interrupted,
 }
 
+#[cfg(target_os = "linux")]
+impl From<sigproof_step::traced::Failed> for Trouble {
+    fn from(failed: sigproof_step::traced::Failed) -> Self {
+        match failed {
+            sigproof_step::traced::Failed::Refused { call, errno } => refused(call)(errno),
+            gone => Self::Inconclusive(gone.to_string()),
+        }
+    }
+}
+
 /// An error number in words: 0 is none, and no text of the system's says so.
 pub(crate) fn errno_text(errno: i32) -> String {
     match errno {

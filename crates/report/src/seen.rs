@@ -110,6 +110,22 @@ pub struct Step {
     /// What the handler costs, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler: Option<HandlerCost>,
+    /// What copies of a process have judged, where the engine has used any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undone>,
+}
+
+/// What copies of a process have judged, in each of which the signal was undone. Every other boundary has an
+/// execution of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Boundaries that a copy has judged.
+    pub boundaries: usize,
+    /// Those of them that an execution of their own has confirmed.
+    pub confirmed: usize,
+    /// Why no copy was believed: where one differed from an execution of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell_back: Option<String>,
 }
 
 /// What a handler costs: the worst case over the boundaries at which it was measured.

@@ -24,6 +24,7 @@
 //! | [`itself`] | the side of a child that steps itself |
 //! | [`follow`] | the turns that the vDSO makes again |
 //! | `traced` | what every tracer of a thread does |
+//! | `copy` | copies of a stopped program, in which a signal is undone |
 //!
 //! Linux only; elsewhere [`engine::probe`] says so.
 
@@ -36,8 +37,10 @@ use std::process::ExitStatus;
 use serde::{Deserialize, Serialize};
 use sigproof_inspect::hang::Stuck;
 use sigproof_report::{Finding, Outcome, Run};
-use sigproof_shim::native::atomic::AtomicU64;
+use sigproof_shim::native::atomic::{AtomicU8, AtomicU64};
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod copy;
 pub mod engine;
 pub mod follow;
 pub mod itself;
@@ -51,7 +54,7 @@ pub mod traced;
 
 pub use engine::{Ended, Kind, OnlyThread, Probe, Trouble};
 pub use slate::Slate;
-pub use sweep::{Observer, Which, sweep};
+pub use sweep::{By, Observer, Which, sweep};
 pub use target::{mark, thread_id};
 
 /// The signal by which the sweeping process tells a thread of its child to go on.
@@ -154,6 +157,18 @@ pub trait Notes: Sync + fmt::Debug {
 
     /// A number that changes while the child makes progress.
     fn progress(&self) -> u64;
+
+    /// All that a child notes, byte by byte: to be kept and put back while no child runs.
+    fn memory(&self) -> &[AtomicU8];
+
+    /// Puts back what was kept of the [memory](Self::memory), but for what outlives a child.
+    ///
+    /// # Safety
+    /// Each child that has it is stopped.
+    unsafe fn put_back(&self, kept: &[u8]) {
+        // SAFETY: by the caller's promise nobody uses the memory.
+        unsafe { slate::put_back(self.memory(), kept) };
+    }
 }
 
 /// One instruction boundary on a path.

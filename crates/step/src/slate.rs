@@ -6,11 +6,12 @@
 
 use std::io;
 use std::num::NonZero;
+use std::ops::Range;
 
 use crate::Boundary;
 use crate::follow::Path;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use sigproof_shim::native::atomic::{AtomicU32, AtomicU64, Ordering};
+use sigproof_shim::native::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// The longest path that a process can write down about itself.
 pub const PATH: usize = 1 << 15;
@@ -106,6 +107,13 @@ impl Slate {
         }
     }
 
+    /// All of it but the path, byte by byte: to be kept and put back while no child runs.
+    pub fn header(&self) -> &[AtomicU8] {
+        // SAFETY: the path is the last field of a `repr(C)` struct of atomics, so that as many bytes before
+        // it are those of `self`; they may be shared, and whoever reads them so does it while nobody writes.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), core::mem::offset_of!(Self, path)) }
+    }
+
     /// Writes down a boundary.
     pub(crate) fn write(&self, at: usize, boundary: Boundary) {
         if let Some([pc, depth]) = self.path.get(at) {
@@ -119,4 +127,30 @@ impl Slate {
         let count = (self.others.load(Ordering::Relaxed) as usize).min(OTHERS);
         self.other[..count].iter().map(|id| id.load(Ordering::Relaxed)).collect()
     }
+}
+
+/// The addresses of shared memory; they are the same in all children.
+pub fn range(memory: &[AtomicU8]) -> Range<u64> {
+    let start = memory.as_ptr().addr() as u64;
+    start..start + memory.len() as u64
+}
+
+/// The content of memory.
+///
+/// # Safety
+/// Nobody writes to it meanwhile: each child that has it is stopped.
+pub unsafe fn keep(memory: &[AtomicU8]) -> Vec<u8> {
+    // SAFETY: an atomic has the size of its byte, and by the caller's promise this read races with no write.
+    unsafe { core::slice::from_raw_parts(memory.as_ptr().cast::<u8>(), memory.len()) }.to_vec()
+}
+
+/// Puts it back.
+///
+/// # Safety
+/// Nobody reads or writes it meanwhile: each child that has it is stopped.
+pub unsafe fn put_back(memory: &[AtomicU8], kept: &[u8]) {
+    let length = memory.len().min(kept.len());
+    // SAFETY: both have so many bytes and do not overlap; an atomic may be written to through a shared
+    // reference, and by the caller's promise this write races with nothing.
+    unsafe { core::ptr::copy_nonoverlapping(kept.as_ptr(), memory.as_ptr().cast::<u8>().cast_mut(), length) };
 }

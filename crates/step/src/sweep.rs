@@ -3,6 +3,8 @@
 //! 1. The engine records the path until two recordings agree.
 //! 2. The engine delivers a signal at each boundary, each in an execution of its own. An execution that takes
 //!    another path is repeated and counted.
+//!    By [`Kind::Undo`], copies of one child do that where they can, and both ends of each run of one outcome
+//!    are confirmed by an execution of their own (`confirm`).
 //! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the
 //!    handler's own path; the first one then comes at the beginning, at the end, and wherever the target
 //!    sleeps.
@@ -21,10 +23,12 @@ use std::time::Instant;
 use super::engine::{self, Ended, Engine, Kind, OnlyThread, Shot, Trouble};
 use super::token::{Located, Token};
 use super::{Boundary, Judged, Subject, Swept};
+use serde::{Deserialize, Serialize};
 use sigproof_inspect::diagnose::Symbols;
-use sigproof_report::seen::HandlerCost;
+use sigproof_report::seen::{HandlerCost, Undone};
 use sigproof_report::{Finding, Outcome, Run};
 
+mod confirm;
 mod measure;
 mod verdict;
 
@@ -97,7 +101,9 @@ pub struct Seen {
     pub handler: Option<HandlerCost>,
     /// Why the sweep ended before its end, if a bystander did not come to rest.
     pub restless: Option<String>,
-    /// Executions.
+    /// What copies have judged, if there were any.
+    pub undo: Option<Undone>,
+    /// Executions, those of copies included.
     pub executions: u64,
     /// Seconds that they took.
     pub seconds: f64,
@@ -120,20 +126,57 @@ impl Seen {
     }
 }
 
+/// By which means a window is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// The engine.
+    pub kind: Kind,
+    /// Whether it was asked for by its name: a window that it cannot do is then left out. Else
+    /// [`Kind::Breakpoint`] does a window that [`Kind::Undo`] cannot do.
+    pub named: bool,
+}
+
+impl By {
+    fn copies(self) -> Copies {
+        match self {
+            Self { kind: Kind::Undo, named: true } => Copies::Demanded,
+            Self { kind: Kind::Undo, named: false } => Copies::Tried,
+            _ => Copies::None,
+        }
+    }
+}
+
+/// Whether copies judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copies {
+    /// No.
+    None,
+    /// Where they can.
+    Tried,
+    /// Or the window is left out.
+    Demanded,
+}
+
 /// Sweeps a window, or visits one boundary of it.
 ///
 /// # Errors
 /// [`Trouble::NoSuchBoundary`]: there is no such one. Whatever else goes wrong is told by the run.
 pub fn sweep(
     subject: &dyn Subject,
-    kind: Kind,
+    by: By,
     which: &Which,
     observer: &dyn Observer,
     only: OnlyThread,
 ) -> Result<Run, Trouble> {
     let started = Instant::now();
-    let engine = engine::open(kind, subject, only);
-    let looked = engine.and_then(|engine| look_by(engine, subject.nests(), Some(subject), which, observer));
+    // A copy judges one boundary no better than an execution of its own.
+    let copies = if *which == Which::All { by.copies() } else { Copies::None };
+    let engine = engine::open(by.kind, subject, only);
+    let looked = engine.and_then(|engine| look_by(engine, copies, subject.nests(), Some(subject), which, observer));
+    let kind = match (by.kind, &looked) {
+        (Kind::Undo, Ok(seen)) if seen.undo.as_ref().is_none_or(|undo| undo.boundaries == 0) => Kind::Breakpoint,
+        (kind, _) => kind,
+    };
     let mut run = run_of(subject, kind);
     match looked {
         Ok(seen) => verdict::judge(&mut run, subject, kind, &seen, which),
@@ -155,6 +198,7 @@ fn run_of(subject: &dyn Subject, kind: Kind) -> Run {
 
 fn look_by(
     engine: Box<dyn Engine + '_>,
+    copies: Copies,
     nests: bool,
     measured: Option<&dyn Subject>,
     which: &Which,
@@ -172,14 +216,20 @@ fn look_by(
         sweeper.seen.only = Some(located);
         return Ok(sweeper.seen);
     }
+    let mut copied = sweeper.by_copies(copies, &path, observer)?;
     let mut judged = Vec::with_capacity(path.len());
     for at in 0..path.len() {
-        judged.push(sweeper.visit(Shot { path: &path, at, second: None, explain: false })?);
+        let by_copy = copied.get_mut(at).and_then(Option::take);
+        judged.push(match by_copy {
+            Some(judged) => judged,
+            None => sweeper.visit(Shot { path: &path, at, second: None, explain: false })?,
+        });
         observer.boundary(at + 1, path.len());
         if sweeper.patience_is_over() {
             break;
         }
     }
+    sweeper.confirm(&path, &mut judged)?;
     if nests && judged.len() == path.len() {
         sweeper.nested(&path, &judged, observer)?;
     }
@@ -215,11 +265,13 @@ struct Sweeper<'s> {
     engine: Box<dyn Engine + 's>,
     seen: Seen,
     started: Instant,
+    /// The boundaries that copies have judged, and that are not confirmed.
+    copied: Vec<usize>,
 }
 
 impl<'s> Sweeper<'s> {
     fn new(engine: Box<dyn Engine + 's>) -> Self {
-        Self { engine, seen: Seen::default(), started: Instant::now() }
+        Self { engine, seen: Seen::default(), started: Instant::now(), copied: Vec::new() }
     }
 
     /// The path, and the outcome without a signal.
@@ -257,7 +309,7 @@ impl<'s> Sweeper<'s> {
             self.seen.executions += 1;
             self.seen.seconds += started.elapsed().as_secs_f64();
             match ended {
-                Ok(ended) => return Ok(self.take(shot.at, ended, retries)),
+                Ok(ended) => return Ok(take(&mut self.seen, self.started, shot.at, ended, retries)),
                 Err(Trouble::Astray(detail)) if retries == TRIES => {
                     return Ok(Judged { outcome: None, detail, retries });
                 }
@@ -281,19 +333,6 @@ impl<'s> Sweeper<'s> {
                 other => return other,
             }
         }
-    }
-
-    fn take(&mut self, at: usize, ended: Ended, retries: u32) -> Judged {
-        if ended.outcome != Outcome::Delivered && self.seen.first_seconds.is_none() {
-            self.seen.first_seconds = Some(self.started.elapsed().as_secs_f64());
-        }
-        if ended.presumed {
-            self.seen.presumed.push(at);
-        }
-        if let Some(finding) = ended.finding {
-            self.seen.findings.push((at, finding));
-        }
-        Judged { outcome: Some(ended.outcome), detail: ended.detail, retries }
     }
 
     /// Two signals, for a few places of the first.
@@ -353,6 +392,20 @@ impl<'s> Sweeper<'s> {
         }
         Ok(())
     }
+}
+
+/// Takes note of the result of an execution.
+fn take(seen: &mut Seen, started: Instant, at: usize, ended: Ended, retries: u32) -> Judged {
+    if ended.outcome != Outcome::Delivered && seen.first_seconds.is_none() {
+        seen.first_seconds = Some(started.elapsed().as_secs_f64());
+    }
+    if ended.presumed {
+        seen.presumed.push(at);
+    }
+    if let Some(finding) = ended.finding {
+        seen.findings.push((at, finding));
+    }
+    Judged { outcome: Some(ended.outcome), detail: ended.detail, retries }
 }
 
 /// The first and the last boundary of each run of the same bad outcome.

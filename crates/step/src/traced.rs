@@ -1,10 +1,44 @@
 //! What every tracer of a thread does, whatever it looks for: the debug registers, the next state change, and
 //! whether a trap is of the program's own making.
 //!
+//! | file | holds |
+//! |---|---|
+//! | this one | the above |
+//! | `stops` | stops of threads: waited for, brought about, ended |
+//! | `cpu` | registers and breakpoints (x86_64) |
+//! | `remote` | system calls made by a stopped thread, its extended registers and its mask (x86_64) |
+//!
 //! Sources: ptrace(2), Intel SDM vol. 3B chapter 17 (debug registers).
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
+
+#[cfg(target_arch = "x86_64")]
+pub mod cpu;
+#[cfg(target_arch = "x86_64")]
+pub mod remote;
+pub mod stops;
+
+/// Why a traced thread does not do what its tracer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// The kernel refused a call.
+    #[error("{call}: {errno}")]
+    Refused {
+        /// The call.
+        call: &'static str,
+        /// The error.
+        errno: Errno,
+    },
+    /// Somebody else has killed the process.
+    #[error("the process was killed by somebody else")]
+    Gone,
+}
+
+/// Maps a failed call of nix on [`Failed::Refused`].
+pub(crate) fn refused(call: &'static str) -> impl FnOnce(Errno) -> Failed {
+    move |errno| Failed::Refused { call, errno }
+}
 
 /// `si_code` of the trap of an `int3` on x86_64 (linux/siginfo.h, `SI_KERNEL`); a step's is `TRAP_TRACE`.
 pub const FROM_KERNEL: i32 = 0x80;

@@ -164,7 +164,8 @@ pub struct StepArgs {
     /// Only windows of this name (repeatable)
     #[arg(long = "window", value_name = "WINDOW")]
     pub windows: Vec<String>,
-    /// The engine that reaches a boundary; by default the first that works here
+    /// The engine that reaches a boundary; by default the first that works here, and breakpoint for the
+    /// windows that undo cannot do
     #[arg(long, value_name = "ENGINE", value_parser = words::<Kind>(Kind::ALL.iter().map(|kind| kind.as_str())))]
     pub engine: Option<Kind>,
     /// Only this boundary, counted from 0, of a single window

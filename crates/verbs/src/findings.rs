@@ -344,9 +344,18 @@ fn boundaries(runs: &[Run]) -> String {
         0 => String::new(),
         _ => format!("; engine {}", engines.into_iter().collect::<Vec<_>>().join(", ")),
     };
+    let undone = || steps().filter_map(|step| step.undo.as_ref());
+    let by_undo = match undone().map(|undo| undo.boundaries).sum::<usize>() as u64 {
+        0 => String::new(),
+        n => format!(" ({} boundaries by undo)", units::count(n)),
+    };
+    let fell_back = match undone().filter(|undo| undo.fell_back.is_some()).count() {
+        0 => String::new(),
+        n => format!(", {} without it after a copy was wrong", units::of(n, "window")),
+    };
     let (all, vulnerable) =
         (units::count(sum(|counts| counts.boundaries)), units::count(sum(|counts| counts.vulnerable)));
-    format!("{all} boundaries{missed}, {vulnerable} vulnerable{engines}")
+    format!("{all} boundaries{missed}, {vulnerable} vulnerable{engines}{by_undo}{fell_back}")
 }
 
 #[cfg(test)]

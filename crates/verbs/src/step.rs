@@ -9,6 +9,7 @@ use sigproof_harness::forked::Entry;
 use sigproof_harness::forked::worker::Order;
 use sigproof_report::{Finding, Outcome, PROGRAM, Run, Selection, Technique, Verdict};
 use sigproof_shim::native::atomic::{AtomicBool, AtomicUsize, Ordering};
+use sigproof_step::By;
 use sigproof_step::engine::{Kind, Probe};
 use sigproof_step::token::Token;
 
@@ -160,7 +161,8 @@ fn sweep(args: &StepArgs, engine: Kind, chosen: &[Entry], stop: &AtomicBool) -> 
             Some(why) => Some(skipped(entry, &why)),
             None => {
                 let begun = Instant::now();
-                let order = Order::Sweep { label: entry.label(), engine, only: args.k };
+                let by = By { kind: engine, named: args.engine.is_some() };
+                let order = Order::Sweep { label: entry.label(), by, only: args.k };
                 let mut answer = bench.sweeper()?.carry_out(&order, stop, &told);
                 if matches!(answer, Answer::Died { outside: true, .. }) {
                     answer = bench.sweeper()?.carry_out(&order, stop, &told);
@@ -280,7 +282,7 @@ pub fn replay(token: &str, stop: &AtomicBool) -> Result<Option<Run>, Trouble> {
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(None),
         engine => engine?.map_err(Trouble::environment)?,
     };
-    let order = Order::Replay { token: token.to_owned(), engine };
+    let order = Order::Replay { token: token.to_owned(), by: By { kind: engine, named: false } };
     match Sweeper::start(0)?.carry_out(&order, stop, |_, _| {}) {
         Answer::Done(mut run) => {
             library::name_in(&mut run);

@@ -36,7 +36,7 @@ fn the_help_teaches() {
 #[rstest]
 #[case::name(&["qqqqqqqqqq"], "no case with a window is called 'qqqqqqqqqq'")]
 #[case::window(&["--window", "qqqqqqqqqq"], "no window is called 'qqqqqqqqqq'")]
-#[case::engine(&["--engine", "nonsense"], "[possible values: breakpoint, single-step, trap-flag]")]
+#[case::engine(&["--engine", "nonsense"], "[possible values: undo, breakpoint, single-step, trap-flag]")]
 #[case::no_boundary(&["--k", "first"], "'--k <N>'")]
 #[case::nobody_at_work(&["--jobs", "0"], "'--jobs <N>'")]
 fn a_wrong_word_is_wrong_usage(#[case] arguments: &[&str], #[case] said: &str) {

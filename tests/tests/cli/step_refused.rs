@@ -42,7 +42,7 @@ fn the_trap_flag_does_without() {
 
 #[test]
 fn an_engine_that_traces_is_refused_with_a_remedy() {
-    for engine in ["breakpoint", "single-step"] {
+    for engine in ["undo", "breakpoint", "single-step"] {
         let (ran, run) = without_ptrace(&["--engine", engine]);
         assert_eq!((ran.code, &run["verdict"]), (Some(4), &"skipped".into()), "{run:#}");
         let reason = run["reason"].as_str().unwrap();

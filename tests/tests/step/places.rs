@@ -13,6 +13,9 @@ const PLACES: usize = 10;
 pub fn each_boundary_is_where_it_is_told(engine: Kind) {
     let (ran, run) = swept_one(&["step", "selftest-step-places", "--engine", engine.as_str()]);
     assert_eq!((ran.code, text(&run, "engine")), (Some(0), engine.as_str()), "{}{run:#}", ran.stderr);
+    if engine == Kind::Undo {
+        assert_eq!(number(&run["undo"], "boundaries"), PLACES as u64, "{run:#}");
+    }
     assert_eq!((number(&run, "boundaries"), number(&run, "injected")), (PLACES as u64, PLACES as u64), "{run:#}");
     let ranges = run["ranges"].as_array().unwrap();
     let told: Vec<_> = ranges

@@ -26,8 +26,10 @@ use sigproof_inspect::hang::Stuck;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::seen::Step;
 use sigproof_report::{Expected, Finding, Outcome, Run, Seen, SetupId, Technique};
-use sigproof_shim::native::atomic::{AtomicU64, Ordering};
-use sigproof_step::{Ended, Interrupted, Notes, OnlyThread, PANICKED, Probe, Slate, Subject, Trouble, engine, leave};
+use sigproof_shim::native::atomic::{AtomicU8, AtomicU64, Ordering};
+use sigproof_step::{
+    Ended, Interrupted, Notes, OnlyThread, PANICKED, Probe, Slate, Subject, Trouble, engine, leave, slate,
+};
 
 use crate::failure::Failure;
 use crate::inject;
@@ -323,6 +325,18 @@ impl Notes for Page {
 
     fn progress(&self) -> u64 {
         Self::progress(self)
+    }
+
+    fn memory(&self) -> &[AtomicU8] {
+        self.bytes()
+    }
+
+    unsafe fn put_back(&self, kept: &[u8]) {
+        // The most of all children.
+        let most = self.handler_stack.load(Ordering::Relaxed);
+        // SAFETY: by the caller's promise nobody uses the page.
+        unsafe { slate::put_back(self.bytes(), kept) };
+        self.handler_stack.store(most, Ordering::Relaxed);
     }
 }
 

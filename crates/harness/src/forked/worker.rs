@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sigproof_inspect::process::lines::{Dialect, Orders, Teller};
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Run;
-use sigproof_step::engine::{self, Kind, OnlyThread, Probe};
-use sigproof_step::sweep::{self, Observer, Which};
+use sigproof_step::engine::{self, OnlyThread, Probe};
+use sigproof_step::sweep::{self, By, Observer, Which};
 use sigproof_step::token::Token;
 
 use super::{Entry, engines};
@@ -47,7 +47,7 @@ pub enum Order {
         /// [`Entry::label`].
         label: String,
         /// By which means.
-        engine: Kind,
+        by: By,
         /// Only this boundary.
         only: Option<usize>,
     },
@@ -56,7 +56,7 @@ pub enum Order {
         /// The token.
         token: String,
         /// By which means.
-        engine: Kind,
+        by: By,
     },
 }
 
@@ -132,16 +132,16 @@ fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Telle
     }
     match order {
         Order::Probe => Event::Probed(engines(only)),
-        Order::Sweep { label, engine, only: boundary } => match find(registry, &label) {
+        Order::Sweep { label, by, only: boundary } => match find(registry, &label) {
             Some(entry) => {
                 let which = boundary.map_or(Which::All, Which::Number);
-                swept(&entry, engine, &which, only, teller)
+                swept(&entry, by, &which, only, teller)
             }
             None => Event::Refused(format!("no window is called '{label}'")),
         },
-        Order::Replay { token, engine } => match token.parse::<Token>() {
+        Order::Replay { token, by } => match token.parse::<Token>() {
             Ok(token) => match find(registry, &token.label) {
-                Some(entry) => swept(&entry, engine, &Which::Named(token), only, teller),
+                Some(entry) => swept(&entry, by, &Which::Named(token), only, teller),
                 None => Event::Refused(format!("no window is called '{}'", token.label)),
             },
             Err(error) => Event::Refused(error.to_string()),
@@ -149,8 +149,8 @@ fn carry_out(registry: &Registry, order: Order, only: OnlyThread, teller: &Telle
     }
 }
 
-fn swept(entry: &Entry, engine: Kind, which: &Which, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
-    match sweep::sweep(entry, engine, which, &NowAndThen { teller, last: Cell::default() }, only) {
+fn swept(entry: &Entry, by: By, which: &Which, only: OnlyThread, teller: &Teller<Stepping>) -> Event {
+    match sweep::sweep(entry, by, which, &NowAndThen { teller, last: Cell::default() }, only) {
         Ok(run) => Event::Done(Box::new(run)),
         Err(trouble) => Event::Refused(trouble.to_string()),
     }

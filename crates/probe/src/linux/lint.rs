@@ -18,10 +18,10 @@ use super::cpu::{self, Kind};
 use super::live::is_fault;
 use super::names;
 use super::process::{Event, Process};
-use super::stops::resume;
 use super::waits::Action;
 use crate::lint::{Call, Fault, Lint, Listed, Rule, Source, is_system, listed, own_lock};
 use crate::{Request, Trouble};
+use sigproof_step::traced::stops::resume;
 
 /// System calls of the untouched program that are counted at most.
 const CALLS: usize = 2_000;

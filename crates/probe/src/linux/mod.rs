@@ -3,15 +3,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `process` | the program: start, stops, memory, end |
-//! | `stops` | stops of threads: waited for, brought about, ended |
 //! | `waits` | what a process waits for |
-//! | `cpu` | registers, breakpoints, instructions |
+//! | `cpu` | instructions |
 //! | `entry` | a function's first instruction, done by us |
 //! | `names` | which function is where |
 //! | `live` | the program from one pass to the next, and within one |
 //! | `follow` | what becomes of the program after a signal |
-//! | `remote` | system calls made by a stopped thread |
-//! | `copy`, `pages`, `filter` | copies, what is undone in them, and what is not |
+//! | `copy` | what becomes of a copy; stops, registers and copies themselves are those of [`sigproof_step`] |
 //! | `descriptors` | descriptors that are left open |
 //! | `before` | untouched runs, and what the signal does outside the window |
 //! | `grade` | the ending, from what was seen |
@@ -25,21 +23,18 @@ mod cpu;
 mod descriptors;
 mod entry;
 mod errno;
-mod filter;
 mod follow;
 mod grade;
 mod lint;
 mod live;
 mod names;
 mod outcome;
-mod pages;
 mod process;
-mod remote;
-mod stops;
 mod sweep;
 mod waits;
 
 use sigproof_shim::native::atomic::AtomicBool;
+use sigproof_step::traced::{remote, stops};
 
 pub(crate) use lint::lint;
 

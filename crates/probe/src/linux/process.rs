@@ -26,8 +26,10 @@ use nix::unistd::Pid;
 use sigproof_inspect::hang::procfs;
 
 use super::cpu;
-use super::stops::{PtraceRequest, await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for};
 use crate::{Request, Trouble, refused};
+use sigproof_step::traced::stops::{
+    PtraceRequest, await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for,
+};
 
 /// How much output is compared.
 pub(crate) const OUTPUT: u64 = 16 << 20;
@@ -77,7 +79,7 @@ pub(crate) struct Process {
 }
 
 /// What the program may do without being killed, and what is told of it.
-const OPTIONS: Options = Options::PTRACE_O_EXITKILL
+pub(super) const OPTIONS: Options = Options::PTRACE_O_EXITKILL
     .union(Options::PTRACE_O_TRACECLONE)
     .union(Options::PTRACE_O_TRACEFORK)
     .union(Options::PTRACE_O_TRACEVFORK)
@@ -156,13 +158,13 @@ impl Process {
         if self.stepping.get() == tid {
             self.stepping.set(0);
         }
-        resume(libc::PTRACE_CONT, tid, signal)
+        Ok(resume(libc::PTRACE_CONT, tid, signal)?)
     }
 
     /// Lets a stopped thread make one step, with this signal (0: none).
     pub(crate) fn step(&self, tid: i32, signal: i32) -> Result<(), Trouble> {
         self.stepping.set(tid);
-        resume(libc::PTRACE_SINGLESTEP, tid, signal)
+        Ok(resume(libc::PTRACE_SINGLESTEP, tid, signal)?)
     }
 
     /// Sets breakpoint `number` of every thread that is stopped now or will be started; or clears it. Threads
@@ -176,7 +178,7 @@ impl Process {
         match self.threads.get_mut(&tid) {
             Some(thread) if thread.breaks[number] != at => {
                 thread.breaks[number] = at;
-                cpu::set_break(tid, &mut thread.control, number, at)
+                Ok(cpu::set_break(tid, &mut thread.control, number, at)?)
             }
             _ => Ok(()),
         }
@@ -286,7 +288,7 @@ impl Process {
 
     /// Sends a signal to one thread.
     pub(crate) fn send(&self, tid: i32, signal: i32) -> Result<(), Trouble> {
-        send(self.pid, tid, signal)
+        Ok(send(self.pid, tid, signal)?)
     }
 
     /// Reads memory; false if it is not all there.

@@ -1,19 +1,10 @@
 //! What a process waits for, and which signals it catches and has pending.
 
 use sigproof_inspect::hang::procfs;
+pub(super) use sigproof_step::copy::has_pending;
+use sigproof_step::copy::waits;
 
 use super::process::Process;
-
-/// The signals that a process catches.
-pub(super) fn caught(pid: i32) -> Option<u64> {
-    procfs::thread_status(pid.cast_unsigned(), pid.cast_unsigned()).map(|status| status.caught)
-}
-
-/// Whether a wait of a process with one thread has no end: an untimed wait on a futex that no other process
-/// shares.
-pub(super) fn is_lasting(nr: i64, args: &[u64; 6]) -> bool {
-    nr == libc::SYS_futex && waits(args) && args[3] == 0 && args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
-}
 
 /// Whether a call waits for something outside, without a time limit, by its number and arguments.
 pub(crate) fn is_untimed(syscall: procfs::Syscall) -> bool {
@@ -42,30 +33,6 @@ pub(crate) fn is_futex(syscall: procfs::Syscall) -> bool {
     nr == libc::SYS_futex && args[3] == 0 && waits(&args)
 }
 
-/// Whether the operation of a futex call is a wait.
-fn waits(args: &[u64; 6]) -> bool {
-    let operation = args[1] as i32 & libc::FUTEX_CMD_MASK;
-    matches!(operation, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI)
-}
-
-/// Whether any signal waits for a stopped process.
-pub(super) fn has_pending(pid: i32) -> bool {
-    /// linux/ptrace.h, `struct ptrace_peeksiginfo_args`.
-    #[repr(C)]
-    struct Peek {
-        off: u64,
-        flags: u32,
-        nr: i32,
-    }
-    [0, 1].into_iter().any(|shared| {
-        let peek = Peek { off: 0, flags: shared, nr: 1 };
-        // SAFETY: zeroed is valid for the type.
-        let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
-        // SAFETY: the kernel reads `peek` and writes one siginfo, both live locals.
-        unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, pid, &raw const peek, &raw mut info) == 1 }
-    })
-}
-
 /// What a signal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -88,6 +55,12 @@ impl Process {
             (0, _) => Action::Ignored,
             _ => Action::Caught,
         }
+    }
+
+    /// The signals that have handlers, as a mask.
+    pub(crate) fn handled(&self) -> u64 {
+        let pid = self.pid.cast_unsigned();
+        procfs::thread_status(pid, pid).map_or(0, |status| status.caught)
     }
 
     /// Whether a signal waits for a thread.

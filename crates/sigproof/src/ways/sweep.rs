@@ -15,7 +15,7 @@ use sigproof_harness::forked::{self, Entry, Stage, Window};
 use sigproof_harness::{Failure, worker};
 use sigproof_inspect::process::{Errors, Group, Input, Output, Streams, ending};
 use sigproof_report::{Outcome, Run, Verdict};
-use sigproof_step::sweep::{Which, sweep as by_engine};
+use sigproof_step::sweep::{By, Which, sweep as by_engine};
 use sigproof_step::token::Token;
 use sigproof_step::{OnlyThread, Subject, engine, leave};
 
@@ -142,7 +142,7 @@ fn swept(entry: &Entry, token: Option<&str>) -> Result<Run, String> {
         Some(Ok(token)) => Which::Named(token),
         Some(Err(error)) => return Err(error.to_string()),
     };
-    by_engine(entry, kind, &which, &(), only).or_else(|trouble| {
+    by_engine(entry, By { kind, named: false }, &which, &(), only).or_else(|trouble| {
         let run = Subject::run(entry);
         Ok(Run { verdict: Verdict::Inconclusive, reason: Some(trouble.to_string()), ..run })
     })

@@ -2,6 +2,7 @@
 //!
 //! | engine | reaches a boundary by | where | holds other threads |
 //! |---|---|---|---|
+//! | `undo` | single steps of one child, whose copies take the signal, which is then undone in them; `breakpoint` for the rest | Linux, x86_64, with seccomp | has none |
 //! | `breakpoint` | a hardware breakpoint at the nearest instruction that is met once, single steps from there | Linux, x86_64 | yes |
 //! | `single-step` | single steps (`PTRACE_SINGLESTEP`) | Linux | yes |
 //! | `trap-flag` | the processor's trap flag, set by a signal handler | Linux, x86_64, without ptrace | no |
@@ -33,6 +34,9 @@ pub use only::OnlyThread;
 words! {
     /// The means.
     Kind, "engine" {
+        /// Copies of one stopped child, in each of which the signal is undone, and breakpoints where a copy
+        /// cannot judge.
+        Undo = "undo",
         /// ptrace, a hardware breakpoint at the boundary, and one child for many executions.
         Breakpoint = "breakpoint",
         /// ptrace, instruction by instruction.
@@ -52,6 +56,16 @@ pub struct Probe {
     /// Why hangs are decided by patience here, and what would help; `None` if a child can be looked at.
     #[serde(default)]
     pub patience: Option<String>,
+}
+
+#[cfg(target_os = "linux")]
+impl From<crate::traced::Failed> for Trouble {
+    fn from(failed: crate::traced::Failed) -> Self {
+        match failed {
+            crate::traced::Failed::Refused { call, errno } => Self::System { call, error: errno.into() },
+            gone @ crate::traced::Failed::Gone => Self::Astray(gone.to_string()),
+        }
+    }
 }
 
 /// Why a sweep cannot go on.
@@ -162,6 +176,16 @@ pub trait Engine {
     /// [`Trouble::Astray`] if the boundary was not reached: the next call then starts a fresh child. Else
     /// what cannot be helped by trying again.
     fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble>;
+
+    /// The boundaries of the path by copies, in their order. `tell` is given the result of each; `None` is
+    /// left to [`inject`](Self::inject).
+    ///
+    /// # Errors
+    /// [`Trouble::Incapable`], before anything was told: the window is none for copies. Else what cannot be
+    /// helped by trying again.
+    fn by_copies(&mut self, _path: &[Boundary], _tell: &mut dyn FnMut(usize, Option<Ended>)) -> Result<(), Trouble> {
+        Err(Trouble::Incapable { engine: Kind::Undo, what: "be had by this engine" })
+    }
 
     /// Ends the child, if there is one: the next call starts a fresh one.
     fn renew(&mut self) {}

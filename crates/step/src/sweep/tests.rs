@@ -65,7 +65,7 @@ fn path(length: usize, sleeper: Option<usize>) -> Vec<Boundary> {
 fn swept(path: Vec<Boundary>, nests: bool, answers: Answers) -> (Result<Seen, Trouble>, Vec<Asked>) {
     let asked = Rc::default();
     let engine = Box::new(Scripted { path, answers, asked: Rc::clone(&asked) });
-    let seen = look_by(engine, nests, None, &Which::All, &());
+    let seen = look_by(engine, Copies::None, nests, None, &Which::All, &());
     let asked = asked.borrow().clone();
     (seen, asked)
 }
@@ -150,6 +150,95 @@ fn the_time_of_the_first_bad_outcome_is_kept(#[case] answers: Answers, #[case] k
     assert_eq!(seen.unwrap().first_seconds.is_some(), kept);
 }
 
+/// Copies that say so of each boundary, and executions of their own that say this.
+struct Copying {
+    copies: Result<&'static [Option<Outcome>], Trouble>,
+    itself: Scripted,
+}
+
+impl Engine for Copying {
+    fn record(&mut self) -> Result<engine::Recorded, Trouble> {
+        self.itself.record()
+    }
+
+    fn record_handler(&mut self, path: &[Boundary], at: usize) -> Result<Vec<Boundary>, Trouble> {
+        self.itself.record_handler(path, at)
+    }
+
+    fn by_copies(&mut self, _: &[Boundary], tell: &mut dyn FnMut(usize, Option<Ended>)) -> Result<(), Trouble> {
+        let copies = std::mem::replace(&mut self.copies, Ok(&[]))?;
+        copies.iter().enumerate().for_each(|(at, outcome)| tell(at, outcome.map(ended)));
+        Ok(())
+    }
+
+    fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {
+        self.itself.inject(shot)
+    }
+}
+
+fn incapable() -> Trouble {
+    Trouble::Incapable { engine: Kind::Undo, what: "do this" }
+}
+
+/// The truth is well at 0 and 1, late at 2 to 4, well at 5.
+fn copied(
+    copies: Copies,
+    by_copies: Result<&'static [Option<Outcome>], Trouble>,
+) -> (Result<Seen, Trouble>, Vec<usize>) {
+    let asked = Rc::default();
+    let answers: Answers = |(at, ..)| if (2..5).contains(&at) { LATE } else { WELL };
+    let itself = Scripted { path: path(6, None), answers, asked: Rc::clone(&asked) };
+    let engine = Box::new(Copying { copies: by_copies, itself });
+    let seen = look_by(engine, copies, false, None, &Which::All, &());
+    let asked = asked.borrow().iter().filter(|(.., explain)| !explain).map(|(at, ..)| *at).collect();
+    (seen, asked)
+}
+
+/// Both ends of each run are visited again, and what copies could not judge is visited at all.
+#[rstest]
+#[case::all(&[WELL, WELL, LATE, LATE, LATE, WELL], &[0, 1, 2, 4, 5], (6, 5))]
+#[case::not_one(&[WELL, WELL, LATE, None, LATE, WELL], &[3, 0, 1, 2, 4, 5], (5, 5))]
+#[case::none(&[None, None, None, None, None, None], &[0, 1, 2, 3, 4, 5], (0, 0))]
+fn what_copies_judge_is_confirmed(
+    #[case] copies: &'static [Option<Outcome>],
+    #[case] visited: &[usize],
+    #[case] counts: (usize, usize),
+) {
+    let (seen, asked) = copied(Copies::Demanded, Ok(copies));
+    let seen = seen.unwrap();
+    assert_eq!(outcomes(&seen), [WELL, WELL, LATE, LATE, LATE, WELL]);
+    assert_eq!(asked, visited);
+    let undo = seen.undo.unwrap();
+    assert_eq!((undo.boundaries, undo.confirmed, undo.fell_back), (counts.0, counts.1, None));
+}
+
+/// A copy that is wrong at an end of a range is found, and then no copy is believed.
+#[rstest]
+#[case::at_its_begin(&[WELL, LATE, LATE, LATE, LATE, WELL], 1)]
+#[case::at_its_end(&[WELL, WELL, LATE, LATE, WELL, WELL], 4)]
+#[case::all_well(&[WELL, WELL, WELL, WELL, WELL, CRASH], 4)]
+fn a_copy_that_is_wrong_is_found(#[case] copies: &'static [Option<Outcome>], #[case] at: usize) {
+    let (seen, asked) = copied(Copies::Tried, Ok(copies));
+    let seen = seen.unwrap();
+    assert_eq!(outcomes(&seen), [WELL, WELL, LATE, LATE, LATE, WELL]);
+    assert_eq!(asked[asked.len() - 6..], [0, 1, 2, 3, 4, 5], "all are visited again: {asked:?}");
+    let undo = seen.undo.unwrap();
+    assert_eq!(undo.boundaries, 0);
+    let why = undo.fell_back.unwrap();
+    assert!(why.contains(&format!("at boundary {at} a copy came to")), "{why}");
+}
+
+#[test]
+fn a_window_that_is_none_for_copies_is_swept_without_them_unless_they_are_demanded() {
+    let (seen, asked) = copied(Copies::Tried, Err(incapable()));
+    let seen = seen.unwrap();
+    assert_eq!((seen.undo, asked), (None, vec![0, 1, 2, 3, 4, 5]));
+    let (seen, asked) = copied(Copies::Demanded, Err(incapable()));
+    assert!(matches!(seen, Err(Trouble::Incapable { engine: Kind::Undo, .. })) && asked.is_empty());
+    let (seen, asked) = copied(Copies::None, Ok(&[CRASH; 6]));
+    assert_eq!((seen.unwrap().undo, asked.len()), (None, 6));
+}
+
 /// Cannot step through the handler behind one boundary in so many tries; each other boundary it can.
 struct Blind {
     at: usize,
@@ -185,7 +274,7 @@ fn a_handler_that_cannot_be_stepped_through_is_tried_again_and_told(
     #[case] unrecorded: &[usize],
 ) {
     let engine = Box::new(Blind { at: 2, tries, tried: 0 });
-    let seen = look_by(engine, true, None, &Which::All, &()).unwrap();
+    let seen = look_by(engine, Copies::None, true, None, &Which::All, &()).unwrap();
     assert_eq!(seen.nested.iter().map(|nested| nested.first).collect::<Vec<_>>(), firsts);
     assert_eq!(seen.unrecorded.iter().map(|(first, _)| *first).collect::<Vec<_>>(), unrecorded);
     assert!(seen.unrecorded.iter().all(|(_, why)| why == "no handler came"));
@@ -233,7 +322,7 @@ fn a_sweep_whose_hangs_patience_decides_ends_early(
 ) {
     let asked = Rc::default();
     let engine = Box::new(Patient { bad: bad.clone(), asked: Rc::clone(&asked) });
-    let seen = look_by(engine, false, None, &Which::All, &()).unwrap();
+    let seen = look_by(engine, Copies::None, false, None, &Which::All, &()).unwrap();
     assert_eq!(*asked.borrow(), visited);
     assert_eq!((seen.swept.path.len(), seen.swept.judged.len()), (6, visited.len()));
     assert_eq!((seen.presumed.len(), seen.unwatchable.as_deref()), (presumed, Some("it is hidden")));
@@ -245,7 +334,7 @@ fn a_sweep_whose_hangs_patience_decides_ends_early(
 fn no_second_signal_is_sent_once_patience_is_over() {
     let asked = Rc::default();
     let engine = Box::new(Patient { bad: 3..6, asked: Rc::clone(&asked) });
-    let seen = look_by(engine, true, None, &Which::All, &()).unwrap();
+    let seen = look_by(engine, Copies::None, true, None, &Which::All, &()).unwrap();
     assert_eq!((asked.borrow().len(), seen.nested.len()), (5, 0));
 }
 
@@ -292,7 +381,7 @@ impl Engine for Drifting {
 
 #[test]
 fn a_path_that_only_a_fresh_child_takes_is_recorded_and_swept() {
-    let seen = look_by(Box::<Drifting>::default(), false, None, &Which::All, &()).unwrap();
+    let seen = look_by(Box::<Drifting>::default(), Copies::None, false, None, &Which::All, &()).unwrap();
     assert_eq!(outcomes(&seen), [WELL; 4]);
     assert!(seen.swept.judged.iter().all(|judged| judged.retries <= 1), "{:?}", seen.swept.judged);
 }
@@ -321,6 +410,6 @@ impl Engine for Wandering {
 
 #[test]
 fn a_path_counts_once_it_was_recorded_twice_instruction_for_instruction() {
-    let seen = look_by(Box::new(Wandering(0)), false, None, &Which::All, &()).unwrap();
+    let seen = look_by(Box::new(Wandering(0)), Copies::None, false, None, &Which::All, &()).unwrap();
     assert_eq!(seen.swept.path, path(3, None));
 }

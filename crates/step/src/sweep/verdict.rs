@@ -7,7 +7,7 @@ use crate::{Judged, Subject};
 
 use super::{DIAGNOSED, Nested, Seen, Which, symbols};
 use sigproof_inspect::refusal::Refusal;
-use sigproof_report::seen::{Counts, Folded, RangeDiagnosis, Spot};
+use sigproof_report::seen::{Counts, Folded, RangeDiagnosis, Spot, Undone};
 use sigproof_report::{Finding, Grade, Looked, Outcome, PROGRAM, Run, Verdict};
 
 /// Fills in what was seen, and grades it.
@@ -34,6 +34,7 @@ pub(super) fn judge(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &See
     if let Some(step) = run.step_mut() {
         step.counts = Some(counts);
         step.handler = seen.handler.clone();
+        step.undo = seen.undo.clone();
     }
     run.observed = seen.observed();
     run.attempts = seen.executions;
@@ -72,7 +73,7 @@ fn grade(run: &mut Run, seen: &Seen, which: &Which, astray: &[&Judged], unvisite
         (run.verdict, run.reason) = sigproof_report::grade(&run.expected.incomplete(), &run.observed, looked);
     }
     if run.verdict == Verdict::AsExpected {
-        run.reason = early;
+        run.reason = early.or_else(|| seen.undo.as_ref()?.fell_back.clone());
     }
 }
 
@@ -125,6 +126,15 @@ fn show(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &Seen) {
     let undiagnosed = map.vulnerable_ranges().saturating_sub(DIAGNOSED);
     if undiagnosed > 0 {
         text += &format!("the last {undiagnosed} ranges were not diagnosed\n");
+    }
+    if let Some(Undone { boundaries, confirmed, fell_back }) = &seen.undo {
+        text += &match fell_back {
+            None => format!(
+                "engine undo: copies judged {boundaries} of {} boundaries, {confirmed} of them confirmed by engine breakpoint\n",
+                path.len()
+            ),
+            Some(why) => format!("engine breakpoint: {why}\n"),
+        };
     }
     if kind == Kind::TrapFlag {
         text += "out of this engine's reach, and not counted: the boundary right behind each system call\n";

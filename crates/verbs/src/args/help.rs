@@ -70,10 +70,12 @@ once for each boundary, delivers a real signal there, resumes every thread and g
 If the outcome is bad, the boundary is vulnerable.
 
 An engine is the means by which a boundary is reached:
+  undo         copies of one process that steps: each takes the signal, which is then undone in it
   breakpoint   ptrace, and a hardware breakpoint at the boundary
   single-step  ptrace, instruction by instruction
   trap-flag    the processor's trap flag, for where ptrace is refused
-The first one that works here is taken. If none does, or the one that --engine names does not,
+The first one that works here is taken. The windows that undo cannot do are swept by breakpoint,
+unless --engine names undo. If none does, or the one that --engine names does not,
 nothing is swept: what is missing and the remedy are printed, and the exit code is 4.
 
 Examples:

@@ -69,16 +69,16 @@ fn what_cannot_be_chosen(#[case] args: StepArgs, #[case] said: &str) {
 }
 
 #[rstest]
-#[case::the_first(&[None, None, None], None, Ok(Kind::Breakpoint))]
-#[case::the_first_that_works(&[Some("no slot"), None, None], None, Ok(Kind::SingleStep))]
-#[case::as_asked(&[None, None, None], Some(Kind::TrapFlag), Ok(Kind::TrapFlag))]
-#[case::not_as_asked(&[None, Some("no ptrace"), None], Some(Kind::SingleStep), Err("engine 'single-step' does not work here: no ptrace"))]
+#[case::the_first(&[None, None, None, None], None, Ok(Kind::Undo))]
+#[case::the_first_that_works(&[Some("no seccomp"), Some("no slot"), None, None], None, Ok(Kind::SingleStep))]
+#[case::as_asked(&[None, None, None, None], Some(Kind::TrapFlag), Ok(Kind::TrapFlag))]
+#[case::not_as_asked(&[None, None, Some("no ptrace"), None], Some(Kind::SingleStep), Err("engine 'single-step' does not work here: no ptrace"))]
 #[case::none(
-    &[Some("a"), Some("b"), Some("c")],
+    &[Some("a"), Some("b"), Some("c"), Some("d")],
     None,
-    Err("no engine works here: breakpoint: a; single-step: b; trap-flag: c")
+    Err("no engine works here: undo: a; breakpoint: b; single-step: c; trap-flag: d")
 )]
-#[case::none_for_one_reason(&[Some("a"), Some("a"), Some("a")], None, Err("no engine works here: a"))]
+#[case::none_for_one_reason(&[Some("a"), Some("a"), Some("a"), Some("a")], None, Err("no engine works here: a"))]
 #[case::untold(&[], Some(Kind::TrapFlag), Err("engine 'trap-flag' does not work here: it was not tried"))]
 fn which_engine(#[case] lacks: &[Option<&str>], #[case] asked: Option<Kind>, #[case] expected: Result<Kind, &str>) {
     let probe = |(engine, lacks): (&Kind, &Option<&str>)| Probe {

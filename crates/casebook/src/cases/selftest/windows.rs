@@ -6,7 +6,7 @@
 //! | `selftest-step-crash` | the handler aborts, or writes to memory that it may not write to | crash |
 //! | `selftest-step-exit` | the window leaves the process | crash, without a signal too |
 //! | `selftest-step-errno` | the handler leaves `errno` changed | errno spoiled |
-//! | `selftest-step-twice` | the handler raises its own signal once more | corrupt record |
+//! | `selftest-step-twice` | the handler raises its own signal once more, or the window blocks the signal and never takes it | corrupt record |
 //! | `selftest-step-lost-wakeup` | the window looks at a flag, then sleeps; the handler sets it in between | lost wake-up |
 //! | `selftest-step-cross-deadlock` | the handler waits for a thread that waits for the window | cross deadlock |
 //! | `selftest-step-livelock` | the handler spins until the window has set a flag | livelock |
@@ -102,9 +102,9 @@ pub(in crate::cases) static ERRNO: Stepped = Stepped {
 
 pub(in crate::cases) static TWICE: Stepped = Stepped {
     name: "selftest-step-twice",
-    summary: "the handler raises its own signal: it runs once more than signals were sent",
+    summary: "the handler runs once more than signals were sent, or once less",
     outcome: Outcome::CorruptRecord,
-    windows: || vec![Window::new("twice", twice)],
+    windows: || vec![Window::new("twice", twice), Window::new("late", twice_late), Window::new("never", never)],
 };
 
 pub(in crate::cases) static LOST_WAKEUP: Stepped = Stepped {
@@ -132,7 +132,7 @@ pub(in crate::cases) static DESCRIPTOR_LEAK: Stepped = Stepped {
     name: "selftest-step-descriptor-leak",
     summary: "the handler leaves a descriptor open",
     outcome: Outcome::DescriptorLeak,
-    windows: || vec![Window::new("leak", leak)],
+    windows: || vec![Window::new("leak", leak), Window::new("late", leak_late)],
 };
 
 pub(in crate::cases) static NESTING: Stepped = Stepped {
@@ -317,6 +317,59 @@ fn leak(stage: &mut Stage) -> Result<(), Failure> {
         Ok(())
     })?;
     idle(stage)
+}
+
+/// What misbehaves does so in the second half of the window only.
+fn late(stage: &mut Stage, misbehave: impl Fn() + Sync + 'static) -> Result<(), Failure> {
+    let (half, flag) = flag();
+    stage.handler(move |before| {
+        if before == 0 && half.load(Ordering::Relaxed) {
+            misbehave();
+        }
+        Ok(())
+    })?;
+    while stage.another()? {
+        flag.store(false, Ordering::Relaxed);
+        stage.window(|| {
+            black_box(0);
+            flag.store(true, Ordering::Relaxed);
+            black_box(0);
+        });
+    }
+    Ok(())
+}
+
+fn leak_late(stage: &mut Stage) -> Result<(), Failure> {
+    late(stage, || {
+        // SAFETY: the path ends with a zero byte, and the call is async-signal-safe.
+        unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    })
+}
+
+fn twice_late(stage: &mut Stage) -> Result<(), Failure> {
+    late(stage, || {
+        // SAFETY: as in `twice`.
+        unsafe { libc::raise(inject::SIGNAL) };
+    })
+}
+
+/// The window blocks the signal, and nothing takes it before the end of an execution.
+fn never(stage: &mut Stage) -> Result<(), Failure> {
+    stage.handler(|_| Ok(()))?;
+    let mask = |how| {
+        // SAFETY: the set is initialised before it is used; the old mask is not asked for.
+        unsafe {
+            let mut set = core::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, inject::SIGNAL);
+            libc::pthread_sigmask(how, &raw const set, core::ptr::null_mut());
+        }
+    };
+    while stage.another()? {
+        mask(libc::SIG_UNBLOCK);
+        stage.window(|| mask(libc::SIG_BLOCK));
+    }
+    Ok(())
 }
 
 fn nested(stage: &mut Stage) -> Result<(), Failure> {

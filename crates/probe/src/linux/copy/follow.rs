@@ -1,18 +1,18 @@
 //! What becomes of a copy after a signal.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use sigproof_inspect::hang::{SPIN_CPU, Stuck, procfs};
+use sigproof_step::copy::{Looks, Stop};
+use sigproof_step::traced::stops::{is_own_trap, send};
 
-use super::{Copy, ENTRY, RETURN, Stop, Told};
+use super::{Copy, ENTRY, RETURN, Told};
 use crate::Trouble;
 use crate::linux::cpu;
 use crate::linux::follow::{End, FURTHER, Seen, has_frame};
 use crate::linux::live::Live;
-use crate::linux::stops::{is_own_trap, send};
-use crate::linux::waits::{has_pending, is_lasting, is_untimed};
+use crate::linux::waits::{has_pending, is_untimed};
 
 impl Copy {
     /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
@@ -20,23 +20,22 @@ impl Copy {
         let from = live.interrupted()?;
         let at = from.at;
         let mut seen = Seen::silent();
-        self.unsure = true;
-        self.has_none_pending = false;
+        self.copy.unsure = true;
+        self.copy.has_none_pending = false;
         let entry = live.function.entry;
         self.set_break(ENTRY, self.first.is_none().then_some(entry))?;
         // Where each pass has come from the same place, the next entry tells that the window has returned.
         self.set_break(RETURN, (!live.same_site || live.request().open.is_some()).then_some(live.ret))?;
-        self.go(signal)?;
+        self.copy.go(signal)?;
         let mut entries = 0;
-        let mut last = None;
-        let (mut same, mut again) = (0, false);
+        let (mut looks, mut again) = (Looks::default(), false);
         let patience = (pace * 20).max(Duration::from_millis(20));
         let begun = Instant::now();
         let (mut used, mut forked) = (None, false);
         // A sleep is looked at twice without a pause: the copy has had the processor in between.
         let mut patient = false;
         loop {
-            match self.wait(patient)? {
+            match self.copy.wait(patient)? {
                 // The second signal has ended the sleep, one way or another.
                 Stop::Ended(_) if again => return Ok(Told::Sleeps),
                 Stop::Ended(status) => {
@@ -44,40 +43,40 @@ impl Copy {
                     return Ok(Told::Seen(Box::new(seen)));
                 }
                 Stop::Call => {
-                    self.dirty = true;
+                    self.copy.dirty = true;
                     // The program's children are not those of the copy.
-                    let nr = cpu::registers(self.pid)?.orig_rax.cast_signed();
+                    let nr = cpu::registers(self.copy.pid)?.orig_rax.cast_signed();
                     if matches!(nr, libc::SYS_wait4 | libc::SYS_waitid) && !forked {
                         return Ok(Told::Nothing);
                     }
-                    self.go(0)?;
+                    self.copy.go(0)?;
                 }
                 Stop::Forked => {
-                    (self.dirty, forked) = (true, true);
-                    self.go(0)?;
+                    (self.copy.dirty, forked) = (true, true);
+                    self.copy.go(0)?;
                 }
                 Stop::Other => {
-                    self.dirty = true;
+                    self.copy.dirty = true;
                     return Ok(Told::Nothing);
                 }
-                Stop::Signal(signal) => self.go(signal)?,
+                Stop::Signal(signal) => self.copy.go(signal)?,
                 Stop::Trap => {
-                    let mut registers = cpu::registers(self.pid)?;
+                    let mut registers = cpu::registers(self.copy.pid)?;
                     if let Some((errno, length)) = self.back
                         && registers.rip == errno.back + 1
                     {
                         if seen.errno.is_none()
                             && let Some(before) = from.errno
                         {
-                            let read = |at: u64, into: &mut [u8]| self.memory.read_exact_at(into, at).is_ok();
+                            let read = |at: u64, into: &mut [u8]| self.copy.memory.read_exact_at(into, at).is_ok();
                             seen.errno = errno.after(&registers, (&at, before), read);
                         }
                         // The instruction in whose place the stop is.
                         registers.rax = libc::SYS_rt_sigreturn.cast_unsigned();
                         registers.rip = errno.back + length;
-                        cpu::set_registers(self.pid, registers)?;
-                        (last, patient) = (None, false);
-                        self.go(0)?;
+                        cpu::set_registers(self.copy.pid, registers)?;
+                        (looks, patient) = (Looks::default(), false);
+                        self.copy.go(0)?;
                         continue;
                     }
                     let stopped_by_us = self.first.is_some() && registers.rip == entry + 1;
@@ -98,105 +97,74 @@ impl Copy {
                         entries += u32::from(seen.returned);
                         if entries > FURTHER {
                             seen.end = End::Passed;
-                            seen.pending = has_pending(self.pid);
-                            seen.opened = live.descriptors.since(self.pid);
-                            self.has_none_pending = !seen.pending;
-                            self.unsure = false;
+                            seen.pending = has_pending(self.copy.pid);
+                            seen.opened = live.descriptors.since(self.copy.pid);
+                            self.copy.has_none_pending = !seen.pending;
+                            self.copy.unsure = false;
                             return Ok(Told::Seen(Box::new(seen)));
                         }
-                    } else if is_own_trap(self.pid) {
-                        self.go(libc::SIGTRAP)?;
+                    } else if is_own_trap(self.copy.pid) {
+                        self.copy.go(libc::SIGTRAP)?;
                         continue;
                     }
-                    (last, patient) = (None, false);
+                    (looks, patient) = (Looks::default(), false);
                     if stopped_by_us && let Some(first) = self.first {
-                        let read = |at: u64, into: &mut [u8]| self.memory.read_exact_at(into, at).is_ok();
-                        let write = |at: u64, bytes: &[u8]| self.memory.write_all_at(bytes, at).is_ok();
+                        let read = |at: u64, into: &mut [u8]| self.copy.memory.read_exact_at(into, at).is_ok();
+                        let write = |at: u64, bytes: &[u8]| self.copy.memory.write_all_at(bytes, at).is_ok();
                         if !first.perform(&mut registers, read, write) {
                             return Ok(Told::Nothing);
                         }
-                        cpu::set_registers(self.pid, registers)?;
+                        cpu::set_registers(self.copy.pid, registers)?;
                     }
-                    self.go(0)?;
+                    self.copy.go(0)?;
                 }
                 Stop::Quiet => {
                     live.mind_interruption()?;
                     if seen.returned
                         && let Some(open) = live.request().open
                     {
-                        send(self.pid, self.pid, open)?;
+                        send(self.copy.pid, self.copy.pid, open)?;
                     }
-                    let look = self.look();
-                    same = if look.is_some() && look == last { same + 1 } else { 0 };
-                    last = look;
-                    if same >= 1 && live.waits_again(seen.returned, entries, look.map(|(syscall, _)| syscall)) {
+                    looks.take(self.copy.look());
+                    if looks.asleep(1).is_some_and(|call| live.waits_again(seen.returned, entries, Some(call))) {
                         seen.end = End::Returned;
                         return Ok(Told::Seen(Box::new(seen)));
                     }
-                    if same >= 1
-                        && let Some((procfs::Syscall::In { nr, args, sp, .. }, _)) = look
-                        && is_lasting(nr, &args)
-                    {
+                    if let Some(procfs::Syscall::In { sp, .. }) = looks.lasting(1) {
                         seen.in_handler =
-                            has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
+                            has_frame(sp, &at, |from, into| self.copy.memory.read_exact_at(into, from).is_ok());
                         seen.end = End::Stuck(Stuck::AllAsleep);
                         return Ok(Told::Seen(Box::new(seen)));
                     }
                     // The program itself is not alone with what it waits for.
-                    if same >= 2
-                        && (!seen.returned || signal == 0)
-                        && let Some((syscall @ procfs::Syscall::In { .. }, _)) = look
-                        && is_untimed(syscall)
-                    {
+                    if (!seen.returned || signal == 0) && looks.asleep(2).is_some_and(is_untimed) {
                         if signal == 0 || again {
                             // A second signal has not ended the sleep, which is not about signals then.
                             seen.end = End::Returned;
                             return Ok(if again { Told::Seen(Box::new(seen)) } else { Told::Sleeps });
                         }
                         again = true;
-                        self.dirty = true;
-                        (last, same, patient) = (None, 0, false);
-                        send(self.pid, self.pid, signal)?;
+                        self.copy.dirty = true;
+                        (looks, patient) = (Looks::default(), false);
+                        send(self.copy.pid, self.copy.pid, signal)?;
                         continue;
                     }
-                    patient = !matches!(look, Some((procfs::Syscall::In { nr, args, .. }, _)) if is_lasting(nr, &args));
-                    let account = self.account().map_or(0, |run| run.cpu_ns);
+                    patient = looks.lasting(0).is_none();
+                    let account = self.copy.account().map_or(0, |run| run.cpu_ns);
                     let spent = account.saturating_sub(*used.get_or_insert(account));
                     if u128::from(spent) > SPIN_CPU.max(pace * 100).as_nanos() && entries == 0 {
-                        self.halt()?;
-                        let sp = cpu::registers(self.pid)?.rsp;
+                        self.copy.halt()?;
+                        let sp = cpu::registers(self.copy.pid)?.rsp;
                         seen.in_handler =
-                            has_frame(sp, &at, |from, into| self.memory.read_exact_at(into, from).is_ok());
-                        seen.end = End::Stuck(Stuck::Spinning { tid: self.pid.cast_unsigned() });
+                            has_frame(sp, &at, |from, into| self.copy.memory.read_exact_at(into, from).is_ok());
+                        seen.end = End::Stuck(Stuck::Spinning { tid: self.copy.pid.cast_unsigned() });
                         return Ok(Told::Seen(Box::new(seen)));
                     }
-                    // One that runs is not still: its account is brought up to date now and then only.
-                    let sleeps = matches!(look, Some((procfs::Syscall::In { .. }, _)));
-                    if begun.elapsed() > patience && same > 3 && sleeps || begun.elapsed() > patience * 50 {
+                    if begun.elapsed() > patience && looks.asleep(4).is_some() || begun.elapsed() > patience * 50 {
                         return Ok(Told::Nothing);
                     }
                 }
             }
         }
-    }
-
-    fn files(&mut self) -> Option<&(File, File)> {
-        if self.sleeper.is_none() {
-            let open = |name: &str| File::open(format!("/proc/{}/{name}", self.pid)).ok();
-            self.sleeper = Some((open("syscall")?, open("schedstat")?));
-        }
-        self.sleeper.as_ref()
-    }
-
-    fn account(&mut self) -> Option<procfs::RunAccount> {
-        let mut buffer = [0; 256];
-        procfs::parse_schedstat(procfs::reread(&self.files()?.1, &mut buffer).ok()?)
-    }
-
-    /// The system call that it sleeps in, and its run-time account.
-    fn look(&mut self) -> Option<(procfs::Syscall, procfs::RunAccount)> {
-        let mut buffer = [0; 256];
-        let syscall = procfs::parse_syscall(procfs::reread(&self.files()?.0, &mut buffer).ok()?)?;
-        Some((syscall, self.account()?))
     }
 }

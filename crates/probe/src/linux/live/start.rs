@@ -10,7 +10,7 @@ use crate::linux::cpu;
 use crate::linux::descriptors::Descriptors;
 use crate::linux::names::{self, Found, Function};
 use crate::linux::process::{Event, Process};
-use crate::linux::waits::{Action, caught};
+use crate::linux::waits::Action;
 use crate::{Output, Request, Thread, Trouble, WindowName};
 
 /// The breakpoint at the loader's hook, while the function is not found.
@@ -111,7 +111,7 @@ impl<'a> Live<'a> {
                         }
                         let action = process.action(signal);
                         called = Some(action);
-                        handled = caught(pid).unwrap_or(0);
+                        handled = process.handled();
                         if action == Action::Caught
                             && let Some(function) = function.clone()
                         {

@@ -6,7 +6,7 @@
 //! | `arch` | registers and breakpoints |
 //! | `tracee` | one ptrace stop after another |
 //! | `pump` | the one loop that waits for a child, and the phases of an execution |
-//! | `ptrace` | the engines that trace |
+//! | `ptrace` | the engines that trace, with copies or without |
 //! | `trap_flag` | the engine that does not |
 //! | `probe` | whether they work here |
 
@@ -31,7 +31,7 @@ use crate::{PANICKED, Subject, leave};
 
 pub(super) fn open(kind: Kind, subject: &dyn Subject, only: OnlyThread) -> Result<Box<dyn Engine + '_>, Trouble> {
     Ok(match kind {
-        Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, subject, only)?),
+        Kind::Undo | Kind::Breakpoint | Kind::SingleStep => Box::new(ptrace::Ptrace::new(kind, subject, only)?),
         Kind::TrapFlag => Box::new(trap_flag::TrapFlag::new(subject, only)?),
     })
 }

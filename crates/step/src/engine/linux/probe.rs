@@ -1,7 +1,7 @@
 //! Whether an engine works here: it is tried, on a subject of a few instructions.
 
 use crate::Subject;
-use crate::engine::{Engine, Kind, OnlyThread, Probe, Shot, Trouble};
+use crate::engine::{Ended, Engine, Kind, OnlyThread, Probe, Shot, Trouble};
 use sigproof_inspect::hang;
 use sigproof_inspect::refusal::Refusal;
 use sigproof_report::Outcome;
@@ -20,7 +20,9 @@ pub(in crate::engine) fn try_out(engine: Kind, subject: &dyn Subject, only: Only
             hang::FOREIGN_PROC
         )));
     }
-    match super::open(engine, subject, only).and_then(|mut engine| attempt(&mut *engine)) {
+    let copies = engine == Kind::Undo;
+    match super::open(engine, subject, only).and_then(|mut engine| attempt(&mut *engine, copies)) {
+        Ok(Some(why)) if copies => probe(Some(format!("engine {engine} looks at its copies: {why}; {}", remedy()))),
         Ok(unwatchable) => Probe { patience: unwatchable.map(|why| format!("{why}; {}", remedy())), ..probe(None) },
         Err(trouble) => probe(Some(lacks(engine, trouble))),
     }
@@ -49,12 +51,21 @@ fn remedy() -> &'static str {
     "the kernel hides the processes of an executable that may not be read: make it readable (`chmod a+r`)"
 }
 
-/// One recording and one signal. Why the child cannot be looked at, if that is so.
-fn attempt(engine: &mut dyn Engine) -> Result<Option<String>, Trouble> {
+/// One recording and one signal; and one at each boundary, by copies. Why the child cannot be looked at, if
+/// that is so.
+fn attempt(engine: &mut dyn Engine, copies: bool) -> Result<Option<String>, Trouble> {
     let path = engine.record()?.path;
     let boundaries = path.len();
     if boundaries < 2 {
         return Err(Trouble::Astray(format!("it recorded a path with too few boundaries ({boundaries})")));
+    }
+    let mut well = 0;
+    if copies {
+        let is_well = |ended: Option<Ended>| ended.is_some_and(|ended| ended.outcome == Outcome::Delivered);
+        engine.by_copies(&path, &mut |_, ended| well += usize::from(is_well(ended)))?;
+        if well < boundaries {
+            return Err(Trouble::Astray(format!("of {boundaries} boundaries, copies came well out of {well}")));
+        }
     }
     match engine.inject(Shot { path: &path, at: boundaries / 2, second: None, explain: false })?.outcome {
         Outcome::Delivered => Ok(engine.unwatchable()),
@@ -66,7 +77,7 @@ fn attempt(engine: &mut dyn Engine) -> Result<Option<String>, Trouble> {
 mod tests {
     use super::*;
     use crate::Boundary;
-    use crate::engine::{Ended, Recorded};
+    use crate::engine::Recorded;
 
     /// An engine that records no boundary, and that must not be asked for one.
     struct Blind;
@@ -88,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_empty_path_is_refused_before_it_is_used() {
-        let refused = attempt(&mut Blind).unwrap_err();
+        let refused = attempt(&mut Blind, false).unwrap_err();
         assert_eq!(refused.to_string(), "it recorded a path with too few boundaries (0)");
     }
 }

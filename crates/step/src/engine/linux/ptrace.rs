@@ -22,6 +22,8 @@ use sigproof_inspect::hang;
 
 mod advance;
 pub(super) mod judge;
+#[cfg(target_arch = "x86_64")]
+mod undo;
 
 /// The longest path.
 const LONGEST: usize = crate::slate::PATH;
@@ -181,6 +183,11 @@ impl Engine for Ptrace<'_> {
             self.finish(end, live, false)?;
         }
         Ok(handler)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn by_copies(&mut self, path: &[Boundary], tell: &mut dyn FnMut(usize, Option<Ended>)) -> Result<(), Trouble> {
+        undo::sweep(self, path, tell)
     }
 
     fn inject(&mut self, shot: Shot<'_>) -> Result<Ended, Trouble> {

@@ -83,9 +83,15 @@ pub(super) fn advance(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], to: 
 }
 
 /// Covers a stretch without a sleep.
-fn cover(live: &mut Tracee<'_>, kind: Kind, path: &[Boundary], from: usize, to: usize) -> Result<(), Trouble> {
+pub(super) fn cover(
+    live: &mut Tracee<'_>,
+    kind: Kind,
+    path: &[Boundary],
+    from: usize,
+    to: usize,
+) -> Result<(), Trouble> {
     let (anchor, arrivals) = match kind {
-        Kind::Breakpoint => best_anchor(path, from, to),
+        Kind::Undo | Kind::Breakpoint => best_anchor(path, from, to),
         _ => (from, 0),
     };
     if arrivals > 0 {

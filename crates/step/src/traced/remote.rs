@@ -1,13 +1,15 @@
 //! System calls made by a stopped thread on our behalf, and the state of one thread given to another.
 
-use crate::{Trouble, refused};
 use nix::errno::Errno;
 
-use super::cpu;
 use super::stops::{PtraceRequest, resume, wait_for};
+use super::{Failed, cpu, refused};
 
 /// Makes a stopped thread do a system call; its registers are put back. The result, as the kernel gives it.
-pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Trouble> {
+///
+/// # Errors
+/// [`Failed`]. An error of the call itself is its result.
+pub fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> Result<i64, Failed> {
     let before = cpu::registers(tid)?;
     let [rdi, rsi, rdx, r10, r8] = arguments;
     let rax = nr.cast_unsigned();
@@ -18,9 +20,9 @@ pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> 
     resume(libc::PTRACE_SINGLESTEP, tid, 0)?;
     let mut kept = Vec::new();
     loop {
-        let Some((_, status)) = wait_for(tid, 0)? else { return Err(gone()) };
+        let Some((_, status)) = wait_for(tid, 0)? else { return Err(Failed::Gone) };
         if !libc::WIFSTOPPED(status) {
-            return Err(gone());
+            return Err(Failed::Gone);
         }
         match libc::WSTOPSIG(status) {
             libc::SIGTRAP => break,
@@ -40,15 +42,14 @@ pub(crate) fn call(tid: i32, instruction: u64, nr: i64, arguments: [u64; 5]) -> 
     Ok(result)
 }
 
-fn gone() -> Trouble {
-    Trouble::Inconclusive("the program was killed by somebody else".to_owned())
-}
-
 /// The size of the extended state of any processor so far.
 const EXTENDED: usize = 16 << 10;
 
 /// Gives the extended registers and the signal mask of one stopped thread to another.
-pub(crate) fn copy_state(from: i32, to: i32) -> Result<(), Trouble> {
+///
+/// # Errors
+/// Those of `ptrace`.
+pub fn copy_state(from: i32, to: i32) -> Result<(), Failed> {
     /// linux/elf.h, `NT_X86_XSTATE`.
     const EXTENDED_STATE: usize = 0x202;
     let mut state = [0_u8; EXTENDED];
@@ -63,7 +64,10 @@ pub(crate) fn copy_state(from: i32, to: i32) -> Result<(), Trouble> {
 }
 
 /// The signals that a stopped thread blocks.
-pub(crate) fn mask(tid: i32) -> Result<u64, Trouble> {
+///
+/// # Errors
+/// Those of `ptrace`.
+pub fn mask(tid: i32) -> Result<u64, Failed> {
     /// linux/ptrace.h.
     const GET_MASK: PtraceRequest = 0x420a;
     let mut mask = 0_u64;
@@ -75,7 +79,10 @@ pub(crate) fn mask(tid: i32) -> Result<u64, Trouble> {
 }
 
 /// Sets them.
-pub(crate) fn set_mask(tid: i32, mask: u64) -> Result<(), Trouble> {
+///
+/// # Errors
+/// Those of `ptrace`.
+pub fn set_mask(tid: i32, mask: u64) -> Result<(), Failed> {
     /// linux/ptrace.h.
     const SET_MASK: PtraceRequest = 0x420b;
     // SAFETY: the kernel reads the eight bytes of `mask`.

@@ -1,15 +1,14 @@
 //! A filter in a copy that tells of each system call which changes what the kernel holds for it (seccomp).
 //!
 //! A call on the list is let through: it asks for something, or changes what is put back. Everything else
-//! stops the copy, which then goes on and is not used again.
+//! stops the copy before the call is made. The tracer lets it go on and does not use it again, or ends it.
 //!
 //! Sources: seccomp(2), linux/filter.h.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::{cpu, remote};
-use crate::Trouble;
+use crate::traced::{Failed, cpu, remote};
 
 /// Calls that leave no trace outside memory, registers and mask.
 const HARMLESS: &[i64] = &[
@@ -36,6 +35,10 @@ const HARMLESS: &[i64] = &[
     libc::SYS_uname,
     libc::SYS_sched_getaffinity,
     libc::SYS_rt_sigpending,
+    // It asks which descriptors are ready, and whether they are open.
+    libc::SYS_poll,
+    // What a copy has of the kernel ends with it.
+    libc::SYS_exit_group,
 ];
 
 /// One instruction of a filter.
@@ -74,7 +77,7 @@ fn sinks(pid: i32) -> Vec<u32> {
 }
 
 /// Installs the filter in a stopped copy; false if the kernel refuses.
-pub(crate) fn install(copy: i32, memory: &File, instruction: u64, program_pid: i32) -> Result<bool, Trouble> {
+pub(super) fn install(copy: i32, memory: &File, instruction: u64, program_pid: i32) -> Result<bool, Failed> {
     let code = program(&sinks(program_pid)).concat();
     let length = code.len() / 8;
     // Into the page that the stack pointer is in, or the one above: put back before the copy runs.

@@ -8,21 +8,20 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 use sigproof_inspect::hang::procfs;
-use sigproof_step::traced;
 
-use crate::{Trouble, refused};
+use super::{FROM_KERNEL, Failed, refused, state_change};
 
 /// What `ptrace` is asked for: the type of its first argument differs between C libraries.
 #[cfg(not(target_env = "musl"))]
-pub(super) type PtraceRequest = libc::c_uint;
+pub type PtraceRequest = libc::c_uint;
 /// As above.
 #[cfg(target_env = "musl")]
-pub(super) type PtraceRequest = libc::c_int;
+pub type PtraceRequest = libc::c_int;
 
 /// Whether a trap is of the program's own making: `int3` in its code, or a SIGTRAP that somebody sent.
-pub(super) fn is_own_trap(tid: i32) -> bool {
+pub fn is_own_trap(tid: i32) -> bool {
     // 0 and less are sent.
-    ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == traced::FROM_KERNEL || info.si_code <= 0)
+    ptrace::getsiginfo(Pid::from_raw(tid)).is_ok_and(|info| info.si_code == FROM_KERNEL || info.si_code <= 0)
 }
 
 thread_local! {
@@ -31,12 +30,15 @@ thread_local! {
 }
 
 /// Single steps that this thread has had others make so far.
-pub(super) fn steps() -> u64 {
+pub fn steps() -> u64 {
     STEPS.get()
 }
 
 /// Lets a stopped thread go. One that was killed meanwhile tells so by its end.
-pub(super) fn resume(how: PtraceRequest, tid: i32, signal: i32) -> Result<(), Trouble> {
+///
+/// # Errors
+/// Those of `ptrace`, but for `ESRCH`.
+pub fn resume(how: PtraceRequest, tid: i32, signal: i32) -> Result<(), Failed> {
     if how == libc::PTRACE_SINGLESTEP {
         STEPS.set(STEPS.get() + 1);
     }
@@ -48,7 +50,11 @@ pub(super) fn resume(how: PtraceRequest, tid: i32, signal: i32) -> Result<(), Tr
 }
 
 /// Sends a signal to one thread.
-pub(super) fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Trouble> {
+/// One that is gone is no error.
+///
+/// # Errors
+/// Those of `tgkill`.
+pub fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Failed> {
     // SAFETY: takes numbers only; the ids are those of a process that is not reaped.
     let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
     if sent == 0 || Errno::last() == Errno::ESRCH { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
@@ -56,7 +62,10 @@ pub(super) fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Trouble> {
 
 /// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to
 /// receive is delivered to it.
-pub(super) fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
+///
+/// # Errors
+/// Those of `tgkill`, `ptrace` and `waitpid`.
+pub fn stop(pid: i32, tid: i32) -> Result<bool, Failed> {
     let state = procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned());
     match state.map(|stat| stat.state) {
         None | Some('Z' | 'X') => return Ok(false),
@@ -78,8 +87,11 @@ pub(super) fn stop(pid: i32, tid: i32) -> Result<bool, Trouble> {
 }
 
 /// The next state change of one process or thread, or of any (-1).
-pub(super) fn wait_for(tid: i32, flags: i32) -> Result<Option<(i32, i32)>, Trouble> {
-    traced::state_change(tid, flags | libc::__WNOTHREAD).map_err(refused("wait4"))
+///
+/// # Errors
+/// Those of `waitpid`.
+pub fn wait_for(tid: i32, flags: i32) -> Result<Option<(i32, i32)>, Failed> {
+    state_change(tid, flags | libc::__WNOTHREAD).map_err(refused("wait4"))
 }
 
 fn child_signal() -> libc::sigset_t {
@@ -118,7 +130,7 @@ thread_local! {
 }
 
 /// Blocks SIGCHLD in this thread, so that it can be waited for.
-pub(super) fn block_child_signal() {
+pub fn block_child_signal() {
     TRACER.with(|_| {});
     let set = child_signal();
     // SAFETY: the set is a live local.
@@ -129,7 +141,7 @@ pub(super) fn block_child_signal() {
 ///
 /// The kernel sends SIGCHLD to the process, and one thread takes it, whose child it may not be. That one
 /// tells the others.
-pub(super) fn await_child_signal(patience: Duration) -> bool {
+pub fn await_child_signal(patience: Duration) -> bool {
     let set = child_signal();
     let time = libc::timespec {
         tv_sec: patience.as_secs().cast_signed(),

@@ -24,7 +24,7 @@ const MOST: usize = 2048;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Pages {
+pub(super) struct Pages {
     candidates: Vec<u64>,
     faults: Option<(u64, u64)>,
     buffer: Vec<u8>,
@@ -35,7 +35,7 @@ pub(crate) struct Pages {
 impl Pages {
     /// Gives the pages of the program, whose `thread` alone has run since, to the copy; both are stopped.
     /// False: it cannot be done.
-    pub(crate) fn put_back(&mut self, program: i32, thread: i32, copy: i32) -> bool {
+    pub(super) fn put_back(&mut self, program: i32, thread: i32, copy: i32) -> bool {
         if self.stats.is_none() {
             let open = |pid: i32, tid: i32| File::open(format!("/proc/{pid}/task/{tid}/stat")).ok();
             self.stats = open(program, thread).zip(open(copy, copy));
