@@ -41,6 +41,6 @@ fn page() {
     }
     let strip = page.matches(r#"<span class="bad">DD"#).count();
     assert!(strip > 0 && !page.contains("http"), "nothing is loaded from elsewhere: {page}");
-    let other = run(&["stress", "--report", "html=x.html"]);
+    let other = run(&["upstream", "--report", "html=x.html"]);
     assert!(other.code == Some(2) && other.stderr.contains("one of: json, junit"), "{other:#?}");
 }
