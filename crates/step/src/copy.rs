@@ -338,8 +338,8 @@ impl Looks {
     }
 
     /// The system call that it sleeps in, if it was the same in so many looks after the first one and the
-    /// copy has not run in between. One that runs sleeps in none: its account is brought up to date now and then
-    /// only, so that it may look still.
+    /// copy has not run in between. A copy that runs sleeps in none: the kernel brings its account up to date
+    /// now and then only, so that it may look still.
     pub fn asleep(&self, times: u32) -> Option<procfs::Syscall> {
         let (call, _) = self.last?;
         (self.same >= times && matches!(call, procfs::Syscall::In { .. })).then_some(call)

@@ -82,7 +82,11 @@ fn bad(report: &Value) -> Vec<&str> {
 fn early() {
     let (ran, report, windows) = auto(&["early", "broken"]);
     assert!(windows.contains(&"pthread_mutex_lock".to_owned()) && windows.contains(&"calloc".to_owned()), "{ran:#?}");
-    assert_eq!((ran.code, bad(&report)), (Some(1), vec!["pthread_mutex_lock", "pthread_mutex_unlock", "book"]), "{ran:#?}");
+    assert_eq!(
+        (ran.code, bad(&report)),
+        (Some(1), vec!["pthread_mutex_lock", "pthread_mutex_unlock", "book"]),
+        "{ran:#?}"
+    );
     let skipped = report["skipped"].to_string();
     assert!(skipped.contains("calloc") && skipped.contains("no handler of SIGUSR1 was installed"), "{skipped}");
 }

@@ -159,7 +159,8 @@ fn explore(test: &Arc<Litmus>, target: Option<usize>, until: Duration) -> Explor
     };
     let handlers = u32::try_from(test.handlers.len()).unwrap_or(u32::MAX);
     let depth = Depth { deliveries: 0, preemptions: None };
-    let model = Model { body: Arc::new(body), handlers, timeouts: true, spurious: false, depth, expected: None };
+    let body = Arc::new(body);
+    let model = Model { body, handlers, timeouts: true, spurious: false, weak_failures: 0, depth, expected: None };
     let limits = Limits { preemptions: None, branches: BRANCHES, until: Some(until), ..Limits::default() };
     let mut ends: BTreeMap<End<Values>, (u64, _)> = BTreeMap::new();
     let mut cut = None;
