@@ -45,7 +45,6 @@ pub fn run(args: &BenchArgs, session: &mut Session<'_>) -> Concluded {
     perform(args, session.out, session.stop).map(Ended::from)
 }
 
-/// The workspace.
 fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()

@@ -69,7 +69,6 @@ struct OfRelease {
     flags: &'static str,
     /// The target folder of its build. That of the models is another one: its flags would undo the other.
     folder: PathBuf,
-    /// The executable.
     at: PathBuf,
 }
 

@@ -80,7 +80,6 @@ pub fn run(args: &LitmusArgs, session: &mut Session<'_>) -> Concluded {
     Ok(worst.worst(written).into())
 }
 
-/// The summary.
 fn told(tests: &[Test]) -> String {
     let count = |verdict: &[Verdict]| tests.iter().filter(|test| verdict.contains(&test.verdict)).count();
     let (good, bad) = (count(&[Verdict::AsExpected]), count(&[Verdict::Unexpected]));

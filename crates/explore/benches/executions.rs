@@ -1,8 +1,6 @@
 //! Executions a second and core: `cargo bench -p sigproof-explore`. The throughput counts executions that
 //! came to an end; `explored` and `discarded` of each program are printed first.
 
-#![allow(missing_docs, reason = "criterion_group makes a function without documentation")]
-
 use std::hint::black_box;
 use std::rc::Rc;
 

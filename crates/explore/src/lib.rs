@@ -65,6 +65,7 @@
 //! its loads: the explorer leaves out that the loop turns again and again. A loop that waits without the hint
 //! goes on until [`Limit::Events`].
 
+#![warn(missing_docs)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod atomic;

@@ -15,7 +15,6 @@ use sigproof_report::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{outcome}: {detail}")]
 pub struct Failure {
-    /// The outcome.
     pub outcome: Outcome,
     /// What was seen, in a sentence.
     pub detail: String,

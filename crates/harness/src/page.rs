@@ -294,7 +294,6 @@ impl Shared {
         Ok(shared)
     }
 
-    /// The page.
     pub fn page(&self) -> &Page {
         // SAFETY: the mapping is at least as long as a `Page` (both constructors), page-aligned, mapped while
         // `self` lives, and every field of a `Page` is an atomic, for which any bit pattern is valid and

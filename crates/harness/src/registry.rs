@@ -58,7 +58,6 @@ impl Registry {
         Self { notes: Backends::new(all.leak()), ..self }
     }
 
-    /// The notes.
     pub const fn notes(&self) -> Backends {
         self.notes
     }

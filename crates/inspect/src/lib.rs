@@ -14,6 +14,8 @@
 //! | [`rules`] | what is known about functions: who waits, which lock, what a handler may call |
 //! | [`stacks`] | the stacks in a text, such as a bug report, and what they say about signal handlers |
 
+#![warn(missing_docs)]
+
 pub mod diagnose;
 pub mod explain;
 pub mod hang;

@@ -115,7 +115,6 @@ impl Pace {
 /// What is to be measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
-    /// What.
     pub groups: Vec<Group>,
     /// How often all contenders are visited in turn.
     pub passes: u32,
@@ -139,7 +138,6 @@ pub enum Kind {
     Copy,
 }
 
-/// A contender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Contender {
     /// What it is.
@@ -151,7 +149,6 @@ pub struct Contender {
 /// One visit of a contender in group [`Group::Record`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Who.
     pub contender: Contender,
     /// Stack words of each record.
     pub depth: usize,
@@ -164,7 +161,6 @@ pub struct Cost {
 /// The cost of a record for one contender, over the depth of its stack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Who.
     pub contender: Contender,
     /// Depths, and nanoseconds there.
     pub points: Vec<(usize, f64)>,
@@ -173,7 +169,6 @@ pub struct Line {
 /// One visit of a contender in group [`Group::Threads`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Who.
     pub contender: Contender,
     /// How its reader waits.
     pub reader: Reader,
@@ -259,7 +254,6 @@ pub struct Seen {
 /// One visit of a contender in group [`Group::Latency`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Latencies {
-    /// Who.
     pub contender: Contender,
     /// Over which note.
     pub note: String,
@@ -332,7 +326,6 @@ pub enum Event {
 /// Something that cannot be measured.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Where.
     pub group: Group,
     /// Who, or what of whom.
     pub what: String,

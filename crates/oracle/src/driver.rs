@@ -21,7 +21,6 @@ const OVERLAY: &[(&str, &str)] = &[
     ("zz_sigproof_upstream.go", include_str!("../go/runtime/upstream.go")),
 ];
 
-/// The program.
 const PROGRAM: &[(&str, &str)] = &[
     ("go.mod", include_str!("../go/driver/go.mod")),
     ("bench.go", include_str!("../go/driver/bench.go")),
@@ -43,7 +42,6 @@ const PROGRAM: &[(&str, &str)] = &[
 /// A driver that has been built.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Driver {
-    /// The executable.
     pub program: PathBuf,
     /// The runtime that is in it.
     pub version: Version,
@@ -58,9 +56,7 @@ pub enum BuildError {
     Folder {
         /// For which toolchain.
         version: Version,
-        /// Where.
         folder: PathBuf,
-        /// Why.
         error: io::Error,
     },
     /// The compiler refused.

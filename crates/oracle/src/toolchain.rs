@@ -24,7 +24,6 @@ pub const REMEDY: &str = "install Go (https://go.dev/dl), or name a GOROOT with 
 /// A Go toolchain with its sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// Its root.
     pub goroot: PathBuf,
     /// As it says itself: `go1.27.3`.
     pub version: Version,

@@ -14,6 +14,8 @@
 //!
 //! The system is reached through `sigproof_shim::os` only, so that a model checker can be put below.
 
+#![warn(missing_docs)]
+
 pub mod backend;
 pub mod cloexec;
 pub mod cpuprof;

@@ -115,7 +115,6 @@ impl Ending {
 /// there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowName {
-    /// The function.
     pub function: String,
     /// The library, as `libc`, `libc.so` or `libc.so.6`.
     pub library: Option<String>,

@@ -77,7 +77,6 @@ pub struct Lint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Call {
-    /// The function.
     pub function: String,
     /// The object file that has it.
     pub object: String,
@@ -96,7 +95,6 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fault {
-    /// The rule.
     pub rule: Rule,
     /// What was seen.
     pub what: String,

@@ -12,7 +12,6 @@ use crate::{Ending, Means};
 pub struct Report {
     /// The program, as it was named.
     pub program: String,
-    /// The signal.
     pub signal: String,
     /// The window, as it was named.
     pub window: String,
@@ -69,13 +68,10 @@ pub struct Path {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Range {
-    /// The ending.
     pub ending: Ending,
     /// How many.
     pub count: usize,
-    /// The first.
     pub first: Spot,
-    /// The last.
     pub last: Spot,
     /// Whether a run of the whole program with all threads has shown the same at both ends.
     pub confirmed: bool,

@@ -16,6 +16,8 @@
 //! | [`program`] | the command that the user runs, which messages name |
 //! | [`agreement`] | whether several techniques have seen the same |
 
+#![warn(missing_docs)]
+
 pub mod agreement;
 pub mod exit;
 pub mod finding;

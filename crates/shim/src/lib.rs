@@ -21,6 +21,7 @@
 //! `no_std` but for the models: profbuf sits on it and must not be able to reach for an allocator-backed or
 //! lazily initialised thing by accident.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(any(loom, sigproof_graph)), no_std)]
 
 #[cfg(all(loom, sigproof_graph))]

@@ -47,6 +47,8 @@
 //! });
 //! ```
 
+#![warn(missing_docs)]
+
 mod named;
 mod told;
 mod ways;

@@ -28,6 +28,7 @@
 //!
 //! Linux only; elsewhere [`engine::probe`] says so.
 
+#![warn(missing_docs)]
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there is no engine that would use it"))]
 
 use std::fmt;

@@ -18,7 +18,6 @@ use sigproof_harness::validate::describe;
 use sigproof_harness::{forked::worker as stepper, worker};
 use sigproof_report::{Exit, Program};
 
-#[allow(missing_docs, reason = "each argument has its help")]
 pub mod args;
 pub mod command;
 pub mod drawing;

@@ -34,15 +34,9 @@ pub enum Event {
         thing: &'static str,
     },
     /// One of them has begun.
-    Started {
-        /// Which.
-        index: usize,
-        /// Its name.
-        label: String,
-    },
+    Started { index: usize, label: String },
     /// How far it is.
     Progress {
-        /// Which.
         index: usize,
         /// Of its budget, or of what is known of its work; from 0 to 1.
         fraction: f64,
@@ -51,27 +45,15 @@ pub enum Event {
     },
     /// It has seen something bad.
     Bad {
-        /// Which.
         index: usize,
-        /// What.
         outcome: Outcome,
         /// What happened.
         sentence: String,
     },
     /// It is done.
-    Finished {
-        /// Which.
-        index: usize,
-        /// Its run.
-        run: Box<Run>,
-    },
+    Finished { index: usize, run: Box<Run> },
     /// A job without a run has ended: its line.
-    Said {
-        /// Which.
-        index: usize,
-        /// The line.
-        line: String,
-    },
+    Said { index: usize, line: String },
 }
 
 impl From<stress::Event> for Event {
@@ -140,7 +122,6 @@ trait Display {
     }
     /// Nothing has been said for that time.
     fn quiet(&mut self, state: &State);
-    /// The end.
     fn finish(&mut self);
 }
 

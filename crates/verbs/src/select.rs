@@ -10,7 +10,6 @@ use sigproof_report::{PROGRAM, Run, Selection, Verdict};
 pub struct Unknown {
     /// The kind of the name: "case", "note".
     pub what: &'static str,
-    /// The word.
     pub word: String,
     /// The name that is most like it.
     pub nearest: Option<String>,
@@ -32,7 +31,6 @@ impl fmt::Display for Unknown {
 /// A name that can be chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Name {
-    /// The name.
     pub name: &'static str,
     /// Whether only the exact name chooses it.
     pub hidden: bool,

@@ -44,7 +44,6 @@ struct Subject {
     left_out: Vec<String>,
 }
 
-/// The report.
 #[derive(Serialize)]
 struct Written<'a> {
     schema: &'static str,

@@ -39,7 +39,6 @@ pub enum Unreadable {
     File {
         /// The file or folder, from the workspace's folder.
         file: String,
-        /// The reason.
         error: io::Error,
     },
     /// It does not parse.
@@ -47,7 +46,6 @@ pub enum Unreadable {
     Source {
         /// The file, from the workspace's folder.
         file: String,
-        /// The reason.
         error: syn::Error,
     },
 }

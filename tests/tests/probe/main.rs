@@ -22,7 +22,6 @@ mod threads;
 mod transcripts;
 mod user;
 
-/// A test.
 type Check = fn();
 
 /// Tests that run at a time, unless `--test-threads` says otherwise: each has a processor for itself.

@@ -14,7 +14,6 @@ mod bad;
 mod examples;
 mod input;
 
-/// A test.
 type Check = fn();
 
 /// Tests that run at a time, unless `--test-threads` says otherwise: each has a processor for itself.

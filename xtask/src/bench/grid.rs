@@ -8,7 +8,6 @@ use crate::table;
 pub struct Grid {
     /// The names of the columns.
     pub head: Vec<String>,
-    /// The rest.
     pub rows: Vec<Vec<String>>,
 }
 

@@ -10,11 +10,9 @@ use crate::units;
 
 /// The text and the tables of a group.
 pub struct Section {
-    /// Its title.
     pub title: &'static str,
     /// What was measured, for the page.
     text: String,
-    /// Its tables.
     pub grids: Vec<Grid>,
     /// The text below the tables on the page.
     after: &'static str,
@@ -98,7 +96,6 @@ fn section(group: Group, results: &Results) -> Option<Section> {
     }
 }
 
-/// The page.
 pub fn text(results: &Results) -> String {
     let machine = &results.machine;
     let runtimes = results.runtimes.iter().map(|runtime| {

@@ -129,7 +129,6 @@ pub struct Machine {
     pub processor: String,
     /// The operating system.
     pub system: String,
-    /// The compiler.
     pub rustc: String,
     /// The crate that we are compared with.
     pub rtrb: String,

@@ -13,9 +13,7 @@ pub type Passes = BTreeMap<u32, f64>;
 pub struct Spread {
     /// The one in the middle.
     pub median: f64,
-    /// The least.
     pub least: f64,
-    /// The most.
     pub most: f64,
 }
 

@@ -3,7 +3,6 @@
 
 /// A step: its name, and what it takes.
 pub struct Step {
-    /// Its name.
     pub name: &'static str,
     /// What it takes.
     pub kind: Kind,
@@ -30,7 +29,6 @@ pub enum Kind {
 
 /// A cargo command, and what must be there for it.
 pub struct Cargo {
-    /// Its arguments.
     pub arguments: &'static [&'static str],
     /// An environment variable.
     pub environment: Option<(&'static str, &'static str)>,

@@ -27,7 +27,6 @@ const CONTROL: u64 = 2000;
 
 /// A runtime under examination.
 pub struct Examiner<'a> {
-    /// Its driver.
     pub driver: &'a Driver,
     /// One sequence at a time.
     pub single: Single<'a>,
@@ -35,7 +34,6 @@ pub struct Examiner<'a> {
     pub rule: Rule,
 }
 
-/// The results.
 pub struct Examined {
     /// The version of the runtime.
     pub version: Version,
@@ -57,7 +55,6 @@ pub enum Control {
     NotTried,
     /// It disagreed, as it must.
     Disagreed {
-        /// The policy.
         with: Rule,
         /// The shortest sequence.
         shortest: String,

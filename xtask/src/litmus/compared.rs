@@ -55,7 +55,6 @@ impl Class {
 /// The comparison of a test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Compared {
-    /// The class.
     pub class: Class,
     /// Outcomes that only graphs have.
     pub only_graph: Vec<String>,

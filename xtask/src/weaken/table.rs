@@ -8,7 +8,6 @@ use sigproof_report::{Report, Run};
 use super::Scope;
 use crate::units;
 
-/// The columns.
 const HEAD: [&str; 4] = ["access", "ordering", "weaker", "what fails for the weaker one"];
 
 /// The table, and its sum.

@@ -37,7 +37,6 @@ use sigproof_report::{Outcome, Variant};
 /// How often ordinary code adds in one window.
 const ADDS: u64 = 16;
 
-/// The case.
 pub(super) static CASE: Atomic64Spinlock = Atomic64Spinlock;
 
 pub(super) struct Atomic64Spinlock;

@@ -65,7 +65,6 @@ const CYCLE: u64 = 50;
 /// The name of the other fix.
 const TRY_LOCK: &str = "try-lock";
 
-/// The case.
 pub(super) static CASE: CpuprofSignalLock = CpuprofSignalLock;
 
 pub(super) struct CpuprofSignalLock;

@@ -54,7 +54,6 @@ const SETTINGS: Settings = Settings { words: 256, tags: 32, ..Settings::new(SIGN
 /// As small as it gets: a record of four words fits twice.
 const MODELLED: Settings = Settings { words: 8, tags: 2, ..Settings::new(model::SIGNAL) };
 
-/// The case.
 pub(super) static CASE: DarwinProfbufBlockingRead = DarwinProfbufBlockingRead;
 
 pub(super) struct DarwinProfbufBlockingRead;

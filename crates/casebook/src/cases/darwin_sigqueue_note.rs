@@ -42,7 +42,6 @@ use sigproof_harness::model::{self, Model, ensure, must};
 use sigproof_harness::setup::{REFUSES, Setup};
 use sigproof_report::{Expected, Outcome};
 
-/// The case.
 pub(super) static CASE: DarwinSigqueueNote = DarwinSigqueueNote;
 
 pub(super) struct DarwinSigqueueNote;

@@ -57,7 +57,6 @@ const OWN: usize = 2;
 /// A cycle has many signals; so many rounds make one.
 const ROUNDS_A_CYCLE: usize = 100;
 
-/// The case.
 pub(super) static CASE: LostCountNotReset = LostCountNotReset;
 
 pub(super) struct LostCountNotReset;

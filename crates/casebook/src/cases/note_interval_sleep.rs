@@ -51,7 +51,6 @@ const SPIN: u32 = 4_000;
 /// An interval that does not end by itself, in microseconds.
 const HOUR: u64 = 3_600_000_000;
 
-/// The case.
 pub(super) static CASE: NoteIntervalSleep = NoteIntervalSleep;
 
 pub(super) struct NoteIntervalSleep;

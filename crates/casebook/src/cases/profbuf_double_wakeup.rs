@@ -57,7 +57,6 @@ const HANDLER_NS: u128 = 20_000;
 /// The name of the other wake policy.
 const HALF_FULL: &str = "half-full";
 
-/// The case.
 pub(super) static CASE: ProfbufDoubleWakeup = ProfbufDoubleWakeup;
 
 pub(super) struct ProfbufDoubleWakeup;

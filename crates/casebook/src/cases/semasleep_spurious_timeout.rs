@@ -52,7 +52,6 @@ const REST: Duration = Duration::from_micros(50);
 /// Sleeps last long; so many rounds make one.
 const ROUNDS_A_SLEEP: u64 = 20;
 
-/// The case.
 pub(super) static CASE: SemasleepSpuriousTimeout = SemasleepSpuriousTimeout;
 
 pub(super) struct SemasleepSpuriousTimeout;

@@ -45,7 +45,6 @@ const SPIN: u32 = 4_000;
 /// A round starts a thread, which is long; so many rounds make one.
 const ROUNDS_A_SLEEP: usize = 2;
 
-/// The case.
 pub(super) static CASE: SignoteDuplicateSetup = SignoteDuplicateSetup;
 
 pub(super) struct SignoteDuplicateSetup;

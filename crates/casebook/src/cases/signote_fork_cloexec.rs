@@ -58,7 +58,6 @@ const NO_EXEC: libc::c_int = 127;
 const PIPE2: &str = "pipe2";
 const FORK_LOCK: &str = "fork-lock";
 
-/// The case.
 pub(super) static CASE: SignoteForkCloexec = SignoteForkCloexec;
 
 pub(super) struct SignoteForkCloexec;

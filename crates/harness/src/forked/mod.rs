@@ -185,7 +185,6 @@ pub struct Entry {
     pub lacks: Option<String>,
     /// Which way to run it.
     pub setup: Setup,
-    /// The window.
     pub window: Window,
 }
 

@@ -53,7 +53,6 @@ pub enum Order {
     },
     /// Repeat the execution that a token names.
     Replay {
-        /// The token.
         token: String,
         /// By which means.
         by: By,

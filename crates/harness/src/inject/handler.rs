@@ -28,7 +28,6 @@ use sigproof_report::Outcome;
 /// A bad outcome seen inside the handler: made without allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The outcome.
     pub outcome: Outcome,
     /// What was seen.
     pub detail: &'static str,

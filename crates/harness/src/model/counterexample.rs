@@ -23,7 +23,6 @@ const SHORTER: Duration = Duration::from_secs(2);
 /// An execution of a model.
 #[derive(Clone, Copy)]
 pub(super) struct Execution<'a> {
-    /// The model.
     pub(super) entry: &'a Entry,
     /// Which execution.
     pub(super) token: &'a Token,

@@ -154,7 +154,6 @@ pub struct Entry {
     pub hidden: bool,
     /// Which way to run it.
     pub setup: Setup,
-    /// The model.
     pub model: Model,
 }
 
@@ -169,7 +168,6 @@ impl Entry {
         self.model.depth
     }
 
-    /// Its identity.
     pub fn id(&self) -> SetupId {
         self.setup.id(self.name)
     }

@@ -30,11 +30,9 @@ pub struct Used {
     pub file: String,
     /// The line of the method's name.
     pub line: u32,
-    /// Its column.
     pub column: u32,
     /// Whether it is the ordering of a compare-and-swap that fails.
     pub failure: bool,
-    /// The ordering.
     pub ordering: String,
 }
 
@@ -61,11 +59,9 @@ pub struct Place {
     pub column: u32,
     /// The function that it is in.
     pub function: String,
-    /// The method.
     pub method: String,
     /// Whether it is the ordering of a compare-and-swap that fails.
     pub failure: bool,
-    /// The ordering.
     pub ordering: String,
 }
 
@@ -83,7 +79,6 @@ impl Place {
 pub struct Caught {
     /// The model that failed.
     pub label: String,
-    /// How.
     pub outcome: Outcome,
     /// The executions that it took, of all models tried.
     pub executions: u64,

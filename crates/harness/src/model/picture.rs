@@ -31,16 +31,13 @@ pub struct Picture {
     pub edges: Vec<Edge>,
 }
 
-/// A step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    /// The column.
     pub thread: usize,
     /// How many handlers deep.
     pub depth: usize,
     /// What happened.
     pub text: String,
-    /// Where.
     pub place: String,
 }
 

@@ -37,7 +37,6 @@ impl Dialect for Exploring {
 pub enum Order {
     /// Explore the chosen models.
     Explore {
-        /// Which.
         selection: Selection,
         /// How far, where the models' own depth is not meant.
         bounds: Bounds,
@@ -100,7 +99,6 @@ pub enum Event {
     Begin(usize),
     /// A model is being explored.
     Plans {
-        /// Its label.
         label: String,
         /// Plans done.
         done: usize,
@@ -115,9 +113,7 @@ pub enum Event {
     Done(usize, Box<Run>),
     /// The orderings that a model uses.
     Used {
-        /// Its label.
         label: String,
-        /// The orderings.
         used: Vec<Used>,
         /// The executions that it took to find out.
         executions: u64,

@@ -91,7 +91,6 @@ pub enum Event {
     Bad {
         /// The setup's place in the plan.
         index: usize,
-        /// The outcome.
         outcome: Outcome,
         /// The sentence about it.
         sentence: String,

@@ -7,11 +7,8 @@ use crate::setup::Setup;
 
 /// One setup of the plan.
 pub(super) struct Planned {
-    /// Its place.
     pub(super) index: usize,
-    /// The case.
     pub(super) case: &'static dyn Case,
-    /// The setup.
     pub(super) setup: Setup,
     /// Why it cannot run here.
     pub(super) skip: Option<String>,

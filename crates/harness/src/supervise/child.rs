@@ -9,7 +9,6 @@ use crate::worker::{Order, leash, starts};
 use sigproof_inspect::process::{Errors, Group, Input, Output, Streams};
 use sigproof_inspect::refusal::Refusal;
 
-/// A worker.
 #[derive(Debug)]
 pub(super) struct Child {
     group: Group,

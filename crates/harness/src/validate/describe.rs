@@ -39,7 +39,6 @@ pub enum Undescribed {
     /// The child ended while it loaded the library.
     #[error("{path} does what its contract forbids: it {what} while it is loaded; look at its constructors{words}")]
     Ended {
-        /// The file.
         path: String,
         /// What it did.
         what: String,

@@ -27,7 +27,6 @@ use crate::forked::{Entry, Stage, Window};
 use crate::inject::{Fault, Rescue};
 use crate::setup::Setup;
 
-/// The case.
 pub static CASE: LibraryNote = LibraryNote;
 
 /// See the module.

@@ -67,9 +67,7 @@ pub struct Evidence<'a> {
     pub claims_safety: bool,
     /// The checks of the contract.
     pub contract: &'a [Run],
-    /// The sweeps.
     pub sweeps: &'a [Run],
-    /// The stress.
     pub stress: &'a [Run],
     /// What was not done, and why.
     pub left_out: &'a [String],

@@ -27,7 +27,6 @@ use crate::inject::Fault;
 use crate::page::{LEFT_BY_A_JUMP, Page};
 use crate::setup::Setup;
 
-/// The case.
 pub static CASE: LibraryWindow = LibraryWindow;
 
 /// See the module.

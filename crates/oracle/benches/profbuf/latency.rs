@@ -159,7 +159,6 @@ struct Posts {
     target: AtomicU64,
     /// Records read.
     read: AtomicU64,
-    /// The end.
     stop: AtomicBool,
 }
 

@@ -17,9 +17,7 @@ pub const TRIES: u32 = 4000;
 /// A runtime, and the policy that it is compared with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Contestant {
-    /// The runtime.
     pub driver: Driver,
-    /// The policy.
     pub rule: Rule,
     /// About how many sequences are tried to find a shorter one that disagrees.
     pub tries: u32,
@@ -61,7 +59,6 @@ pub enum Finding {
 /// Which sequences are compared with which runtimes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The runtimes.
     pub contestants: Vec<Contestant>,
     /// How many sequences.
     pub cases: u64,

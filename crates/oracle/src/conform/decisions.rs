@@ -16,7 +16,6 @@ use crate::process::Silence;
 /// A difference that is meant.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {
-    /// Its name.
     pub name: &'static str,
     /// What shows it.
     pub sequence: &'static str,
@@ -26,7 +25,6 @@ pub struct Decision {
     pub theirs: &'static str,
     /// Only runtimes with this policy; all, if none.
     pub only: Option<Rule>,
-    /// Why.
     pub why: &'static str,
 }
 
@@ -77,7 +75,6 @@ pub const DECISIONS: &[Decision] = &[
 /// Both sides of a decision, as they were seen.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// Which.
     pub decision: &'static Decision,
     /// What ours said in the end.
     pub ours: String,

@@ -17,20 +17,13 @@ pub fn file() -> PathBuf {
 pub enum RegressionError {
     /// It cannot be read or written.
     #[error("{}: {error}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    File { path: PathBuf, error: io::Error },
     /// A line of it is no sequence.
     #[error("{}:{line}: {error}", path.display())]
     Line {
-        /// Which.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,
-        /// Why.
         error: NotASequence,
     },
 }

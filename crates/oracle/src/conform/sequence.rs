@@ -11,7 +11,6 @@ use sigproof_profbuf::{Config, Counts};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Sequence {
-    /// Its sizes.
     pub config: Config,
     /// Where its counts start.
     pub counts: Counts,
@@ -37,7 +36,6 @@ pub enum Op {
 /// What a record is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// Its time.
     pub time: i64,
     /// Its tag; 0 is none.
     pub tag: u16,

@@ -11,7 +11,6 @@ use sigproof_report::{Expected, Grade, Outcome, Variant};
 
 use crate::toolchain::Version;
 
-/// A reproducer.
 #[derive(Debug)]
 pub struct Reproducer {
     /// Its name, also that of the driver's part.

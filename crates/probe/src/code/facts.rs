@@ -17,7 +17,6 @@ pub(crate) enum Target {
     Kernel(Value),
 }
 
-/// A call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub target: Target,
@@ -47,7 +46,6 @@ pub(crate) struct Facts {
     pub taken: BTreeSet<Atom>,
     /// Masks where it returns; none if it does not.
     pub returns: Option<Masks>,
-    /// Its result.
     pub result: Option<Value>,
     /// Jumps to places that are not known.
     pub lost: BTreeSet<u64>,

@@ -7,7 +7,6 @@ use super::facts::{Call, Target};
 use super::program::{Callee, Known, Place, Program};
 use super::value::{Atom, Value};
 
-/// A handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Handler {
     pub place: Place,

@@ -57,7 +57,6 @@ const STACK: usize = 512 << 20;
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// The handlers.
     pub lints: Vec<Lint>,
     /// What the reader has to know of the program as a whole.
     pub notes: Vec<String>,

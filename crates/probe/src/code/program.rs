@@ -43,7 +43,6 @@ pub(crate) enum Callee {
     Nothing,
 }
 
-/// The program.
 pub(crate) struct Program {
     /// The program first, then its libraries in the order of the search for symbols.
     pub objects: Vec<Object>,

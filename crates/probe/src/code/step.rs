@@ -15,7 +15,6 @@ pub(crate) const REGS: usize = 64;
 pub(crate) enum Operand {
     /// What the register holds.
     Reg(Reg),
-    /// A number.
     Number(u64),
 }
 
@@ -101,7 +100,6 @@ pub(crate) enum Flow {
     Kernel,
 }
 
-/// An instruction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     pub length: u8,
@@ -125,7 +123,6 @@ pub(crate) struct Convention {
     pub sigaction: u64,
 }
 
-/// A processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Machine {
     X86,
@@ -133,7 +130,6 @@ pub(crate) enum Machine {
 }
 
 impl Machine {
-    /// Its conventions.
     pub(crate) fn convention(self) -> &'static Convention {
         match self {
             Self::X86 => &super::x86::CONVENTION,

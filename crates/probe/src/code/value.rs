@@ -41,7 +41,6 @@ pub(crate) enum Atom {
     Jump(u64),
 }
 
-/// A value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Value {
     #[default]
@@ -109,7 +108,6 @@ impl Value {
         }
     }
 
-    /// The product.
     pub(crate) fn times(&self, by: u32) -> Self {
         let factor = match self.only() {
             Some(Atom::Number(number)) => return Self::number(number.wrapping_mul(u64::from(by))),

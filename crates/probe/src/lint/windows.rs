@@ -25,7 +25,6 @@ const WINDOWS: &[(Lock, &[&str])] = &[
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Window {
-    /// The function.
     pub function: String,
     /// The lock, in words.
     pub lock: String,

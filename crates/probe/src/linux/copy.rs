@@ -26,7 +26,6 @@ pub(crate) enum Told {
     Nothing,
 }
 
-/// A copy.
 pub(crate) struct Copy {
     copy: copy::Copy,
     control: u64,

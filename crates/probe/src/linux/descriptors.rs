@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 /// An open descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
-    /// Its number.
     pub number: u32,
     /// What it leads to, as `/proc` names it.
     pub to: String,

@@ -41,7 +41,6 @@ pub(crate) enum End {
 /// What was seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// The end.
     pub end: End,
     /// Whether the window returned, or was left by a jump.
     pub returned: bool,

@@ -16,7 +16,6 @@ use crate::{Ending, Means};
 /// How a boundary was judged.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
-    /// The ending.
     pub ending: Ending,
     /// What was seen.
     pub detail: String,

@@ -57,7 +57,6 @@ pub(crate) const LONGEST: usize = 60_000;
 
 /// The program, in a pass.
 pub(crate) struct Live<'a> {
-    /// The program.
     pub process: Process,
     /// What is swept.
     pub function: Function,
@@ -92,7 +91,6 @@ pub(crate) struct Live<'a> {
 /// The code that a signal interrupts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted {
-    /// Its registers.
     pub at: cpu::Registers,
     /// Its `errno`, if that is known.
     pub errno: Option<i32>,
@@ -342,7 +340,6 @@ impl<'a> Live<'a> {
         self.request
     }
 
-    /// The signal.
     pub(crate) fn signal(&self) -> i32 {
         self.signal
     }

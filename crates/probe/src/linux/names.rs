@@ -18,7 +18,6 @@ use crate::{Trouble, WindowName};
 /// A function in the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Function {
-    /// Its name.
     pub name: String,
     /// The file name of the object file.
     pub object: String,

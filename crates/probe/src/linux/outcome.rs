@@ -16,7 +16,6 @@ use crate::{Ending, Means};
 /// A boundary and what came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
-    /// Where.
     pub boundary: Boundary,
     /// What came of the signal.
     pub judged: Option<Judged>,
@@ -41,7 +40,6 @@ impl Point {
 /// A pass and what came of its boundaries.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk {
-    /// Its number.
     pub pass: u64,
     /// Its boundaries. None is added once the arrivals are counted.
     pub points: Vec<Point>,

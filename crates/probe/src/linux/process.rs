@@ -58,9 +58,7 @@ struct Thread {
     breaks: [Option<u64>; 4],
 }
 
-/// The program.
 pub(crate) struct Process {
-    /// Its id.
     pub pid: i32,
     /// What it has written, if that is kept.
     pub output: Option<File>,

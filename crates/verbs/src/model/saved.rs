@@ -19,7 +19,6 @@ use crate::trouble::Trouble;
 /// The version of the form.
 const VERSION: u32 = 1;
 
-/// The file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     sigproof_state: u32,
@@ -30,7 +29,6 @@ pub(super) struct Saved {
     models: BTreeMap<String, Known>,
 }
 
-/// A model.
 #[derive(Debug, Serialize, Deserialize)]
 struct Known {
     run: Run,

@@ -14,7 +14,6 @@ const STEPS: u64 = 1_000;
 /// How often the clocks move.
 const TICK: Duration = Duration::from_millis(200);
 
-/// The bars.
 pub(super) struct Bars {
     all: MultiProgress,
     total: ProgressBar,

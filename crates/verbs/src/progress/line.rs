@@ -2,7 +2,6 @@
 
 use crate::output::Out;
 
-/// The line.
 #[derive(Default)]
 pub struct Line {
     shown: bool,

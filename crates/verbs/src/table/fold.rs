@@ -14,7 +14,6 @@ pub enum Rows {
     Folded,
 }
 
-/// A line.
 pub struct Line {
     /// The run, or the sum of several.
     pub run: Run,

@@ -19,7 +19,6 @@ use sigproof_report::{Grade, Outcome};
 
 mod target;
 
-/// The case.
 pub(in crate::cases) struct Places;
 
 pub(in crate::cases) static PLACES: Places = Places;

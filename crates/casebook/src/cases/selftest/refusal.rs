@@ -28,7 +28,6 @@ impl Whereabouts for Blind {
 const NOTE: Backend =
     Backend { make: || Ok(Box::new(SemaNote::<Refusing<PthreadSemaphore, Blind>>::new())), ..REFUSING };
 
-/// The case.
 pub(in crate::cases) static BLIND: BlindRefusal = BlindRefusal;
 
 pub(in crate::cases) struct BlindRefusal;

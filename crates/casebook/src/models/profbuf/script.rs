@@ -129,7 +129,6 @@ impl Sequence {
 /// A model in which one thread writes and closes, and another reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Script {
-    /// The rings.
     pub words: usize,
     pub tags: usize,
     /// Where they start.

@@ -27,10 +27,8 @@ use crate::case::Case;
 use crate::failure::Failure;
 use crate::setup::Setup;
 
-/// The case.
 pub static CASE: Contract = Contract;
 
-/// Its name.
 pub const CASE_NAME: &str = "library-contract";
 
 /// See the module.

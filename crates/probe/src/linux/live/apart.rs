@@ -55,7 +55,6 @@ pub(crate) enum Schedule {
     Held,
     /// One of them, by its place in the order of creation, runs so many instructions first.
     First {
-        /// Which.
         thread: u32,
         /// How many.
         instructions: u32,
