@@ -43,6 +43,7 @@ use saved::Saved;
 /// Runs the verb.
 pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     let chosen = chosen(args)?;
+    let mut tally = None;
     let (runs, trouble) = match args.engine {
         Engines::Loom => over(Engine::Loom, args, &chosen, session)?,
         Engines::Graph => over(Engine::Graph, args, &chosen, session)?,
@@ -52,7 +53,9 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
                 Some(_) => (first, trouble),
                 None => {
                     let (second, trouble) = over(Engine::Graph, args, &chosen, session)?;
-                    (both::compared(first, second), trouble)
+                    let (runs, found) = both::compared(&first, second);
+                    tally = Some(found);
+                    (runs, trouble)
                 }
             }
         }
@@ -61,7 +64,11 @@ pub fn run(args: &ModelArgs, session: &mut Session<'_>) -> Concluded {
     if let Some(drawing) = &args.graph {
         drawing.draw(&report)?;
     }
-    session.conclude(&report, Text::Table(Technique::Model, View::WHOLE), trouble, |_| true)
+    let mut ended = session.conclude(&report, Text::Table(Technique::Model, View::WHOLE), trouble, |_| true)?;
+    if let Some(tally) = tally {
+        ended.exit = ended.exit.worst(session.out.say(&format!("{tally}\n")));
+    }
+    Ok(ended)
 }
 
 /// The runs of the models over one engine.

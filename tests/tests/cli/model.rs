@@ -187,6 +187,14 @@ fn each_graph_is_explored_once_and_that_is_told() {
 }
 
 #[test]
+fn both_engines_are_compared() {
+    let ran = run(&["model", "note-cycles", "--note", "futex", "--engine", "both"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let tally = "1 model over both engines: 1 with the same outcomes, ";
+    assert!(ran.stdout.lines().last().is_some_and(|line| line.starts_with(tally)), "{}", ran.stdout);
+}
+
+#[test]
 fn a_bug_that_lies_deeper_than_asked_is_inconclusive() {
     let (ran, report) = json(&[BROKEN, &["--deliveries", "0"]].concat());
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);

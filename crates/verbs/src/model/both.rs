@@ -3,22 +3,51 @@
 //! Two runs differ if one shows an outcome that the other excludes. An engine excludes what it has not seen
 //! if it has explored everything; a search that a bound, the time or a failure ended excludes nothing.
 
+use std::fmt;
+
 use sigproof_report::{Outcome, Run, Verdict};
 
+/// What the comparison has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Models that ran over both engines.
+    compared: usize,
+    /// Models with the same outcomes over both.
+    same: usize,
+    /// Models whose engines contradict each other.
+    contradictions: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { compared, same, contradictions } = self;
+        let models = if *compared == 1 { "model" } else { "models" };
+        write!(f, "{compared} {models} over both engines: {same} with the same outcomes, ")?;
+        let others = compared - same - contradictions;
+        write!(f, "{others} where a bound or a bug ended a search before, {contradictions} with a contradiction")
+    }
+}
+
 /// The runs of the second engine, graphs; each that the first contradicts is unexpected, with the reason.
-pub(super) fn compared(loom: Vec<Run>, graph: Vec<Run>) -> Vec<Run> {
+pub(super) fn compared(loom: &[Run], graph: Vec<Run>) -> (Vec<Run>, Tally) {
+    let mut tally = Tally::default();
     let join = |mut run: Run| {
         let same = |other: &&Run| other.setup == run.setup && other.technique() == run.technique();
-        if let Some(why) = loom.iter().find(same).and_then(|other| difference(other, &run)) {
+        let Some(other) = loom.iter().find(same) else { return run };
+        tally.compared += 1;
+        if let Some(why) = difference(other, &run) {
+            tally.contradictions += 1;
             run.verdict = Verdict::Unexpected;
             run.reason = Some(match run.reason.take() {
                 Some(reason) => format!("{why}; {reason}"),
                 None => why,
             });
+        } else if other.observed.keys().eq(run.observed.keys()) {
+            tally.same += 1;
         }
         run
     };
-    graph.into_iter().map(join).collect()
+    (graph.into_iter().map(join).collect(), tally)
 }
 
 /// What contradicts each other in two runs of a model.
@@ -79,17 +108,26 @@ mod tests {
         #[case] said: Option<&str>,
     ) {
         let [loom, graph] = [loom, graph].map(|(outcomes, whole)| run(outcomes, whole, Verdict::AsExpected));
-        let found = &compared(vec![loom], vec![graph])[0];
+        let equal = loom.observed.len() == graph.observed.len();
+        let (found, tally) = compared(&[loom], vec![graph]);
+        let found = &found[0];
         assert_eq!(found.verdict == Verdict::Unexpected, said.is_some());
+        let contradictions = usize::from(said.is_some());
+        assert_eq!(tally, Tally { compared: 1, same: usize::from(equal), contradictions });
         assert!(said.is_none_or(|said| found.reason.as_ref().unwrap().contains(said)), "{:?}", found.reason);
     }
 
     #[test]
     fn verdicts_that_differ_are_a_finding() {
         let (loom, graph) = (run(WELL, false, Verdict::AsExpected), run(BUG, false, Verdict::Unexpected));
-        let found = compared(vec![loom.clone()], vec![graph]);
+        let (found, tally) = compared(std::slice::from_ref(&loom), vec![graph]);
+        assert_eq!(
+            tally.to_string(),
+            "1 model over both engines: 0 with the same outcomes, 0 where a bound or a bug ended a search before, 1 with a \
+             contradiction"
+        );
         assert!(found[0].reason.as_ref().unwrap().contains("the engines differ"), "{:?}", found[0].reason);
         let open = run(WELL, false, Verdict::Inconclusive);
-        assert_eq!(compared(vec![loom], vec![open])[0].reason, None, "what was not decided differs from nothing");
+        assert_eq!(compared(&[loom], vec![open]).0[0].reason, None, "what was not decided differs from nothing");
     }
 }
