@@ -81,6 +81,7 @@ fn level(
         from,
         keep: options.keep,
         distinct: options.distinct,
+        estimate: true,
         ..Limits::default()
     };
     let mut failed = 0;

@@ -198,6 +198,9 @@ pub struct Limits {
     pub keep: bool,
     /// Count the graphs that are distinct. For [`search`].
     pub distinct: bool,
+    /// Estimate how many executions are left where the search is stopped. For [`search`]; it keeps a part of
+    /// the time for that, and without a limit of time it takes some seconds.
+    pub estimate: bool,
 }
 
 impl Default for Limits {
@@ -213,6 +216,7 @@ impl Default for Limits {
             from: Vec::new(),
             keep: false,
             distinct: false,
+            estimate: false,
         }
     }
 }

@@ -248,6 +248,8 @@ fn a_search_can_be_stopped_and_says_what_is_left() {
     let stopped = model::search(ONE, &limits(), &body, 1, &mut |_| false);
     assert!(matches!(stopped.end, End::OutOfTime), "{:?}", stopped.end);
     assert!(stopped.left > 0 && stopped.remaining.is_some_and(|left| left.about > 1.0));
+    let unasked = model::search(ONE, &Limits { estimate: false, ..limits() }, &body, 1, &mut |_| false);
+    assert!(unasked.left > 0 && unasked.remaining.is_none(), "an estimate takes time");
     let late = Limits { until: Some(Duration::ZERO), ..limits() };
     let late = model::search(ONE, &late, &body, 1, &mut |_| true);
     assert!(matches!(late.end, End::OutOfTime) && late.executions == 0);

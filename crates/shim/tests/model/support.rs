@@ -11,7 +11,7 @@ pub const SIGNAL: i32 = libc::SIGPROF;
 
 /// Every interleaving: any number of preemptions.
 pub fn limits() -> Limits {
-    Limits { preemptions: None, ..Limits::default() }
+    Limits { preemptions: None, estimate: true, ..Limits::default() }
 }
 
 /// Signals at these points, each with the number of its handler.

@@ -67,6 +67,10 @@ pub(super) fn check(
             None => return nothing(End::Misfit),
         },
     };
+    let kept = |until: Duration| match limits.estimate {
+        true => left::time(until.saturating_sub(begun)),
+        false => Duration::ZERO,
+    };
     let search = Search {
         perturb,
         limits,
@@ -74,7 +78,7 @@ pub(super) fn check(
         each: Mutex::new(each),
         executions: AtomicU64::new(0),
         waiting: AtomicUsize::new(0),
-        until: limits.until.map(|until| until.saturating_sub(left::time(until.saturating_sub(begun)))),
+        until: limits.until.map(|until| until.saturating_sub(kept(until))),
         distinct: limits.distinct.then(Mutex::default),
         over: Mutex::default(),
         is_over: AtomicBool::new(false),
@@ -118,7 +122,7 @@ pub(super) fn check(
     if limits.keep {
         found.waiting = left::texts(&rest);
     }
-    if matches!(found.end, End::OutOfTime) {
+    if limits.estimate && matches!(found.end, End::OutOfTime) {
         found.remaining = left::estimate(&rest, perturb, limits, body);
     }
     found
