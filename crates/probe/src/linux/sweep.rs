@@ -23,7 +23,7 @@ use super::live::Live;
 use super::outcome::Walk;
 use super::stops;
 use super::waits::is_untimed;
-use crate::{Means, Output, Report, Request, Trouble, WindowName};
+use crate::{Ending, Means, Output, Report, Request, Trouble, WindowName};
 
 mod advance;
 mod arrive;
@@ -45,6 +45,10 @@ const SETTLED_OWN: u64 = 2;
 
 /// Bad ranges that are confirmed at most.
 const CONFIRMED: usize = 24;
+
+/// Runs by which a boundary under a schedule is repeated at most: where the other thread stands when the swept
+/// one comes to its boundary is not the same in each.
+const REPEATS: u32 = 8;
 
 pub(super) struct Sweep<'a> {
     request: &'a Request,
@@ -323,7 +327,18 @@ impl<'a> Sweep<'a> {
         drop(live);
         self.walks.push(walk);
         let how = How { explains: true, schedule };
-        let judged = self.judge_by_pass(None, 0, located.k, how)?.0.judged();
+        let mut judged = None;
+        for run in 1..=if schedule > 0 { REPEATS } else { 1 } {
+            judged = self.judge_by_pass(None, 0, located.k, how)?.0.judged();
+            if judged.as_ref().is_some_and(|judged| judged.ending != Ending::Clean) {
+                if run > 1 {
+                    self.notes.push(format!(
+                        "another thread stands elsewhere in each run: the ending was seen in run {run}, of at most {REPEATS}"
+                    ));
+                }
+                break;
+            }
+        }
         let point = &mut self.walks[0].points[located.k];
         point.undecided = judged.is_none();
         point.judged = judged;
