@@ -124,8 +124,8 @@ pub struct ModelArgs {
     /// One delivery more than the default; with --engine loom one preemption more as well
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions"])]
     pub deep: bool,
-    /// At most 20 seconds for all models; with --engine loom at most one preemption in fixed variants, except
-    /// for those that are exhausted by default. `test` uses it
+    /// At most 20 seconds for all models, and no weak failures; with --engine loom at most one preemption in
+    /// fixed variants, except for those that are exhausted by default. `test` uses it
     #[arg(long, conflicts_with_all = ["deliveries", "preemptions", "deep"])]
     pub quick: bool,
     /// Time for the whole run, such as 90s or 10m; by default 90s, and no limit with --engine loom
@@ -153,6 +153,14 @@ pub struct ModelArgs {
     /// (repeatable)
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target_or_page())]
     pub reports: Vec<Target>,
+}
+
+impl ModelArgs {
+    /// The bound of weak failures, unless it is each model's own. They double the executions over a note that
+    /// has them: too many for the time of `--quick`.
+    pub fn most_weak_failures(&self) -> Option<u32> {
+        self.weak_failures.or(self.quick.then_some(0))
+    }
 }
 
 /// The arguments of `step`.

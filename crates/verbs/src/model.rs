@@ -245,7 +245,7 @@ fn bounds(args: &ModelArgs, entry: &Entry, left: Option<Duration>, jobs: usize) 
             Variant::Fixed if args.quick => Some(depth.preemptions.map(|n| n.min(1))),
             _ => asked,
         },
-        weak_failures: args.weak_failures,
+        weak_failures: args.most_weak_failures(),
         budget: left.map(|left| left.as_secs_f64()),
         jobs: Some(jobs),
         time_bounds: args.budget.is_none(),

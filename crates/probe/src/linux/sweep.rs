@@ -46,8 +46,8 @@ const SETTLED_OWN: u64 = 2;
 /// Bad ranges that are confirmed at most.
 const CONFIRMED: usize = 24;
 
-/// Runs by which a boundary under a schedule is repeated at most: where the other thread stands when the swept
-/// one comes to its boundary is not the same in each.
+/// Runs by which a boundary under a schedule is repeated at most: the other thread does not stand at the same
+/// place in each when the swept one comes to its boundary.
 const REPEATS: u32 = 8;
 
 pub(super) struct Sweep<'a> {

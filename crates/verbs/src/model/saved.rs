@@ -48,7 +48,7 @@ impl Saved {
             (Some(deliveries), _) => format!("deliveries {deliveries}"),
             (None, _) => "default".to_owned(),
         };
-        let bounds = match args.weak_failures {
+        let bounds = match args.most_weak_failures() {
             Some(most) => format!("{bounds}, weak failures {most}"),
             None => bounds,
         };
