@@ -1,6 +1,8 @@
 //! `cargo xtask test`: all tests; then the quick models, every sweep and a short stress in this process, and
 //! whether these three agree; then, if Go runtimes are found, a short comparison with them.
 
+use std::cell::RefCell;
+
 use sigproof_harness::model::Engine;
 use sigproof_report::{Exit, Run};
 
@@ -9,6 +11,10 @@ use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
 use crate::session::{self, Concluded, Session};
 use crate::{agree, command, conform, model, step, stress};
+
+mod failed;
+
+use failed::Failed;
 
 /// Sequences compared with each Go runtime.
 const SEQUENCES: u64 = 50_000;
@@ -19,14 +25,16 @@ pub fn run(args: &TestArgs, session: &mut Session<'_>) -> Concluded {
     for engine in [Engine::Graph, Engine::Loom] {
         model::process::find(session.tool.explorer, engine)?;
     }
-    let parts = phases::carry_out(phases(args, session.out, &VERBS), session.stop);
+    let failed = RefCell::new(Failed::default());
+    let parts = phases::carry_out(phases(args, session.out, &VERBS, &failed), session.stop);
     let exit = phases::exit(&parts, session.interrupted());
-    Ok(exit.worst(session.out.say(&format!("\n{}\n", phases::line("test", &parts, exit)))).into())
+    let line = phases::line("test", &parts, exit);
+    Ok(exit.worst(session.out.say(&format!("{}\n{line}\n", failed.into_inner()))).into())
 }
 
 /// The verbs that the phases call. The tests replace them, and check that no result is lost.
 struct Verbs {
-    tests: fn(&TestArgs) -> Exit,
+    tests: fn(&TestArgs) -> (Exit, Failed),
     checker: fn() -> Exit,
     model: fn(&ModelArgs, &mut Session<'_>) -> Concluded,
     step: fn(&StepArgs, &mut Session<'_>) -> Concluded,
@@ -46,14 +54,20 @@ const VERBS: Verbs = Verbs {
 };
 
 /// All phases, in order.
-fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> {
+///
+/// The tests that fail are left in `failed`: what follows them is longer than a screen.
+fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs, failed: &'a RefCell<Failed>) -> Vec<Phase<'a>> {
     let quick = ModelArgs { quick: true, ..ModelArgs::default() };
     let short =
         StressArgs { coverage: Some(args.coverage), seed: args.seed, shown: args.shown, ..StressArgs::default() };
     let windows = StepArgs { shown: args.shown, ..StepArgs::default() };
     let sequences = ConformArgs { cases: SEQUENCES, ..ConformArgs::default() };
     vec![
-        Phase::new("cargo test", "cargo test --workspace".to_owned(), |_, _| Part::Ended((verbs.tests)(args))),
+        Phase::new("cargo test", "cargo test --workspace".to_owned(), move |_, _| {
+            let (exit, tests) = (verbs.tests)(args);
+            failed.replace(tests);
+            Part::Ended(exit)
+        }),
         Phase::new("tests of the checker", "tests of the checker".to_owned(), |_, _| Part::Ended((verbs.checker)())),
         Phase::of_verb("model", "cargo xtask model --quick".to_owned(), &[], move |session| {
             (verbs.model)(&quick, session)
@@ -76,13 +90,13 @@ fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs) -> Vec<Phase<'a>> 
 }
 
 /// The tests of the workspace.
-fn tests(args: &TestArgs) -> Exit {
-    let (exit, why) =
-        command::status(command::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));
+fn tests(args: &TestArgs) -> (Exit, Failed) {
+    let (exit, why, lines) =
+        command::seen(command::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));
     if exit == Exit::Environment {
         output::complain(&why.unwrap_or_default());
     }
-    exit
+    (exit, Failed::of(&lines))
 }
 
 /// The tests of the checker, in its own build.
@@ -120,7 +134,7 @@ mod tests {
     }
 
     const FALSE: Verbs = Verbs {
-        tests: |_| unless_bad(0),
+        tests: |_| (unless_bad(0), Failed::of(&["failures:", "    a_test", "", "test result: FAILED."])),
         checker: || unless_bad(1),
         model: |args, session| {
             assert!(args.quick && args.choice.patterns.is_empty());
@@ -137,16 +151,18 @@ mod tests {
 
     #[test]
     fn no_phase_is_swallowed() {
+        let failed = RefCell::default();
         let args = TestArgs { coverage: 7, seed: Some(9), ..TestArgs::default() };
         for bad in 0..=NAMES.len() {
             BAD.set(bad);
-            let parts = phases::carry_out(phases(&args, Out::Stdout, &FALSE), &AtomicBool::new(false));
+            let parts = phases::carry_out(phases(&args, Out::Stdout, &FALSE, &failed), &AtomicBool::new(false));
             let exit = phases::exit(&parts, false);
             let word = |n: usize| if n == bad { "FAILED" } else { "ok" };
             let told: Vec<_> = NAMES.iter().enumerate().map(|(n, name)| format!("{name} {}", word(n))).collect();
             let all = if bad < NAMES.len() { ("FAILED", 1) } else { ("ok", 0) };
             let line = format!("test: {}; {}", all.0, told.join(", "));
             assert_eq!((phases::line("test", &parts, exit), exit.code()), (line, all.1));
+            assert!(failed.borrow().to_string().contains("-- a_test\n"));
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Commands of others that a verb runs: each ends by itself, or an interruption ends it with all that it has
 //! started.
 
-use std::process::Command;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{ChildStdout, Command};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use sigproof_inspect::process::{Errors, Finished, GRACE, Group, Streams, output_unless};
+use sigproof_inspect::process::{Errors, Finished, GRACE, Group, Output, Streams, output_unless};
 use sigproof_report::exit::Exit;
 use sigproof_shim::native::atomic::AtomicBool;
 
@@ -17,16 +21,50 @@ pub fn cargo() -> Command {
 
 /// Runs a command whose output the user sees.
 pub fn status(command: &mut Command) -> (Exit, Option<String>) {
-    awaited(command, interrupt::flag())
+    awaited(command, Streams::shown(), drop, interrupt::flag())
 }
 
-fn awaited(command: &mut Command, stop: &AtomicBool) -> (Exit, Option<String>) {
+/// Runs a command whose output the user sees, and returns the lines of its standard output as well.
+pub fn seen(command: &mut Command) -> (Exit, Option<String>, Vec<String>) {
+    let (send, lines) = mpsc::channel();
+    let streams = Streams { output: Output::Pipe, ..Streams::shown() };
+    let show = |output| {
+        // Not awaited: a process that has left the group may keep the pipe open.
+        thread::spawn(move || show(output, &send));
+    };
+    let (exit, why) = awaited(command, streams, show, interrupt::flag());
+    (exit, why, std::iter::from_fn(|| lines.recv_timeout(LAST).ok()).collect())
+}
+
+/// How long the lines of a command that has ended may take from the pipe to the terminal, each.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Prints each line as it comes, and sends it on. Bytes that are no text become replacement characters.
+fn show(output: impl Read, send: &mpsc::Sender<String>) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        // The command runs to its end although nobody reads what it prints.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+        let _ = send.send(text.trim_end_matches('\n').to_owned());
+        line.clear();
+    }
+}
+
+fn awaited(
+    command: &mut Command,
+    streams: Streams,
+    take: impl FnOnce(ChildStdout),
+    stop: &AtomicBool,
+) -> (Exit, Option<String>) {
     let name = command.get_program().display().to_string();
     let lacks = |what: &str, error| (Exit::Environment, Some(format!("{name} cannot be {what}: {error}")));
-    let mut group = match Group::start(command, Streams::shown()) {
+    let mut group = match Group::start(command, streams) {
         Ok(group) => group,
         Err(error) => return lacks("run", error),
     };
+    group.pipes().1.map(take);
     match group.wait_unless(stop, GRACE) {
         Ok(None) => (Exit::Interrupted, Some("interrupted".to_owned())),
         Ok(Some(status)) if status.success() => (Exit::AsExpected, None),
@@ -50,8 +88,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use sigproof_shim::native::atomic::Ordering;
-    use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     /// The time between two looks.
     const TICK: Duration = Duration::from_millis(20);
@@ -69,7 +106,7 @@ mod tests {
             command.args(["-c", &script]).arg(&path);
             let awaiting = scope.spawn(|| {
                 let mut command = command;
-                awaited(&mut command, &stop)
+                awaited(&mut command, Streams::shown(), drop, &stop)
             });
             while !path.exists() && !awaiting.is_finished() {
                 thread::sleep(TICK);
@@ -85,6 +122,25 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(60), "{grandchild} lives on");
             thread::sleep(TICK);
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_command_are_returned_and_its_end() {
+        let mut command = Command::new("sh");
+        let (exit, why, lines) = seen(command.args(["-c", "echo one; printf 'two\\377'; exit 5"]));
+        assert_eq!((exit, why.as_deref()), (Exit::Unexpected, Some("exit status: 5")));
+        assert_eq!(lines, ["one", "two\u{fffd}"]);
+    }
+
+    /// It has left the group, and so is not killed with it: the test ends it.
+    #[test]
+    fn a_process_that_keeps_the_pipe_open_is_not_waited_for() {
+        let mut command = Command::new("sh");
+        let (exit, _, lines) = seen(command.args(["-c", "set -m; sleep 600 & echo $!"]));
+        let pid = lines[0].parse().unwrap();
+        // SAFETY: it takes two numbers.
+        let killed = unsafe { libc::kill(pid, libc::SIGKILL) };
+        assert_eq!((exit, lines.len(), killed), (Exit::AsExpected, 1, 0));
     }
 
     /// Whether a process has ended and is not reaped yet: its new parent may be slow.

@@ -7,6 +7,11 @@ use std::process::Stdio;
 use nix::sys::resource::{Resource, setrlimit};
 use sigproof_tests::{finish, xtask};
 
+/// Whether the C library or its loader has ended the process, which then had no say.
+fn is_end_by_libc(stderr: &str) -> bool {
+    stderr.contains("Fatal glibc error: ") || stderr.contains("error while loading shared libraries: ")
+}
+
 /// From a limit at which the process has just started to one at which it has enough: never an abort or a
 /// panic of the command's own, and where the command itself runs out of memory, a remedy.
 #[test]
@@ -19,6 +24,9 @@ fn want_of_memory_is_told_and_is_no_verdict() {
             command.pre_exec(move || Ok(setrlimit(Resource::RLIMIT_AS, megabytes << 20, megabytes << 20)?));
         }
         let ran = finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        if is_end_by_libc(&ran.stderr) {
+            continue;
+        }
         assert!(matches!(ran.code, Some(0 | 3 | 4)), "{megabytes} MiB: {:?}\n{}", ran.code, ran.stderr);
         assert!(!ran.stderr.contains("panicked at xtask/src"), "{megabytes} MiB: {}", ran.stderr);
         if ran.stderr.contains("error: out of memory") {

@@ -37,6 +37,11 @@ fn locks(options: &[&str], form: &str) -> (Ran, Value) {
     sweep_more(options, "update", &["abba", form])
 }
 
+/// The same where the other thread does not sleep for long: each schedule waits until it wakes.
+fn brisk(options: &[&str], form: &str) -> (Ran, Value) {
+    sweep_more(options, "update", &["brisk", form])
+}
+
 fn is_cross_deadlock(ran: &Ran, report: &Value) {
     assert_eq!((ran.code, endings(report)), (Some(1), (vec!["cross deadlock".to_owned()], true)), "{ran:#?}");
     let (judged, vulnerable) = counts(report);
@@ -66,17 +71,27 @@ fn unmet() {
     assert!(notes.contains("no other thread came to forget"), "{notes}");
 }
 
+/// The token with a schedule that brings the other thread nowhere.
+fn of_another_number(token: &str) -> String {
+    let (before, after) = token.split_once(",s").expect("a schedule");
+    let (_, place) = after.split_once('=').expect("a place");
+    format!("{before},s2={place}")
+}
+
 fn schedule() {
     // 56 instructions after its sleep the other thread is before the first lock, with the second one taken.
-    let (ran, report) = locks(&["--schedule", "14"], "broken");
+    let (ran, report) = brisk(&["--schedule", "14"], "broken");
     is_cross_deadlock(&ran, &report);
     let range = &report["sweeps"][0]["paths"][0]["ranges"][0];
     let detail = range["detail"].as_str().expect("a detail");
-    assert!(detail.contains("other thread 1 ran") && detail.contains("instructions first"), "{detail}");
+    assert!(detail.contains("other thread ran first, up to pthread_mutex_lock"), "{detail}");
     let token = range["token"].as_str().expect("a token");
-    assert!(token.contains(",s"), "{token}");
-    let (ran, report) = locks(&["--replay", token], "broken");
-    assert_eq!((ran.code, counts(&report)), (Some(1), (1, 1)), "{ran:#?}");
-    let (ran, _) = locks(&["--schedule", "3"], "fixed");
+    // The number counts from where the other thread is: the place is what repeats.
+    assert!(token.contains(",s") && token.contains("=libc.so.6+0x"), "{token}");
+    for other in [token.to_owned(), of_another_number(token)] {
+        let (ran, report) = brisk(&["--replay", &other], "broken");
+        assert_eq!((ran.code, counts(&report)), (Some(1), (1, 1)), "{other}: {ran:#?}");
+    }
+    let (ran, _) = brisk(&["--schedule", "3"], "fixed");
     assert_eq!(ran.code, Some(0), "{ran:#?}");
 }

@@ -11,6 +11,7 @@ use sigproof_inspect::hang::Stuck;
 use super::before::{signal_name, text};
 use super::descriptors;
 use super::follow::{End, Seen};
+use super::live::Schedule;
 use crate::{Ending, Means};
 
 /// How a boundary was judged.
@@ -25,8 +26,19 @@ pub(crate) struct Judged {
     pub answer: Option<Answer>,
     /// Of a sleep without an end: what it is by sight, without an explanation.
     pub glance: Option<Ending>,
-    /// By which schedule of the other threads.
-    pub schedule: u32,
+    /// By which schedule of the other threads, if not by the free one.
+    pub beside: Option<Beside>,
+}
+
+/// What the other threads did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    /// The number of the schedule, from 1.
+    pub number: u32,
+    /// `None`: one of them was brought to where it stood in an earlier run.
+    pub schedule: Option<Schedule>,
+    /// Where one of them was held, if it was at an instruction.
+    pub stands: Option<u64>,
 }
 
 impl Judged {
@@ -130,7 +142,7 @@ pub(crate) fn grade(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce(
 
 fn grade_end(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bool) -> Option<Judged> {
     let judged =
-        |ending, detail: String| Some(Judged { ending, detail, means, answer: None, glance: None, schedule: 0 });
+        |ending, detail: String| Some(Judged { ending, detail, means, answer: None, glance: None, beside: None });
     match seen.end {
         End::Passed if seen.pending && !meant.pends => {
             judged(Ending::Undelivered, "the program went on, and the signal still waits".to_owned())
@@ -186,7 +198,7 @@ fn grade_end(seen: Seen, meant: &Meant, means: Means, woken: impl FnOnce() -> bo
                 means,
                 answer: seen.answer,
                 glance: None,
-                schedule: 0,
+                beside: None,
             })
         }
     }
@@ -209,7 +221,7 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
     };
     if let Stuck::Spinning { .. } = stuck {
         let detail = format!("processor time is used {place}, and nothing moves");
-        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer, glance: None, schedule: 0 };
+        return Judged { ending: Ending::Livelock, detail, means, answer: seen.answer, glance: None, beside: None };
     }
     let glance = if seen.in_handler || seen.returned { Ending::SelfDeadlock } else { Ending::LostWakeup };
     let diagnosis = seen.answer.as_ref().and_then(|answer| answer.diagnosis.as_ref()).or(seen.diagnosis.as_ref());
@@ -226,9 +238,9 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
                 false => "an explanation was not to be had",
             };
             let detail = format!("{detail}; {why}");
-            return Judged { ending: Ending::Hang, detail, means, answer: None, glance: Some(glance), schedule: 0 };
+            return Judged { ending: Ending::Hang, detail, means, answer: None, glance: Some(glance), beside: None };
         }
-        return Judged { ending: glance, detail, means, answer: None, glance: Some(glance), schedule: 0 };
+        return Judged { ending: glance, detail, means, answer: None, glance: Some(glance), beside: None };
     };
     let ending = match diagnosis.map(|diagnosis| diagnosis.kind) {
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
@@ -246,7 +258,7 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
     if ending == Ending::SelfDeadlock && !seen.in_handler {
         detail += "\nno handler is active: the lock was left by the code that the signal interrupted";
     }
-    Judged { ending, detail, means, answer: seen.answer, glance: Some(glance), schedule: 0 }
+    Judged { ending, detail, means, answer: seen.answer, glance: Some(glance), beside: None }
 }
 
 #[cfg(test)]

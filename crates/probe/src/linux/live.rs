@@ -30,7 +30,7 @@ mod apart;
 mod run;
 mod start;
 
-pub(crate) use apart::{Brought, Schedule};
+pub(crate) use apart::{Arranged, Brought, OtherAt, Schedule};
 pub(crate) use run::Ran;
 pub(crate) use start::Arrival;
 

@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 
-use sigproof_inspect::diagnose::Places;
+use sigproof_inspect::diagnose::{Place, Places};
 use sigproof_step::Boundary;
 use sigproof_step::follow;
 use sigproof_step::map::spot;
 use sigproof_step::token::Token;
 
-use super::grade::Judged;
+use super::grade::{Beside, Judged};
 use super::sweep::arrivals;
 use crate::report::{Path, Range};
 use crate::{Ending, Means};
@@ -52,6 +52,13 @@ impl follow::Path for Walk {
     }
 }
 
+/// `=OBJECT+0xOFF`, of a place in an object file whose name has nothing that separates the parts of a token.
+fn in_token(place: &Place) -> Option<String> {
+    let object = place.object.as_ref()?;
+    let is_plain = object.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte));
+    is_plain.then(|| format!("={object}+{:#x}", place.object_offset))
+}
+
 impl Walk {
     /// Nothing of a pass yet.
     pub(crate) fn of(pass: u64) -> Self {
@@ -79,10 +86,25 @@ impl Walk {
     /// As a part of the report.
     pub(crate) fn report(&self, label: &str, places: &dyn Places) -> Path {
         let boundaries: Vec<Boundary> = self.points.iter().map(|point| point.boundary).collect();
-        // A schedule other than the free one is a part of the token.
-        let label = |k: usize| match self.points[k].judged.as_ref().map_or(0, |judged| judged.schedule) {
-            0 => label.to_owned(),
-            schedule => format!("{label},s{schedule}"),
+        // A schedule other than the free one is a part of the token, and so is the place of the other thread.
+        let label = |k: usize| match self.points[k].judged.as_ref().and_then(|judged| judged.beside) {
+            None => label.to_owned(),
+            Some(beside) => {
+                let stands = beside.stands.and_then(|stands| in_token(&places.place(stands)));
+                format!("{label},s{}{}", beside.number, stands.unwrap_or_default())
+            }
+        };
+        let detail = |judged: &Judged| match judged.beside {
+            None => judged.detail.clone(),
+            Some(Beside { number, schedule, stands }) => {
+                let way = schedule.map_or_else(|| "another thread ran first".to_owned(), |way| way.to_string());
+                let stands = stands.map(|stands| {
+                    let place = places.place(stands);
+                    let source = place.source().map_or_else(String::new, |source| format!(" ({source})"));
+                    format!(", up to {}{source}; the rest was held", place.name())
+                });
+                format!("{}\nschedule {number}: {way}{}", judged.detail, stands.unwrap_or_default())
+            }
         };
         let letter = |point: &Point| match &point.judged {
             Some(judged) => judged.ending.letter(),
@@ -106,7 +128,7 @@ impl Walk {
                 first: spot(&boundaries, first, places),
                 last: spot(&boundaries, last, places),
                 confirmed: sure(&self.points[first]) && sure(&self.points[last]),
-                detail: told.detail.clone(),
+                detail: detail(told),
                 token: Token::of(&label(first), &boundaries, first, places).to_string(),
                 answer: told.answer.clone(),
             })

@@ -20,10 +20,11 @@ use super::errno::Errno;
 use super::follow::End;
 use super::grade::Meant;
 use super::live::Live;
+use super::names::{self, Found};
 use super::outcome::Walk;
 use super::stops;
 use super::waits::is_untimed;
-use crate::{Ending, Means, Output, Report, Request, Trouble, WindowName};
+use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
 mod advance;
 mod arrive;
@@ -33,7 +34,7 @@ mod share;
 mod walk;
 
 pub(super) use advance::arrivals;
-use judge::{Asked, How};
+use judge::{Asked, REPEATS};
 use share::Share;
 use walk::Copies;
 
@@ -45,10 +46,6 @@ const SETTLED_OWN: u64 = 2;
 
 /// Bad ranges that are confirmed at most.
 const CONFIRMED: usize = 24;
-
-/// Runs by which a boundary under a schedule is repeated at most: the other thread does not stand at the same
-/// place in each when the swept one comes to its boundary.
-const REPEATS: u32 = 8;
 
 pub(super) struct Sweep<'a> {
     request: &'a Request,
@@ -252,8 +249,12 @@ impl<'a> Sweep<'a> {
         let mut done = 0;
         for number in 0..self.walks.len() {
             for range in self.walks[number].ranges() {
-                if done >= CONFIRMED || Instant::now() > self.deadline {
-                    self.notes.push("more bad ranges were found than are confirmed".to_owned());
+                if done >= CONFIRMED {
+                    self.notes.push(format!("more than {CONFIRMED} bad ranges were found; the rest is not confirmed"));
+                    return Ok(());
+                }
+                if Instant::now() > self.deadline {
+                    self.notes.push("--time was over before every bad range was confirmed".to_owned());
                     return Ok(());
                 }
                 done += 1;
@@ -265,9 +266,9 @@ impl<'a> Sweep<'a> {
                     let told = point.judged.as_ref().is_some_and(|judged| {
                         judged.means == Means::Rerun && (judged.answer.is_some() || k != range.start)
                     });
-                    let schedule = point.judged.as_ref().map_or(0, |judged| judged.schedule);
-                    let how = How { explains: true, schedule };
-                    if !told && let (Asked::Judged(judged), _) = self.judge_by_pass(None, number, k, how)? {
+                    let beside = point.judged.as_ref().and_then(|judged| judged.beside);
+                    let (schedule, stands) = beside.map_or((0, None), |beside| (beside.number, beside.stands));
+                    if !told && let (Asked::Judged(judged), _) = self.judge_again((number, k), schedule, stands)? {
                         self.walks[number].points[k].judged = Some(*judged);
                     }
                     shown.push(self.walks[number].points[k].bad());
@@ -309,6 +310,7 @@ impl<'a> Sweep<'a> {
     fn replay(&mut self, token: &sigproof_step::token::Token) -> Result<(), Trouble> {
         let number = token.label.rsplit_once(':').map(|(_, number)| number).unwrap_or_default();
         let (pass, schedule) = number.split_once(",s").unwrap_or((number, "0"));
+        let (schedule, stands) = schedule.split_once('=').map_or((schedule, None), |(number, at)| (number, Some(at)));
         let numbers = pass.parse().ok().zip(schedule.parse().ok());
         let (pass, schedule) =
             numbers.ok_or_else(|| Trouble::Usage("the token names no call: it is not one of probe".to_owned()))?;
@@ -324,21 +326,22 @@ impl<'a> Sweep<'a> {
             .locate(&path, &places)
             .ok_or_else(|| Trouble::Inconclusive("the window does not go there any more: sweep it again".to_owned()))?;
         self.notes.extend(located.moved);
+        let stands = match stands.map(str::parse::<WindowName>) {
+            Some(Ok(place)) => match names::find(live.process.pid, &place)? {
+                Found::At(function) => Some(function.entry),
+                Found::Nowhere { .. } => None,
+            },
+            Some(Err(_)) | None => None,
+        };
         drop(live);
         self.walks.push(walk);
-        let how = How { explains: true, schedule };
-        let mut judged = None;
-        for run in 1..=if schedule > 0 { REPEATS } else { 1 } {
-            judged = self.judge_by_pass(None, 0, located.k, how)?.0.judged();
-            if judged.as_ref().is_some_and(|judged| judged.ending != Ending::Clean) {
-                if run > 1 {
-                    self.notes.push(format!(
-                        "another thread stands elsewhere in each run: the ending was seen in run {run}, of at most {REPEATS}"
-                    ));
-                }
-                break;
-            }
+        let (asked, run) = self.judge_again((0, located.k), schedule, stands)?;
+        if run > 1 {
+            self.notes.push(format!(
+                "another thread stands elsewhere in each run: the ending was seen in run {run}, of at most {REPEATS}"
+            ));
         }
+        let judged = asked.judged();
         let point = &mut self.walks[0].points[located.k];
         point.undecided = judged.is_none();
         point.judged = judged;

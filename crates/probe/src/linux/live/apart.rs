@@ -12,6 +12,9 @@
 //! | 2 and more | are held as under 1 until the handler returns; before the signal, one runs some instructions |
 //!
 //! A thread that sleeps when its instructions begin is waited for, so that they count from its wake-up.
+//! Otherwise they count from where the thread is when the swept one comes to its boundary, which is not the
+//! same place in each run. So the place where it is held is kept, and a run that repeats another brings it
+//! there by a breakpoint.
 
 use std::time::{Duration, Instant};
 
@@ -81,10 +84,29 @@ impl std::fmt::Display for Schedule {
             Self::Free => f.write_str("the other threads ran freely"),
             Self::Held => f.write_str("the other threads were held until the swept thread left the window or slept"),
             Self::First { thread, instructions } => {
-                write!(f, "other thread {} ran {instructions} instructions first, the rest was held", thread + 1)
+                write!(f, "other thread {} ran {instructions} instructions first", thread + 1)
             }
         }
     }
+}
+
+/// An instruction that another thread is brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OtherAt {
+    pub at: u64,
+    /// Which arrival there it is, from 1, since the swept thread stands at its boundary.
+    pub number: u32,
+}
+
+/// How a run stands to a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arranged {
+    /// One thread has run the instructions of the schedule. Where it is held, if that is at an instruction.
+    Ready(Option<u64>),
+    /// One thread was brought here.
+    Brought(u64),
+    /// The program has ended.
+    Gone,
 }
 
 /// Until when the other threads are held.
@@ -102,23 +124,24 @@ impl Live<'_> {
         u32::try_from(self.process.threads().filter(|tid| *tid != self.tid).count()).unwrap_or(u32::MAX)
     }
 
-    /// Lets the others run until one of them is about to execute this instruction, and holds that one.
-    pub(crate) fn bring_other(&mut self, entry: u64) -> Result<Brought, Trouble> {
+    /// Lets the others run until one of them is about to execute an instruction, and holds that one.
+    pub(crate) fn bring_other(&mut self, to: OtherAt) -> Result<Brought, Trouble> {
         self.process.hold_others(self.tid)?;
-        self.process.break_everywhere(OTHER, Some(entry));
+        self.process.break_everywhere(OTHER, Some(to.at));
         self.process.release_others()?;
-        let brought = self.await_other(entry);
+        let brought = self.await_other(to);
         self.process.break_everywhere(OTHER, None);
         brought
     }
 
-    fn await_other(&mut self, entry: u64) -> Result<Brought, Trouble> {
+    fn await_other(&mut self, to: OtherAt) -> Result<Brought, Trouble> {
         let deadline = Instant::now() + self.request.timeout;
-        let mut asleep = 0;
+        let (mut asleep, mut arrivals) = (0, 0);
         loop {
             match self.process.wait(QUIET)? {
                 Event::Trap(tid) if tid != self.tid => {
-                    if cpu::registers(tid)?.rip == entry {
+                    arrivals += u32::from(cpu::registers(tid)?.rip == to.at);
+                    if arrivals == to.number {
                         self.process.set_break(tid, OTHER, None)?;
                         self.process.hold(tid);
                         return Ok(Brought::There);
@@ -148,15 +171,26 @@ impl Live<'_> {
         })
     }
 
-    /// Prepares a schedule: the swept thread is stopped at its boundary. False: the program has ended.
-    pub(crate) fn arrange(&mut self, schedule: Schedule) -> Result<bool, Trouble> {
+    /// Prepares a schedule: the swept thread is stopped at its boundary. An earlier run may have left `stands`.
+    pub(crate) fn arrange(&mut self, schedule: Schedule, stands: Option<OtherAt>) -> Result<Arranged, Trouble> {
         if schedule == Schedule::Free {
-            return Ok(true);
+            return Ok(Arranged::Ready(None));
+        }
+        if let (Schedule::First { .. }, Some(stands)) = (schedule, stands) {
+            match self.bring_other(stands)? {
+                Brought::There => {
+                    self.process.hold_others(self.tid)?;
+                    return Ok(Arranged::Brought(stands.at));
+                }
+                Brought::Gone => return Ok(Arranged::Gone),
+                // It is counted instead.
+                Brought::Never => {}
+            }
         }
         self.process.hold_others(self.tid)?;
-        let Schedule::First { thread, instructions } = schedule else { return Ok(true) };
+        let Schedule::First { thread, instructions } = schedule else { return Ok(Arranged::Ready(None)) };
         let others: Vec<i32> = self.process.threads().filter(|tid| *tid != self.tid).collect();
-        let Some(tid) = others.get(thread as usize).copied() else { return Ok(true) };
+        let Some(tid) = others.get(thread as usize).copied() else { return Ok(Arranged::Ready(None)) };
         let deadline = Instant::now() + self.request.timeout;
         for _ in 0..instructions {
             self.process.step(tid, 0)?;
@@ -166,7 +200,7 @@ impl Live<'_> {
                     Event::Signal(who, signal) if who == tid => self.process.step(who, signal)?,
                     Event::Trap(who) if who != self.tid => self.process.go(who, 0)?,
                     Event::Signal(who, signal) if who != self.tid => self.process.go(who, signal)?,
-                    Event::Ended(_) | Event::Exec(_) => return Ok(false),
+                    Event::Ended(_) | Event::Exec(_) => return Ok(Arranged::Gone),
                     Event::Quiet => {
                         self.mind_interruption()?;
                         let syscall = self.sleeps_in(tid);
@@ -174,14 +208,14 @@ impl Live<'_> {
                         if for_good || Instant::now() > deadline {
                             // It runs on from its sleep when the others do.
                             self.process.let_run(tid);
-                            return Ok(true);
+                            return Ok(Arranged::Ready(None));
                         }
                     }
                     Event::Trap(_) | Event::Signal(..) => {}
                 }
             }
         }
-        Ok(true)
+        Ok(Arranged::Ready(Some(cpu::registers(tid)?.rip)))
     }
 
     /// Delivers the signal while others are held, and lets them go once the handler has returned.

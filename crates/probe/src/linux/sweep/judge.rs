@@ -6,8 +6,8 @@ use super::Sweep;
 use super::advance::{Advanced, advance, advance_by_steps};
 use super::share::Share;
 use crate::linux::follow::End;
-use crate::linux::grade::{Judged, grade};
-use crate::linux::live::{Brought, Live, Schedule};
+use crate::linux::grade::{Beside, Judged, grade};
+use crate::linux::live::{Arranged, Brought, Live, OtherAt, Schedule};
 use crate::linux::names::{self, Found};
 use crate::{Ending, Engine, Means, Trouble, WindowName};
 
@@ -18,6 +18,8 @@ pub(super) struct How {
     pub explains: bool,
     /// The schedule of the other threads.
     pub schedule: u32,
+    /// Where one of them stood when the schedule was tried before.
+    pub stands: Option<OtherAt>,
 }
 
 /// What the program has said.
@@ -38,6 +40,12 @@ impl Asked {
         }
     }
 }
+
+/// Runs by which a boundary under a schedule is repeated at most.
+pub(super) const REPEATS: u32 = 8;
+
+/// The first of them bring another thread to the place where it stood, each at a later arrival there.
+const ARRIVALS: u32 = 4;
 
 /// Passes that may take another path before a boundary is given up.
 const TRIES: u32 = 3;
@@ -74,7 +82,8 @@ impl<'a> Sweep<'a> {
                 let mut judged = None;
                 let mut tried = false;
                 for schedule in 0..self.request.schedules.max(1) {
-                    let (now, after) = self.judge_by_pass(live.take(), number, k, How { explains, schedule })?;
+                    let (now, after) =
+                        self.judge_by_pass(live.take(), number, k, How { explains, schedule, stands: None })?;
                     live = after.filter(|_| self.request.engine != Engine::Rerun);
                     tried |= !matches!(now, Asked::Unmet);
                     // The first schedule under which something bad comes of it is told.
@@ -149,7 +158,7 @@ impl<'a> Sweep<'a> {
             let Some(signal) = signal else { return Ok((Asked::Unmet, None)) };
             if let Some(window) = &self.request.meanwhile {
                 let entry = self.meanwhile(&now, window)?;
-                match now.bring_other(entry)? {
+                match now.bring_other(OtherAt { at: entry, number: 1 })? {
                     Brought::There => {}
                     Brought::Never => {
                         self.unmet += 1;
@@ -159,9 +168,11 @@ impl<'a> Sweep<'a> {
                 }
             }
             let schedule = Schedule::nth(how.schedule, now.others());
-            if !now.arrange(schedule)? {
-                continue;
-            }
+            let (counted, stands) = match now.arrange(schedule, how.stands)? {
+                Arranged::Ready(stands) => (Some(schedule), stands),
+                Arranged::Brought(stands) => (None, Some(stands)),
+                Arranged::Gone => continue,
+            };
             self.runs += 1;
             let (pace, explains) = (self.pace, how.explains);
             let seen = match target.asleep {
@@ -178,15 +189,40 @@ impl<'a> Sweep<'a> {
                 return Ok((Asked::Undecided, None));
             };
             if how.schedule > 0 && judged.ending != Ending::Clean {
-                judged.schedule = how.schedule;
-                judged.detail += &format!("\nschedule {}: {schedule}", how.schedule);
+                judged.beside = Some(Beside { number: how.schedule, schedule: counted, stands });
             }
-            *self.engines.entry(means).or_default() += usize::from(how.schedule == 0 || judged.schedule > 0);
+            *self.engines.entry(means).or_default() += usize::from(how.schedule == 0 || judged.beside.is_some());
             // What the handler left in `errno` would hide the same at the next boundary.
             let goes_on = passed && judged.ending != Ending::Errno;
             return Ok((Asked::Judged(Box::new(judged)), goes_on.then_some(now)));
         }
         Ok((Asked::Undecided, None))
+    }
+
+    /// Judges a boundary again, under the schedule of an earlier run in which another thread stood there. The
+    /// ending, and the number of the run that showed something bad.
+    ///
+    /// An instruction may be met on several ways, such as one of `pthread_mutex_lock`. So each arrival there
+    /// is tried in turn; then the instructions are counted as before.
+    pub(super) fn judge_again(
+        &mut self,
+        (number, k): (usize, usize),
+        schedule: u32,
+        stands: Option<u64>,
+    ) -> Result<(Asked, u32), Trouble> {
+        let mut asked = Asked::Undecided;
+        for run in 1..=if schedule > 0 { REPEATS } else { 1 } {
+            let stands = stands.filter(|_| run <= ARRIVALS).map(|at| OtherAt { at, number: run });
+            asked = self.judge_by_pass(None, number, k, How { explains: true, schedule, stands })?.0;
+            if matches!(&asked, Asked::Judged(judged) if judged.ending != Ending::Clean) {
+                return Ok((asked, run));
+            }
+        }
+        // A clean run under a schedule is one of several, and is not counted.
+        if schedule > 0 && matches!(asked, Asked::Judged(_)) {
+            *self.engines.entry(Means::Rerun).or_default() += 1;
+        }
+        Ok((asked, 1))
     }
 
     /// The first instruction of the function that another thread is brought to. The program is loaded to the
