@@ -171,7 +171,7 @@ impl Live<'_> {
         })
     }
 
-    /// Prepares a schedule: the swept thread is stopped at its boundary. An earlier run may have left `stands`.
+    /// Prepares a schedule: the swept thread is stopped at its boundary. An earlier run may tell `stands`.
     pub(crate) fn arrange(&mut self, schedule: Schedule, stands: Option<OtherAt>) -> Result<Arranged, Trouble> {
         if schedule == Schedule::Free {
             return Ok(Arranged::Ready(None));
