@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::{Guarded, PATIENCE};
+use crate::{Guarded, PATIENCE, TESTS_OF};
 
 /// Command lines of live processes, from `/proc`; none where there is no such thing.
 pub fn command_lines() -> Vec<(i32, Vec<String>)> {
@@ -24,11 +24,14 @@ pub fn command_lines() -> Vec<(i32, Vec<String>)> {
 }
 
 /// The live processes that a run has started, to any depth: its environment says `word`. None where there is
-/// no `/proc`.
+/// no `/proc`. The processes of tests that run beside these, in another checkout, do not count.
 pub fn started_by(word: &str) -> Vec<(i32, Vec<String>)> {
+    let (own, tests_of) = (std::process::id().to_string(), format!("{TESTS_OF}="));
     let has = |pid: i32| {
         let words = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        words.split(|b| *b == 0).any(|line| line == word.as_bytes())
+        let mut words = words.split(|b| *b == 0);
+        let is_others = |line: &[u8]| line.strip_prefix(tests_of.as_bytes()).is_some_and(|pid| pid != own.as_bytes());
+        words.clone().any(|line| line == word.as_bytes()) && !words.any(is_others)
     };
     command_lines().into_iter().filter(|(pid, _)| has(*pid)).collect()
 }

@@ -19,6 +19,9 @@ pub mod terminal;
 /// How long a run may take before the test gives it up. Far beyond what any takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// In the environment of a command, and so of what that starts: the process of the tests.
+const TESTS_OF: &str = "SIGPROOF_TESTS_OF";
+
 /// The folder of the workspace.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the member lies in the workspace")
@@ -53,6 +56,7 @@ pub fn xtask(arguments: &[&str]) -> Command {
 pub fn of(executable: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(executable);
     command.args(arguments).current_dir(workspace()).stdin(Stdio::null());
+    command.env(TESTS_OF, std::process::id().to_string());
     command.env_remove("RUST_BACKTRACE").env_remove("NO_COLOR").env_remove("COLUMNS").env("TERM", "dumb");
     // The tests themselves may run in the background of a script, which has these ignored.
     [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP]
