@@ -32,7 +32,7 @@ use crate::{units, workbench};
 pub mod costs;
 mod grid;
 mod page;
-mod process;
+pub mod process;
 pub mod results;
 mod spread;
 mod traffic;

@@ -2,15 +2,18 @@
 //! whether these three agree; then, if Go runtimes are found, a short comparison with them.
 
 use std::cell::RefCell;
+use std::process::Command;
 
 use sigproof_harness::model::Engine;
+use sigproof_oracle::bench::Pace;
 use sigproof_report::{Exit, Run};
 
 use crate::args::{ConformArgs, ModelArgs, StepArgs, StressArgs, TestArgs};
 use crate::output::{self, Out};
 use crate::phases::{self, Part, Phase};
 use crate::session::{self, Concluded, Session};
-use crate::{agree, command, conform, model, step, stress};
+use crate::trouble::Trouble;
+use crate::{agree, bench, command, conform, model, step, stress};
 
 mod failed;
 
@@ -25,11 +28,25 @@ pub fn run(args: &TestArgs, session: &mut Session<'_>) -> Concluded {
     for engine in [Engine::Graph, Engine::Loom] {
         model::process::find(session.tool.explorer, engine)?;
     }
+    if args.no_run {
+        return build(session);
+    }
     let failed = RefCell::new(Failed::default());
     let parts = phases::carry_out(phases(args, session.out, &VERBS, &failed), session.stop);
     let exit = phases::exit(&parts, session.interrupted());
     let line = phases::line("test", &parts, exit);
     Ok(exit.worst(session.out.say(&format!("{}\n{line}\n", failed.into_inner()))).into())
+}
+
+/// Builds what the phases build.
+fn build(session: &Session<'_>) -> Concluded {
+    model::process::test(&["--no-run"])?;
+    let (exit, why) = command::status(cargo_test().arg("--no-run"));
+    if exit != Exit::AsExpected {
+        return Err(Trouble::with(exit, format!("the tests cannot be built: {}", why.unwrap_or_default())));
+    }
+    bench::process::build(Pace::Tiny, session.stop)?;
+    Ok(exit.into())
 }
 
 /// The verbs that the phases call. The tests replace them, and check that no result is lost.
@@ -89,10 +106,16 @@ fn phases<'a>(args: &'a TestArgs, out: Out, verbs: &'a Verbs, failed: &'a RefCel
     ]
 }
 
+/// Cargo, about to run the tests of the workspace.
+fn cargo_test() -> Command {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo
+}
+
 /// The tests of the workspace.
 fn tests(args: &TestArgs) -> (Exit, Failed) {
-    let (exit, why, lines) =
-        command::seen(command::cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_test));
+    let (exit, why, lines) = command::seen(cargo_test().args(&args.cargo_test));
     if exit == Exit::Environment {
         output::complain(&why.unwrap_or_default());
     }
@@ -101,7 +124,7 @@ fn tests(args: &TestArgs) -> (Exit, Failed) {
 
 /// The tests of the checker, in its own build.
 fn checker() -> Exit {
-    session::told(model::process::test().map(|()| Exit::AsExpected.into()))
+    session::told(model::process::test(&[]).map(|()| Exit::AsExpected.into()))
 }
 
 #[cfg(test)]

@@ -82,6 +82,22 @@ fn test_interrupted_after(word: &str, mark: &str, test: &str) -> (Option<i32>, S
     done
 }
 
+/// The cargo of this test builds nothing, and writes down what it is asked.
+#[test]
+fn no_run_builds_and_runs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cargo, asked) = (folder.path().join("cargo"), folder.path().join("asked"));
+    let of_bench = r#"{"target":{"kind":["bench"]},"executable":"profbuf"}"#;
+    executable::script(&cargo, &format!("#!/bin/sh\necho \"$*\" >> '{}'\necho '{of_bench}'\n", asked.display()));
+    let ran = finish(xtask(&["test", "--no-run"]).env("CARGO", cargo).stdout(Stdio::piped()).spawn().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let asked = std::fs::read_to_string(asked).unwrap();
+    let verbs: Vec<&str> = asked.lines().filter_map(|line| line.split(' ').next()).collect();
+    // The models and their tests over each engine, all other tests, the benchmarks.
+    assert_eq!(verbs, ["build", "build", "test", "test", "test", "bench"], "{asked}");
+    assert!(asked.lines().skip(2).all(|line| line.contains(" --no-run")), "{asked}");
+}
+
 #[test]
 fn one_interruption_ends_all_of_test() {
     let (code, stdout, stderr) = test_interrupted_after("at work", "1", "echo at work >&2; sleep 600");

@@ -20,6 +20,9 @@ pub struct TestArgs {
     /// Write a report of the stress, as for `stress`
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
+    /// Build all that the tests need, and run nothing
+    #[arg(long)]
+    pub no_run: bool,
     /// Arguments for `cargo test`, after `--`
     #[arg(last = true, value_name = "CARGO-TEST-ARGS")]
     pub cargo_test: Vec<String>,
@@ -31,6 +34,6 @@ const SHORT: u64 = 100;
 impl Default for TestArgs {
     fn default() -> Self {
         let (reports, cargo_test) = (Vec::new(), Vec::new());
-        Self { coverage: SHORT, seed: None, shown: ShownArgs::default(), reports, cargo_test }
+        Self { coverage: SHORT, seed: None, shown: ShownArgs::default(), reports, no_run: false, cargo_test }
     }
 }

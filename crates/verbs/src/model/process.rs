@@ -169,12 +169,12 @@ fn build(place: &Path, engine: Engine) -> Result<PathBuf, Trouble> {
     }
 }
 
-/// Runs the tests of the checker itself, which need its build: over each engine.
-pub fn test() -> Result<(), Trouble> {
+/// Runs the tests of the checker itself, which need its build: over each engine. `more` is for cargo.
+pub fn test(more: &[&str]) -> Result<(), Trouble> {
     for engine in [Engine::Loom, Engine::Graph] {
         let profile = engine.as_str();
         let mut command = cargo_with_models(&folder(Place::Checkout, engine)?, engine);
-        command.args(["test", "--quiet", "--profile", profile, "--workspace", "--test", "model"]);
+        command.args(["test", "--quiet", "--profile", profile, "--workspace", "--test", "model"]).args(more);
         let (exit, why) = command::status(&mut command);
         if exit != Exit::AsExpected {
             let why = why.unwrap_or_default();
