@@ -1,7 +1,7 @@
-//! Following a path step by step, though the vDSO makes a turn again.
+//! Following a path: where to set a breakpoint, and which turns the vDSO makes again.
 //!
 //! The vDSO reads a clock as a sequence lock's reader does: it starts again if the kernel has written
-//! meanwhile. Who goes at the pace of single steps meets that often. The *path* is the one without such
+//! meanwhile. A thread that makes single steps meets that often. The *path* is the one without such
 //! turns; a turn leads back to a boundary that was passed in the same stretch of vDSO code.
 //!
 //! All of it may run in a signal handler: it compares numbers.
@@ -37,6 +37,28 @@ pub fn again<P: Path + ?Sized>(path: &P, length: usize, here: &Boundary, vdso: &
     }
     let inside = |number: &usize| path.at(*number).is_some_and(|passed| vdso.contains(&passed.pc));
     (0..length).rev().take_while(inside).find(|number| path.at(*number).is_some_and(|passed| same(&passed, here)))
+}
+
+/// The place between two boundaries of a path from which the way to the second one takes the fewest stops: a
+/// breakpoint is set there at the first boundary, and single steps follow. Also how often the breakpoint is
+/// met until then; 0 for the first boundary itself, from which steps are made alone.
+///
+/// `arrivals` is that number of a place, or `None` where there can be no breakpoint. A stop at a breakpoint
+/// takes as long as `stop` steps.
+pub fn anchor(from: usize, to: usize, stop: usize, arrivals: impl Fn(usize) -> Option<usize>) -> (usize, usize) {
+    let (mut best, mut cost) = ((from, 0), to - from);
+    for place in (from + 1..=to).rev() {
+        let steps = to - place;
+        if steps + stop >= cost {
+            break;
+        }
+        if let Some(number) = arrivals(place)
+            && steps + stop * number < cost
+        {
+            (best, cost) = ((place, number), steps + stop * number);
+        }
+    }
+    best
 }
 
 fn same(a: &Boundary, b: &Boundary) -> bool {

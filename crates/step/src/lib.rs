@@ -22,7 +22,7 @@
 //! | [`token`] | the text that names one boundary |
 //! | [`slate`] | what the sweeping process and the child tell each other |
 //! | [`itself`] | the side of a child that steps itself |
-//! | [`follow`] | the turns that the vDSO makes again |
+//! | [`follow`] | the place of a breakpoint on the way, the turns that the vDSO makes again |
 //! | `traced` | what every tracer of a thread does |
 //! | `copy` | copies of a stopped program, in which a signal is undone |
 //!

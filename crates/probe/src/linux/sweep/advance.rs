@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use sigproof_step::Boundary;
+use sigproof_step::{Boundary, follow};
 
 use crate::Trouble;
 use crate::linux::live::{LONGEST, Live, Ran, Stepped};
@@ -45,17 +45,7 @@ const STOP: usize = 2;
 
 /// The landmark on the way to `k`: of least cost. 0 is the entry, where the thread is.
 fn landmark(arrivals: &[u32], k: usize, usable: impl Fn(usize) -> bool) -> usize {
-    let (mut best, mut cost) = (0, k);
-    for at in (1..=k).rev() {
-        if k - at >= cost {
-            break;
-        }
-        let price = k - at + STOP * arrivals[at] as usize;
-        if price < cost && usable(at) {
-            (best, cost) = (at, price);
-        }
-    }
-    best
+    follow::anchor(0, k, STOP, |at| usable(at).then_some(arrivals[at] as usize)).0
 }
 
 /// Brings the program, which is at the entry of a pass, to boundary `k` of the path.

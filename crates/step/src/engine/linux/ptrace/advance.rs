@@ -139,30 +139,16 @@ impl Turns {
     }
 }
 
-/// From where to step to `to`, and how often a breakpoint there is met before, if one is set at `from`. The
-/// fewest stops.
+/// The anchor of [`follow::anchor`] on a path.
 fn best_anchor(path: &[Boundary], from: usize, to: usize) -> (usize, usize) {
     // Arrivals at an address: an iteration of a repeated instruction does not count.
     let arrives = |n: usize| path[n].pc != path[n - 1].pc;
     let arrivals =
         |anchor: usize| (from + 1..=anchor).filter(|n| path[*n].pc == path[anchor].pc && arrives(*n)).count();
-    let mut best = (from, 0, to - from);
-    for anchor in (from + 1..=to).rev() {
-        let steps = to - anchor;
-        if steps + 1 >= best.2 {
-            break;
-        }
-        // Whether a breakpoint at the very place where the target stands is met at once depends on how it got
-        // there.
-        if path[anchor].pc == path[from].pc || !arrives(anchor) {
-            continue;
-        }
-        let count = arrivals(anchor);
-        if count + steps < best.2 {
-            best = (anchor, count, count + steps);
-        }
-    }
-    (best.0, best.1)
+    // Whether a breakpoint at the very place where the target stands is met at once depends on how it got
+    // there.
+    let usable = |anchor: usize| path[anchor].pc != path[from].pc && arrives(anchor);
+    follow::anchor(from, to, 1, |anchor| usable(anchor).then(|| arrivals(anchor)))
 }
 
 /// The target is where it was when the path was written down.
