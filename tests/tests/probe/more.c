@@ -327,25 +327,6 @@ static int late(void)
 	return 0;
 }
 
-// From the 22nd call on, the calls lie deeper in the stack than the call that is swept.
-static void further(long n)
-{
-	volatile char room[4096];
-	room[n % 4096] = 1;
-	ledger += room[n % 4096];
-	update();
-}
-
-static int deepens(void)
-{
-	install(SIGUSR1, count);
-	for (long n = 0; n < 21; n++)
-		update();
-	for (long n = 0; n < 100 * rounds; n++)
-		further(n);
-	return 0;
-}
-
 // Two questions at once; then it waits for something that only another program could bring.
 static int events;
 
@@ -449,7 +430,7 @@ int main(int argc, char **argv)
 		{ "cross", cross }, { "abba", abba }, { "brisk", brisk }, { "forgets", forgets }, { "holds", holds }, { "leaks", leaks },
 		{ "reaps", reaps },
 		{ "calculates", calculates }, { "user", user }, { "undumpable", undumpable }, { "late", late },
-		{ "deepens", deepens }, { "idles", idles }, { "dawdles", dawdles }, { "jumps", jumps }, { "serves", serves },
+		{ "idles", idles }, { "dawdles", dawdles }, { "jumps", jumps }, { "serves", serves },
 		{ "departs", departs },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)

@@ -168,8 +168,8 @@ impl Live<'_> {
                         self.process.set_break(tid, RETURN, None)?;
                     }
                     if registers.rip == self.function.entry && self.accepts(tid) {
-                        // A call by the handler, or by the function itself, lies deeper. Behind the window any
-                        // call counts that the handler has not made.
+                        // A call by the handler, or by the function itself, lies deeper. Behind the window
+                        // any call counts that the handler has not made.
                         let by_handler = || has_frame(registers.rsp, at, |from, into| self.process.read(from, into));
                         if mine && !seen.returned && (registers.rsp >= self.sp || outside && !by_handler()) {
                             seen.returned = true;

@@ -251,7 +251,8 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
         Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
         Some(HangKind::Livelock) => Ending::Livelock,
-        // Behind the window, a lock that was left; or something that will not come. A semaphore may be either.
+        // Behind the window, a lock that was left; or something that will not come. A semaphore may be
+        // either.
         _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(waits_for_semaphore) => Ending::Hang,
         _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(|diagnosis| !waits_for_lock(diagnosis)) => {
             Ending::LostWakeup

@@ -174,7 +174,7 @@ impl<'a> Live<'a> {
                 return Ok(Some(0));
             }
             // One that is not there yet can come later only if something is left that sends it.
-            let childless = self.signal == libc::SIGCHLD && !self.process.has_children();
+            let childless = self.signal == libc::SIGCHLD && self.process.children.is_empty();
             if childless || begun.elapsed() > OWN {
                 return Ok(None);
             }

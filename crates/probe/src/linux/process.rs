@@ -65,7 +65,7 @@ pub(crate) struct Process {
     threads: BTreeMap<i32, Thread>,
     strangers: BTreeSet<i32>,
     /// Children that the program has forked and whose end is not known.
-    children: BTreeSet<i32>,
+    pub children: BTreeSet<i32>,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
     /// How the first thread goes on after a stop that no caller hears of: freely, or to its next system call.
@@ -149,11 +149,6 @@ impl Process {
         })
     }
 
-    /// Whether a child of the program may still end and be told of.
-    pub(crate) fn has_children(&self) -> bool {
-        !self.children.is_empty()
-    }
-
     /// The ids of its threads.
     pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
         self.threads.keys().copied()
@@ -211,8 +206,8 @@ impl Process {
         }
     }
 
-    /// Waits for the next stop of a thread that makes a step: the quick way. Of several threads any may tell
-    /// something: the kernel withholds the first thread's end until those of the others were waited for.
+    /// Waits for the next stop of a thread that makes a step: the quick way. Of several threads any may tell:
+    /// the end of the first one is withheld until those of the others were waited for.
     pub(crate) fn wait_step(&mut self, tid: i32) -> Result<Event, Trouble> {
         loop {
             let whose = if self.threads.len() > 1 { -1 } else { tid };

@@ -15,8 +15,8 @@ const SETTLING: Duration = Duration::from_millis(250);
 const OWN_TRIES: u32 = 8;
 
 impl<'a> Sweep<'a> {
-    /// Until when a start is waited for: what is left of `--time`, and when that is over as long as a pass may
-    /// take.
+    /// Until when a start is waited for: what is left of `--time`, and when that is over as long as a pass
+    /// may take.
     fn until(&self) -> Instant {
         self.deadline.max(Instant::now() + self.request.timeout)
     }

@@ -57,7 +57,8 @@ impl Sweep<'_> {
         let after = |live: &Live<'_>, now: &Registers| {
             errno.after(now, (&at, MARK), |from, into| live.process.read(from, into))
         };
-        // A handler that leaves by a jump never comes there: the function is called again from above its frame.
+        // A handler that leaves by a jump never comes there: the function is called again from above its
+        // frame.
         let entry = live.function.entry;
         let returned = comes_to(&mut live, |live, now| match now.rip {
             rip if rip == back && after(live, now).is_some() => Way::There,

@@ -77,8 +77,8 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Neighbours at which copies slept alike and a second signal ended the sleep alike: the program is asked at
-    /// the first and the last. If it loses the wake-up at both, it does so at those between.
+    /// Neighbours at which copies slept alike and a second signal ended the sleep alike: the program is asked
+    /// at the first and the last. If it loses the wake-up at both, it does so at those between.
     fn by_ends(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
         for number in 0..self.walks.len() {
             let open = |point: &Point| point.woken.filter(|_| point.judged.is_none() && !point.alike);
@@ -117,8 +117,9 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Where the first signal of the program's own may be placed, by one run that waits for it at each boundary
-    /// of a pass, and of further passes on the same path while there is none: the pass and the boundary.
+    /// Where the first signal of the program's own may be placed, by one run that waits for it at each
+    /// boundary of a pass, and of further passes on the same path while there is none: the pass and the
+    /// boundary.
     fn first_own(&mut self, number: usize) -> Result<Option<(u64, usize)>, Trouble> {
         let Some(mut live) = self.bring(self.walks[number].pass)? else { return Ok(None) };
         let points = &self.walks[number].points;
