@@ -270,6 +270,9 @@ pub enum Trouble {
     /// The window is there, and no call of it came in the time.
     #[error("{0}")]
     Uncalled(String),
+    /// The program ended in the middle of the work on it.
+    #[error("{0}")]
+    Gone(String),
     /// The user has interrupted the work.
     #[error("interrupted")]
     Interrupted,
@@ -280,7 +283,7 @@ impl From<sigproof_step::traced::Failed> for Trouble {
     fn from(failed: sigproof_step::traced::Failed) -> Self {
         match failed {
             sigproof_step::traced::Failed::Refused { call, errno } => refused(call)(errno),
-            gone => Self::Inconclusive(gone.to_string()),
+            gone @ sigproof_step::traced::Failed::Gone => Self::Gone(gone.to_string()),
         }
     }
 }

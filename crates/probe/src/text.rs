@@ -16,7 +16,7 @@ const ROWS: usize = 12;
 /// Ranges that the short text shows.
 const RANGES: usize = 8;
 
-fn boundaries(count: usize) -> String {
+pub(crate) fn boundaries(count: usize) -> String {
     format!("{count} {}", if count == 1 { "boundary" } else { "boundaries" })
 }
 
@@ -46,14 +46,13 @@ impl fmt::Display for Report {
             path.write(f, f.alternate())?;
         }
         let engines: Vec<_> = self.engines.iter().map(|(means, count)| format!("{count} by {means}")).collect();
-        writeln!(
-            f,
-            "\n{}; {} starts; {:.2} s, the walk {:.0} boundaries a second",
-            engines.join(", "),
-            self.starts,
-            self.seconds,
-            self.rate
-        )?;
+        let engines = if engines.is_empty() { "nothing judged".to_owned() } else { engines.join(", ") };
+        write!(f, "\n{engines}; {} starts; {:.2} s", self.starts, self.seconds)?;
+        // Where runs judge each boundary, the walk judges none.
+        match self.rate {
+            rate if rate < 1.0 => f.write_str("\n")?,
+            rate => writeln!(f, ", the walk {rate:.0} boundaries a second")?,
+        }
         let paths = self.paths.len();
         let alike = self.alike();
         let unjudged = self.boundaries() - judged - alike;
@@ -131,6 +130,7 @@ impl Path {
 
 fn tell_repeated(f: &mut fmt::Formatter<'_>, last: Option<(&[char], usize)>) -> fmt::Result {
     match last {
+        Some((_, 1)) => writeln!(f, "        ... 1 more such row"),
         Some((_, times)) if times > 0 => writeln!(f, "        ... {times} more such rows"),
         _ => Ok(()),
     }

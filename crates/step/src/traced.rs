@@ -30,14 +30,14 @@ pub enum Failed {
         /// The error.
         errno: Errno,
     },
-    /// Somebody else has killed the process.
-    #[error("the process was killed by somebody else")]
+    /// The process has ended by itself, by another of its threads, or somebody else has killed it.
+    #[error("the process ended, or was killed, in the middle of the work on it")]
     Gone,
 }
 
-/// Maps a failed call of nix on [`Failed::Refused`].
+/// Maps a failed call of nix: `ESRCH` of a thread that was stopped says that it is there no more.
 pub(crate) fn refused(call: &'static str) -> impl FnOnce(Errno) -> Failed {
-    move |errno| Failed::Refused { call, errno }
+    move |errno| if errno == Errno::ESRCH { Failed::Gone } else { Failed::Refused { call, errno } }
 }
 
 /// `si_code` of the trap of an `int3` on x86_64 (linux/siginfo.h, `SI_KERNEL`); a step's is `TRAP_TRACE`.

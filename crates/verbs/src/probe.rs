@@ -211,7 +211,9 @@ fn of_refused(refused: Refused) -> Trouble {
     match refused {
         Refused::Usage(what) => Trouble::usage(what),
         Refused::Lacks(what) => Trouble::environment(what),
-        Refused::Inconclusive(what) | Refused::Uncalled(what) => Trouble::with(Exit::Inconclusive, what),
+        Refused::Inconclusive(what) | Refused::Uncalled(what) | Refused::Gone(what) => {
+            Trouble::with(Exit::Inconclusive, what)
+        }
         Refused::Interrupted => Trouble::interrupted(),
     }
 }

@@ -16,6 +16,7 @@ mod kinds;
 mod leftovers;
 mod locks;
 mod meets;
+mod pace;
 mod reading;
 mod reports;
 mod threads;
@@ -79,13 +80,14 @@ fn main() -> ExitCode {
     let lacks_static = if arguments.list || lacks.is_some() { None } else { reading::lacks_static() };
     /// A name, the tests, and why they cannot run here.
     type Group<'a> = (&'a str, &'a [(&'a str, Check)], Option<&'a String>);
-    let groups: [Group<'_>; 14] = [
+    let groups: [Group<'_>; 15] = [
         ("handlers", handlers::TESTS, lacks),
         ("kinds", kinds::TESTS, lacks),
         ("input", input::TESTS, lacks),
         ("leftovers", leftovers::TESTS, lacks),
         ("locks", locks::TESTS, lacks),
         ("meets", meets::TESTS, lacks),
+        ("pace", pace::TESTS, lacks),
         ("reading", reading::TESTS, lacks),
         ("reading", reading::IN_CPP, lacks.or(lacks_cpp)),
         ("reading", reading::STATIC, lacks.or(lacks_static.as_ref())),

@@ -6,10 +6,13 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WINDOW __attribute__((noinline, noclone))
@@ -324,6 +327,100 @@ static int late(void)
 	return 0;
 }
 
+// Two questions at once; then it waits for something that only another program could bring.
+static int events;
+
+WINDOW void next_event(int patience)
+{
+	struct epoll_event event;
+	epoll_wait(events, &event, 1, patience);
+}
+
+static int idles(void)
+{
+	int channel[2];
+	struct epoll_event event = { .events = EPOLLIN };
+	install(SIGUSR1, count);
+	events = epoll_create1(0);
+	if (pipe(channel) || epoll_ctl(events, EPOLL_CTL_ADD, channel[0], &event))
+		return 7;
+	next_event(0);
+	next_event(0);
+	for (;;)
+		next_event(-1);
+}
+
+// A window that is called now and then.
+static int dawdles(void)
+{
+	install(SIGUSR1, count);
+	for (int n = 0; n < 22; n++) {
+		struct timespec pause = { .tv_nsec = 30000000 };
+		update();
+		while (nanosleep(&pause, &pause))
+			;
+	}
+	return 0;
+}
+
+// The handler leaves the loop's turn by a jump.
+static sigjmp_buf turn_end;
+static volatile sig_atomic_t in_turn;
+
+WINDOW void bump(void)
+{
+	ledger += ledger & 3 ? 5 : 1;
+}
+
+static void leave(int signal)
+{
+	(void)signal;
+	if (in_turn)
+		siglongjmp(turn_end, 1);
+}
+
+static int jumps(void)
+{
+	install(SIGUSR1, leave);
+	for (;;)
+		if (sigsetjmp(turn_end, 1) == 0) {
+			in_turn = 1;
+			bump();
+		}
+}
+
+// Another thread ends the program in the middle of a window.
+static void *departs_soon(void *unused)
+{
+	while (!ledger)
+		usleep(1000);
+	usleep(60000);
+	_exit(0);
+	return unused;
+}
+
+static int departs(void)
+{
+	install(SIGUSR1, count);
+	start(departs_soon);
+	for (;;)
+		calculate();
+}
+
+// A window that never returns by itself.
+WINDOW void serve(void)
+{
+	for (;;)
+		pause();
+}
+
+static int serves(void)
+{
+	install(SIGUSR1, count);
+	serve();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
@@ -333,6 +430,8 @@ int main(int argc, char **argv)
 		{ "cross", cross }, { "abba", abba }, { "brisk", brisk }, { "forgets", forgets }, { "holds", holds }, { "leaks", leaks },
 		{ "reaps", reaps },
 		{ "calculates", calculates }, { "user", user }, { "undumpable", undumpable }, { "late", late },
+		{ "idles", idles }, { "dawdles", dawdles }, { "jumps", jumps }, { "serves", serves },
+		{ "departs", departs },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
 		if (!strcmp(kind, kinds[n].name))

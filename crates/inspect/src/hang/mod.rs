@@ -17,9 +17,9 @@
 //! 1. `AllAsleep` is only given if there is one instant, between two surveys, at which every thread slept and
 //!    nothing was on its way: no thread was scheduled from the first survey to the last, by its own run-time
 //!    account.
-//! 2. A wait counts only if nothing but the child itself can end it: no time-out, no shared memory, no
-//!    descriptor that another process holds, no deliverable signal, no live child of the child, and (the
-//!    caller's word) no armed timer.
+//! 2. A wait counts only if nothing but the child itself can end it: no time-out, no
+//!    descriptor or shared memory that another process has or can open by a name, no deliverable signal, no
+//!    live child of the child, and (the caller's word) no armed timer.
 //! 3. `Spinning` condemns no thread that has not burnt [`SPIN_CPU`] itself: a runnable thread that waits for
 //!    a CPU is no spinner.
 //!

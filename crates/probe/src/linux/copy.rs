@@ -2,7 +2,9 @@
 //! signal, and is followed until the window has returned and further passes have come, or not.
 
 use std::os::unix::fs::FileExt;
+use std::process::ExitStatus;
 
+use sigproof_inspect::hang::procfs;
 use sigproof_step::copy::{self, Origin};
 use sigproof_step::traced::Failed;
 
@@ -20,10 +22,21 @@ mod follow;
 pub(crate) enum Told {
     /// What became of it.
     Seen(Box<Seen>),
-    /// It sleeps in the window, and only something outside, or another signal, ends the sleep.
+    /// It sleeps in the window, and only something outside ends the sleep.
     Sleeps,
+    /// The same, and a second signal ends the sleep.
+    Woken(Woken),
     /// Nothing that a judgement could rest on.
     Nothing,
+}
+
+/// A sleep of a copy that a second signal has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Woken {
+    /// The sleep.
+    pub call: procfs::Syscall,
+    /// How the program ended by that; `None`: it went on.
+    pub end: Option<ExitStatus>,
 }
 
 pub(crate) struct Copy {

@@ -122,6 +122,7 @@ impl Live<'_> {
         mut event: Option<Event>,
     ) -> Result<Seen, Trouble> {
         let at = &from.at;
+        let outside = at.rsp > self.sp;
         let mut seen = Seen::silent();
         let spin = SPIN_CPU.max(pace * 100);
         let mut watch = Watch::new(self.process.pid.cast_unsigned()).spin_limit(spin);
@@ -167,8 +168,10 @@ impl Live<'_> {
                         self.process.set_break(tid, RETURN, None)?;
                     }
                     if registers.rip == self.function.entry && self.accepts(tid) {
-                        // A call by the handler, or by the function itself, lies deeper.
-                        if mine && !seen.returned && registers.rsp >= self.sp {
+                        // A call by the handler, or by the function itself, lies deeper. Behind the window
+                        // any call counts that the handler has not made.
+                        let by_handler = || has_frame(registers.rsp, at, |from, into| self.process.read(from, into));
+                        if mine && !seen.returned && (registers.rsp >= self.sp || outside && !by_handler()) {
                             seen.returned = true;
                         }
                         if seen.returned {
@@ -200,7 +203,7 @@ impl Live<'_> {
                 }
                 Event::Quiet => {
                     self.mind_interruption()?;
-                    if seen.returned {
+                    if seen.returned || outside {
                         open(&self.process, self.request())?;
                     }
                     if !seen.returned && self.is_asleep(self.tid) && !self.in_handler(at) {

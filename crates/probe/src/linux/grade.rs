@@ -213,6 +213,11 @@ fn waits_for_lock(diagnosis: &Diagnosis) -> bool {
     })
 }
 
+fn waits_for_semaphore(diagnosis: &Diagnosis) -> bool {
+    let resource = diagnosis.threads.first().and_then(|thread| thread.waits_for.as_ref());
+    resource.is_some_and(|resource| resource.kind == ResourceKind::Semaphore)
+}
+
 fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool) -> Judged {
     let place = match (seen.in_handler, seen.returned) {
         (true, _) => "inside the handler",
@@ -246,7 +251,9 @@ fn of_stuck(seen: Seen, stuck: Stuck, means: Means, woken: impl FnOnce() -> bool
         Some(HangKind::SelfDeadlock) => Ending::SelfDeadlock,
         Some(HangKind::CrossDeadlock) => Ending::CrossDeadlock,
         Some(HangKind::Livelock) => Ending::Livelock,
-        // Behind the window, a lock that was left; or something that will not come.
+        // Behind the window, a lock that was left; or something that will not come. A semaphore may be
+        // either.
+        _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(waits_for_semaphore) => Ending::Hang,
         _ if seen.returned && !seen.in_handler && diagnosis.is_some_and(|diagnosis| !waits_for_lock(diagnosis)) => {
             Ending::LostWakeup
         }

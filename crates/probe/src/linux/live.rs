@@ -83,6 +83,8 @@ pub(crate) struct Live<'a> {
     pub errno: Option<Errno>,
     /// Whether the window sleeps until the signal comes: see [`waits_again`](Self::waits_again).
     pub awaits: bool,
+    /// Whether the program, left alone, comes to sleep in the window without a time limit.
+    pub idles: bool,
     request: &'a Request,
     signal: i32,
     stop: &'a AtomicBool,
@@ -171,7 +173,9 @@ impl<'a> Live<'a> {
             if self.process.is_pending(self.tid, self.signal) {
                 return Ok(Some(0));
             }
-            if begun.elapsed() > OWN {
+            // One that is not there yet can come later only if something is left that sends it.
+            let childless = self.signal == libc::SIGCHLD && self.process.children.is_empty();
+            if childless || begun.elapsed() > OWN {
                 return Ok(None);
             }
             match self.process.wait(QUIET)? {
@@ -315,10 +319,10 @@ impl<'a> Live<'a> {
         procfs::parse_syscall(&text).filter(|_| self.is_asleep(tid))
     }
 
-    /// Whether the thread, whose window has returned and was entered again, sleeps there until the signal
-    /// comes once more: as far as the program goes on by itself.
+    /// Whether the thread, whose window has returned and was entered again, sleeps there until the signal or
+    /// something from outside comes: as far as the program goes on by itself.
     pub(crate) fn waits_again(&self, returned: bool, entries: u32, asleep_in: Option<procfs::Syscall>) -> bool {
-        self.awaits && returned && entries > 0 && asleep_in.is_some_and(is_untimed)
+        (self.awaits || self.idles) && returned && entries > 0 && asleep_in.is_some_and(is_untimed)
     }
 
     /// The code that a signal is about to interrupt, in the thread, which is stopped.

@@ -54,7 +54,7 @@ pub(crate) fn probe(
             match sweep::sweep(request, window, *signal, (&untouched, &pinned.processors), stop, tell) {
                 Ok(report) => found.reports.push(report),
                 Err(Trouble::Uncalled(_)) if request.skips => found.uncalled.push(window.to_string()),
-                Err(Trouble::Usage(why) | Trouble::Inconclusive(why)) if request.skips => {
+                Err(Trouble::Usage(why) | Trouble::Inconclusive(why) | Trouble::Gone(why)) if request.skips => {
                     found.skipped.push((window.to_string(), why));
                 }
                 Err(trouble) => return Err(trouble),

@@ -8,6 +8,7 @@ use sigproof_step::follow;
 use sigproof_step::map::spot;
 use sigproof_step::token::Token;
 
+use super::copy::Woken;
 use super::grade::{Beside, Judged};
 use super::sweep::arrivals;
 use crate::report::{Path, Range};
@@ -23,12 +24,14 @@ pub(crate) struct Point {
     pub undecided: bool,
     /// Whether an earlier pass has a boundary with the same instruction and stack depth, which stands for it.
     pub alike: bool,
+    /// The sleep of a copy that took the signal here, if a second signal has ended it: the program is asked.
+    pub woken: Option<Woken>,
 }
 
 impl Point {
     /// One that is not judged yet.
     pub(crate) fn at(boundary: Boundary) -> Self {
-        Self { boundary, judged: None, undecided: false, alike: false }
+        Self { boundary, judged: None, undecided: false, alike: false, woken: None }
     }
 
     /// The bad ending, if there is one.
@@ -43,6 +46,8 @@ pub(crate) struct Walk {
     pub pass: u64,
     /// Its boundaries. None is added once the arrivals are counted.
     pub points: Vec<Point>,
+    /// The first of them at which there is a signal to be placed.
+    pub from: usize,
     arrivals: OnceCell<Vec<u32>>,
 }
 
@@ -62,7 +67,7 @@ fn in_token(place: &Place) -> Option<String> {
 impl Walk {
     /// Nothing of a pass yet.
     pub(crate) fn of(pass: u64) -> Self {
-        Self { pass, points: Vec::new(), arrivals: OnceCell::new() }
+        Self { pass, points: Vec::new(), from: 0, arrivals: OnceCell::new() }
     }
 
     /// How many arrivals at its instruction each boundary is.

@@ -64,6 +64,8 @@ pub(crate) struct Process {
     pub output: Option<File>,
     threads: BTreeMap<i32, Thread>,
     strangers: BTreeSet<i32>,
+    /// Children that the program has forked and whose end is not known.
+    pub children: BTreeSet<i32>,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
     /// How the first thread goes on after a stop that no caller hears of: freely, or to its next system call.
@@ -137,6 +139,7 @@ impl Process {
             output,
             threads,
             strangers,
+            children: BTreeSet::new(),
             everywhere,
             onwards: libc::PTRACE_CONT,
             stepping: Cell::new(0),
@@ -203,10 +206,12 @@ impl Process {
         }
     }
 
-    /// Waits for the next stop of one thread that makes a step: the quick way.
+    /// Waits for the next stop of a thread that makes a step: the quick way. Of several threads any may tell:
+    /// the end of the first one is withheld until those of the others were waited for.
     pub(crate) fn wait_step(&mut self, tid: i32) -> Result<Event, Trouble> {
         loop {
-            let Some((tid, status)) = wait_for(tid, 0)? else { return Ok(Event::Quiet) };
+            let whose = if self.threads.len() > 1 { -1 } else { tid };
+            let Some((tid, status)) = wait_for(whose, 0)? else { return Ok(Event::Quiet) };
             if let Some(event) = self.heard(tid, status)? {
                 return Ok(event);
             }
@@ -217,6 +222,7 @@ impl Process {
         if !libc::WIFSTOPPED(status) {
             self.threads.remove(&tid);
             self.strangers.remove(&tid);
+            self.children.remove(&tid);
             if tid != self.pid {
                 return Ok(None);
             }
@@ -244,6 +250,11 @@ impl Process {
             return Ok(Some(Event::Exec(tid)));
         }
         if event != 0 {
+            if matches!(event, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK)
+                && let Ok(child) = ptrace::getevent(Pid::from_raw(tid))
+            {
+                self.children.extend(i32::try_from(child));
+            }
             let how = match tid {
                 // A step over a fork is a step still.
                 _ if tid == self.stepping.get() => libc::PTRACE_SINGLESTEP,

@@ -24,6 +24,7 @@ use super::names::{self, Found};
 use super::outcome::Walk;
 use super::stops;
 use super::waits::is_untimed;
+use crate::text::boundaries;
 use crate::{Means, Output, Report, Request, Trouble, WindowName};
 
 mod advance;
@@ -69,10 +70,18 @@ pub(super) struct Sweep<'a> {
     incomplete: bool,
     /// Whether the window sleeps until the signal comes.
     awaits: bool,
+    /// Whether the program, left alone, comes to sleep in the window without a time limit.
+    idles: bool,
     /// Where another thread is brought to.
     meanwhile_at: Option<u64>,
     /// Boundaries at which no other thread came there.
     unmet: usize,
+    /// Boundaries at which a copy told nothing.
+    untold: usize,
+    /// Boundaries before the first one at which the program's own signal could be placed.
+    unplaced: usize,
+    /// Ends of bad ranges that no run of the whole program came to.
+    unconfirmed: usize,
     /// Runs of the program with a signal, each under one schedule.
     runs: usize,
     /// Single steps of other jobs.
@@ -114,8 +123,12 @@ pub(super) fn sweep(
         walks: Vec::new(),
         incomplete: false,
         awaits: false,
+        idles: false,
         meanwhile_at: None,
         unmet: 0,
+        untold: 0,
+        unplaced: 0,
+        unconfirmed: 0,
         runs: 0,
         elsewhere: 0,
         walked: (0, Duration::ZERO),
@@ -126,7 +139,10 @@ pub(super) fn sweep(
     tell(&format!("{window}: the signal outside it"));
     let reference = sweep.reference(live)?;
     // A signal of the program's own does not come where it is wanted.
-    let spoiled = if request.own { None } else { sweep.errno()? };
+    let spoiled = match if request.own { Ok(None) } else { sweep.errno() } {
+        Err(Trouble::Gone(_)) => None,
+        spoiled => spoiled?,
+    };
     let mut walked = (0, Duration::ZERO);
     if let Some(token) = &request.replay {
         sweep.replay(token)?;
@@ -139,10 +155,12 @@ pub(super) fn sweep(
         }
         tell(&format!("{window}: confirming"));
         sweep.confirm()?;
-        sweep.tell_of_threads();
+        sweep.tell_of_limits();
     }
     let label = format!("{}:{}@{}:{}", program(request), signal_name(signal), window, sweep.first);
-    let live = sweep.bring(sweep.first)?;
+    // Places are named in a process of the program; a clean sweep names none.
+    let names_places = sweep.walks.iter().any(|walk| !walk.ranges().is_empty());
+    let live = if names_places { sweep.bring(sweep.first)? } else { None };
     let paths = match &live {
         Some(live) => {
             let places = Symbols::of(live.process.pid.cast_unsigned());
@@ -201,7 +219,10 @@ impl<'a> Sweep<'a> {
             let left = live.leave(self.patience())?;
             let sleeps = !left && !self.request.own && live.sleeps_in(live.tid).is_some_and(is_untimed);
             if !left && !sleeps {
-                self.notes.push("no pass without a signal was followed to its return".to_owned());
+                told.push(format!(
+                    "not seen, since no call returned without a signal within {:?}",
+                    self.request.timeout
+                ));
                 break;
             }
             let signal = if self.request.own { 0 } else { self.signal };
@@ -268,8 +289,11 @@ impl<'a> Sweep<'a> {
                     });
                     let beside = point.judged.as_ref().and_then(|judged| judged.beside);
                     let (schedule, stands) = beside.map_or((0, None), |beside| (beside.number, beside.stands));
-                    if !told && let (Asked::Judged(judged), _) = self.judge_again((number, k), schedule, stands)? {
-                        self.walks[number].points[k].judged = Some(*judged);
+                    if !told {
+                        match self.judge_again((number, k), schedule, stands)?.0 {
+                            Asked::Judged(judged) => self.walks[number].points[k].judged = Some(*judged),
+                            Asked::Undecided | Asked::Unmet => self.unconfirmed += 1,
+                        }
                     }
                     shown.push(self.walks[number].points[k].bad());
                 }
@@ -288,8 +312,27 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// What the reader has to know of the other threads.
-    fn tell_of_threads(&mut self) {
+    /// What the reader has to know of the means, and of the other threads.
+    fn tell_of_limits(&mut self) {
+        if self.untold > 0 {
+            self.notes.push(format!(
+                "at {} a copy slept, took long or waited for a child: the program itself is asked there",
+                boundaries(self.untold)
+            ));
+        }
+        if self.unplaced > 0 {
+            self.notes.push(format!(
+                "at {} no {} had come yet that could be placed",
+                boundaries(self.unplaced),
+                signal_name(self.signal)
+            ));
+        }
+        if self.unconfirmed > 0 {
+            self.notes.push(format!(
+                "{} of bad ranges not met again: the program takes another way in each run",
+                if self.unconfirmed == 1 { "1 end was".to_owned() } else { format!("{} ends were", self.unconfirmed) }
+            ));
+        }
         if let Some(window) = &self.request.meanwhile
             && self.unmet > 0
         {

@@ -65,7 +65,16 @@ impl Process {
 
     /// Whether a signal waits for a thread.
     pub(crate) fn is_pending(&self, tid: i32, signal: i32) -> bool {
-        let status = procfs::thread_status(self.pid.cast_unsigned(), tid.cast_unsigned());
-        status.is_some_and(|status| status.pending & 1 << (signal - 1) != 0)
+        status_shows(self.pid, tid, signal)
     }
+}
+
+/// Whether a signal waits for a process with one thread.
+pub(crate) fn is_pending(pid: i32, signal: i32) -> bool {
+    status_shows(pid, pid, signal)
+}
+
+fn status_shows(pid: i32, tid: i32, signal: i32) -> bool {
+    let status = procfs::thread_status(pid.cast_unsigned(), tid.cast_unsigned());
+    signal > 0 && status.is_some_and(|status| status.pending & 1 << (signal - 1) != 0)
 }

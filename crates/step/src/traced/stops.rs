@@ -60,6 +60,9 @@ pub fn send(pid: i32, tid: i32, signal: i32) -> Result<(), Failed> {
     if sent == 0 || Errno::last() == Errno::ESRCH { Ok(()) } else { Err(refused("tgkill")(Errno::last())) }
 }
 
+/// How long a stop is waited for before the thread is looked at: its sign may have been another thread's.
+const A_WHILE: Duration = Duration::from_millis(1);
+
 /// Stops a thread that runs, or leaves it stopped; whether there is such a thread. What it is about to
 /// receive is delivered to it.
 ///
@@ -73,7 +76,16 @@ pub fn stop(pid: i32, tid: i32) -> Result<bool, Failed> {
         Some(_) => {}
     }
     send(pid, tid, libc::SIGSTOP)?;
-    while let Some((_, status)) = wait_for(tid, 0)? {
+    loop {
+        let Some((_, status)) = wait_for(tid, libc::WNOHANG)? else {
+            // The end of a process's first thread is withheld until those of the others were waited for.
+            let state = procfs::thread_stat(pid.cast_unsigned(), tid.cast_unsigned()).map(|stat| stat.state);
+            if matches!(state, None | Some('Z' | 'X')) {
+                return Ok(false);
+            }
+            await_child_signal(A_WHILE);
+            continue;
+        };
         if !libc::WIFSTOPPED(status) {
             return Ok(false);
         }
@@ -83,7 +95,6 @@ pub fn stop(pid: i32, tid: i32) -> Result<bool, Failed> {
             (signal, _) => resume(libc::PTRACE_CONT, tid, signal)?,
         }
     }
-    Ok(false)
 }
 
 /// The next state change of one process or thread, or of any (-1).

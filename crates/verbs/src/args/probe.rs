@@ -27,7 +27,8 @@ pub struct ProbeArgs {
     /// The thread that takes the signal: main, any, or the name of a thread
     #[arg(long, value_name = "THREAD", default_value = "main", value_parser = thread)]
     pub thread: Thread,
-    /// The first call of the function that is swept, from 0; by default the 20th
+    /// The first call of the function that is swept, from 0; by default the 20th, or an earlier
+    /// one where calls are rare
     #[arg(long, value_name = "CALL")]
     pub from: Option<u64>,
     /// How many calls are swept at most; by default until three in turn add no new boundary

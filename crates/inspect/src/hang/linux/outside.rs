@@ -4,12 +4,13 @@
 //! goes on sleeping: the caller surveys the threads again afterwards, so the child can neither have forked
 //! nor opened anything meanwhile.
 
-use super::procfs::{Mapping, numbers, parse_stat};
+use super::procfs::{Mapping, maps, numbers, parse_stat};
 use super::sleep::Sleep;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::IoSliceMut;
+use std::os::unix::fs::MetadataExt;
 
 /// More descriptors in one poll than are looked into.
 const POLL_LIMIT: u64 = 64;
@@ -23,13 +24,26 @@ pub(super) enum Channel {
     Pipe(String),
     /// An eventfd's number, as `fdinfo` gives it.
     Event(u64),
+    /// Shared memory whose file has no name any more: its device (major, minor) and inode.
+    Memory((u32, u32), u64),
 }
 
 /// Adds to `channels` what could end `sleep`, or returns false if something outside the child could.
 pub(super) fn closed_off(pid: u32, tid: u32, sleep: Sleep, maps: &[Mapping], channels: &mut Vec<Channel>) -> bool {
     match sleep {
         Sleep::Futex { .. } | Sleep::Signal => true,
-        Sleep::SharedFutex { address } => maps.iter().any(|map| (map.start..map.end).contains(&address) && !map.shared),
+        Sleep::SharedFutex { address } => match maps.iter().find(|map| (map.start..map.end).contains(&address)) {
+            Some(map) if !map.shared => true,
+            // Whoever has the name of a file may map it later.
+            Some(map) if map.path.ends_with(" (deleted)") && map.inode != 0 => {
+                let channel = Channel::Memory(map.device, map.inode);
+                if !channels.contains(&channel) {
+                    channels.push(channel);
+                }
+                true
+            }
+            Some(_) | None => false,
+        },
         Sleep::Descriptor { fd } => add_channel(pid, tid, fd, channels),
         Sleep::Poll { address, count } => match polled_descriptors(tid, address, count) {
             Some(descriptors) => descriptors.into_iter().all(|fd| fd < 0 || add_channel(pid, tid, fd, channels)),
@@ -129,5 +143,24 @@ fn holds(other: u32, channels: &[Channel]) -> bool {
     if numbers(&format!("{base}/fd"), &mut descriptors).is_err() {
         return false;
     }
-    descriptors.into_iter().any(|fd| channel(&base, fd).is_some_and(|found| channels.contains(&found)))
+    let of_memory = |channel: &Channel| matches!(channel, Channel::Memory(..));
+    if channels.iter().any(of_memory) && maps(other).iter().any(|map| is_in(map.device, map.inode, channels)) {
+        return true;
+    }
+    descriptors.into_iter().any(|fd| {
+        channel(&base, fd).is_some_and(|found| channels.contains(&found))
+            || channels.iter().any(of_memory) && opens(&format!("{base}/fd/{fd}"), channels)
+    })
+}
+
+fn is_in(device: (u32, u32), inode: u64, channels: &[Channel]) -> bool {
+    channels.contains(&Channel::Memory(device, inode))
+}
+
+/// Whether a descriptor is one of a file of `channels`, which may be mapped through it.
+fn opens(descriptor: &str, channels: &[Channel]) -> bool {
+    fs::metadata(descriptor).is_ok_and(|file| {
+        let device = (libc::major(file.dev()), libc::minor(file.dev()));
+        is_in(device, file.ino(), channels)
+    })
 }

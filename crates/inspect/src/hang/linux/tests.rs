@@ -1,6 +1,6 @@
 //! Parsers, and what two surveys say together. Real processes are watched in `tests/diagnose_*.rs`.
 
-use super::outside::{anyone, closed_off};
+use super::outside::{Channel, anyone, closed_off};
 use super::procfs::*;
 use super::sleep::Sleep;
 use super::survey::{Doing, Survey};
@@ -64,15 +64,19 @@ struct Sleeper(libc::pid_t);
 
 impl Sleeper {
     fn start() -> Self {
+        let word = 0;
+        Self::on(&raw const word, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG)
+    }
+
+    /// The same, on this word, which is 0.
+    fn on(word: *const u32, wait: i32) -> Self {
         // SAFETY: the child of this process with several threads only makes system calls, on its own copy of
-        // the word.
+        // the word or on shared memory.
         let pid = unsafe {
-            let word = 0_u32;
             let pid = libc::fork();
             if pid == 0 {
                 loop {
-                    let wait = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-                    libc::syscall(libc::SYS_futex, &raw const word, wait, 0, 0_usize);
+                    libc::syscall(libc::SYS_futex, word, wait, 0, 0_usize);
                 }
             }
             pid
@@ -124,18 +128,46 @@ fn a_pending_signal_keeps_the_watch_from_its_verdict() {
 fn maps_tell_shared_from_private() {
     let text = "7f00-7f10 rw-s 00000000 00:01 1030   /dev/zero (deleted)\n\
                 8000-9000 r-xp 00001000 fe:02 77     /usr/lib/a b.so\n\
-                9000-a000 rw-p 00000000 00:00 0 \n";
+                9000-a000 rw-p 00000000 00:00 0 \n\
+                a000-b000 rw-s 00000000 fe:02 78     /dev/shm/named\n";
     let maps = parse_maps(text);
-    assert_eq!(maps.len(), 3);
+    assert_eq!(maps.len(), 4);
     assert!(maps[0].shared && !maps[0].executable && maps[0].path == "/dev/zero (deleted)");
     assert!(!maps[1].shared && maps[1].executable && maps[1].path == "/usr/lib/a b.so");
     assert_eq!((maps[1].offset, maps[1].device, maps[1].inode), (0x1000, (0xfe, 2), 77));
     assert_eq!((maps[2].start, maps[2].end, maps[2].inode), (0x9000, 0xa000, 0));
     let mut channels = Vec::new();
     let mut closed = |address| closed_off(1, 1, Sleep::SharedFutex { address }, &maps, &mut channels);
-    assert!(!closed(0x7f04), "another process may have it");
+    assert!(!closed(0xa004), "another process may map the file that has a name");
+    assert!(closed(0x7f04), "only who has it already");
     assert!(closed(0x9004));
     assert!(!closed(0x1), "not mapped");
+    assert_eq!(channels, [Channel::Memory((0, 1), 1030)]);
+}
+
+/// A wait on memory that this process has as well is no verdict; once only the child has it, it is.
+#[test]
+fn shared_memory_counts_while_another_process_has_it() {
+    // SAFETY: a new mapping; the child keeps its own when this process gives it up.
+    let sleeper = unsafe {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let page = libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        assert!(page != libc::MAP_FAILED, "{}", io::Error::last_os_error());
+        let sleeper = Sleeper::on(page.cast(), libc::FUTEX_WAIT);
+        let mut watch = sleeper.watch();
+        for _ in 0..50 {
+            let look = watch.look(0, true);
+            assert!(matches!(look, Look::Running), "{look:?}");
+            std::thread::yield_now();
+        }
+        libc::munmap(page, 4096);
+        sleeper
+    };
+    // A child that another test has forked meanwhile may have it too, until that test ends.
+    let mut watch = sleeper.watch();
+    while watch.look(0, true) != Look::Stuck(Stuck::AllAsleep) {
+        std::thread::yield_now();
+    }
 }
 
 fn survey(threads: &[(u32, Doing, u64, u64)]) -> Survey {

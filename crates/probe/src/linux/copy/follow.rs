@@ -7,12 +7,12 @@ use sigproof_inspect::hang::{SPIN_CPU, Stuck, procfs};
 use sigproof_step::copy::{Looks, Stop};
 use sigproof_step::traced::stops::{is_own_trap, send};
 
-use super::{Copy, ENTRY, RETURN, Told};
+use super::{Copy, ENTRY, RETURN, Told, Woken};
 use crate::Trouble;
 use crate::linux::cpu;
 use crate::linux::follow::{End, FURTHER, Seen, has_frame};
 use crate::linux::live::Live;
-use crate::linux::waits::{has_pending, is_untimed};
+use crate::linux::waits::{has_pending, is_pending, is_untimed};
 
 impl Copy {
     /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
@@ -28,7 +28,8 @@ impl Copy {
         self.set_break(RETURN, (!live.same_site || live.request().open.is_some()).then_some(live.ret))?;
         self.copy.go(signal)?;
         let mut entries = 0;
-        let (mut looks, mut again) = (Looks::default(), false);
+        // The sleep to which a second signal was sent.
+        let (mut looks, mut again) = (Looks::default(), None);
         let patience = (pace * 20).max(Duration::from_millis(20));
         let begun = Instant::now();
         let (mut used, mut forked) = (None, false);
@@ -36,9 +37,11 @@ impl Copy {
         let mut patient = false;
         loop {
             match self.copy.wait(patient)? {
-                // The second signal has ended the sleep, one way or another.
-                Stop::Ended(_) if again => return Ok(Told::Sleeps),
                 Stop::Ended(status) => {
+                    // The second signal has ended the sleep, one way or another.
+                    if let Some(call) = again {
+                        return Ok(Told::Woken(Woken { call, end: Some(status) }));
+                    }
                     seen.end = End::Ended(status);
                     return Ok(Told::Seen(Box::new(seen)));
                 }
@@ -82,24 +85,26 @@ impl Copy {
                     let stopped_by_us = self.first.is_some() && registers.rip == entry + 1;
                     if registers.rip == live.ret && registers.rsp > live.sp && !seen.returned {
                         seen.returned = true;
-                        if again {
+                        if let Some(call) = again {
                             // The second signal has. Whether the first one was lost, the program tells.
-                            return Ok(Told::Sleeps);
+                            return Ok(Told::Woken(Woken { call, end: None }));
                         }
                         self.set_break(RETURN, None)?;
                     } else if registers.rip == entry || stopped_by_us {
                         if !seen.returned && registers.rsp >= live.sp {
                             seen.returned = true;
                         }
-                        if again && seen.returned {
-                            return Ok(Told::Sleeps);
+                        if let Some(call) = again.filter(|_| seen.returned) {
+                            return Ok(Told::Woken(Woken { call, end: None }));
                         }
                         entries += u32::from(seen.returned);
                         if entries > FURTHER {
                             seen.end = End::Passed;
-                            seen.pending = has_pending(self.copy.pid);
+                            let any = has_pending(self.copy.pid);
+                            // The signal that opens the window may wait as well.
+                            seen.pending = any && (live.request().open.is_none() || is_pending(self.copy.pid, signal));
                             seen.opened = live.descriptors.since(self.copy.pid);
-                            self.copy.has_none_pending = !seen.pending;
+                            self.copy.has_none_pending = !any;
                             self.copy.unsure = false;
                             return Ok(Told::Seen(Box::new(seen)));
                         }
@@ -137,13 +142,15 @@ impl Copy {
                         return Ok(Told::Seen(Box::new(seen)));
                     }
                     // The program itself is not alone with what it waits for.
-                    if (!seen.returned || signal == 0) && looks.asleep(2).is_some_and(is_untimed) {
-                        if signal == 0 || again {
+                    if (!seen.returned || signal == 0)
+                        && let Some(call) = looks.asleep(2).filter(|call| is_untimed(*call))
+                    {
+                        if signal == 0 || again.is_some() {
                             // A second signal has not ended the sleep, which is not about signals then.
                             seen.end = End::Returned;
-                            return Ok(if again { Told::Seen(Box::new(seen)) } else { Told::Sleeps });
+                            return Ok(if again.is_some() { Told::Seen(Box::new(seen)) } else { Told::Sleeps });
                         }
-                        again = true;
+                        again = Some(call);
                         self.copy.dirty = true;
                         (looks, patient) = (Looks::default(), false);
                         send(self.copy.pid, self.copy.pid, signal)?;

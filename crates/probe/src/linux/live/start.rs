@@ -43,16 +43,17 @@ pub(crate) enum Arrival<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// Starts the program and brings it to pass 0.
+    /// Starts the program and brings it to pass 0, if it comes there in time.
     pub(crate) fn start(
         request: &'a Request,
         window: &WindowName,
         signal: i32,
+        deadline: Instant,
         stop: &'a AtomicBool,
     ) -> Result<Arrival<'a>, Trouble> {
         let mut process = Process::start(request, request.expect_output != Output::Any)?;
         let pid = process.pid;
-        let deadline = Instant::now() + if request.skips { request.time.min(SOON) } else { request.time };
+        let deadline = if request.skips { deadline.min(Instant::now() + SOON) } else { deadline };
         let (mut function, mut nearest, mut called, mut handled) = (None, Vec::new(), None, 0);
         let mut has_library = window.library.is_none();
         let mut became_another = false;
@@ -132,6 +133,7 @@ impl<'a> Live<'a> {
                                 catches_traps,
                                 errno: None,
                                 awaits: false,
+                                idles: false,
                                 request,
                                 signal,
                                 stop,

@@ -1,24 +1,33 @@
 //! The way to a pass, and why there is none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Sweep;
 use crate::Trouble;
 use crate::linux::before::{signal_name, text};
 use crate::linux::live::{Arrival, Live};
-use crate::linux::waits::Action;
+use crate::linux::waits::{Action, is_untimed};
+
+/// How long the passes may take that go by before the first one is swept.
+const SETTLING: Duration = Duration::from_millis(250);
 
 /// Starts of a program that gets signals of its own, of which one has to come to the pass.
 const OWN_TRIES: u32 = 8;
 
 impl<'a> Sweep<'a> {
+    /// Until when a start is waited for: what is left of `--time`, and when that is over as long as a pass
+    /// may take.
+    fn until(&self) -> Instant {
+        self.deadline.max(Instant::now() + self.request.timeout)
+    }
+
     pub(super) fn start(&mut self) -> Result<Arrival<'a>, Trouble> {
         self.starts += 1;
-        let mut arrival = Live::start(self.request, self.window, self.signal, self.stop)?;
+        let mut arrival = Live::start(self.request, self.window, self.signal, self.until(), self.stop)?;
         if let Arrival::At(live) = &mut arrival {
             // A stop where SIGTRAP is blocked makes the kernel reset the program's handler of it.
             live.errno = self.errno_at.filter(|_| !live.catches_traps);
-            live.awaits = self.awaits;
+            (live.awaits, live.idles) = (self.awaits, self.idles);
         }
         Ok(arrival)
     }
@@ -39,27 +48,36 @@ impl<'a> Sweep<'a> {
         }
         let mut live = live;
         let begun = Instant::now();
-        if live.go_to_pass(self.first, self.deadline)? {
-            let passes = u32::try_from(self.first.max(1)).unwrap_or(u32::MAX);
-            self.pace = self.pace.max(begun.elapsed() / passes).min(self.request.timeout);
+        let mut comes = true;
+        // Each start of the program takes this way again.
+        while comes && live.pass < self.first && (self.request.from.is_some() || begun.elapsed() < SETTLING) {
+            comes = live.go_to_pass(live.pass + 1, self.deadline)?;
+        }
+        let passes = u32::try_from(live.pass.max(1)).unwrap_or(u32::MAX);
+        self.pace = self.pace.max(begun.elapsed() / passes).min(self.request.timeout);
+        if live.pass == self.first && comes {
             return Ok(live);
         }
+        let calls = match live.pass + 1 {
+            1 => "once".to_owned(),
+            2 => "twice".to_owned(),
+            calls => format!("{calls} times"),
+        };
         if self.request.from.is_some() {
             return Err(Trouble::Inconclusive(format!(
-                "{} is called {} times with a handler of {} installed; --from asks for a later call",
+                "{} is called {calls} with a handler of {} installed; --from asks for a later call",
                 self.window,
-                live.pass + 1,
                 signal_name(self.signal)
             )));
         }
-        // Few passes: the middle one.
+        // Few passes, or slow ones: the middle one.
         self.first = live.pass / 2;
-        self.pace = self.pace.max(begun.elapsed() / (live.pass as u32 + 1)).min(self.request.timeout);
-        self.notes.push(format!(
-            "the function is called {} times only; call {} is swept first",
-            live.pass + 1,
-            self.first
-        ));
+        self.idles = !comes && live.sleeps_in(live.tid).is_some_and(is_untimed);
+        self.notes.push(match comes {
+            true => format!("the function is called about every {:.0?}; call {} is swept first", self.pace, self.first),
+            false if self.first == 0 => format!("the function is called {calls} only; its first call is swept"),
+            false => format!("the function is called {calls} only; call {} is swept first", self.first),
+        });
         drop(live);
         let first = self.first;
         self.bring(first)?.ok_or_else(|| {
@@ -119,11 +137,14 @@ impl<'a> Sweep<'a> {
     pub(super) fn bring(&mut self, pass: u64) -> Result<Option<Box<Live<'a>>>, Trouble> {
         if !self.request.own {
             let Arrival::At(mut live) = self.start()? else { return Ok(None) };
-            let deadline = Instant::now() + self.request.time;
+            let deadline = self.until();
             return Ok(live.go_to_pass(pass, deadline)?.then_some(live));
         }
         // Its own signal may come in the wrong moment on the way, too.
-        for _ in 0..OWN_TRIES {
+        for number in 0..OWN_TRIES {
+            if number > 0 && Instant::now() > self.deadline {
+                break;
+            }
             if let Arrival::At(mut live) = self.start()?
                 && live.go_to_pass(pass, Instant::now() + self.request.timeout)?
             {

@@ -35,8 +35,13 @@ impl Sweep<'_> {
             return Ok(None);
         }
         live.process.step(live.tid, self.signal)?;
-        if live.process.wait_step(live.tid)? != Event::Trap(live.tid) {
-            return Ok(None);
+        loop {
+            match live.process.wait_step(live.tid)? {
+                Event::Trap(tid) if tid == live.tid => break,
+                Event::Trap(tid) => live.process.go(tid, 0)?,
+                Event::Signal(tid, signal) if tid != live.tid => live.process.go(tid, signal)?,
+                Event::Signal(..) | Event::Ended(_) | Event::Exec(_) | Event::Quiet => return Ok(None),
+            }
         }
         // Where the signal is blocked, the step is one of the program itself.
         let handler = cpu::registers(live.tid)?;
@@ -52,7 +57,14 @@ impl Sweep<'_> {
         let after = |live: &Live<'_>, now: &Registers| {
             errno.after(now, (&at, MARK), |from, into| live.process.read(from, into))
         };
-        let returned = comes_to(&mut live, |live, now| now.rip == back && after(live, now).is_some())?;
+        // A handler that leaves by a jump never comes there: the function is called again from above its
+        // frame.
+        let entry = live.function.entry;
+        let returned = comes_to(&mut live, |live, now| match now.rip {
+            rip if rip == back && after(live, now).is_some() => Way::There,
+            rip if rip == entry && now.rsp > handler.rsp => Way::Never,
+            _ => Way::On,
+        })?;
         let left = returned.and_then(|now| after(&live, &now)).map(|spoiled| spoiled.after);
         Ok(left.filter(|left| *left != MARK))
     }
@@ -80,27 +92,37 @@ fn call(live: &mut Live<'_>, entry: u64) -> Result<Option<u64>, Trouble> {
     cpu::set_registers(live.tid, libc::user_regs_struct { rip: entry, rsp: sp, orig_rax: u64::MAX, ..before })?;
     live.process.set_break(live.tid, BACK, Some(before.rip))?;
     live.process.go(live.tid, 0)?;
-    let Some(after) = comes_to(live, |_, now| (now.rip, now.rsp) == (before.rip, sp + 8))? else { return Ok(None) };
+    let is_back = |now: &Registers| (now.rip, now.rsp) == (before.rip, sp + 8);
+    let Some(after) = comes_to(live, |_, now| if is_back(now) { Way::There } else { Way::On })? else {
+        return Ok(None);
+    };
     live.process.set_break(live.tid, BACK, None)?;
     cpu::set_registers(live.tid, before)?;
     Ok(Some(after.rax))
 }
 
+/// What a stop on the way to a place says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    There,
+    On,
+    /// The thread does not come there any more.
+    Never,
+}
+
 /// Waits until the thread is there; its registers then. `None`: it does not come there.
-fn comes_to(
-    live: &mut Live<'_>,
-    is_there: impl Fn(&Live<'_>, &Registers) -> bool,
-) -> Result<Option<Registers>, Trouble> {
+fn comes_to(live: &mut Live<'_>, way: impl Fn(&Live<'_>, &Registers) -> Way) -> Result<Option<Registers>, Trouble> {
     let deadline = Instant::now() + live.request().timeout;
     loop {
         live.mind_interruption()?;
         match live.process.wait(Duration::from_micros(500))? {
             Event::Trap(tid) if tid == live.tid => {
                 let registers = cpu::registers(tid)?;
-                if is_there(live, &registers) {
-                    return Ok(Some(registers));
+                match way(live, &registers) {
+                    Way::There => return Ok(Some(registers)),
+                    Way::Never => return Ok(None),
+                    Way::On => live.process.go(tid, 0)?,
                 }
-                live.process.go(tid, 0)?;
             }
             Event::Trap(tid) => live.process.go(tid, 0)?,
             Event::Signal(tid, signal) => live.process.go(tid, signal)?,

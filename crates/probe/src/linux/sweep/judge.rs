@@ -7,8 +7,9 @@ use super::advance::{Advanced, advance, advance_by_steps};
 use super::share::Share;
 use crate::linux::follow::End;
 use crate::linux::grade::{Beside, Judged, grade};
-use crate::linux::live::{Arranged, Brought, Live, OtherAt, Schedule};
+use crate::linux::live::{Arranged, Brought, Live, OtherAt, Schedule, Stepped};
 use crate::linux::names::{self, Found};
+use crate::linux::outcome::Point;
 use crate::{Ending, Engine, Means, Trouble, WindowName};
 
 /// How the program is asked about a boundary.
@@ -47,12 +48,25 @@ pub(super) const REPEATS: u32 = 8;
 /// The first of them bring another thread to the place where it stood, each at a later arrival there.
 const ARRIVALS: u32 = 4;
 
+/// Passes in which a signal of the program's own is looked for.
+const OWN_PASSES: u32 = 8;
+
 /// Passes that may take another path before a boundary is given up.
 const TRIES: u32 = 3;
 
 impl<'a> Sweep<'a> {
     /// What copies could not judge: by the program itself.
     pub(super) fn rest(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        self.by_ends(tell)?;
+        for number in 0..if self.request.own { self.walks.len() } else { 0 } {
+            let first = match self.first_own(number) {
+                Err(Trouble::Gone(_)) => None,
+                first => first?,
+            };
+            let walk = &mut self.walks[number];
+            (walk.pass, walk.from) = first.unwrap_or((walk.pass, walk.points.len()));
+            self.unplaced += walk.from;
+        }
         if self.request.jobs < 2 {
             return self.rest_of(Share::ALL, tell);
         }
@@ -63,10 +77,84 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
+    /// Neighbours at which copies slept alike and a second signal ended the sleep alike: the program is asked
+    /// at the first and the last. If it loses the wake-up at both, it does so at those between.
+    fn by_ends(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        for number in 0..self.walks.len() {
+            let open = |point: &Point| point.woken.filter(|_| point.judged.is_none() && !point.alike);
+            let mut start = 0;
+            let mut runs = Vec::new();
+            for run in self.walks[number].points.chunk_by(|one, other| open(one) == open(other)) {
+                if open(&run[0]).is_some() && run.len() > 2 {
+                    runs.push((start, start + run.len() - 1));
+                }
+                start += run.len();
+            }
+            for (first, last) in runs {
+                for k in [first, last] {
+                    if Instant::now() > self.deadline {
+                        return Ok(());
+                    }
+                    tell(&format!("{}: {} boundaries judged", self.window, self.judged()));
+                    let judged = self.judge_again((number, k), 0, None)?.0.judged();
+                    let point = &mut self.walks[number].points[k];
+                    point.undecided = judged.is_none();
+                    point.judged = judged;
+                }
+                let points = &mut self.walks[number].points[first..=last];
+                let [one, between @ .., other] = points else { continue };
+                let lost = one.judged.as_ref().filter(|judged| judged.ending == Ending::LostWakeup);
+                if let Some(lost) = lost
+                    && other.bad() == Some(Ending::LostWakeup)
+                {
+                    for point in between.iter_mut() {
+                        point.judged = Some(Judged { means: Means::Copy, answer: None, ..lost.clone() });
+                    }
+                    *self.engines.entry(Means::Copy).or_default() += between.len();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the first signal of the program's own may be placed, by one run that waits for it at each
+    /// boundary of a pass, and of further passes on the same path while there is none: the pass and the
+    /// boundary.
+    fn first_own(&mut self, number: usize) -> Result<Option<(u64, usize)>, Trouble> {
+        let Some(mut live) = self.bring(self.walks[number].pass)? else { return Ok(None) };
+        let points = &self.walks[number].points;
+        let mut another_path = None;
+        for _ in 0..OWN_PASSES {
+            for (k, point) in points.iter().enumerate() {
+                if live.place()?.is_none_or(|place| place != point.boundary) {
+                    another_path.get_or_insert((live.pass, k));
+                    break;
+                }
+                if Instant::now() > self.deadline {
+                    return Ok(None);
+                }
+                if live.own_signal()?.is_some() {
+                    return Ok(Some((live.pass, k)));
+                }
+                match live.step()? {
+                    Stepped::Next => {}
+                    Stepped::Asleep => return Ok(Some((live.pass, k + 1))),
+                    Stepped::Gone => return Ok(another_path),
+                }
+            }
+            live.release_held()?;
+            live.process.go(live.tid, 0)?;
+            if !live.next_entry(self.patience())? {
+                break;
+            }
+        }
+        Ok(another_path)
+    }
+
     fn rest_of(&mut self, share: Share, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
         let mut live: Option<Box<Live<'a>>> = None;
         for number in 0..self.walks.len() {
-            for k in 0..self.walks[number].points.len() {
+            for k in self.walks[number].from..self.walks[number].points.len() {
                 let point = &self.walks[number].points[k];
                 if point.judged.is_some() || point.alike || !share.has(k) {
                     continue;
@@ -114,6 +202,18 @@ impl<'a> Sweep<'a> {
         live: Option<Box<Live<'a>>>,
         number: usize,
         k: usize,
+        how: How,
+    ) -> Result<(Asked, Option<Box<Live<'a>>>), Trouble> {
+        match self.judge_in_pass(live, (number, k), how) {
+            Err(Trouble::Gone(_)) => Ok((Asked::Undecided, None)),
+            asked => asked,
+        }
+    }
+
+    fn judge_in_pass(
+        &mut self,
+        live: Option<Box<Live<'a>>>,
+        (number, k): (usize, usize),
         how: How,
     ) -> Result<(Asked, Option<Box<Live<'a>>>), Trouble> {
         let target = self.walks[number].points[k].boundary;

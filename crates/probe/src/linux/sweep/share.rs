@@ -14,7 +14,7 @@ use std::thread;
 use super::{Sweep, stops};
 use crate::Trouble;
 use crate::linux::Pinned;
-use crate::linux::outcome::Walk;
+use crate::linux::outcome::{Point, Walk};
 
 /// Boundaries that one job judges in a row, so that a copy serves several.
 const CHUNK: usize = 32;
@@ -47,6 +47,8 @@ impl<'a> Sweep<'a> {
             walks: Vec::new(),
             incomplete: false,
             unmet: 0,
+            untold: 0,
+            unplaced: 0,
             runs: 0,
             walked: Default::default(),
             elsewhere: 0,
@@ -103,6 +105,7 @@ impl<'a> Sweep<'a> {
         self.starts += job.starts;
         self.elsewhere += job.elsewhere;
         self.incomplete |= job.incomplete;
+        self.untold += job.untold;
         (self.unmet, self.runs) = (self.unmet + job.unmet, self.runs + job.runs);
         self.walked = (self.walked.0 + job.walked.0, self.walked.1.max(job.walked.1));
         self.notes.extend(job.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>());
@@ -114,7 +117,7 @@ impl<'a> Sweep<'a> {
             let Some(ours) = self.walks.iter_mut().find(same) else { continue };
             for (own, other) in ours.points.iter_mut().zip(theirs.points) {
                 if own.judged.is_none() && !own.undecided {
-                    *own = other;
+                    *own = Point { woken: own.woken.or(other.woken), ..other };
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::linux::follow::End;
 use crate::linux::grade::grade;
 use crate::linux::live::{ENTRY, LONGEST, Live, Stepped};
 use crate::linux::outcome::{Point, Walk};
+use crate::linux::waits::is_untimed;
 use crate::{Ending, Engine, Means, Output, Trouble};
 
 /// Passes in turn that have to add no new boundary before no more are swept.
@@ -81,7 +82,7 @@ impl<'a> Sweep<'a> {
             let second = copy.follow(live, self.signal, self.pace)?;
             let end = |told: &Told| match told {
                 Told::Seen(seen) => Some(seen.end.clone()),
-                Told::Sleeps | Told::Nothing => None,
+                Told::Sleeps | Told::Woken(_) | Told::Nothing => None,
             };
             if end(&first) != end(&second) {
                 self.notes.push(
@@ -172,7 +173,11 @@ impl<'a> Sweep<'a> {
         }
         // Breakpoints make each step dearer.
         live.process.set_break(live.tid, ENTRY, None)?;
-        let whole = self.walk_held(live, (copies, share), &mut slot, known, walk, tell);
+        let whole = match self.walk_held(live, (copies, share), &mut slot, known, walk, tell) {
+            // Another thread has ended the program.
+            Err(Trouble::Gone(_)) => return Ok(false),
+            whole => whole,
+        };
         live.process.set_break(live.tid, ENTRY, Some(live.function.entry))?;
         live.process.release_others()?;
         whole
@@ -227,11 +232,14 @@ impl<'a> Sweep<'a> {
                 Stepped::Asleep => {
                     walk.points.push(Point::at(Boundary { asleep: true, ..boundary }));
                     live.process.release_others()?;
-                    if self.awaits {
-                        self.notes.push(
-                            "the window sleeps until the signal comes: what comes behind that sleep is not judged"
-                                .to_owned(),
-                        );
+                    // A later call in which the program slept when it was left alone.
+                    let idles =
+                        self.idles && live.pass > self.first && live.sleeps_in(live.tid).is_some_and(is_untimed);
+                    if self.awaits || idles {
+                        let what = if idles { "something from outside" } else { "the signal" };
+                        self.notes.push(format!(
+                            "the window sleeps until {what} comes: what comes behind that sleep is not judged"
+                        ));
                         known.extend(own);
                         return Ok(false);
                     }
@@ -278,8 +286,10 @@ impl<'a> Sweep<'a> {
             Some(copy) => copy,
             None => slot.insert(Copy::fork(live, true)?),
         };
-        if let Told::Seen(seen) = copy.follow(live, self.signal, self.pace)? {
-            point.judged = grade(*seen, &self.meant, means, || false);
+        match copy.follow(live, self.signal, self.pace)? {
+            Told::Seen(seen) => point.judged = grade(*seen, &self.meant, means, || false),
+            Told::Woken(woken) => point.woken = Some(woken),
+            Told::Sleeps | Told::Nothing => self.untold += 1,
         }
         // Where a bad range begins or changes, what is left of earlier uses is not to be taken for it.
         if means == Means::Undo && point.bad().is_some() && point.bad() != before {
