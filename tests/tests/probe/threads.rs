@@ -80,7 +80,7 @@ fn of_another_number(token: &str) -> String {
 
 fn schedule() {
     // 56 instructions after its sleep the other thread is before the first lock, with the second one taken.
-    let (ran, report) = brisk(&["--schedule", "14"], "broken");
+    let (ran, report) = brisk(&["--schedule", "14", "--time", "150s"], "broken");
     is_cross_deadlock(&ran, &report);
     let range = &report["sweeps"][0]["paths"][0]["ranges"][0];
     let detail = range["detail"].as_str().expect("a detail");
@@ -92,6 +92,6 @@ fn schedule() {
         let (ran, report) = brisk(&["--replay", &other], "broken");
         assert_eq!((ran.code, counts(&report)), (Some(1), (1, 1)), "{other}: {ran:#?}");
     }
-    let (ran, _) = brisk(&["--schedule", "3"], "fixed");
+    let (ran, _) = brisk(&["--schedule", "3", "--time", "150s"], "fixed");
     assert_eq!(ran.code, Some(0), "{ran:#?}");
 }
