@@ -21,7 +21,7 @@ pub struct TestArgs {
     #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = target())]
     pub reports: Vec<Target>,
     /// Build all that the tests need, and run nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["cargo_test", "reports"])]
     pub no_run: bool,
     /// Arguments for `cargo test`, after `--`
     #[arg(last = true, value_name = "CARGO-TEST-ARGS")]

@@ -154,6 +154,10 @@ fn shared_memory_counts_while_another_process_has_it() {
         let page = libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
         assert!(page != libc::MAP_FAILED, "{}", io::Error::last_os_error());
         let sleeper = Sleeper::on(page.cast(), libc::FUTEX_WAIT);
+        let pid = sleeper.0.cast_unsigned();
+        while thread_stat(pid, pid).is_none_or(|stat| stat.state != 'S') {
+            std::thread::yield_now();
+        }
         let mut watch = sleeper.watch();
         for _ in 0..50 {
             let look = watch.look(0, true);

@@ -65,7 +65,8 @@ impl<'a> Sweep<'a> {
             };
             let walk = &mut self.walks[number];
             (walk.pass, walk.from) = first.unwrap_or((walk.pass, walk.points.len()));
-            self.unplaced += walk.from;
+            // Where `--time` was over, nothing is known of them.
+            self.unplaced += if self.incomplete { 0 } else { walk.from };
         }
         if self.request.jobs < 2 {
             return self.rest_of(Share::ALL, tell);
@@ -131,6 +132,7 @@ impl<'a> Sweep<'a> {
                     break;
                 }
                 if Instant::now() > self.deadline {
+                    self.incomplete = true;
                     return Ok(None);
                 }
                 if live.own_signal()?.is_some() {
