@@ -164,6 +164,9 @@ pub struct Counts {
     /// Which a sweep that ended early left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_visited: Option<usize>,
+    /// How often the path was recorded anew, since the target no longer took it; no number of boundaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_anew: Option<usize>,
     /// Wall time of one execution, in microseconds: the mean.
     pub microseconds_per_execution: f64,
 }

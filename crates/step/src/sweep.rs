@@ -2,7 +2,8 @@
 //!
 //! 1. The engine records the path until two recordings agree.
 //! 2. The engine delivers a signal at each boundary, each in an execution of its own. An execution that takes
-//!    another path is repeated and counted.
+//!    another path is repeated and counted. If no repetition reaches the boundary, the path is recorded once
+//!    more: the target may take another path by now (`anew`).
 //!    By [`Kind::Undo`], copies of one child do that where they can, and both ends of each run of one outcome
 //!    are confirmed by an execution of their own (`confirm`).
 //! 3. Of a handler that lets signals in, the same is done with a second signal, at each boundary of the
@@ -28,6 +29,7 @@ use sigproof_inspect::diagnose::Symbols;
 use sigproof_report::seen::{HandlerCost, Undone};
 use sigproof_report::{Finding, Outcome, Run};
 
+mod anew;
 mod confirm;
 mod measure;
 mod verdict;
@@ -103,6 +105,8 @@ pub struct Seen {
     pub restless: Option<String>,
     /// What copies have judged, if there were any.
     pub undo: Option<Undone>,
+    /// How often the path was recorded anew, since the target no longer took it.
+    pub recorded_anew: usize,
     /// Executions, those of copies included.
     pub executions: u64,
     /// Seconds that they took.
@@ -205,7 +209,7 @@ fn look_by(
     observer: &dyn Observer,
 ) -> Result<Seen, Trouble> {
     let mut sweeper = Sweeper::new(engine);
-    let (path, without) = sweeper.record()?;
+    let (mut path, without) = sweeper.record()?;
     if path.is_empty() {
         return Err(Trouble::Astray("the engine recorded a path without a boundary".to_owned()));
     }
@@ -218,7 +222,8 @@ fn look_by(
     }
     let mut copied = sweeper.by_copies(copies, &path, observer)?;
     let mut judged = Vec::with_capacity(path.len());
-    for at in 0..path.len() {
+    while judged.len() < path.len() {
+        let at = judged.len();
         let by_copy = copied.get_mut(at).and_then(Option::take);
         judged.push(match by_copy {
             Some(judged) => judged,
@@ -227,6 +232,9 @@ fn look_by(
         observer.boundary(at + 1, path.len());
         if sweeper.patience_is_over() {
             break;
+        }
+        if judged[at].outcome.is_none() {
+            sweeper.record_anew(&mut path, &mut judged)?;
         }
     }
     sweeper.confirm(&path, &mut judged)?;

@@ -28,6 +28,7 @@ pub(super) fn judge(run: &mut Run, subject: &dyn Subject, kind: Kind, seen: &See
         retries: judged.iter().chain(nested.clone()).map(|judged| judged.retries).sum(),
         nested: nested.filter(|judged| judged.outcome.is_some()).count(),
         without_signal: seen.without,
+        recorded_anew: (seen.recorded_anew > 0).then_some(seen.recorded_anew),
         not_visited: (unvisited > 0).then_some(unvisited),
         microseconds_per_execution: (per_execution * 10.0).round() / 10.0,
     };
