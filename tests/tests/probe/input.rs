@@ -11,6 +11,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("wrong_usage", usage),
     ("nobody_calls_it", uncalled),
     ("no_handler_is_installed", no_handler),
+    ("a_program_that_fails_by_itself", fails),
     ("a_program_that_hangs_by_itself", hangs),
     ("a_program_without_an_end", endless),
     ("a_program_that_becomes_another", execs),
@@ -60,6 +61,19 @@ fn no_handler() {
     says(&ran, 4, "it handles SIGUSR1");
     let script = format!("trap '' USR2; exec '{path}' mutex");
     says(&probe("USR2", "book", &["sh", "-c", &script]), 4, "it is ignored");
+}
+
+/// Why is what it wrote last, to its standard error or where output is compared.
+fn fails() {
+    let command = ["sh", "-c", "echo first >&2; echo 'no folder \"x\"' >&2; exit 3"];
+    let told = "exit status 3; the last line that it wrote: \"no folder \"x\"\"";
+    says(&probe("USR1", "getservbyport", &command), 3, told);
+    let compared =
+        [&["probe", "--signal", "USR1", "--at", "getservbyport", "--expect-output", "same", "--"], &command[..]];
+    says(&run(&compared.concat()), 3, told);
+    // Nothing is told of a program that does well.
+    let well = probe("USR1", "getservbyport", &["sh", "-c", "echo a warning >&2"]);
+    says(&well, 3, "it ended (exit status 0)");
 }
 
 fn hangs() {

@@ -9,8 +9,9 @@ use sigproof_inspect::hang::{Look, Watch};
 use sigproof_inspect::rules::signals;
 use sigproof_shim::native::atomic::{AtomicBool, Ordering};
 
-use super::process::{Event, OUTPUT, Process};
-use crate::{Output, Request, Trouble};
+use super::process::{Event, Process};
+use super::written::{OUTPUT, Wanted};
+use crate::{Output, Request, Trouble, refused};
 
 /// How long an untouched run is looked at.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -22,6 +23,8 @@ pub(crate) struct Untouched {
     pub end: Option<ExitStatus>,
     /// What it wrote, if that is compared.
     pub output: Vec<u8>,
+    /// The last line that it wrote, if it failed.
+    pub last_line: Option<String>,
     /// What the two runs do not have in common.
     pub differs: Option<String>,
 }
@@ -30,7 +33,7 @@ impl Untouched {
     /// In words.
     pub(crate) fn text(&self) -> String {
         let end = match self.end {
-            Some(status) => text(status),
+            Some(status) => failed(status, self.last_line.as_deref()),
             None => format!("it was still running after {LONGEST:?}, so its end is not compared"),
         };
         match &self.differs {
@@ -47,6 +50,12 @@ pub(crate) fn text(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("killed by {}", signal_name(signal)),
         _ => "ended".to_owned(),
     }
+}
+
+/// How a process ended, and the last line that it wrote.
+pub(crate) fn failed(status: ExitStatus, last_line: Option<&str>) -> String {
+    let end = text(status);
+    last_line.map_or_else(|| end.clone(), |line| format!("{end}; the last line that it wrote: \"{line}\""))
 }
 
 /// `SIGTERM`.
@@ -79,7 +88,7 @@ pub(crate) fn untouched(
 
 fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
     let compares = request.expect_output != Output::Any;
-    let mut process = Process::start(request, compares)?;
+    let mut process = Process::start(request, if compares { Wanted::All } else { Wanted::LastLine })?;
     process.go(process.pid, 0)?;
     let begun = Instant::now();
     let mut watch = Watch::new(process.pid.cast_unsigned());
@@ -96,9 +105,7 @@ fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
                 if begun.elapsed() > LONGEST.min(request.time) {
                     break None;
                 }
-                if let Some(file) = &process.output
-                    && file.metadata().is_ok_and(|metadata| metadata.len() > OUTPUT)
-                {
+                if process.written.is_too_long() {
                     return Err(Trouble::Inconclusive(format!(
                         "it writes more than {} MiB, which is not compared; leave --expect-output out",
                         OUTPUT >> 20
@@ -126,6 +133,7 @@ fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
         }
         events += 1;
     };
-    let output = process.take_output()?.unwrap_or_default();
-    Ok(Untouched { end, output, differs: None })
+    let output = process.written.all().map_err(refused("read"))?.unwrap_or_default();
+    let last_line = end.filter(|status| !status.success()).and_then(|_| process.written.last_line());
+    Ok(Untouched { end, output, last_line, differs: None })
 }

@@ -14,7 +14,7 @@ use super::live::{ENTRY, GOAL, Interrupted, Live, OTHER, RETURN, open};
 use super::process::Event;
 use super::stops;
 use super::waits::{is_futex, is_untimed};
-use crate::{Output, Trouble};
+use crate::{Output, Trouble, refused};
 
 /// Passes after the judged one that a program has to come through.
 pub(crate) const FURTHER: u32 = 2;
@@ -142,7 +142,7 @@ impl Live<'_> {
             match event {
                 Event::Ended(status) => {
                     seen.end = End::Ended(status);
-                    seen.output = self.process.take_output()?;
+                    seen.output = self.process.written.all().map_err(refused("read"))?;
                     return Ok(seen);
                 }
                 Event::Exec(_) => {

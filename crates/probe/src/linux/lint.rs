@@ -19,6 +19,7 @@ use super::live::is_fault;
 use super::names;
 use super::process::{Event, Process};
 use super::waits::Action;
+use super::written::Wanted;
 use crate::lint::{Call, Fault, Lint, Listed, Rule, Source, is_system, listed, own_lock};
 use crate::{Request, Trouble};
 use sigproof_step::traced::stops::resume;
@@ -115,7 +116,7 @@ fn by_calls(
     stop: &AtomicBool,
     mut at: impl FnMut(&mut Process, usize) -> Result<bool, Trouble>,
 ) -> Result<(), Trouble> {
-    let mut process = Process::start(request, false)?;
+    let mut process = Process::start(request, Wanted::Nothing)?;
     let pid = process.pid;
     process.onwards = libc::PTRACE_SYSCALL;
     resume(libc::PTRACE_SYSCALL, pid, 0)?;

@@ -32,6 +32,7 @@ mod outcome;
 mod process;
 mod sweep;
 mod waits;
+mod written;
 
 use sigproof_shim::native::atomic::AtomicBool;
 use sigproof_step::traced::{remote, stops};

@@ -15,7 +15,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -26,13 +26,11 @@ use nix::unistd::Pid;
 use sigproof_inspect::hang::procfs;
 
 use super::cpu;
+use super::written::{Wanted, Written};
 use crate::{Request, Trouble, refused};
 use sigproof_step::traced::stops::{
     PtraceRequest, await_child_signal, block_child_signal, is_own_trap, resume, send, stop, wait_for,
 };
-
-/// How much output is compared.
-pub(crate) const OUTPUT: u64 = 16 << 20;
 
 /// What happened to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +58,7 @@ struct Thread {
 
 pub(crate) struct Process {
     pub pid: i32,
-    /// What it has written, if that is kept.
-    pub output: Option<File>,
+    pub written: Written,
     threads: BTreeMap<i32, Thread>,
     strangers: BTreeSet<i32>,
     /// Children that the program has forked and whose end is not known.
@@ -87,7 +84,7 @@ pub(super) const OPTIONS: Options = Options::PTRACE_O_EXITKILL
 
 impl Process {
     /// Starts the program, stopped before its first instruction.
-    pub(crate) fn start(request: &Request, keep_output: bool) -> Result<Self, Trouble> {
+    pub(crate) fn start(request: &Request, wanted: Wanted) -> Result<Self, Trouble> {
         block_child_signal();
         let Some((name, arguments)) = request.command.split_first() else {
             return Err(Trouble::Usage("no program is named".to_owned()));
@@ -99,16 +96,7 @@ impl Process {
             command.env("LD_BIND_NOW", "1");
         }
         command.envs(request.env.iter().map(|(name, value)| (name, value)));
-        let output = if keep_output { Some(tempfile::tempfile().map_err(refused("a temporary file"))?) } else { None };
-        match &output {
-            Some(file) => {
-                let again = || file.try_clone().map_err(refused("dup"));
-                command.stdout(again()?).stderr(again()?);
-            }
-            None => {
-                command.stdout(Stdio::null()).stderr(Stdio::null());
-            }
-        }
+        let written = Written::open(wanted, &mut command).map_err(refused("a pipe or a temporary file"))?;
         // SAFETY: between fork and exec: three system calls, no memory of this process is touched.
         unsafe {
             command.pre_exec(|| {
@@ -136,7 +124,7 @@ impl Process {
         let (strangers, everywhere) = (BTreeSet::new(), [None; 4]);
         Ok(Self {
             pid,
-            output,
+            written,
             threads,
             strangers,
             children: BTreeSet::new(),
@@ -389,15 +377,6 @@ impl Process {
             }
         }
         Ok(())
-    }
-
-    /// What it has written, if that is kept.
-    pub(crate) fn take_output(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
-        let Some(file) = &mut self.output else { return Ok(None) };
-        let mut output = Vec::new();
-        let read = file.rewind().and_then(|()| file.take(OUTPUT).read_to_end(&mut output));
-        read.map_err(refused("read"))?;
-        Ok(Some(output))
     }
 
     /// Kills the program and what it has started, and waits for their ends.

@@ -61,6 +61,8 @@ pub(super) struct Sweep<'a> {
     /// The longest time that one pass has taken, without steps.
     pace: Duration,
     meant: Meant,
+    /// The last line that the program wrote when it failed without a signal.
+    last_line: Option<&'a str>,
     /// Where the program keeps `errno`, once that is known.
     errno_at: Option<Errno>,
     engines: BTreeMap<Means, usize>,
@@ -116,6 +118,7 @@ pub(super) fn sweep(
             outputs,
             ..Meant::default()
         },
+        last_line: untouched.last_line.as_deref(),
         errno_at: None,
         engines: BTreeMap::new(),
         starts: 0,

@@ -11,6 +11,7 @@ use crate::linux::descriptors::Descriptors;
 use crate::linux::names::{self, Found, Function};
 use crate::linux::process::{Event, Process};
 use crate::linux::waits::Action;
+use crate::linux::written::Wanted;
 use crate::{Output, Request, Thread, Trouble, WindowName};
 
 /// The breakpoint at the loader's hook, while the function is not found.
@@ -51,7 +52,8 @@ impl<'a> Live<'a> {
         deadline: Instant,
         stop: &'a AtomicBool,
     ) -> Result<Arrival<'a>, Trouble> {
-        let mut process = Process::start(request, request.expect_output != Output::Any)?;
+        let compares = request.expect_output != Output::Any;
+        let mut process = Process::start(request, if compares { Wanted::All } else { Wanted::Nothing })?;
         let pid = process.pid;
         let deadline = if request.skips { deadline.min(Instant::now() + SOON) } else { deadline };
         let (mut function, mut nearest, mut called, mut handled) = (None, Vec::new(), None, 0);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Sweep;
 use crate::Trouble;
-use crate::linux::before::{signal_name, text};
+use crate::linux::before::{failed, signal_name};
 use crate::linux::live::{Arrival, Live};
 use crate::linux::waits::{Action, is_untimed};
 
@@ -93,7 +93,10 @@ impl<'a> Sweep<'a> {
         let window = self.window;
         let name = signal_name(self.signal);
         let how = match ended {
-            Some(status) => format!("it ended ({})", text(status)),
+            Some(status) => {
+                let line = self.last_line.filter(|_| !status.success());
+                format!("it ended ({})", failed(status, line))
+            }
             None => format!("{:?} were over", self.request.time),
         };
         let another = if became_another { "; it has become another program (exec): name that one" } else { "" };
