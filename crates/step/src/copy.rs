@@ -274,6 +274,13 @@ impl Copy {
         resume(libc::PTRACE_CONT, self.pid, signal)
     }
 
+    /// Ends it: from now on it does nothing.
+    pub fn end(&mut self) {
+        if std::mem::take(&mut self.alive) {
+            self.kill();
+        }
+    }
+
     fn files(&mut self) -> Option<&(File, File)> {
         if self.sleeper.is_none() {
             let open = |name: &str| File::open(format!("/proc/{}/{name}", self.pid)).ok();
@@ -302,9 +309,7 @@ impl Drop for Copy {
             // SAFETY: takes numbers; the id is that of a process that is not reaped.
             unsafe { libc::kill(*child, libc::SIGKILL) };
         }
-        if self.alive {
-            self.kill();
-        }
+        self.end();
         for child in std::mem::take(&mut self.children) {
             while wait_for(child, 0).is_ok_and(|heard| heard.is_some_and(|(_, status)| libc::WIFSTOPPED(status))) {}
         }

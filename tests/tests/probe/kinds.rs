@@ -24,6 +24,8 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_mask_that_stays_closed_is_undelivered", undelivered),
     ("a_descriptor_that_is_left_open_is_a_leak", leaks),
     ("a_handler_that_reaps_is_judged_by_the_program_itself", reaps),
+    ("a_copy_moves_nothing_in_files", reads_file),
+    ("what_a_control_takes_from_a_pipe_costs_a_new_start", reads_pipe),
     ("a_long_window_takes_few_steps", long),
     ("all_means_say_the_same", means),
     ("a_token_repeats_one_boundary", replay),
@@ -199,6 +201,25 @@ fn reaps() {
     let engines = report["sweeps"][0]["engines"].to_string();
     assert!(engines.contains("rerun"), "{engines}");
     shows_more(&["--engine", "copy"], "work", "reaps", "wrong exit");
+}
+
+/// Copies judge, and the program goes on reading where it was.
+fn reads_file() {
+    let (ran, report) = sweep_more(&[], "next_number", &["reads_file"]);
+    assert_eq!((ran.code, &report["sweeps"][0]["notes"]), (Some(0), &serde_json::json!([])), "{ran:#?}");
+    assert!(counts(&report).0 > 10 && report["sweeps"][0]["starts"].as_u64() < Some(10), "{ran:#?}");
+}
+
+/// A control takes numbers that the program then misses: the program is started again.
+fn reads_pipe() {
+    let of = |engine: &str| {
+        let (ran, report) = sweep_more(&["--engine", engine], "next_number", &["reads_pipe"]);
+        assert_eq!((ran.code, &report["sweeps"][0]["incomplete"]), (Some(0), &false.into()), "{ran:#?}");
+        (counts(&report), report["sweeps"][0]["notes"].to_string())
+    };
+    let ((found, notes), (expected, _)) = (of("auto"), of("rerun"));
+    assert_eq!(found, expected, "{notes}");
+    assert!(notes.contains("copies are not used"), "{notes}");
 }
 
 fn long() {

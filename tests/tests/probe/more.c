@@ -421,6 +421,43 @@ static int serves(void)
 	return 0;
 }
 
+// Numbers from a file or a pipe, each of which it wants once: a copy of the program reads from the same.
+static int source;
+
+WINDOW void next_number(int expected)
+{
+	int number = -1;
+	if (read(source, &number, sizeof number) != sizeof number)
+		_exit(0);
+	if (number != expected)
+		_exit(4);
+}
+
+static int counts_on(int from, int to)
+{
+	install(SIGUSR1, count);
+	for (int number = 0; number < 10000; number++)
+		if (write(to, &number, sizeof number) != sizeof number)
+			return 3;
+	if (from == to)
+		lseek(from, 0, SEEK_SET);
+	source = from;
+	for (int number = 0;; number++)
+		next_number(number);
+}
+
+static int reads_file(void)
+{
+	int file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	return counts_on(file, file);
+}
+
+static int reads_pipe(void)
+{
+	int ends[2];
+	return pipe(ends) ? 3 : counts_on(ends[0], ends[1]);
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
@@ -431,7 +468,7 @@ int main(int argc, char **argv)
 		{ "reaps", reaps },
 		{ "calculates", calculates }, { "user", user }, { "undumpable", undumpable }, { "late", late },
 		{ "idles", idles }, { "dawdles", dawdles }, { "jumps", jumps }, { "serves", serves },
-		{ "departs", departs },
+		{ "departs", departs }, { "reads_file", reads_file }, { "reads_pipe", reads_pipe },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
 		if (!strcmp(kind, kinds[n].name))

@@ -13,6 +13,7 @@ use super::entry::{First, STOP};
 use super::errno::{Errno, length_of_return};
 use super::follow::Seen;
 use super::live::{ENTRY, Live, RETURN};
+use super::offsets::Offsets;
 use super::process::OPTIONS;
 use crate::Trouble;
 
@@ -48,6 +49,8 @@ pub(crate) struct Copy {
     /// Where its handlers return, if a stop is in the place of the instruction there; with the length of
     /// that.
     back: Option<(Errno, u64)>,
+    /// The program's before the copy has made a call that may move them.
+    offsets: Option<Offsets>,
 }
 
 /// Where copies of this program are forked from.
@@ -65,7 +68,11 @@ impl Copy {
             )),
             failed => failed.into(),
         })?;
-        let mut copy = Self { copy, control: 0, breaks: [None; 2], first: None, back: None };
+        let mut copy = Self { copy, control: 0, breaks: [None; 2], first: None, back: None, offsets: None };
+        if !undoable {
+            // It tells of no call.
+            copy.offsets = Some(Offsets::of(live.process.pid));
+        }
         let memory = &copy.copy.memory;
         let mut code = [0; 16];
         copy.first = live.process.read(live.function.entry, &mut code).then(|| First::of(&code)).flatten();

@@ -28,6 +28,7 @@ mod grade;
 mod lint;
 mod live;
 mod names;
+mod offsets;
 mod outcome;
 mod process;
 mod sweep;

@@ -12,11 +12,24 @@ use crate::Trouble;
 use crate::linux::cpu;
 use crate::linux::follow::{End, FURTHER, Seen, has_frame};
 use crate::linux::live::Live;
+use crate::linux::offsets::Offsets;
 use crate::linux::waits::{has_pending, is_pending, is_untimed};
 
 impl Copy {
-    /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most.
+    /// Lets it go on with this signal (0: none), and follows it. `pace`: how long a pass takes, at most. The
+    /// offsets of the program's files are put back.
     pub(crate) fn follow(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
+        let told = self.go_on(live, signal, pace)?;
+        if matches!(told, Told::Nothing) {
+            self.copy.end();
+        }
+        if let Some(offsets) = &self.offsets {
+            offsets.put_back(live)?;
+        }
+        Ok(told)
+    }
+
+    fn go_on(&mut self, live: &Live<'_>, signal: i32, pace: Duration) -> Result<Told, Trouble> {
         let from = live.interrupted()?;
         let at = from.at;
         let mut seen = Seen::silent();
@@ -47,6 +60,7 @@ impl Copy {
                 }
                 Stop::Call => {
                     self.copy.dirty = true;
+                    self.offsets.get_or_insert_with(|| Offsets::of(live.process.pid));
                     // The program's children are not those of the copy.
                     let nr = cpu::registers(self.copy.pid)?.orig_rax.cast_signed();
                     if matches!(nr, libc::SYS_wait4 | libc::SYS_waitid) && !forked {

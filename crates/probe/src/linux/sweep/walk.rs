@@ -28,6 +28,9 @@ pub(super) enum Copies {
     Undone,
     Fresh,
     Not,
+    /// Not either, and those that were tried may have taken from the program what it needs: it is started
+    /// again.
+    Harmful,
 }
 
 impl<'a> Sweep<'a> {
@@ -69,7 +72,7 @@ impl<'a> Sweep<'a> {
             if !ok {
                 self.notes
                     .push("a copy without a signal does not do what the program does: copies are not used".to_owned());
-                return Ok(Copies::Not);
+                return Ok(Copies::Harmful);
             }
         }
         if self.request.engine == Engine::Copy {
@@ -110,15 +113,17 @@ impl<'a> Sweep<'a> {
 
     /// Walks through passes until they add nothing new.
     fn walk_passes(&mut self, share: Share, tell: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
-        let Some(mut live) = self.bring(self.first)? else {
-            return Err(Trouble::Inconclusive("the call was not met again".to_owned()));
-        };
+        let mut live = self.bring(self.first)?.ok_or_else(not_met)?;
         // Before the controls: what other threads do in the meantime is not to be taken for the window's.
         if !matches!(self.request.engine, Engine::Pass | Engine::Rerun) {
             live.process.hold_others(live.tid)?;
         }
-        let copies = self.controls(&live)?;
-        if copies == Copies::Not {
+        let mut copies = self.controls(&live)?;
+        if copies == Copies::Harmful {
+            drop(live);
+            live = self.bring(self.first)?.ok_or_else(not_met)?;
+            copies = Copies::Not;
+        } else if copies == Copies::Not {
             live.process.release_others()?;
         }
         let mut known: HashSet<(u64, u64)> = HashSet::new();
@@ -314,6 +319,10 @@ impl<'a> Sweep<'a> {
         }
         Ok(())
     }
+}
+
+fn not_met() -> Trouble {
+    Trouble::Inconclusive("the call was not met again".to_owned())
 }
 
 /// Where the process has the vDSO; empty if it has none.
