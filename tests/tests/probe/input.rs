@@ -16,6 +16,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_program_without_an_end", endless),
     ("a_program_that_becomes_another", execs),
     ("a_program_that_leaves_its_starter", daemon),
+    ("a_program_with_a_worker_process", worker),
     ("output_without_an_end", loud),
     ("a_program_that_forbids_a_look_at_it", undumpable),
     ("a_program_that_handles_traps", traps),
@@ -98,6 +99,16 @@ fn daemon() {
         let mine = |(_, words): &(i32, Vec<String>)| words.first() == Some(&specimens()) && words[1] == "daemon";
         sigproof_tests::interrupt::command_lines().into_iter().filter(mine).collect()
     });
+}
+
+/// Children are not swept, and that is told.
+fn worker() {
+    let path = compiled("more");
+    says(&probe("USR1", "bump", &[&path, "has_worker"]), 3, "it has started other processes, which are not looked at");
+    let ran = probe("USR1", "bump", &[&path, "has_worker", "broken"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("only the first one is swept"), "{ran:#?}");
+    let alone = probe("USR1", "book", &[&specimens(), "mutex", "fixed"]);
+    assert!(alone.code == Some(0) && !alone.stdout.contains("first one"), "{alone:#?}");
 }
 
 fn loud() {

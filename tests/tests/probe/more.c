@@ -458,6 +458,20 @@ static int reads_pipe(void)
 	return pipe(ends) ? 3 : counts_on(ends[0], ends[1]);
 }
 
+// The window is called by a child, and by the program itself where it is broken.
+static int has_worker(void)
+{
+	install(SIGUSR1, count);
+	int works = broken;
+	if (fork() == 0)
+		for (works = 1;; usleep(1000))
+			bump();
+	for (int turn = 0; turn < 400; turn++, usleep(1000))
+		if (works)
+			bump();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "";
@@ -468,7 +482,7 @@ int main(int argc, char **argv)
 		{ "reaps", reaps },
 		{ "calculates", calculates }, { "user", user }, { "undumpable", undumpable }, { "late", late },
 		{ "idles", idles }, { "dawdles", dawdles }, { "jumps", jumps }, { "serves", serves },
-		{ "departs", departs }, { "reads_file", reads_file }, { "reads_pipe", reads_pipe },
+		{ "departs", departs }, { "has_worker", has_worker }, { "reads_file", reads_file }, { "reads_pipe", reads_pipe },
 	};
 	for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++)
 		if (!strcmp(kind, kinds[n].name))

@@ -15,8 +15,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use sigproof_inspect::rules::name::Name;
-
 use super::handlers::Handlers;
 use super::program::{Place, Program};
 use super::reach::{Reach, called};
@@ -79,10 +77,9 @@ pub(crate) fn meets(program: &Program, handlers: &Handlers, reach: &Reach) -> Ve
     let mut found = Found { program, inside, meets: Vec::new() };
     found.by_variables(reach);
     for call in &reach.calls {
-        let symbol = Name::of(&call.function).key;
-        found.by_calls(&|name| Name::of(name).key == symbol, &|| {
-            format!("it calls {}, as the handler does", call.function)
-        });
+        let key = program.key(&call.function);
+        found
+            .by_calls(&|name| program.key(name) == key, &|| format!("it calls {}, as the handler does", call.function));
     }
     if let Some(function) = reach.changes_errno.as_ref().filter(|_| !reach.asks_errno) {
         let why = || format!("it asks for errno, which the handler may change by {function}");

@@ -13,6 +13,7 @@ use super::search;
 use super::special::{self, Special};
 use super::value::{Atom, Masks, Value, loaded};
 use crate::lint::is_system;
+use sigproof_inspect::rules::name::Name;
 
 /// An address of code: the number of the object file, and the address in it.
 pub(crate) type Place = (usize, u64);
@@ -53,6 +54,8 @@ pub(crate) struct Program {
     deciding: HashMap<usize, HashSet<u64>>,
     facts: RefCell<HashMap<Place, Option<Rc<Facts>>>>,
     entries: RefCell<HashMap<Place, Option<u64>>>,
+    /// By symbol. A large program has tens of thousands, and each handler asks for all of them again.
+    keys: RefCell<HashMap<String, Rc<str>>>,
 }
 
 /// Reads a program and its libraries.
@@ -68,6 +71,7 @@ pub(crate) fn read(path: &Path) -> Result<Program, String> {
         deciding: HashMap::new(),
         facts: RefCell::default(),
         entries: RefCell::default(),
+        keys: RefCell::default(),
     };
     for number in 0..this.objects.len() {
         if number == 0 || !is_system(&this.objects[number].name) {
@@ -195,6 +199,16 @@ impl Program {
         let facts = Rc::new(flow::follow(&around, start));
         self.facts.borrow_mut().insert(function, Some(Rc::clone(&facts)));
         facts
+    }
+
+    /// What a symbol is called once all is removed that a compiler or a linker has added.
+    pub(crate) fn key(&self, symbol: &str) -> Rc<str> {
+        if let Some(key) = self.keys.borrow().get(symbol) {
+            return Rc::clone(key);
+        }
+        let key: Rc<str> = Rc::from(Name::of(symbol).key);
+        self.keys.borrow_mut().insert(symbol.to_owned(), Rc::clone(&key));
+        key
     }
 
     /// The functions of an object that use a symbol of this name, imported or its own.

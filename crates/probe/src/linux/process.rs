@@ -63,6 +63,8 @@ pub(crate) struct Process {
     strangers: BTreeSet<i32>,
     /// Children that the program has forked and whose end is not known.
     pub children: BTreeSet<i32>,
+    /// Whether it has ever forked one.
+    pub has_forked: bool,
     /// Breakpoints of every thread, also of one that is to come.
     everywhere: [Option<u64>; 4],
     /// How the first thread goes on after a stop that no caller hears of: freely, or to its next system call.
@@ -128,6 +130,7 @@ impl Process {
             threads,
             strangers,
             children: BTreeSet::new(),
+            has_forked: false,
             everywhere,
             onwards: libc::PTRACE_CONT,
             stepping: Cell::new(0),
@@ -242,6 +245,7 @@ impl Process {
                 && let Ok(child) = ptrace::getevent(Pid::from_raw(tid))
             {
                 self.children.extend(i32::try_from(child));
+                self.has_forked = true;
             }
             let how = match tid {
                 // A step over a fork is a step still.

@@ -139,6 +139,9 @@ pub(super) fn sweep(
     tell(&format!("{window}: the way to it"));
     let live = sweep.first_arrival()?;
     let object = live.function.object.clone();
+    if !live.process.children.is_empty() {
+        sweep.notes.push("the program has started other processes: only the first one is swept".to_owned());
+    }
     tell(&format!("{window}: the signal outside it"));
     let reference = sweep.reference(live)?;
     // A signal of the program's own does not come where it is wanted.

@@ -40,6 +40,8 @@ pub(crate) enum Arrival<'a> {
         ended: Option<std::process::ExitStatus>,
         /// Whether it became another program first.
         became_another: bool,
+        /// Whether it had started other processes.
+        has_forked: bool,
     },
 }
 
@@ -148,7 +150,8 @@ impl<'a> Live<'a> {
                 }
             }
         };
-        Ok(Arrival::Never { function, called, handled, nearest, has_library, ended, became_another })
+        let has_forked = process.has_forked;
+        Ok(Arrival::Never { function, called, handled, nearest, has_library, ended, became_another, has_forked })
     }
 }
 

@@ -87,7 +87,9 @@ impl<'a> Sweep<'a> {
 
     /// Why the program never comes to a pass.
     pub(super) fn never(&self, arrival: Arrival<'a>) -> Trouble {
-        let Arrival::Never { function, called, handled, nearest, has_library, ended, became_another } = arrival else {
+        let Arrival::Never { function, called, handled, nearest, has_library, ended, became_another, has_forked } =
+            arrival
+        else {
             return Trouble::Inconclusive(String::new());
         };
         let window = self.window;
@@ -99,7 +101,13 @@ impl<'a> Sweep<'a> {
             }
             None => format!("{:?} were over", self.request.time),
         };
-        let another = if became_another { "; it has become another program (exec): name that one" } else { "" };
+        let another = match (became_another, has_forked) {
+            (true, _) => "; it has become another program (exec): name that one",
+            (false, true) => {
+                "; it has started other processes, which are not looked at: name their program, or have it run in one process"
+            }
+            (false, false) => "",
+        };
         match function {
             None if !has_library => Trouble::Inconclusive(format!(
                 "{} is never loaded: {how}{another}; `ldd PROGRAM` shows what is",
