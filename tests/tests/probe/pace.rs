@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, Check)] = &[
     ("a_window_that_never_returns_is_told", serves),
     ("a_program_that_another_thread_ends", departs),
     ("a_signal_that_cannot_come_yet_takes_no_runs", child),
+    ("a_time_that_is_over_is_no_word_on_a_signal", hurried),
     ("neighbours_that_lose_the_wakeup_alike_take_few_runs", lost),
 ];
 
@@ -46,7 +47,8 @@ fn jumps() {
 fn serves() {
     let (ran, report) = sweep_more(&["--timeout", "1s"], "serve", &["serves"]);
     let reference = one(&report)["reference"].as_str().expect("words");
-    assert!(!reference.is_empty(), "{ran:#?}");
+    assert!(reference.starts_with("the window sleeps until the signal comes; then it does not go on"), "{ran:#?}");
+    assert_eq!((ran.code, counts(&report)), (Some(3), (0, 0)), "a window without an end judges nothing: {ran:#?}");
 }
 
 fn departs() {
@@ -62,6 +64,14 @@ fn child() {
     let judged = counts(&report).0;
     assert!(judged + 10 < all && starts < all, "{starts} starts, {judged} of {all} judged: {ran:#?}");
     assert!(one(&report)["notes"].to_string().contains("no SIGCHLD had come"), "{ran:#?}");
+}
+
+/// Boundaries for which there was no time are not taken for ones at which the signal could not be.
+fn hurried() {
+    let verb = ["probe", "--signal", "CHLD", "--at", "launch", "--own", "--time", "1ms"];
+    let (ran, report) = reported(&verb, &[&specimens(), "child", "broken"]);
+    assert_eq!((ran.code, counts(&report).0, &one(&report)["incomplete"]), (Some(3), 0, &true.into()), "{ran:#?}");
+    assert!(!one(&report)["notes"].to_string().contains("no SIGCHLD had come"), "{ran:#?}");
 }
 
 fn lost() {

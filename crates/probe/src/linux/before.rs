@@ -105,6 +105,7 @@ fn run(request: &Request, stop: &AtomicBool) -> Result<Untouched, Trouble> {
                 if begun.elapsed() > LONGEST.min(request.time) {
                     break None;
                 }
+                process.written.drain();
                 if process.written.is_too_long() {
                     return Err(Trouble::Inconclusive(format!(
                         "it writes more than {} MiB, which is not compared; leave --expect-output out",

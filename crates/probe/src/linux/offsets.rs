@@ -30,8 +30,12 @@ impl Offsets {
         Self(entries.filter_map(offset).collect())
     }
 
-    /// Lets the program, whose thread is stopped, put them back where they were.
+    /// Lets the program, whose thread is stopped, put them back where they were. Not beside children of the
+    /// program: they have its files in common with it, and may have moved an offset themselves.
     pub(crate) fn put_back(&self, live: &Live<'_>) -> Result<(), Trouble> {
+        if !live.process.children.is_empty() {
+            return Ok(());
+        }
         let now = Self::of(live.process.pid);
         for (number, offset) in self.0.iter().filter(|before| !now.0.contains(before)) {
             let arguments = [u64::from(*number), *offset, libc::SEEK_SET as u64, 0, 0];

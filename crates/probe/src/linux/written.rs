@@ -24,7 +24,7 @@ pub(crate) enum Wanted {
 #[derive(Debug)]
 pub(crate) enum Written {
     Nothing,
-    LastLine(LastWords),
+    LastLine(Tail),
     All(File),
 }
 
@@ -37,9 +37,9 @@ impl Written {
                 Self::Nothing
             }
             Wanted::LastLine => {
-                let (words, write) = LastWords::open()?;
+                let (tail, write) = Tail::open()?;
                 command.stdout(Stdio::null()).stderr(write);
-                Self::LastLine(words)
+                Self::LastLine(tail)
             }
             Wanted::All => {
                 let file = tempfile::tempfile()?;
@@ -49,16 +49,16 @@ impl Written {
         })
     }
 
-    /// To be called again and again while the program runs. Whether it has written more than is compared.
-    pub(crate) fn is_too_long(&mut self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::LastLine(words) => {
-                words.drain();
-                false
-            }
-            Self::All(file) => file.metadata().is_ok_and(|metadata| metadata.len() > OUTPUT),
+    /// Takes what there is, so that the program does not wait. To be called again and again while it runs.
+    pub(crate) fn drain(&mut self) {
+        if let Self::LastLine(tail) = self {
+            tail.drain();
         }
+    }
+
+    /// Whether it has written more than is compared.
+    pub(crate) fn is_too_long(&self) -> bool {
+        matches!(self, Self::All(file) if file.metadata().is_ok_and(|metadata| metadata.len() > OUTPUT))
     }
 
     /// All of it, if it is kept.
@@ -73,7 +73,7 @@ impl Written {
     /// The last line, if it is kept.
     pub(crate) fn last_line(&mut self) -> Option<String> {
         match self {
-            Self::LastLine(words) => words.line(),
+            Self::LastLine(tail) => tail.line(),
             written => last_line(&written.all().ok()??),
         }
     }
@@ -86,14 +86,14 @@ const KEPT: usize = 4096;
 const LINE: usize = 200;
 
 /// What a program writes to its standard error, all but its end forgotten. Whoever keeps it has to
-/// [drain](LastWords::drain) it, or the program waits.
+/// [drain](Tail::drain) it, or the program waits.
 #[derive(Debug)]
-pub(crate) struct LastWords {
+pub(crate) struct Tail {
     read: File,
     kept: Vec<u8>,
 }
 
-impl LastWords {
+impl Tail {
     /// With the end to write to.
     fn open() -> io::Result<(Self, io::PipeWriter)> {
         let (read, write) = io::pipe()?;
@@ -149,13 +149,13 @@ mod tests {
     /// More than a pipe holds.
     #[test]
     fn a_program_that_writes_much_is_not_held() {
-        let (mut words, mut write) = LastWords::open().unwrap();
+        let (mut tail, mut write) = Tail::open().unwrap();
         let program = std::thread::spawn(move || (0..9999).try_for_each(|number| writeln!(write, "line {number}")));
         while !program.is_finished() {
-            words.drain();
+            tail.drain();
         }
         program.join().unwrap().unwrap();
-        assert_eq!(words.line().as_deref(), Some("line 9998"));
-        assert!(words.kept.len() <= KEPT);
+        assert_eq!(tail.line().as_deref(), Some("line 9998"));
+        assert!(tail.kept.len() <= KEPT);
     }
 }
