@@ -242,7 +242,7 @@ fn read_name(what: &str, name: *const c_char) -> Result<String, BadLibrary> {
     let mut bytes = Vec::new();
     for at in 0..=NAME {
         // SAFETY: the header says that it is a C string; this reads no further than its null.
-        match unsafe { name.add(at).read() }.cast_unsigned() {
+        match unsafe { name.cast::<u8>().add(at).read() } {
             0 => break,
             byte => bytes.push(byte),
         }
