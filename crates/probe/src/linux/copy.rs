@@ -69,8 +69,8 @@ impl Copy {
             failed => failed.into(),
         })?;
         let mut copy = Self { copy, control: 0, breaks: [None; 2], first: None, back: None, offsets: None };
-        if !undoable {
-            // It tells of no call.
+        // Without the filter, which the kernel may refuse, it tells of no call.
+        if !undoable || copy.copy.dirty {
             copy.offsets = Some(Offsets::of(live.process.pid));
         }
         let memory = &copy.copy.memory;

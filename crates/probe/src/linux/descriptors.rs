@@ -41,7 +41,8 @@ impl Descriptors {
     }
 }
 
-fn numbers(pid: i32) -> BTreeSet<u32> {
+/// Those that are open.
+pub(crate) fn numbers(pid: i32) -> BTreeSet<u32> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
     let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
     names.filter_map(|name| name.to_str()?.parse().ok()).collect()

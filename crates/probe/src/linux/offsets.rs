@@ -8,6 +8,7 @@ use std::fs;
 
 use sigproof_step::traced::remote;
 
+use super::descriptors::numbers;
 use super::live::Live;
 use crate::Trouble;
 
@@ -18,16 +19,11 @@ pub(crate) struct Offsets(Vec<(u32, u64)>);
 impl Offsets {
     /// As they are now.
     pub(crate) fn of(pid: i32) -> Self {
-        let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        let has_offset = |path: &std::path::Path| fs::metadata(path).is_ok_and(|to| to.is_file() || to.is_dir());
-        let offset = |entry: fs::DirEntry| {
-            let number = entry.file_name().to_str()?.parse().ok()?;
-            if !has_offset(&entry.path()) {
-                return None;
-            }
-            Some((number, offset(&fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?)?))
-        };
-        Self(entries.filter_map(offset).collect())
+        let has_offset =
+            |number: &u32| fs::metadata(format!("/proc/{pid}/fd/{number}")).is_ok_and(|to| to.is_file() || to.is_dir());
+        let offset =
+            |number: u32| Some((number, offset(&fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?)?));
+        Self(numbers(pid).into_iter().filter(has_offset).filter_map(offset).collect())
     }
 
     /// Lets the program, whose thread is stopped, put them back where they were. Not beside children of the
